@@ -1,0 +1,38 @@
+/**
+ * The types that generated code is written in, beside those of the public
+ * face. Generated code refers to no global, because a proto may well declare a
+ * `message Promise`.
+ */
+import type {
+	DescMessage,
+	DescService,
+	MessageInitShape,
+} from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+
+/** What every generated client is besides its methods: `await using` closes what it owns. */
+export interface GeneratedClient extends AsyncDisposable {}
+
+/** The answer of a method with one response: rejects with a ConnectError if the call fails. */
+export type UnaryResponse<O> = Promise<O>;
+
+/** What a handler reads the requests of a streaming call from. */
+export type RequestStream<I> = AsyncIterable<I>;
+
+/** What a handler with one response returns: the message or its fields, at once or later. */
+export type HandlerResponse<O extends DescMessage> =
+	| Promise<MessageInitShape<O>>
+	| MessageInitShape<O>;
+
+/** What a handler that streams its responses returns: messages or their fields. */
+export type HandlerStream<O extends DescMessage> = AsyncIterable<
+	MessageInitShape<O>
+>;
+
+/** What Register<Service>Server needs: homing's Server, or an adapter onto a Connect router. */
+export interface ServiceRegistrar {
+	add<S extends DescService>(
+		service: S,
+		implementation: Partial<ServiceImpl<S>>,
+	): unknown;
+}

@@ -1,0 +1,2 @@
+/** The compiled homing/options.proto, for generated messages that import it. */
+export * from "./gen/homing/options_pb.ts";

@@ -1,0 +1,4 @@
+import { runNodeJs } from "@bufbuild/protoplugin";
+import { protocGenHoming } from "./plugin.ts";
+
+runNodeJs(protocGenHoming);

@@ -1,0 +1,148 @@
+import type {
+	DescEnum,
+	DescExtension,
+	DescFile,
+	DescMessage,
+	DescMethod,
+	DescService,
+} from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { safeIdentifier } from "@bufbuild/protoplugin";
+
+type Described =
+	| DescEnum
+	| DescExtension
+	| DescFile
+	| DescMessage
+	| DescService;
+
+/** What protoc-gen-es exports for one proto file. */
+export interface MessageNames {
+	/** The types of messages and enums. */
+	readonly shapes: ReadonlyMap<Described, string>;
+	/** The constants: message and enum schemas, services, extensions, the file. */
+	readonly schemas: ReadonlyMap<Described, string>;
+	readonly taken: ReadonlySet<string>;
+}
+
+/** What protoc-gen-homing declares for one service. */
+export interface ServiceNames {
+	readonly client: string;
+	readonly factory: string;
+	readonly server: string;
+	readonly register: string;
+	readonly unimplemented: string;
+	/** Not exported: the constant with the policies of the service. */
+	readonly policies: string;
+}
+
+/**
+ * The names that protoc-gen-es gives, for a whole file at once: protoplugin
+ * works out all of them again for every name it is asked for.
+ */
+export function messageNames(file: DescFile): MessageNames {
+	const taken = new Set<string>();
+	const types = [...nestedTypes(file)];
+	const shapes = new Map<Described, string>();
+	for (const type of types) {
+		if (type.kind === "message" || type.kind === "enum") {
+			shapes.set(type, take(taken, esIdentifier(type), esSalt));
+		}
+	}
+	const schemas = new Map<Described, string>();
+	schemas.set(
+		file,
+		take(taken, `file_${file.name.replace(/[^a-zA-Z0-9_]+/g, "_")}`, esSalt),
+	);
+	for (const type of types) {
+		const suffix =
+			type.kind === "message" || type.kind === "enum" ? "Schema" : "";
+		schemas.set(type, take(taken, esIdentifier(type) + suffix, esSalt));
+	}
+	return { shapes, schemas, taken };
+}
+
+/**
+ * The names that we give. One that is already a message's or another service's
+ * gets a `$`; in the order of the file, so that a service added at its end
+ * renames nothing.
+ */
+export function serviceNames(
+	file: DescFile,
+	messages: MessageNames,
+): ReadonlyMap<DescService, ServiceNames> {
+	const taken = new Set(messages.taken);
+	const own = (name: string): string => take(taken, name, dollars);
+	return new Map(
+		file.services.map((service) => [
+			service,
+			{
+				client: own(`${service.name}Client`),
+				factory: own(`New${service.name}Client`),
+				server: own(`${service.name}Server`),
+				register: own(`Register${service.name}Server`),
+				unimplemented: own(`Unimplemented${service.name}Server`),
+				policies: own(`${service.name}Policies`),
+			},
+		]),
+	);
+}
+
+/**
+ * The name of a method on the client. A `then` would make the client a
+ * thenable, which `await` calls; `__proto__` is no plain property. Proto
+ * identifiers hold no `$`, so the escaped name is free.
+ */
+export function clientMethodName(method: DescMethod): string {
+	return method.localName === "then" || method.localName === "__proto__"
+		? `${method.localName}$`
+		: method.localName;
+}
+
+/**
+ * @throws Error when two methods of the service would come to one name in
+ * TypeScript, as `Get` and `get` do
+ */
+export function assertDistinctMethods(service: DescService): void {
+	const seen = new Map<string, DescMethod>();
+	for (const method of service.methods) {
+		const other = seen.get(method.localName);
+		if (other !== undefined) {
+			throw new Error(
+				`${service.file.proto.name}: ${service.typeName}: methods ${other.name} and ${method.name} would both be called ${method.localName} in TypeScript; rename one of them`,
+			);
+		}
+		seen.set(method.localName, method);
+	}
+}
+
+function take(
+	taken: Set<string>,
+	ideal: string,
+	salt: (attempt: number) => string,
+): string {
+	for (let attempt = 0; ; attempt++) {
+		const name = safeIdentifier(ideal + salt(attempt));
+		if (!taken.has(name)) {
+			taken.add(name);
+			return name;
+		}
+	}
+}
+
+/** protoc-gen-es tries Foo, Foo$, Foo$1, Foo$2. */
+function esSalt(attempt: number): string {
+	return attempt < 2 ? "$".repeat(attempt) : `$${attempt - 1}`;
+}
+
+function dollars(attempt: number): string {
+	return "$".repeat(attempt);
+}
+
+/** Without the package, and with `_` between a type and the one it is nested in. */
+function esIdentifier(type: Exclude<Described, DescFile>): string {
+	const scope = type.file.proto.package;
+	return type.typeName
+		.slice(scope === "" ? 0 : scope.length + 1)
+		.replaceAll(".", "_");
+}
