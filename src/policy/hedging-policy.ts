@@ -1,6 +1,8 @@
 import type { Code } from "@connectrpc/connect";
-import type { CodeName } from "./code.ts";
-import type { Duration } from "./duration.ts";
+import { type CodeName, parseCode } from "./code.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { listOf } from "./option-table.ts";
+import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
 
 /** Send a call several times without waiting for it to fail (gRFC A6). */
 export interface HedgingPolicy {
@@ -10,4 +12,39 @@ export interface HedgingPolicy {
 	hedgingDelay?: Duration | undefined;
 	/** Failures that send the next attempt at once; any other ends the call. */
 	nonFatalStatusCodes?: readonly (CodeName | Code)[] | undefined;
+}
+
+/** A hedging policy that has been checked. */
+export interface CompiledHedgingPolicy {
+	readonly kind: "hedge";
+	/** At most the cap. */
+	readonly maxAttempts: number;
+	readonly hedgingDelayMs: number;
+	readonly nonFatalCodes: ReadonlySet<Code>;
+}
+
+/**
+ * Checks a hedging policy by the rules of gRFC A6.
+ *
+ * @throws PolicyError with the path of the first bad field
+ */
+export function compileHedgingPolicy(
+	policy: unknown,
+	where: string,
+	rules: PolicyRules = {},
+): CompiledHedgingPolicy {
+	const known: readonly (keyof HedgingPolicy)[] = [
+		"maxAttempts",
+		"hedgingDelay",
+		"nonFatalStatusCodes",
+	];
+	const fields = policyFields(policy, known, where, rules);
+	return {
+		kind: "hedge",
+		maxAttempts: fields.required("maxAttempts", maxAttempts(rules)),
+		hedgingDelayMs: fields.optional("hedgingDelay", parseDuration) ?? 0,
+		nonFatalCodes: new Set(
+			fields.optional("nonFatalStatusCodes", listOf(parseCode)),
+		),
+	};
 }

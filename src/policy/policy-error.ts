@@ -18,7 +18,7 @@ export class PolicyError extends TypeError {
 		problem: string,
 		kind: PolicyErrorKind = "invalid",
 	) {
-		super(`${path}: ${problem}`);
+		super(path === "" ? problem : `${path}: ${problem}`);
 		this.path = path;
 		this.problem = problem;
 		this.kind = kind;

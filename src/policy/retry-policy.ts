@@ -1,6 +1,10 @@
 import type { Code } from "@connectrpc/connect";
-import type { CodeName } from "./code.ts";
-import type { Duration } from "./duration.ts";
+import { type CodeName, parseCode } from "./code.ts";
+import { type Duration, parseDuration } from "./duration.ts";
+import { type Check, listOf } from "./option-table.ts";
+import { PolicyError, shown } from "./policy-error.ts";
+import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
+import { parseDouble } from "./proto-json.ts";
 
 /** When a failed call is tried again (gRFC A6). */
 export interface RetryPolicy {
@@ -14,4 +18,75 @@ export interface RetryPolicy {
 	backoffMultiplier: number;
 	/** At least one. */
 	retryableStatusCodes: readonly (CodeName | Code)[];
+}
+
+/** A retry policy that has been checked. */
+export interface CompiledRetryPolicy {
+	readonly kind: "retry";
+	/** At most the cap. */
+	readonly maxAttempts: number;
+	readonly initialBackoffMs: number;
+	readonly maxBackoffMs: number;
+	readonly backoffMultiplier: number;
+	readonly retryableCodes: ReadonlySet<Code>;
+}
+
+/**
+ * Checks a retry policy by the rules of gRFC A6.
+ *
+ * @throws PolicyError with the path of the first bad field
+ */
+export function compileRetryPolicy(
+	policy: unknown,
+	where: string,
+	rules: PolicyRules = {},
+): CompiledRetryPolicy {
+	const known: readonly (keyof RetryPolicy)[] = [
+		"maxAttempts",
+		"initialBackoff",
+		"maxBackoff",
+		"backoffMultiplier",
+		"retryableStatusCodes",
+	];
+	const fields = policyFields(policy, known, where, rules);
+	const attempts =
+		rules.defaultMaxAttempts === undefined
+			? fields.required("maxAttempts", maxAttempts(rules))
+			: (fields.optional("maxAttempts", maxAttempts(rules)) ??
+				maxAttempts(rules)(rules.defaultMaxAttempts, "defaultMaxAttempts"));
+	return {
+		kind: "retry",
+		maxAttempts: attempts,
+		initialBackoffMs: fields.required(
+			"initialBackoff",
+			aboveZero(parseDuration),
+		),
+		maxBackoffMs: fields.required("maxBackoff", aboveZero(parseDuration)),
+		backoffMultiplier: fields.required(
+			"backoffMultiplier",
+			aboveZero(parseDouble),
+		),
+		retryableCodes: fields.required("retryableStatusCodes", retryableCodes),
+	};
+}
+
+function aboveZero(parse: Check<number>): Check<number> {
+	return (value, where) => {
+		const number = parse(value, where);
+		if (number <= 0) {
+			throw new PolicyError(where, `${shown(value)} is not more than 0`);
+		}
+		return number;
+	};
+}
+
+function retryableCodes(value: unknown, where: string): ReadonlySet<Code> {
+	const codes = new Set(listOf(parseCode)(value, where));
+	if (codes.size === 0) {
+		throw new PolicyError(
+			where,
+			'is empty; name at least one code, as in ["UNAVAILABLE"]',
+		);
+	}
+	return codes;
 }

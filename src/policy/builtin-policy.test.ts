@@ -1,0 +1,35 @@
+import { Code } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { builtinPolicy, builtinRetryThrottling } from "./builtin-policy.ts";
+import { parseServiceConfig } from "./service-config.ts";
+
+test("a unary call times out after 10 s and is sent once", () => {
+	expect(builtinPolicy({ streaming: false, idempotent: false })).toEqual({
+		timeoutMs: 10_000,
+	});
+});
+
+test("a stream has no timeout", () => {
+	expect(builtinPolicy({ streaming: true, idempotent: false })).toEqual({});
+});
+
+test("an idempotent method is tried three times when unavailable", () => {
+	expect(builtinPolicy({ streaming: true, idempotent: true })).toEqual({
+		attempts: {
+			kind: "retry",
+			maxAttempts: 3,
+			initialBackoffMs: 50,
+			maxBackoffMs: 1000,
+			backoffMultiplier: 2,
+			retryableCodes: new Set([Code.Unavailable]),
+		},
+	});
+});
+
+test("the throttling is one that a service config could have", () => {
+	const config = { retryThrottling: builtinRetryThrottling };
+	expect(parseServiceConfig(config, "").retryThrottling).toEqual({
+		maxTokens: 100,
+		tokenRatio: 0.1,
+	});
+});

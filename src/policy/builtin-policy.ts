@@ -1,0 +1,40 @@
+import {
+	type CompiledMethodPolicy,
+	compileMethodPolicy,
+	type MethodPolicy,
+} from "./method-policy.ts";
+import type { RetryThrottling } from "./service-config.ts";
+
+/** What holds for a unary method where no level says otherwise. */
+export const unaryPolicy: MethodPolicy = { timeout: "10s" };
+
+/** What holds for a method whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT where no level says otherwise. */
+export const idempotentPolicy: MethodPolicy = {
+	retryPolicy: {
+		maxAttempts: 3,
+		initialBackoff: "0.05s",
+		maxBackoff: "1s",
+		backoffMultiplier: 2,
+		retryableStatusCodes: ["UNAVAILABLE"],
+	},
+};
+
+/** The retry throttling of a channel whose service config has none. */
+export const builtinRetryThrottling: RetryThrottling = {
+	maxTokens: 100,
+	tokenRatio: 0.1,
+};
+
+/** The farthest level: what holds for a method when nobody has set anything. */
+export function builtinPolicy(method: {
+	readonly streaming: boolean;
+	readonly idempotent: boolean;
+}): CompiledMethodPolicy {
+	return compileMethodPolicy(
+		{
+			...(method.streaming ? {} : unaryPolicy),
+			...(method.idempotent ? idempotentPolicy : {}),
+		},
+		"builtin",
+	);
+}

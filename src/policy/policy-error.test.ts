@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { PolicyError, shown } from "./policy-error.ts";
+
+test("the message is the path and the problem, and both are there alone", () => {
+	const error = new PolicyError("client.timeout", "is missing", "missing");
+	expect(error).toBeInstanceOf(TypeError);
+	expect(error.message).toBe("client.timeout: is missing");
+	expect(error).toMatchObject({
+		name: "PolicyError",
+		path: "client.timeout",
+		problem: "is missing",
+		kind: "missing",
+	});
+});
+
+test("a problem of the outermost value needs no path", () => {
+	expect(new PolicyError("", "is not an object").message).toBe(
+		"is not an object",
+	);
+});
+
+test.each([
+	["text", '"text"'],
+	["two\nlines", '"two\\nlines"'],
+	[7, "7"],
+	[Number.NaN, "NaN"],
+	[7n, "7n"],
+	[undefined, "undefined"],
+	[null, "null"],
+	[Symbol("s"), "Symbol(s)"],
+	[() => {}, "a function"],
+	[[], "an empty list"],
+	[[1], "a list"],
+	[{}, "an object"],
+	[Object.create(null), "an object"],
+	[new Map(), "an object of class Map"],
+])("%o is shown as %s", (value, text) => {
+	expect(shown(value)).toBe(text);
+});
+
+test("a long value is cut", () => {
+	expect(shown("x".repeat(1000))).toHaveLength(78);
+});

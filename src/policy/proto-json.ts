@@ -1,0 +1,78 @@
+import { at, type Check, record } from "./option-table.ts";
+import { PolicyError, shown } from "./policy-error.ts";
+
+/**
+ * The fields of a message in proto3 JSON: names may be lowerCamelCase or as the
+ * proto spells them (`retry_policy`), and a field that is null is absent.
+ */
+export class JsonFields {
+	readonly #fields = new Map<string, unknown>();
+	readonly #where: string;
+
+	/** @throws PolicyError for what is no object, or gives a field in both spellings */
+	constructor(value: unknown, where: string) {
+		this.#where = where;
+		for (const [spelled, field] of Object.entries(record(value, where))) {
+			if (field === null || field === undefined) {
+				continue;
+			}
+			const name = spelled.replace(/_([a-z])/g, (_, letter: string) =>
+				letter.toUpperCase(),
+			);
+			if (this.#fields.has(name)) {
+				throw new PolicyError(at(where, name), "is given twice; remove one");
+			}
+			this.#fields.set(name, field);
+		}
+	}
+
+	has(name: string): boolean {
+		return this.#fields.has(name);
+	}
+
+	/** The field as `check` reads it, or `undefined` when it is absent. */
+	optional<T>(name: string, check: Check<T>): T | undefined {
+		return this.has(name)
+			? check(this.#fields.get(name), at(this.#where, name))
+			: undefined;
+	}
+
+	/** The field as `check` reads it; a PolicyError when it is absent. */
+	required<T>(name: string, check: Check<T>): T {
+		if (!this.has(name)) {
+			throw new PolicyError(at(this.#where, name), "is missing", "missing");
+		}
+		return check(this.#fields.get(name), at(this.#where, name));
+	}
+}
+
+/** A double: a number, or a string that is one. */
+export function parseDouble(value: unknown, where: string): number {
+	const number = numberOf(value);
+	if (number === undefined || !Number.isFinite(number)) {
+		throw new PolicyError(where, `${shown(value)} is not a number`);
+	}
+	return number;
+}
+
+/** A uint32 or its wrapper: a whole number from 0 to 4294967295, or a string that is one. */
+export function parseUint32(value: unknown, where: string): number {
+	const number = numberOf(value);
+	if (number === undefined || number < 0 || number !== number >>> 0) {
+		throw new PolicyError(
+			where,
+			`${shown(value)} is not a whole number from 0 to 4294967295`,
+		);
+	}
+	return number;
+}
+
+function numberOf(value: unknown): number | undefined {
+	if (typeof value === "number") {
+		return value;
+	}
+	return typeof value === "string" &&
+		/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)
+		? Number(value)
+		: undefined;
+}
