@@ -1,0 +1,207 @@
+import { Code } from "@connectrpc/connect";
+import {
+	type ClientConnection,
+	Http2Code,
+	headerOf,
+	type RawHeaders,
+	type Stream,
+	type StreamListener,
+	type StreamReset,
+} from "./connection.ts";
+import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
+import {
+	codeOfHttpStatus,
+	codeOfReset,
+	nameOfReset,
+	type Status,
+	statusOf,
+} from "./status.ts";
+
+/** How one call on one stream ended. */
+export interface CallEnd extends Status {
+	readonly headers: RawHeaders;
+	readonly trailers: RawHeaders;
+	/** false when it is certain that the server's application never saw the call. */
+	readonly processed: boolean;
+	readonly cause?: Error | undefined;
+}
+
+/** What a call tells its owner. */
+export interface CallListener {
+	/** Response headers, once; not for a Trailers-Only response. */
+	headers(headers: RawHeaders): void;
+	message(message: Uint8Array): void;
+	/** Room to write again after a `write` that returned false. */
+	writable(): void;
+	/** Last and once. */
+	end(end: CallEnd): void;
+}
+
+const NONE: RawHeaders = [];
+
+/** gRPC over one HTTP/2 stream, seen from the client: headers, messages, status (PROTOCOL-HTTP2). */
+export class ClientCall implements StreamListener, MessageReaderOwner {
+	readonly #listener: CallListener;
+	readonly #stream: Stream;
+	readonly #reader: MessageReader;
+	#headers: RawHeaders = NONE;
+	#trailers: RawHeaders = NONE;
+	#state: "open" | "halfClosed" | "over" = "open";
+
+	/** Sends the request headers. `maxBytes`: of a message received. */
+	constructor(
+		connection: ClientConnection,
+		headers: RawHeaders,
+		maxBytes: number,
+		listener: CallListener,
+	) {
+		this.#listener = listener;
+		this.#stream = connection.open(headers, this);
+		this.#reader = new MessageReader(this.#stream, this, maxBytes);
+	}
+
+	/** Sends one framed message; false: wait for `writable`. */
+	write(frame: Uint8Array): boolean {
+		return this.#state === "open" && this.#stream.write(frame);
+	}
+
+	/** Ends the request, after one last framed message, if given. */
+	closeSend(frame?: Uint8Array): void {
+		if (this.#state !== "open") return;
+		this.#state = "halfClosed";
+		this.#stream.end(frame);
+	}
+
+	/** Resets the stream; nothing more is heard from it. */
+	cancel(): void {
+		if (this.#state === "over") return;
+		this.#state = "over";
+		this.#reader.stop();
+		this.#stream.reset(Http2Code.CANCEL);
+	}
+
+	/** Stops the delivery of messages, and so the server, until `release`. */
+	hold(): void {
+		this.#reader.hold();
+	}
+
+	release(): void {
+		this.#reader.release();
+	}
+
+	headers(headers: RawHeaders): void {
+		this.#headers = headers;
+		const status = headerOf(headers, ":status");
+		if (status === "200" && isGrpc(headerOf(headers, "content-type"))) {
+			const encoding = headerOf(headers, "grpc-encoding");
+			if (encoding !== undefined) this.#reader.encoding = encoding;
+			// In a Trailers-Only response these are the trailers: `end` will tell.
+			if (headerOf(headers, "grpc-status") === undefined) {
+				this.#listener.headers(headers);
+			}
+			return;
+		}
+		this.#abort(this.#statusOfForeign(status));
+	}
+
+	data(chunk: Uint8Array): void {
+		this.#reader.push(chunk);
+	}
+
+	end(trailers: RawHeaders): void {
+		this.#trailers = trailers;
+		this.#reader.end();
+	}
+
+	reset(reset: StreamReset): void {
+		this.#reader.stop();
+		const { cause } = reset;
+		this.#finish(
+			cause === undefined
+				? {
+						code: codeOfReset(reset.code),
+						message: `the server reset the stream (${nameOfReset(reset.code)})`,
+					}
+				: {
+						code: Code.Unavailable,
+						message: `connection lost: ${cause.message}`,
+					},
+			reset.processed,
+			cause,
+		);
+	}
+
+	writable(): void {
+		this.#listener.writable();
+	}
+
+	message(message: Uint8Array): void {
+		this.#listener.message(message);
+	}
+
+	messagesEnd(): void {
+		this.#finish(
+			statusOf(this.#trailers) ??
+				statusOf(this.#headers) ?? {
+					code: Code.Unknown,
+					message:
+						"the server ended the call without a grpc-status: it, or a proxy before it, cut the response short",
+				},
+			true,
+		);
+	}
+
+	malformed(code: Code, message: string): void {
+		this.#abort({ code, message });
+	}
+
+	/** A response that is not gRPC's: a proxy's, or another server's. */
+	#statusOfForeign(httpStatus: string | undefined): Status {
+		const fromTrailers = statusOf(this.#headers);
+		if (fromTrailers !== undefined && fromTrailers.code !== 0) {
+			return fromTrailers;
+		}
+		const type = headerOf(this.#headers, "content-type");
+		return {
+			code: codeOfHttpStatus(httpStatus),
+			message: `not a gRPC response: HTTP status ${httpStatus}, content-type ${type === undefined ? "missing" : `"${type}"`}`,
+		};
+	}
+
+	/** Ends the call on our own initiative. */
+	#abort(status: Status): void {
+		if (this.#state === "over") return;
+		this.#reader.stop();
+		this.#stream.reset(Http2Code.CANCEL);
+		this.#finish(status, true);
+	}
+
+	#finish(status: Status, processed: boolean, cause?: Error): void {
+		const state = this.#state;
+		if (state === "over") return;
+		this.#state = "over";
+		// The server has answered before the request was whole: nobody reads the rest.
+		if (state === "open") this.#stream.reset(Http2Code.CANCEL);
+		const trailersOnly =
+			this.#trailers.length === 0 &&
+			headerOf(this.#headers, "grpc-status") !== undefined;
+		this.#listener.end({
+			code: status.code,
+			message: status.message,
+			headers: trailersOnly ? NONE : this.#headers,
+			trailers: trailersOnly ? this.#headers : this.#trailers,
+			processed,
+			cause,
+		});
+	}
+}
+
+/** `application/grpc`, or with `+proto` or parameters behind it. */
+export function isGrpc(contentType: string | undefined): boolean {
+	return (
+		contentType === "application/grpc" ||
+		contentType === "application/grpc+proto" ||
+		(contentType !== undefined &&
+			/^application\/grpc(\+proto)?\s*(;|$)/.test(contentType))
+	);
+}

@@ -1,0 +1,106 @@
+/**
+ * The narrow waist of homing: what the rest needs from HTTP/2, and no more.
+ * Callbacks, so that a unary call allocates its result and little else.
+ */
+
+/** Name, value, name, value, … as they stand on the wire: in order, names in lower case, repeated names kept. */
+export type RawHeaders = readonly string[];
+
+/** Why a stream ended without its peer having ended it. */
+export interface StreamReset {
+	/** RFC 9113 section 7. */
+	readonly code: number;
+	/** false when it is certain that the peer's application never saw the request, so that it may be sent again. */
+	readonly processed: boolean;
+	/** What happened to the connection, where the whole connection was lost. */
+	readonly cause: Error | undefined;
+}
+
+/** What a stream tells its owner. After `reset` nothing follows; after `end`, on the client, neither. */
+export interface StreamListener {
+	/** The response headers (client only: a server gets its headers with the stream). */
+	headers(headers: RawHeaders): void;
+	data(chunk: Uint8Array): void;
+	/** All data has been delivered and the peer has ended its side; `trailers` is empty when it sent none. */
+	end(trailers: RawHeaders): void;
+	reset(reset: StreamReset): void;
+	/** There is room again after a `write` that returned false. */
+	writable(): void;
+}
+
+export interface Stream {
+	/** Queues bytes, which leave together with what else is written in this tick. false: wait for `writable`. */
+	write(chunk: Uint8Array): boolean;
+	/** Ends our side, after `last`, if given. On a server: `sendTrailers` does that. */
+	end(last?: Uint8Array): void;
+	/** RST_STREAM with a code of RFC 9113 section 7; nothing is heard from the stream after it. */
+	reset(code: number): void;
+	/** Stops reading, and so, once its window is full, the peer. */
+	pause(): void;
+	resume(): void;
+}
+
+export interface ServerStream extends Stream {
+	/** Hands over the one that hears this stream. Called while the stream is being accepted. */
+	listen(listener: StreamListener): void;
+	respond(headers: RawHeaders): void;
+	/** Ends the stream. Without `respond` before it, the trailers travel as the only headers (Trailers-Only). */
+	sendTrailers(trailers: RawHeaders): void;
+}
+
+/** What a connection tells its owner. */
+export interface ConnectionListener {
+	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
+	ready(): void;
+	/** The peer takes no new streams (RFC 9113 section 6.8). */
+	goaway(goaway: { code: number; debugData: string }): void;
+	/** The connection is gone, and every stream of it has heard so. Once. */
+	closed(error: Error | undefined): void;
+}
+
+export interface ClientConnection {
+	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
+	open(headers: RawHeaders, listener: StreamListener): Stream;
+	/** Whether the connection alone keeps the process alive. */
+	ref(): void;
+	unref(): void;
+	/** No new streams; those that are open finish; then the connection closes. */
+	close(): void;
+	/** Ends the connection and all its streams now. */
+	destroy(error?: Error): void;
+}
+
+export interface ServerConnection {
+	/** GOAWAY; streams that are open finish; then the connection closes. */
+	close(): void;
+	destroy(error?: Error): void;
+}
+
+/** Error codes of RFC 9113 section 7. */
+export const Http2Code = {
+	NO_ERROR: 0x0,
+	PROTOCOL_ERROR: 0x1,
+	INTERNAL_ERROR: 0x2,
+	FLOW_CONTROL_ERROR: 0x3,
+	SETTINGS_TIMEOUT: 0x4,
+	STREAM_CLOSED: 0x5,
+	FRAME_SIZE_ERROR: 0x6,
+	REFUSED_STREAM: 0x7,
+	CANCEL: 0x8,
+	COMPRESSION_ERROR: 0x9,
+	CONNECT_ERROR: 0xa,
+	ENHANCE_YOUR_CALM: 0xb,
+	INADEQUATE_SECURITY: 0xc,
+	HTTP_1_1_REQUIRED: 0xd,
+} as const;
+
+/** The value of a header; where it is repeated, the first. */
+export function headerOf(
+	headers: RawHeaders,
+	name: string,
+): string | undefined {
+	for (let i = 0; i < headers.length; i += 2) {
+		if (headers[i] === name) return headers[i + 1];
+	}
+	return undefined;
+}

@@ -1,0 +1,30 @@
+const UNITS = [
+	["n", 1e-6],
+	["u", 1e-3],
+	["m", 1],
+	["S", 1e3],
+	["M", 60e3],
+	["H", 3600e3],
+] as const;
+
+const MAX_VALUE = 99_999_999;
+
+/**
+ * The value of `grpc-timeout` for `ms` milliseconds: 1 to 8 digits and a unit, in the finest unit that has room.
+ * Rounded down, so that the server never outlives the client; at least "1n" (PROTOCOL-HTTP2, "Timeout").
+ */
+export function formatTimeout(ms: number): string {
+	for (const [unit, size] of UNITS) {
+		const value = Math.floor(ms / size);
+		if (value <= MAX_VALUE) return `${Math.max(value, 1)}${unit}`;
+	}
+	return `${MAX_VALUE}H`;
+}
+
+/** Milliseconds of a `grpc-timeout`; undefined when it is malformed (PROTOCOL-HTTP2, "Timeout"). */
+export function parseTimeout(text: string): number | undefined {
+	const match = /^(\d{1,8})([HMSmun])$/.exec(text);
+	if (match === null) return undefined;
+	const size = UNITS.find(([unit]) => unit === match[2])?.[1];
+	return size === undefined ? undefined : Number(match[1]) * size;
+}

@@ -1,0 +1,62 @@
+import type { RawHeaders } from "./connection.ts";
+
+/** Names that belong to HTTP/2 or to gRPC itself: as user metadata they are dropped. */
+const RESERVED: ReadonlySet<string> = new Set([
+	"te",
+	"host",
+	"content-type",
+	"content-length",
+	"user-agent",
+	"connection",
+	"keep-alive",
+	"proxy-connection",
+	"transfer-encoding",
+	"upgrade",
+	"http2-settings",
+	"grpc-timeout",
+	"grpc-encoding",
+	"grpc-accept-encoding",
+	"grpc-status",
+	"grpc-message",
+]);
+
+/**
+ * Appends user metadata as it goes onto the wire: repeated ASCII values stay comma-joined, as `Headers` holds them;
+ * values of `-bin` keys are base64, one field a value, unpadded (PROTOCOL-HTTP2, "Custom-Metadata").
+ * Reserved names are left out, and told to `dropped`.
+ */
+export function appendMetadata(
+	onto: string[],
+	metadata: Headers,
+	dropped: ((name: string) => void) | undefined,
+): void {
+	for (const [name, value] of metadata) {
+		if (RESERVED.has(name)) {
+			dropped?.(name);
+		} else if (name.endsWith("-bin")) {
+			for (const one of value.split(",")) {
+				onto.push(name, one.trim().replace(/=+$/, ""));
+			}
+		} else {
+			onto.push(name, value);
+		}
+	}
+}
+
+/** Received headers or trailers as Fetch's `Headers`; pseudo-headers are left out. */
+export function toHeaders(...blocks: readonly RawHeaders[]): Headers {
+	const headers = new Headers();
+	for (const raw of blocks) {
+		for (let i = 0; i < raw.length; i += 2) {
+			const name = raw[i] as string;
+			if (name.startsWith(":")) continue;
+			const value = raw[i + 1] as string;
+			if (name.endsWith("-bin")) {
+				for (const one of value.split(",")) headers.append(name, one.trim());
+			} else {
+				headers.append(name, value);
+			}
+		}
+	}
+	return headers;
+}

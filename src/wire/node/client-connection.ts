@@ -1,0 +1,254 @@
+import {
+	type ClientHttp2Session,
+	type ClientHttp2Stream,
+	connect,
+} from "node:http2";
+import type { Duplex } from "node:stream";
+import {
+	type ClientConnection,
+	type ConnectionListener,
+	Http2Code,
+	type RawHeaders,
+	type Stream,
+	type StreamListener,
+} from "../connection.ts";
+import { toHeaderList } from "./header-list.ts";
+import { Outbox, resetStream } from "./outbox.ts";
+import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
+
+/** Speaks HTTP/2, as a client, over a socket that is connected. */
+export function clientConnection(
+	socket: Duplex,
+	listener: ConnectionListener,
+): ClientConnection {
+	return new NodeClientConnection(socket, listener);
+}
+
+class NodeClientConnection implements ClientConnection {
+	readonly #session: ClientHttp2Session;
+	#error: Error | undefined;
+	#lastStreamId = Number.POSITIVE_INFINITY;
+
+	constructor(socket: Duplex, listener: ConnectionListener) {
+		// The URL goes nowhere: the socket exists, and every request names scheme and authority itself.
+		const session = connect("http://connected.invalid", {
+			createConnection: () => socket,
+			settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+		});
+		this.#session = session;
+		session.once("connect", () =>
+			session.setLocalWindowSize(CONNECTION_WINDOW_BYTES),
+		);
+		session.once("remoteSettings", () => listener.ready());
+		session.on("goaway", (code, lastStreamId, data) => {
+			this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId);
+			const debugData = data === undefined ? "" : String(data);
+			if (code !== Http2Code.NO_ERROR) {
+				this.#error ??= new Error(
+					`the peer closed the connection: GOAWAY with error code ${code} ${debugData}`.trimEnd(),
+				);
+			}
+			listener.goaway({ code, debugData });
+		});
+		session.on("error", (error: Error) => {
+			this.#error ??= error;
+		});
+		session.once("close", () => listener.closed(this.#error));
+	}
+
+	open(headers: RawHeaders, listener: StreamListener): Stream {
+		let http2: ClientHttp2Stream;
+		try {
+			http2 = this.#session.request(toHeaderList(headers));
+		} catch (error) {
+			queueMicrotask(() =>
+				listener.reset({
+					code: Http2Code.REFUSED_STREAM,
+					processed: false,
+					cause: this.#error ?? (error as Error),
+				}),
+			);
+			return UNOPENED;
+		}
+		return new NodeClientStream(http2, listener, this);
+	}
+
+	/** Whether the peer may have acted on a stream that it did not end. */
+	mayHaveProcessed(http2: ClientHttp2Stream): boolean {
+		return (
+			http2.id !== undefined &&
+			http2.id <= this.#lastStreamId &&
+			http2.rstCode !== Http2Code.REFUSED_STREAM
+		);
+	}
+
+	/** Why the connection is gone; undefined while it is not. */
+	get lossOf(): Error | undefined {
+		return this.#session.destroyed
+			? (this.#error ?? new Error("the peer closed the connection"))
+			: undefined;
+	}
+
+	ref(): void {
+		this.#session.ref();
+	}
+
+	unref(): void {
+		this.#session.unref();
+	}
+
+	close(): void {
+		this.#session.close();
+	}
+
+	destroy(error?: Error): void {
+		this.#error ??= error;
+		this.#session.destroy();
+	}
+}
+
+const UNOPENED: Stream = {
+	write: () => false,
+	end: () => {},
+	reset: () => {},
+	pause: () => {},
+	resume: () => {},
+};
+
+/** END_STREAM, as the flags of a "response" event have it. */
+const END_STREAM = 0x1;
+
+const owner: unique symbol = Symbol("owner");
+type Owned = ClientHttp2Stream & { [owner]: NodeClientStream };
+
+class NodeClientStream implements Stream {
+	readonly #http2: ClientHttp2Stream;
+	readonly #connection: NodeClientConnection;
+	readonly #outbox: Outbox;
+	#listener: StreamListener | undefined;
+	#trailers: RawHeaders | undefined;
+
+	constructor(
+		http2: ClientHttp2Stream,
+		listener: StreamListener,
+		connection: NodeClientConnection,
+	) {
+		this.#http2 = http2;
+		this.#listener = listener;
+		this.#connection = connection;
+		this.#outbox = new Outbox(http2);
+		(http2 as Owned)[owner] = this;
+		http2.on("response", onResponse as () => void);
+		http2.on("data", onData);
+		http2.on("trailers", onTrailers as () => void);
+		http2.on("end", onEnd);
+		http2.on("drain", onDrain);
+		http2.on("error", onError);
+		http2.on("close", onClose);
+	}
+
+	write(chunk: Uint8Array): boolean {
+		return this.#outbox.write(chunk);
+	}
+
+	end(last?: Uint8Array): void {
+		this.#outbox.end(last);
+	}
+
+	reset(code: number): void {
+		this.#listener = undefined;
+		resetStream(this.#http2, code);
+	}
+
+	pause(): void {
+		this.#http2.pause();
+	}
+
+	resume(): void {
+		this.#http2.resume();
+	}
+
+	heardHeaders(headers: RawHeaders, endStream: boolean): void {
+		if (endStream) this.#trailers = [];
+		this.#listener?.headers(headers);
+	}
+
+	heardData(chunk: Uint8Array): void {
+		this.#listener?.data(chunk);
+	}
+
+	heardTrailers(trailers: RawHeaders): void {
+		this.#trailers = trailers;
+	}
+
+	/** "end" comes after a reset and after a lost connection, too: alone, only trailers prove that the peer has ended. */
+	heardEnd(): void {
+		if (this.#trailers !== undefined) this.#finish(this.#trailers);
+	}
+
+	heardDrain(): void {
+		this.#outbox.drained();
+		this.#listener?.writable();
+	}
+
+	heardClose(): void {
+		const { rstCode } = this.#http2;
+		const cause = this.#connection.lossOf;
+		if (cause === undefined && rstCode === Http2Code.NO_ERROR) {
+			this.#finish(this.#trailers ?? []);
+			return;
+		}
+		const listener = this.#listener;
+		this.#listener = undefined;
+		listener?.reset({
+			code: rstCode,
+			processed: this.#connection.mayHaveProcessed(this.#http2),
+			cause,
+		});
+	}
+
+	#finish(trailers: RawHeaders): void {
+		const listener = this.#listener;
+		this.#listener = undefined;
+		listener?.end(trailers);
+	}
+}
+
+// One function for all streams, rather than seven closures for each.
+
+function onResponse(
+	this: Owned,
+	_headers: unknown,
+	flags: number,
+	raw: RawHeaders,
+): void {
+	this[owner].heardHeaders(raw, (flags & END_STREAM) !== 0);
+}
+
+function onData(this: Owned, chunk: Uint8Array): void {
+	this[owner].heardData(chunk);
+}
+
+function onTrailers(
+	this: Owned,
+	_headers: unknown,
+	_flags: number,
+	raw: RawHeaders,
+): void {
+	this[owner].heardTrailers(raw);
+}
+
+function onEnd(this: Owned): void {
+	this[owner].heardEnd();
+}
+
+function onDrain(this: Owned): void {
+	this[owner].heardDrain();
+}
+
+/** "close" follows, and says all there is to know. */
+function onError(): void {}
+
+function onClose(this: Owned): void {
+	this[owner].heardClose();
+}

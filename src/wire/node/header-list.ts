@@ -1,0 +1,27 @@
+import type { OutgoingHttpHeaders } from "node:http2";
+import type { RawHeaders } from "../connection.ts";
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+
+/** Whether `respond` takes header arrays (Node 24.7); it costs a third less than an object does. `request` does, too. */
+const takesArrays: boolean = major > 24 || (major === 24 && minor >= 7);
+
+/** Headers in the cheapest form that this version of Node takes. */
+export function toHeaderList(headers: RawHeaders): OutgoingHttpHeaders {
+	if (takesArrays) return headers as unknown as OutgoingHttpHeaders;
+	return toHeaderObject(headers);
+}
+
+/** For `sendTrailers`, which takes nothing else. */
+export function toHeaderObject(headers: RawHeaders): OutgoingHttpHeaders {
+	const object: OutgoingHttpHeaders = Object.create(null);
+	for (let i = 0; i < headers.length; i += 2) {
+		const name = headers[i] as string;
+		const value = headers[i + 1] as string;
+		const before = object[name];
+		if (before === undefined) object[name] = value;
+		else if (Array.isArray(before)) before.push(value);
+		else object[name] = [String(before), value];
+	}
+	return object;
+}

@@ -1,0 +1,190 @@
+import {
+	performServerHandshake,
+	type ServerHttp2Session,
+	type ServerHttp2Stream,
+} from "node:http2";
+import type { Duplex } from "node:stream";
+import type {
+	RawHeaders,
+	ServerConnection,
+	ServerStream,
+	StreamListener,
+} from "../connection.ts";
+import { toHeaderList, toHeaderObject } from "./header-list.ts";
+import { Outbox, resetStream } from "./outbox.ts";
+import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
+
+/** What a server's connection tells its owner. */
+export interface ServerConnectionListener {
+	/** A request. `listen` on its stream before returning. `ended`: it has no body. */
+	stream(stream: ServerStream, headers: RawHeaders): void;
+	closed(error: Error | undefined): void;
+}
+
+export interface ServerConnectionOptions {
+	readonly maxConcurrentStreams: number;
+	/** Bytes of all names and values of a request's headers, with 32 for each (RFC 9113 section 6.5.2). */
+	readonly maxHeaderListSize: number;
+}
+
+/** Speaks HTTP/2, as a server, over an accepted socket. */
+export function serverConnection(
+	socket: Duplex,
+	options: ServerConnectionOptions,
+	listener: ServerConnectionListener,
+): ServerConnection {
+	const session = performServerHandshake(socket, {
+		settings: { initialWindowSize: STREAM_WINDOW_BYTES, ...options },
+	});
+	return new NodeServerConnection(session, listener);
+}
+
+class NodeServerConnection implements ServerConnection {
+	readonly #session: ServerHttp2Session;
+	#error: Error | undefined;
+
+	constructor(session: ServerHttp2Session, listener: ServerConnectionListener) {
+		this.#session = session;
+		session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+		session.on(
+			"stream",
+			(
+				http2: ServerHttp2Stream,
+				_headers: unknown,
+				_flags: number,
+				raw: RawHeaders,
+			) => {
+				listener.stream(new NodeServerStream(http2), raw);
+			},
+		);
+		session.on("error", (error: Error) => {
+			this.#error ??= error;
+		});
+		session.once("close", () => listener.closed(this.#error));
+	}
+
+	close(): void {
+		this.#session.close();
+	}
+
+	destroy(error?: Error): void {
+		this.#error ??= error;
+		this.#session.destroy();
+	}
+}
+
+const owner: unique symbol = Symbol("owner");
+type Owned = ServerHttp2Stream & { [owner]: NodeServerStream };
+
+class NodeServerStream implements ServerStream {
+	readonly #http2: ServerHttp2Stream;
+	readonly #outbox: Outbox;
+	#listener: StreamListener | undefined;
+	#trailers: RawHeaders | undefined;
+
+	constructor(http2: ServerHttp2Stream) {
+		this.#http2 = http2;
+		this.#outbox = new Outbox(http2);
+		(http2 as Owned)[owner] = this;
+		http2.on("data", onData);
+		http2.on("end", onEnd);
+		http2.on("drain", onDrain);
+		http2.on("wantTrailers", onWantTrailers);
+		http2.on("aborted", onAborted);
+		http2.on("error", onError);
+		http2.on("close", onAborted);
+	}
+
+	listen(listener: StreamListener): void {
+		this.#listener = listener;
+	}
+
+	respond(headers: RawHeaders): void {
+		if (this.#http2.destroyed || this.#http2.closed) return;
+		this.#http2.respond(toHeaderList(headers), { waitForTrailers: true });
+	}
+
+	write(chunk: Uint8Array): boolean {
+		return this.#outbox.write(chunk);
+	}
+
+	end(last?: Uint8Array): void {
+		this.#outbox.end(last);
+	}
+
+	sendTrailers(trailers: RawHeaders): void {
+		if (this.#http2.destroyed || this.#http2.closed) return;
+		if (!this.#http2.headersSent) {
+			this.#http2.respond(toHeaderList(trailers), { endStream: true });
+			return;
+		}
+		this.#trailers = trailers;
+		this.#outbox.end(undefined);
+	}
+
+	reset(code: number): void {
+		this.#listener = undefined;
+		resetStream(this.#http2, code);
+	}
+
+	pause(): void {
+		this.#http2.pause();
+	}
+
+	resume(): void {
+		this.#http2.resume();
+	}
+
+	heardData(chunk: Uint8Array): void {
+		this.#listener?.data(chunk);
+	}
+
+	heardEnd(): void {
+		if (!this.#http2.aborted) this.#listener?.end([]);
+	}
+
+	heardDrain(): void {
+		this.#outbox.drained();
+		this.#listener?.writable();
+	}
+
+	heardWantTrailers(): void {
+		this.#http2.sendTrailers(toHeaderObject(this.#trailers ?? []));
+	}
+
+	heardAborted(): void {
+		const listener = this.#listener;
+		this.#listener = undefined;
+		listener?.reset({
+			code: this.#http2.rstCode,
+			processed: true,
+			cause: undefined,
+		});
+	}
+}
+
+// One function for all streams, rather than seven closures for each.
+
+function onData(this: Owned, chunk: Uint8Array): void {
+	this[owner].heardData(chunk);
+}
+
+function onEnd(this: Owned): void {
+	this[owner].heardEnd();
+}
+
+function onDrain(this: Owned): void {
+	this[owner].heardDrain();
+}
+
+function onWantTrailers(this: Owned): void {
+	this[owner].heardWantTrailers();
+}
+
+/** Also heard when all went well and the stream has closed: its owner has long stopped to listen then. */
+function onAborted(this: Owned): void {
+	this[owner].heardAborted();
+}
+
+/** "close" follows, and says all there is to know. */
+function onError(): void {}
