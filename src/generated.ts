@@ -9,9 +9,16 @@ import type {
 	MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { ServiceConfig } from "./policy/service-config.ts";
 
 /** What every generated client is besides its methods: `await using` closes what it owns. */
 export interface GeneratedClient extends AsyncDisposable {}
+
+/** What the plugin found in protos and config files for the clients of one service. */
+export type BakedPolicies = ServiceConfig & {
+	/** Where the service is, unless the factory is told otherwise. */
+	target?: string;
+};
 
 /** The answer of a method with one response: rejects with a ConnectError if the call fails. */
 export type UnaryResponse<O> = Promise<O>;

@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ImportSymbol, Printable, Target } from "@bufbuild/protoplugin";
+import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
+import { literal } from "./literal.ts";
 import { clientMethodName } from "./names.ts";
 import {
 	type Construct,
@@ -15,10 +16,15 @@ import {
 const HOMING = "homing";
 
 /** What a service is called by, in the order of the output. */
-export function clientHalf(target: Target): readonly Construct[] {
-	return target === "js"
-		? [printFactory]
-		: [printClientInterface, printFactory];
+export function clientHalf({
+	target,
+	policies,
+}: ServiceContext): readonly Construct[] {
+	return [
+		...(target === "js" ? [] : [printClientInterface]),
+		...(target === "dts" || policies === undefined ? [] : [printPolicies]),
+		printFactory,
+	];
 }
 
 function printClientInterface(context: ServiceContext): void {
@@ -88,8 +94,17 @@ function requestParameters(
 	];
 }
 
+function printPolicies(context: ServiceContext): void {
+	const { f, target, names, policies } = context;
+	f.print(
+		...["const ", context.local(names.policies)],
+		...(target === "ts" ? [": ", homingType(context, "BakedPolicies")] : []),
+		...[" = ", literal(policies), ";"],
+	);
+}
+
 function printFactory(context: ServiceContext): void {
-	const { f, names, service, references } = context;
+	const { f, names, service, policies, references } = context;
 	const target = context.local("target");
 	const options = context.local("options");
 	printDoc(
@@ -99,7 +114,11 @@ function printFactory(context: ServiceContext): void {
 	printFunction(context, {
 		name: names.factory,
 		parameters: [
-			{ name: target, type: homingType(context, "Target") },
+			{
+				name: target,
+				optional: policies?.target !== undefined,
+				type: homingType(context, "Target"),
+			},
 			{
 				name: options,
 				optional: true,
@@ -112,7 +131,9 @@ function printFactory(context: ServiceContext): void {
 		result: names.client,
 		statement: [
 			...["return ", f.import("newClient", HOMING), "("],
-			...[references.service(f, service), ", ", target, ", ", options, ");"],
+			...[references.service(f, service), ", ", target, ", ", options],
+			...(policies === undefined ? [] : [", ", context.local(names.policies)]),
+			");",
 		],
 	});
 }

@@ -1,4 +1,71 @@
-import { runNodeJs } from "@bufbuild/protoplugin";
+import { answer } from "./answer.ts";
 import { protocGenHoming } from "./plugin.ts";
+import { readStdin, stdinIsTerminal, writeStdout } from "./stdio.ts";
 
-runNodeJs(protocGenHoming);
+export { answer };
+
+const { name, version } = protocGenHoming;
+
+const usage = `${name} ${version} generates clients and servers of protobuf services. buf or
+protoc runs it, writes to its standard input what to generate, and reads the
+files from its standard output.
+
+    # buf.gen.yaml
+    version: v2
+    plugins:
+      - { local: protoc-gen-es,     out: src/gen, opt: [target=ts, import_extension=js] }
+      - { local: protoc-gen-homing, out: src/gen, opt: [target=ts, import_extension=js] }
+
+    protoc --es_out=src/gen --es_opt=target=ts,import_extension=js \\
+      --homing_out=src/gen --homing_opt=target=ts,import_extension=js file.proto
+
+Options: target (default: ts), import_extension, map_imports, rewrite_imports,
+ts_nocheck, keep_empty_files and elide_plugin_version as protoc-gen-es has them,
+and
+    emit=client|server|both     which half of a service (default: both)
+    grpc_service_config=PATH    a gRPC service config to bake into the clients
+    retry_max_attempts=N        for its retry policies that lack maxAttempts
+`;
+
+/** The process. Resolves with its exit code: 0 when it answered, be it with an error in a proto. */
+export async function main(parameters: readonly string[]): Promise<number> {
+	const [parameter] = parameters;
+	switch (parameter) {
+		case undefined:
+			return generate();
+		case "--version":
+		case "-v":
+			await writeStdout(`${name} ${version}\n`);
+			return 0;
+		case "--help":
+		case "-h":
+			await writeStdout(usage);
+			return 0;
+		default:
+			return complain(
+				`${parameter} is not an argument of ${name}; options of the plugin go into "opt" of buf.gen.yaml, or into --homing_opt of protoc`,
+			);
+	}
+}
+
+async function generate(): Promise<number> {
+	if (stdinIsTerminal()) {
+		return complain(`standard input is a terminal.\n\n${usage}`);
+	}
+	const bytes = await readStdin();
+	let response: Uint8Array;
+	try {
+		response = answer(bytes);
+	} catch (error) {
+		return complain(
+			`${error instanceof Error ? error.message : error}; it is for buf or protoc to write one`,
+		);
+	}
+	await writeStdout(response);
+	return 0;
+}
+
+function complain(message: string): number {
+	process.stderr.write(`${name}: ${message}\n`);
+	return 1;
+}

@@ -18,10 +18,10 @@ type Described =
 
 /** What protoc-gen-es exports for one proto file. */
 export interface MessageNames {
-	/** The types of messages and enums. */
-	readonly shapes: ReadonlyMap<Described, string>;
-	/** The constants: message and enum schemas, services, extensions, the file. */
-	readonly schemas: ReadonlyMap<Described, string>;
+	/** The type of a message or an enum. */
+	shape(type: DescMessage | DescEnum): string;
+	/** The constant: of a message or an enum the schema. */
+	schema(desc: Described): string;
 	readonly taken: ReadonlySet<string>;
 }
 
@@ -59,7 +59,11 @@ export function messageNames(file: DescFile): MessageNames {
 			type.kind === "message" || type.kind === "enum" ? "Schema" : "";
 		schemas.set(type, take(taken, esIdentifier(type) + suffix, esSalt));
 	}
-	return { shapes, schemas, taken };
+	return {
+		shape: (type) => known(shapes, type),
+		schema: (desc) => known(schemas, desc),
+		taken,
+	};
 }
 
 /**
@@ -70,11 +74,11 @@ export function messageNames(file: DescFile): MessageNames {
 export function serviceNames(
 	file: DescFile,
 	messages: MessageNames,
-): ReadonlyMap<DescService, ServiceNames> {
+): (service: DescService) => ServiceNames {
 	const taken = new Set(messages.taken);
 	const own = (name: string): string => take(taken, name, dollars);
-	return new Map(
-		file.services.map((service) => [
+	const names = new Map(
+		file.services.map((service): [DescService, ServiceNames] => [
 			service,
 			{
 				client: own(`${service.name}Client`),
@@ -86,6 +90,7 @@ export function serviceNames(
 			},
 		]),
 	);
+	return (service) => known(names, service);
 }
 
 /**
@@ -128,6 +133,17 @@ function take(
 			return name;
 		}
 	}
+}
+
+function known<Desc extends Described, Name>(
+	names: ReadonlyMap<Desc, Name>,
+	desc: Desc,
+): Name {
+	const name = names.get(desc);
+	if (name === undefined) {
+		throw new Error(`${desc.toString()} has no name`);
+	}
+	return name;
 }
 
 /** protoc-gen-es tries Foo, Foo$, Foo$1, Foo$2. */

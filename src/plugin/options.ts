@@ -1,3 +1,5 @@
+import type { EcmaScriptPluginOptions } from "@bufbuild/protoplugin";
+
 /** What protoc-gen-homing is told beyond the options of every protoplugin. */
 export interface HomingOptions {
 	/** Which half of a service to generate. */
@@ -45,4 +47,21 @@ export function parseHomingOptions(
 		}
 	}
 	return { emit, grpcServiceConfig, retryMaxAttempts };
+}
+
+/**
+ * @throws Error for what protoplugin allows and we do not: our runtime is ESM
+ * only, and of bootstrapping nobody but protobuf-es has any use
+ */
+export function assertStandardOptions(options: EcmaScriptPluginOptions): void {
+	if (options.jsImportStyle !== "module") {
+		throw new Error(
+			`invalid option "js_import_style=${options.jsImportStyle}": generated code imports homing, which is an ECMAScript module; leave the option out, or set it to module`,
+		);
+	}
+	if (options.bootstrapWkt) {
+		throw new Error(
+			'invalid option "bootstrap_wkt": protoc-gen-homing does not have it; leave it out',
+		);
+	}
 }

@@ -9,10 +9,12 @@ import {
 } from "@bufbuild/protoplugin";
 import manifest from "../../package.json" with { type: "json" };
 import { clientHalf } from "./client-half.ts";
-import { Comments } from "./comments.ts";
-import { assertDistinctMethods, serviceNames } from "./names.ts";
-import { type HomingOptions, parseHomingOptions } from "./options.ts";
-import { References } from "./references.ts";
+import {
+	assertStandardOptions,
+	type HomingOptions,
+	parseHomingOptions,
+} from "./options.ts";
+import { type PreparedFile, prepareFiles } from "./prepared-file.ts";
 import { serverHalf } from "./server-half.ts";
 import type { ServiceContext } from "./service-context.ts";
 
@@ -43,52 +45,49 @@ function withDefaultTarget(
 	return request;
 }
 
+/** For the targets of one run, which share its schema. */
+const prepared = new WeakMap<Schema, readonly PreparedFile[]>();
+
 function generate(schema: Schema<HomingOptions>, target: Target): void {
-	assertDistinctOutputs(schema.files);
-	const references = new References();
-	for (const file of schema.files) {
-		const f = schema.generateFile(outputPath(file, target));
-		f.preamble(file);
-		printServices(schema, references, file, f, target);
+	let files = prepared.get(schema);
+	if (files === undefined) {
+		assertStandardOptions(schema.options);
+		assertDistinctOutputs(schema.files);
+		files = prepareFiles(schema);
+		prepared.set(schema, files);
+	}
+	for (const file of files) {
+		const f = schema.generateFile(outputPath(file.file, target));
+		f.preamble(file.file);
+		printServices(f, target, schema.options.emit, file);
 	}
 }
 
 function printServices(
-	schema: Schema<HomingOptions>,
-	references: References,
-	file: DescFile,
 	f: GeneratedFile,
 	target: Target,
+	emit: HomingOptions["emit"],
+	{ file, comments, references, services }: PreparedFile,
 ): void {
-	if (file.services.length === 0) {
-		return;
-	}
-	const comments = new Comments(file);
-	const names = serviceNames(file, references.names(f, file));
 	const self = `./${outputPath(file, "js")}`;
-	const { emit } = schema.options;
-	const constructs = [
-		...(emit === "server" ? [] : clientHalf(target)),
-		...(emit === "client" ? [] : serverHalf(target)),
-	];
-	let first = true;
-	for (const [service, serviceNames] of names) {
-		assertDistinctMethods(service);
+	for (const [index, service] of services.entries()) {
 		const context: ServiceContext = {
+			...service,
 			f,
 			target,
-			service,
-			names: serviceNames,
 			comments,
 			references,
 			local: (name) => f.import(name, self),
 		};
-		for (const print of constructs) {
-			if (!first) {
+		const constructs = [
+			...(emit === "server" ? [] : clientHalf(context)),
+			...(emit === "client" ? [] : serverHalf(context)),
+		];
+		for (const [nth, print] of constructs.entries()) {
+			if (index + nth > 0) {
 				f.print();
 			}
 			print(context);
-			first = false;
 		}
 	}
 }

@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ImportSymbol, Printable, Target } from "@bufbuild/protoplugin";
+import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
 import {
 	type Construct,
@@ -13,10 +13,12 @@ import {
 const CONNECT = "@connectrpc/connect";
 
 /** What a service is implemented by, in the order of the output. */
-export function serverHalf(target: Target): readonly Construct[] {
-	return target === "js"
-		? [printRegister, printUnimplemented]
-		: [printServerInterface, printRegister, printUnimplemented];
+export function serverHalf({ target }: ServiceContext): readonly Construct[] {
+	return [
+		...(target === "js" ? [] : [printServerInterface]),
+		printRegister,
+		printUnimplemented,
+	];
 }
 
 function printServerInterface(context: ServiceContext): void {

@@ -5,18 +5,16 @@ import type {
 	Target,
 } from "@bufbuild/protoplugin";
 import type { Comments } from "./comments.ts";
-import type { ServiceNames } from "./names.ts";
+import type { PreparedService } from "./prepared-file.ts";
 import type { References } from "./references.ts";
 
 /** Prints one construct of a service. */
 export type Construct = (context: ServiceContext) => void;
 
 /** One service on its way into one generated file: what its constructs are printed from. */
-export interface ServiceContext {
+export interface ServiceContext extends PreparedService {
 	readonly f: GeneratedFile;
 	readonly target: Target;
-	readonly service: DescService;
-	readonly names: ServiceNames;
 	readonly comments: Comments;
 	readonly references: References;
 	/** A name that the generated file itself declares, so that an import of the same name is given another. */

@@ -1,0 +1,54 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+	type CodeGeneratorRequest,
+	CodeGeneratorRequestSchema,
+	CodeGeneratorResponseSchema,
+} from "@bufbuild/protobuf/wkt";
+import { protocGenHoming } from "./plugin.ts";
+
+/**
+ * Answers an encoded CodeGeneratorRequest with an encoded CodeGeneratorResponse.
+ * That holds the files, or the error of what is wrong with the protos or the
+ * options.
+ *
+ * @throws Error for bytes that are no request that buf or protoc would write
+ */
+export function answer(bytes: Uint8Array): Uint8Array {
+	const request = parseRequest(bytes);
+	try {
+		return toBinary(CodeGeneratorResponseSchema, protocGenHoming.run(request));
+	} catch (error) {
+		const response = create(CodeGeneratorResponseSchema, {
+			error: explained(error),
+		});
+		return toBinary(CodeGeneratorResponseSchema, response);
+	}
+}
+
+function parseRequest(bytes: Uint8Array): CodeGeneratorRequest {
+	let request: CodeGeneratorRequest;
+	try {
+		request = fromBinary(CodeGeneratorRequestSchema, bytes);
+	} catch (error) {
+		throw new Error(
+			`standard input (${bytes.length} bytes) is not a whole CodeGeneratorRequest: ${explained(error)}`,
+		);
+	}
+	if (request.fileToGenerate.length === 0) {
+		throw new Error(
+			`the CodeGeneratorRequest on standard input (${bytes.length} bytes) names no file to generate`,
+		);
+	}
+	return request;
+}
+
+/** The message of what we or a library throw on purpose; all there is to know of a mistake of ours. */
+function explained(error: unknown): string {
+	if (!(error instanceof Error)) {
+		return String(error);
+	}
+	const mistake = error instanceof TypeError || error instanceof ReferenceError;
+	return mistake
+		? `a mistake in ${protocGenHoming.name} ${protocGenHoming.version}, please report it: ${error.stack}`
+		: error.message;
+}

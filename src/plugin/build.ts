@@ -1,0 +1,99 @@
+/**
+ * Bundles the plugin into one file that starts fast, and the licences of what
+ * is in it into another: `node src/plugin/build.ts`.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The compiler would be most of the bundle, and is never called: we print JavaScript and declarations ourselves. */
+const withoutCompiler: Plugin = {
+	name: "without-compiler",
+	setup(build) {
+		build.onLoad({ filter: /protoplugin\/dist\/esm\/transpile\.js$/ }, () => ({
+			contents:
+				'export function transpile() { throw new Error("nothing is transpiled"); }',
+		}));
+	},
+};
+
+/**
+ * protoplugin sorts imports by the language of the user. That makes the output
+ * depend on it, and takes a third of a small run to load.
+ */
+const withoutLocale: Plugin = {
+	name: "without-locale",
+	setup(build) {
+		build.onLoad(
+			{ filter: /protoplugin\/dist\/esm\/generated-file\.js$/ },
+			async ({ path }) => {
+				const source = await readFile(path, "utf8");
+				const contents = source.replace(
+					"a.name.localeCompare(b.name)",
+					"(a.name < b.name ? -1 : a.name > b.name ? 1 : 0)",
+				);
+				if (contents === source) {
+					throw new Error(`${path} no longer sorts imports as it did`);
+				}
+				return { contents };
+			},
+		);
+	},
+};
+
+/** Writes `protoc-gen-homing.cjs` and `LICENSES.txt` into the directory. */
+export async function buildPlugin(directory: string): Promise<void> {
+	await mkdir(directory, { recursive: true });
+	const { metafile } = await build({
+		absWorkingDir: root,
+		entryPoints: ["src/plugin/main.ts"],
+		outfile: join(directory, "protoc-gen-homing.cjs"),
+		bundle: true,
+		platform: "node",
+		// Node loads CommonJS faster than ECMAScript modules.
+		format: "cjs",
+		target: "node22",
+		legalComments: "none",
+		metafile: true,
+		plugins: [withoutCompiler, withoutLocale],
+	});
+	const bundled = Object.keys(metafile.inputs).filter((path) =>
+		path.startsWith("node_modules/"),
+	);
+	await writeFile(join(directory, "LICENSES.txt"), await licences(bundled));
+}
+
+/** The packages, the notices at the heads of their files, and the licence that most of these refer to. */
+async function licences(paths: readonly string[]): Promise<string> {
+	const packages = new Set<string>();
+	const notices = new Set<string>();
+	for (const path of paths.toSorted()) {
+		const directory = /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? "";
+		const manifest = await readFile(
+			join(root, directory, "package.json"),
+			"utf8",
+		);
+		const { name, version, license } = JSON.parse(manifest);
+		packages.add(`${name} ${version}: ${license}`);
+		notices.add(noticeOf(await readFile(join(root, path), "utf8")));
+	}
+	return [
+		`protoc-gen-homing.cjs contains code of\n\n${[...packages].join("\n")}`,
+		...notices,
+		await readFile(join(root, "LICENSE"), "utf8"),
+	].join(`\n${"-".repeat(80)}\n\n`);
+}
+
+function noticeOf(source: string): string {
+	const comment = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? "";
+	return comment
+		.replace(/^\/\/ ?/gm, "")
+		.replace(/(limitations under the License\.\n)[^]*/, "$1");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	await buildPlugin(join(root, "dist/plugin"));
+}

@@ -1,0 +1,51 @@
+const WIDTH = 80;
+
+/**
+ * The source of a JSON value, for TypeScript and JavaScript alike: on one line
+ * where it fits, else with a line for each member.
+ *
+ * @param indentation of the line that the literal starts on
+ */
+export function literal(value: unknown, indentation = ""): string {
+	const line = oneLine(value);
+	if (!isNested(value) || indentation.length + line.length <= WIDTH) {
+		return line;
+	}
+	const inner = `${indentation}  `;
+	const [open, close] = Array.isArray(value) ? "[]" : "{}";
+	const members = Array.isArray(value)
+		? value.map((item) => literal(item, inner))
+		: Object.entries(value).map(
+				([key, item]) => `${propertyName(key)}: ${literal(item, inner)}`,
+			);
+	return [
+		open,
+		...members.map((member) => `${inner}${member},`),
+		`${indentation}${close}`,
+	].join("\n");
+}
+
+function oneLine(value: unknown): string {
+	if (Array.isArray(value)) {
+		return `[${value.map(oneLine).join(", ")}]`;
+	}
+	if (!isNested(value)) {
+		return JSON.stringify(value);
+	}
+	const members = Object.entries(value).map(
+		([key, item]) => `${propertyName(key)}: ${oneLine(item)}`,
+	);
+	return members.length === 0 ? "{}" : `{ ${members.join(", ")} }`;
+}
+
+function isNested(value: unknown): value is object {
+	return typeof value === "object" && value !== null;
+}
+
+/** A plain `__proto__:` would set the prototype. */
+function propertyName(key: string): string {
+	if (key === "__proto__") {
+		return '["__proto__"]';
+	}
+	return /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key);
+}

@@ -1,0 +1,102 @@
+import {
+	type DescExtension,
+	type DescFile,
+	type DescMethod,
+	type DescService,
+	getOption,
+	hasOption,
+} from "@bufbuild/protobuf";
+import {
+	type CompiledMethodPolicy,
+	compileMethodPolicy,
+} from "../policy/method-policy.ts";
+import { PolicyError } from "../policy/policy-error.ts";
+import type { Comments } from "./comments.ts";
+
+/**
+ * The policies that protos carry. The options are known by the descriptors in
+ * the request, so that a request without them costs nothing.
+ */
+export class ProtoOptions {
+	readonly #service: DescExtension | undefined;
+	readonly #method: DescExtension | undefined;
+	readonly #defaultHost: DescExtension | undefined;
+
+	/** @param files all of the request, among them those that declare the options */
+	constructor(files: readonly DescFile[]) {
+		const extensions = files.flatMap((file) => file.extensions);
+		const named = (name: string): DescExtension | undefined =>
+			extensions.find((extension) => extension.typeName === name);
+		this.#service = named("homing.service");
+		this.#method = named("homing.method");
+		this.#defaultHost = named("google.api.default_host");
+	}
+
+	/** Where the service is found, by `homing.service` or else by `google.api.default_host`. */
+	target(service: DescService): string | undefined {
+		const option = optionOf(service, this.#service);
+		if (isRecord(option) && isText(option["target"])) {
+			return option["target"];
+		}
+		const host = optionOf(service, this.#defaultHost);
+		if (!isText(host)) {
+			return undefined;
+		}
+		return `dns:///${/:\d+$/.test(host) ? host : `${host}:443`}`;
+	}
+
+	/**
+	 * The policy of a service or of a method.
+	 *
+	 * @throws Error for a bad one, with its position in the file
+	 */
+	policy(
+		desc: DescMethod | DescService,
+		comments: Comments,
+	): CompiledMethodPolicy {
+		const option = desc.kind === "rpc" ? this.#method : this.#service;
+		const value = optionOf(desc, option);
+		if (option === undefined || value === undefined) {
+			return {};
+		}
+		try {
+			// A decoded message has the names that its JSON has.
+			return compileMethodPolicy(value, "", { maxAttemptsCap: Infinity });
+		} catch (error) {
+			if (error instanceof PolicyError) {
+				throw new Error(
+					`${comments.position(desc, option.number)}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${error.problem}`,
+				);
+			}
+			throw error;
+		}
+	}
+}
+
+function optionOf(
+	desc: DescMethod | DescService,
+	option: DescExtension | undefined,
+): unknown {
+	return option !== undefined && hasOption(desc, option)
+		? getOption(desc, option)
+		: undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null;
+}
+
+function isText(value: unknown): value is string {
+	return typeof value === "string" && value !== "";
+}
+
+function nameOf(desc: DescMethod | DescService): string {
+	return desc.kind === "rpc"
+		? `${desc.parent.typeName}.${desc.name}`
+		: desc.typeName;
+}
+
+/** retryPolicy.maxAttempts as the proto has it: retry_policy.max_attempts. */
+function protoSpelling(path: string): string {
+	return path.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+}
