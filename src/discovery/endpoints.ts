@@ -1,0 +1,97 @@
+import { onlyDefined } from "../policy/only-defined.ts";
+import {
+	at,
+	type Check,
+	checkOptions,
+	listOf,
+	mapOf,
+	type OptionTable,
+	record,
+} from "../policy/option-table.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+import { formatAddress, parseAddress } from "./address.ts";
+import type { Endpoint } from "./resolver.ts";
+
+/**
+ * Checks a list of endpoints that comes from outside: addresses, or objects as
+ * `Endpoint` has them. An endpoint of weight 0 is to get no calls and is left
+ * out.
+ *
+ * @param where the path that errors start with
+ * @throws PolicyError with the path of the first bad value
+ */
+export function readEndpoints(list: unknown, where: string): Endpoint[] {
+	return listOf(readEndpoint)(list, where).filter(
+		(endpoint) => endpoint.weight !== 0,
+	);
+}
+
+/** As `readEndpoints`, for a list that a person wrote: keys that mean nothing are errors. */
+export function readWrittenEndpoints(list: unknown, where: string): Endpoint[] {
+	listOf((entry, path) => {
+		if (typeof entry !== "string") {
+			checkOptions(entry, endpointTable, path);
+		}
+	})(list, where);
+	return readEndpoints(list, where);
+}
+
+function readEndpoint(value: unknown, where: string): Endpoint {
+	if (typeof value === "string") {
+		return { address: oneAddress(value, where) };
+	}
+	const fields = record(value, where);
+	const read = <T>(name: keyof Endpoint, check: Check<T>): T | undefined =>
+		fields[name] === undefined
+			? undefined
+			: check(fields[name], at(where, name));
+	return {
+		address: address(fields["address"], at(where, "address")),
+		...onlyDefined({
+			weight: read("weight", weight),
+			zone: read("zone", string),
+			attributes: read("attributes", mapOf(string)),
+		}),
+	};
+}
+
+function address(value: unknown, where: string): string | readonly string[] {
+	if (typeof value === "string") {
+		return oneAddress(value, where);
+	}
+	if (!Array.isArray(value) || value.length === 0) {
+		throw new PolicyError(
+			where,
+			`${shown(value)} is not an address; write one, as in "10.0.0.1:50051", or a list of them`,
+		);
+	}
+	return listOf(oneAddress)(value, where);
+}
+
+function oneAddress(value: unknown, where: string): string {
+	return formatAddress(parseAddress(string(value, where), where));
+}
+
+function weight(value: unknown, where: string): number {
+	if (typeof value === "number" && value >= 0 && value < Infinity) {
+		return value;
+	}
+	throw new PolicyError(
+		where,
+		`${shown(value)} is not a weight; write a number that is 0 or more`,
+	);
+}
+
+function string(value: unknown, where: string): string {
+	if (typeof value === "string") {
+		return value;
+	}
+	throw new PolicyError(where, `${shown(value)} is not a string`);
+}
+
+const endpointTable: OptionTable<Endpoint> = {
+	address: { required: address },
+	weight,
+	zone: string,
+	attributes: mapOf(string),
+};

@@ -1,0 +1,66 @@
+import { lookup, Resolver } from "node:dns/promises";
+
+/** The addresses of a name, as DNS or the system has them. */
+export interface Found {
+	/** IPv6 without brackets, perhaps with a zone. */
+	readonly addresses: readonly string[];
+	/** How long they hold, if that is known. */
+	readonly ttlMs?: number;
+}
+
+export type Lookup = (host: string, signal: AbortSignal) => Promise<Found>;
+
+/** Asks the system, as every other program of the machine does: /etc/hosts counts, and the order is the system's (RFC 6724). */
+export const systemLookup: Lookup = async (host) => {
+	const found = await lookup(host, { all: true, order: "verbatim" });
+	return { addresses: found.map(({ address }) => address) };
+};
+
+/**
+ * Asks a name server for A and AAAA records.
+ *
+ * @param server "address:port"
+ */
+export function serverLookup(server: string): Lookup {
+	return (host, signal) =>
+		withNameServer(server, signal, async (resolver) => {
+			const answers = await Promise.allSettled([
+				resolver.resolve6(host, { ttl: true }),
+				resolver.resolve4(host, { ttl: true }),
+			]);
+			const records = answers.flatMap((answer) =>
+				answer.status === "fulfilled" ? answer.value : [],
+			);
+			const failed = answers.find((answer) => answer.status === "rejected");
+			if (records.length === 0 && failed !== undefined) {
+				throw failed.reason;
+			}
+			return {
+				addresses: records.map(({ address }) => address),
+				ttlMs: Math.min(...records.map(({ ttl }) => ttl)) * 1000,
+			};
+		});
+}
+
+/**
+ * Lets `ask` ask a name server; a signal that fires cancels that.
+ *
+ * @param server "address:port"; undefined is the system's
+ */
+export async function withNameServer<T>(
+	server: string | undefined,
+	signal: AbortSignal,
+	ask: (resolver: Resolver) => Promise<T>,
+): Promise<T> {
+	const resolver = new Resolver({ timeout: 2000, tries: 2 });
+	if (server !== undefined) {
+		resolver.setServers([server]);
+	}
+	const cancel = (): void => resolver.cancel();
+	signal.addEventListener("abort", cancel);
+	try {
+		return await ask(resolver);
+	} finally {
+		signal.removeEventListener("abort", cancel);
+	}
+}

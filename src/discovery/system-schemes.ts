@@ -1,0 +1,125 @@
+import { PolicyError, shown } from "../policy/policy-error.ts";
+import { formatHostPort, parseHostPort } from "./host-port.ts";
+import type { ParsedTarget } from "./parsed-target.ts";
+import {
+	examples,
+	nameInAuthority,
+	present,
+	refuseAuthority,
+	type TargetFacts,
+} from "./target-facts.ts";
+
+export function file(
+	{ authority, path }: ParsedTarget,
+	where: string,
+): TargetFacts {
+	refuseAuthority(authority, "file", where);
+	if (path === "" || path.endsWith("/")) {
+		throw new PolicyError(
+			where,
+			`names no file; write one, as in ${examples.file}`,
+		);
+	}
+	const stem =
+		path
+			.split("/")
+			.at(-1)
+			?.replace(/\.[^.]*$/, "") ?? "";
+	return {
+		// file:///C:/x.json is C:/x.json
+		source: { kind: "file", path: path.replace(/^\/(?=[a-z]:\/)/i, "") },
+		serverName: nameInAuthority(stem),
+	};
+}
+
+export function memory(
+	{ authority, path }: ParsedTarget,
+	where: string,
+): TargetFacts {
+	refuseAuthority(authority, "memory", where);
+	const name = present(path, "memory", authority, where);
+	return {
+		source: { kind: "memory", name },
+		serverName: nameInAuthority(name),
+	};
+}
+
+export function consul(
+	{ authority, path, parameters }: ParsedTarget,
+	where: string,
+): TargetFacts {
+	const service = present(path, "consul", authority, where);
+	if (service.includes("/")) {
+		throw new PolicyError(
+			where,
+			`${shown(service)} is not the name of a service; leave the slash out`,
+		);
+	}
+	if (parameters.has("stale") && parameters.has("consistent")) {
+		throw new PolicyError(where, "is both stale and consistent; remove one");
+	}
+	return {
+		source: {
+			kind: "consul",
+			service,
+			...(authority === ""
+				? {}
+				: { agent: formatHostPort(parseHostPort(authority, where, 8500)) }),
+		},
+		serverName: nameInAuthority(service),
+	};
+}
+
+export function etcd(
+	{ authority, path }: ParsedTarget,
+	where: string,
+): TargetFacts {
+	const prefix = present(path, "etcd", authority, where).replace(/\/+$/, "");
+	return {
+		source: {
+			kind: "etcd",
+			hosts:
+				authority === ""
+					? []
+					: authority
+							.split(",")
+							.map((host) => formatHostPort(parseHostPort(host, where, 2379))),
+			prefix,
+		},
+		serverName: nameInAuthority(prefix.split("/").at(-1) ?? ""),
+	};
+}
+
+export function kubernetes(
+	{ authority, path }: ParsedTarget,
+	where: string,
+): TargetFacts {
+	const label = "([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)";
+	const match = new RegExp(`^${label}(?:\\.${label})?(?::([a-z0-9-]+))?$`).exec(
+		present(path, "kubernetes", authority, where),
+	);
+	if (match === null) {
+		throw new PolicyError(
+			where,
+			`${shown(path)} is not service.namespace:port; write it as in ${examples.kubernetes}`,
+		);
+	}
+	const [, service = "", namespace, port] = match;
+	const number =
+		port !== undefined && /^\d+$/.test(port)
+			? parseHostPort(`${service}:${port}`, where).port
+			: undefined;
+	return {
+		source: {
+			kind: "kubernetes",
+			service,
+			...(namespace === undefined ? {} : { namespace }),
+			...(port === undefined ? {} : { port: number ?? port }),
+			...(authority === ""
+				? {}
+				: { apiServer: formatHostPort(parseHostPort(authority, where, 443)) }),
+		},
+		serverName: namespace === undefined ? service : `${service}.${namespace}`,
+		tls: number === 443,
+	};
+}
