@@ -1,0 +1,15 @@
+/**
+ * The peers among themselves, each once as client and once as server: what fails
+ * here is the harness's fault, or a peer's, and not homing's.
+ */
+
+import { cases } from "./cases/index.ts";
+import { connectClient, connectServer } from "./connect.ts";
+import { goClient, goMissing, goServer } from "./go.ts";
+import { grpcjsClient } from "./grpcjs-client.ts";
+import { grpcjsServer } from "./grpcjs-server.ts";
+import { testPair } from "./pair.ts";
+
+testPair(goClient, grpcjsServer, cases, goMissing);
+testPair(grpcjsClient, connectServer, cases);
+testPair(connectClient, goServer, cases, goMissing);

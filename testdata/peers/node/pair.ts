@@ -1,0 +1,118 @@
+/** Runs cases with one client and one server: a vitest test for each. */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { afterAll, describe, test } from "vitest";
+import type { ListenSchema, TlsSchema } from "../gen/peer_pb.ts";
+import type { Case, Session, Setup } from "./cases/case.ts";
+import { type Identity, makeIdentity } from "./certificates.ts";
+import { deviation } from "./deviations.ts";
+import { meter } from "./meter.ts";
+import type { ClientPeer, ServerPeer } from "./peer.ts";
+
+/** Declares the tests of a pair; with a reason to skip, one that says it. */
+export function testPair(
+	client: ClientPeer,
+	server: ServerPeer,
+	cases: readonly Case[],
+	skip?: string | undefined,
+): void {
+	describe(`${client.name} client → ${server.name} server`, () => {
+		if (skip !== undefined) {
+			test.skip(skip);
+			return;
+		}
+		const sessions = new Sessions(client, server);
+		afterAll(() => sessions.close());
+		const declare = (name: string, run: Case["run"], setup: Setup) => {
+			const because =
+				setup.gzip === "responses" && !server.compresses
+					? `${server.name} servers do not compress`
+					: deviation(client.name, server.name, name);
+			if (because) test.skip(`${name} (${because})`);
+			else test(name, async () => run(await sessions.open(setup)));
+		};
+		for (const { name, setup = {}, alsoOverTls, run } of cases) {
+			declare(name, run, setup);
+			if (alsoOverTls) {
+				declare(`${name}, over TLS`, run, { ...setup, tls: "server" });
+			}
+		}
+	});
+}
+
+/** The sessions of a pair, one for each way to set the two sides up. */
+class Sessions {
+	readonly #client: ClientPeer;
+	readonly #server: ServerPeer;
+	readonly #open = new Map<string, Promise<Session>>();
+	readonly #closers: (() => Promise<void>)[] = [];
+
+	constructor(client: ClientPeer, server: ServerPeer) {
+		this.#client = client;
+		this.#server = server;
+	}
+
+	open(setup: Setup): Promise<Session> {
+		const key = `${setup.tls} ${setup.gzip}`;
+		const known = this.#open.get(key);
+		if (known) return known;
+		const session = this.#start(setup);
+		this.#open.set(key, session);
+		return session;
+	}
+
+	async close(): Promise<void> {
+		for (const close of this.#closers.reverse()) await close();
+	}
+
+	async #start(setup: Setup): Promise<Session> {
+		const { listen, connect } = tlsOf(setup.tls);
+		const server = await this.#server.start({
+			...listen,
+			gzip: setup.gzip === "responses",
+		});
+		this.#closers.push(() => server.stop());
+		const relay = await meter(server.address);
+		this.#closers.push(() => relay.stop());
+		const client = await this.#client.connect({
+			address: relay.address,
+			...connect,
+			gzip: setup.gzip === "requests",
+		});
+		this.#closers.push(() => client.close());
+		return {
+			perform: (call) => client.perform(call),
+			traffic: () => ({ up: relay.up, down: relay.down }),
+		};
+	}
+}
+
+interface TlsOfBothSides {
+	listen: MessageInitShape<typeof ListenSchema>;
+	connect: { tls?: MessageInitShape<typeof TlsSchema> };
+}
+
+function tlsOf(tls: Setup["tls"]): TlsOfBothSides {
+	if (tls === undefined) return { listen: {}, connect: {} };
+	const authority = makeIdentity({ commonName: "test authority" });
+	const stranger = makeIdentity({ commonName: "unknown authority" });
+	const ca = authority.certificate;
+	const server = makeIdentity({
+		commonName: "server",
+		hosts: ["127.0.0.1", "localhost"],
+		issuer: tls === "unknown authority" ? stranger : authority,
+	});
+	const client = makeIdentity({ commonName: "client", issuer: authority });
+	const mutual = tls === "mutual" || tls === "missing client certificate";
+	return {
+		listen: { tls: { ca, ...pemOf(server), mutual } },
+		connect: { tls: { ca, ...(tls === "mutual" && pemOf(client)) } },
+	};
+}
+
+function pemOf({ certificate, key }: Identity): {
+	certificate: string;
+	key: string;
+} {
+	return { certificate, key };
+}
