@@ -36,7 +36,8 @@ export function readWrittenEndpoints(list: unknown, where: string): Endpoint[] {
 	return readEndpoints(list, where);
 }
 
-function readEndpoint(value: unknown, where: string): Endpoint {
+/** Checks one endpoint, whose weight may be 0. */
+export function readEndpoint(value: unknown, where: string): Endpoint {
 	if (typeof value === "string") {
 		return { address: oneAddress(value, where) };
 	}

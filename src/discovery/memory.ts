@@ -1,4 +1,4 @@
-import { readEndpoints } from "./endpoints.ts";
+import { readEndpoint } from "./endpoints.ts";
 import { formatHostPort } from "./host-port.ts";
 import { lookAgain } from "./look-again.ts";
 import type { Instance, Registration, Registry } from "./registry.ts";
@@ -27,11 +27,11 @@ export class MemoryRegistry implements Registry {
 			port: instance.port,
 		});
 		const { name, id = address, weight, zone, attributes } = instance;
-		const endpoints = readEndpoints(
-			[{ address, weight, zone, attributes }],
-			`instance ${name}`,
+		const endpoint = readEndpoint(
+			{ address, weight, zone, attributes },
+			`instance of ${name}`,
 		);
-		return this.#service(name).add(id, endpoints);
+		return this.#service(name).add(id, endpoint);
 	}
 
 	/** The instances of a name that are serving. */
@@ -40,7 +40,8 @@ export class MemoryRegistry implements Registry {
 			watch: (context) => {
 				const service = this.#service(name);
 				return lookAgain(
-					context,
+					// Changes come by themselves, so that a refresh would bring nothing new.
+					{ signal: context.signal, refresh: () => new Promise(() => {}) },
 					{ everyMs: Infinity, minMs: 0, wake: (ask) => service.onChange(ask) },
 					async () => ({ endpoints: service.endpoints() }),
 				);
@@ -65,9 +66,8 @@ export function memoryRegistry(): MemoryRegistry {
 
 const processRegistry = new MemoryRegistry();
 
-/** One instance: an endpoint, or none if it is to get no calls. */
 interface Entry {
-	readonly endpoints: readonly Endpoint[];
+	readonly endpoint: Endpoint;
 	serving: boolean;
 }
 
@@ -75,8 +75,8 @@ class Service {
 	readonly #instances = new Map<string, Entry>();
 	readonly #listeners = new Set<() => void>();
 
-	add(id: string, endpoints: readonly Endpoint[]): Registration {
-		const entry: Entry = { endpoints, serving: true };
+	add(id: string, endpoint: Endpoint): Registration {
+		const entry: Entry = { endpoint, serving: true };
 		this.#instances.set(id, entry);
 		this.#changed();
 		return {
@@ -95,8 +95,8 @@ class Service {
 
 	endpoints(): Endpoint[] {
 		return [...this.#instances.values()]
-			.filter(({ serving }) => serving)
-			.flatMap(({ endpoints }) => endpoints);
+			.filter(({ serving, endpoint }) => serving && endpoint.weight !== 0)
+			.map(({ endpoint }) => endpoint);
 	}
 
 	onChange(listener: () => void): () => void {

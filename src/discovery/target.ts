@@ -50,7 +50,7 @@ export function parseTarget(
 	text: string,
 	extraSchemes: Iterable<string> = [],
 ): ReadTarget {
-	const where = `target ${shown(text)}`;
+	const where = `target ${shown(withoutSecrets(text))}`;
 	if (typeof text !== "string" || text === "") {
 		throw new PolicyError(
 			where,
@@ -72,6 +72,7 @@ export function parseTarget(
 		const { opaque, facts } = schemes[scheme];
 		if (rest.startsWith("//") || opaque) {
 			const parsed = splitTarget(scheme, rest, text, where);
+			refuseUser(parsed.authority, where);
 			checkParameters(parsed, where);
 			return readKnown(parsed, facts(parsed, where));
 		}
@@ -90,6 +91,7 @@ export function parseTarget(
 /** `host:port`, which means `dns:///host:port`. */
 function readHostPort(text: string, where: string): ReadTarget {
 	const [, path = "", more = ""] = /^([^/?#]*)(.*)$/s.exec(text) ?? [];
+	refuseUser(path, where);
 	if (more !== "") {
 		throw new PolicyError(
 			where,
@@ -104,6 +106,24 @@ function readHostPort(text: string, where: string): ReadTarget {
 	}
 	const parsed = { ...splitTarget("dns", `///${path}`, text, where), text };
 	return readKnown(parsed, dns(parsed, where));
+}
+
+function refuseUser(authority: string, where: string): void {
+	if (authority.includes("@")) {
+		throw new PolicyError(
+			where,
+			'has an "@"; credentials are an option of the channel, so leave out what stands before it',
+		);
+	}
+}
+
+/** A target as errors and logs may show it. */
+function withoutSecrets(text: string): string {
+	return typeof text === "string"
+		? text
+				.replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/|)[^/?#@]*@/i, "$1…@")
+				.replace(/([?&]token=)[^&#]*/gi, "$1…")
+		: text;
 }
 
 function readKnown(parsed: ParsedTarget, facts: TargetFacts): ReadTarget {

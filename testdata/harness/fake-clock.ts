@@ -1,0 +1,59 @@
+import { setImmediate } from "node:timers/promises";
+import type { Clock, Timer } from "../../src/policy/clock.ts";
+
+interface FakeTimer {
+	readonly at: number;
+	readonly action: () => void;
+}
+
+/** A clock that stands still until a test moves it. */
+export class FakeClock implements Clock {
+	#now = 0;
+	readonly #timers = new Set<FakeTimer>();
+
+	now(): number {
+		return this.#now;
+	}
+
+	after(ms: number, action: () => void): Timer {
+		const timer: FakeTimer = { at: this.#now + ms, action };
+		this.#timers.add(timer);
+		return timer;
+	}
+
+	afterIdle(ms: number, action: () => void): Timer {
+		return this.after(ms, action);
+	}
+
+	cancel(timer: Timer): void {
+		this.#timers.delete(timer as FakeTimer);
+	}
+
+	/** Timers that have neither fired nor been cancelled. */
+	get pending(): number {
+		return this.#timers.size;
+	}
+
+	/** Moves time on; timers fire in their order, and what they resolve runs in between. */
+	async advance(ms: number): Promise<void> {
+		const end = this.#now + ms;
+		await settled();
+		for (;;) {
+			const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
+			if (next === undefined || next.at > end) {
+				break;
+			}
+			this.#timers.delete(next);
+			this.#now = Math.max(this.#now, next.at);
+			next.action();
+			await settled();
+		}
+		this.#now = end;
+		await settled();
+	}
+}
+
+/** After all that promises have to do for now. */
+export async function settled(): Promise<void> {
+	await setImmediate();
+}
