@@ -26,10 +26,15 @@ export type UnaryResponse<O> = Promise<O>;
 /** What a handler reads the requests of a streaming call from. */
 export type RequestStream<I> = AsyncIterable<I>;
 
-/** What a handler with one response returns: the message or its fields, at once or later. */
+/** What the handler of a unary method returns: the response or its fields, at once or later. */
 export type HandlerResponse<O extends DescMessage> =
 	| Promise<MessageInitShape<O>>
 	| MessageInitShape<O>;
+
+/** What a handler that reads a stream and gives one response returns. */
+export type HandlerPromise<O extends DescMessage> = Promise<
+	MessageInitShape<O>
+>;
 
 /** What a handler that streams its responses returns: messages or their fields. */
 export type HandlerStream<O extends DescMessage> = AsyncIterable<

@@ -1,7 +1,15 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+	create,
+	fromBinary,
+	maximumEdition,
+	minimumEdition,
+	protoInt64,
+	toBinary,
+} from "@bufbuild/protobuf";
 import {
 	type CodeGeneratorRequest,
 	CodeGeneratorRequestSchema,
+	CodeGeneratorResponse_Feature,
 	CodeGeneratorResponseSchema,
 } from "@bufbuild/protobuf/wkt";
 import { protocGenHoming } from "./plugin.ts";
@@ -20,6 +28,13 @@ export function answer(bytes: Uint8Array): Uint8Array {
 	} catch (error) {
 		const response = create(CodeGeneratorResponseSchema, {
 			error: explained(error),
+			// Without these, buf complains of their absence rather than of the error.
+			supportedFeatures: protoInt64.parse(
+				CodeGeneratorResponse_Feature.PROTO3_OPTIONAL |
+					CodeGeneratorResponse_Feature.SUPPORTS_EDITIONS,
+			),
+			minimumEdition,
+			maximumEdition,
 		});
 		return toBinary(CodeGeneratorResponseSchema, response);
 	}

@@ -91,7 +91,7 @@ function noticeOf(source: string): string {
 	const comment = /^(?:\/\/.*\n)+/.exec(source)?.[0] ?? "";
 	return comment
 		.replace(/^\/\/ ?/gm, "")
-		.replace(/(limitations under the License\.\n)[^]*/, "$1");
+		.replace(/(limitations under the License\.\n)[\s\S]*/, "$1");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -46,14 +46,24 @@ export class Comments {
 		].join("\n");
 	}
 
-	/** `file.proto:LINE:COLUMN` of a custom option; of what it is set on, if the compiler does not say. */
-	position(desc: DescMethod | DescService, optionNumber: number): string {
-		const path = this.#paths.get(desc) ?? "";
+	/**
+	 * `file.proto:LINE:COLUMN` of a custom option; of what it is set on, if the
+	 * compiler does not say.
+	 *
+	 * @param option the number of the option, then those of the fields in it: a
+	 * statement may set one of them alone
+	 */
+	position(desc: DescMethod | DescService, option: readonly number[]): string {
+		const owner = this.#paths.get(desc) ?? "";
 		const options =
 			desc.kind === "rpc" ? OPTIONS_OF_METHOD : OPTIONS_OF_SERVICE;
-		const location =
-			this.#locations.get(`${path}.${options}.${optionNumber}`) ??
-			this.#locations.get(path);
+		const whole = [owner, options, ...option];
+		let location: SourceCodeInfo_Location | undefined;
+		while (location === undefined && whole.length > 1) {
+			location = this.#locations.get(whole.join("."));
+			whole.pop();
+		}
+		location ??= this.#locations.get(owner);
 		const [line, column] = location?.span ?? [];
 		return line === undefined || column === undefined
 			? this.#file.proto.name
@@ -69,7 +79,9 @@ function paragraph(comment: string | undefined): string[] {
 	if (text.trim() === "") {
 		return [];
 	}
-	const lines = text.split("\n").map((line) => line.replace(/^ /, ""));
+	const lines = text
+		.split("\n")
+		.map((line) => line.replace(/^ /, "").trimEnd());
 	return [...lines.map(withoutTags), ""];
 }
 

@@ -30,7 +30,7 @@ function oneLine(value: unknown): string {
 		return `[${value.map(oneLine).join(", ")}]`;
 	}
 	if (!isNested(value)) {
-		return JSON.stringify(value);
+		return quoted(value);
 	}
 	const members = Object.entries(value).map(
 		([key, item]) => `${propertyName(key)}: ${oneLine(item)}`,
@@ -42,10 +42,17 @@ function isNested(value: unknown): value is object {
 	return typeof value === "object" && value !== null;
 }
 
+/** Line separators are legal in a string, but editors and older parsers take them for line ends. */
+function quoted(value: unknown): string {
+	return JSON.stringify(value)
+		.replaceAll("\u2028", "\\u2028")
+		.replaceAll("\u2029", "\\u2029");
+}
+
 /** A plain `__proto__:` would set the prototype. */
 function propertyName(key: string): string {
 	if (key === "__proto__") {
 		return '["__proto__"]';
 	}
-	return /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key);
+	return /^[A-Za-z_$][\w$]*$/.test(key) ? key : quoted(key);
 }

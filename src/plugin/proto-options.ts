@@ -1,6 +1,7 @@
 import {
 	type DescExtension,
 	type DescFile,
+	type DescMessage,
 	type DescMethod,
 	type DescService,
 	getOption,
@@ -64,8 +65,12 @@ export class ProtoOptions {
 			return compileMethodPolicy(value, "", { maxAttemptsCap: Infinity });
 		} catch (error) {
 			if (error instanceof PolicyError) {
+				const position = comments.position(desc, [
+					option.number,
+					...fieldNumbers(option.message, error.path),
+				]);
 				throw new Error(
-					`${comments.position(desc, option.number)}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${error.problem}`,
+					`${position}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${error.problem}`,
 				);
 			}
 			throw error;
@@ -94,6 +99,18 @@ function nameOf(desc: DescMethod | DescService): string {
 	return desc.kind === "rpc"
 		? `${desc.parent.typeName}.${desc.name}`
 		: desc.typeName;
+}
+
+/** Of the fields on a path such as retryPolicy.retryableStatusCodes[0]. */
+function fieldNumbers(
+	message: DescMessage | undefined,
+	path: string,
+): readonly number[] {
+	const [, name, rest = ""] = /^(\w+)(?:\[\d+\])?\.?(.*)$/.exec(path) ?? [];
+	const field = message?.fields.find(({ localName }) => localName === name);
+	return field === undefined
+		? []
+		: [field.number, ...fieldNumbers(field.message, rest)];
 }
 
 /** retryPolicy.maxAttempts as the proto has it: retry_policy.max_attempts. */

@@ -126,19 +126,21 @@ function requestType(context: ServiceContext, method: DescMethod): Printable {
 }
 
 function responseType(context: ServiceContext, method: DescMethod): Printable {
-	const type = isResponseStreaming(method)
-		? "HandlerStream"
-		: "HandlerResponse";
+	const alias = serverType(context, handlerReturns[method.methodKind]);
 	const schema = context.references.schemaType(context.f, method.output);
-	return [serverType(context, type), "<typeof ", schema, ">"];
+	return [alias, "<typeof ", schema, ">"];
 }
+
+/** Connect takes a response at once from unary handlers alone. */
+const handlerReturns = {
+	unary: "HandlerResponse",
+	client_streaming: "HandlerPromise",
+	server_streaming: "HandlerStream",
+	bidi_streaming: "HandlerStream",
+} as const;
 
 function isRequestStreaming({ methodKind }: DescMethod): boolean {
 	return methodKind === "client_streaming" || methodKind === "bidi_streaming";
-}
-
-function isResponseStreaming({ methodKind }: DescMethod): boolean {
-	return methodKind === "server_streaming" || methodKind === "bidi_streaming";
 }
 
 function handlerContext({ f }: ServiceContext): ImportSymbol {

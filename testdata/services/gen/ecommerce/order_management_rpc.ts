@@ -10,7 +10,7 @@ import type { CombinedShipment, CombinedShipmentSchema, Order, OrderSchema } fro
 import { OrderManagement } from "./order_management_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
 
 /**
  * OrderManagement shows the four communication patterns.
@@ -74,7 +74,7 @@ export interface OrderManagementServer {
    *
    * @generated from rpc ecommerce.OrderManagement.updateOrders
    */
-  updateOrders(requests: RequestStream<Order>, context: HandlerContext): HandlerResponse<typeof StringValueSchema>;
+  updateOrders(requests: RequestStream<Order>, context: HandlerContext): HandlerPromise<typeof StringValueSchema>;
   /**
    * Bidirectional: takes order ids, sends back shipments combined by destination, in batches.
    *
@@ -100,7 +100,7 @@ export class UnimplementedOrderManagementServer implements OrderManagementServer
   searchOrders(_request: StringValue, _context: HandlerContext): HandlerStream<typeof OrderSchema> {
     throw new ConnectError("ecommerce.OrderManagement.searchOrders is not implemented", Code.Unimplemented);
   }
-  updateOrders(_requests: RequestStream<Order>, _context: HandlerContext): HandlerResponse<typeof StringValueSchema> {
+  updateOrders(_requests: RequestStream<Order>, _context: HandlerContext): HandlerPromise<typeof StringValueSchema> {
     throw new ConnectError("ecommerce.OrderManagement.updateOrders is not implemented", Code.Unimplemented);
   }
   processOrders(_requests: RequestStream<StringValue>, _context: HandlerContext): HandlerStream<typeof CombinedShipmentSchema> {

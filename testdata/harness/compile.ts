@@ -1,0 +1,145 @@
+import { execFile } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type {
+	CodeGeneratorRequest,
+	CodeGeneratorResponse,
+} from "@bufbuild/protobuf/wkt";
+import { generate, type Output, pluginOptions, testdata } from "./golden.ts";
+import type { PluginBundle } from "./plugin-bundle.ts";
+
+/** One way to generate code and to compile it. */
+export interface Compilation {
+	readonly name: string;
+	readonly target: "ts" | "js+dts";
+	readonly importExtension: "js" | "ts" | "none";
+	readonly compilerOptions: Readonly<Record<string, unknown>>;
+}
+
+const strict = {
+	target: "es2022",
+	lib: [
+		"es2023",
+		"esnext.disposable",
+		"dom",
+		"dom.iterable",
+		"dom.asynciterable",
+	],
+	types: [],
+	strict: true,
+	noUncheckedIndexedAccess: true,
+	exactOptionalPropertyTypes: true,
+	verbatimModuleSyntax: true,
+	declaration: true,
+	isolatedDeclarations: true,
+	isolatedModules: true,
+	erasableSyntaxOnly: true,
+	noUnusedLocals: true,
+	noUnusedParameters: true,
+	noImplicitOverride: true,
+	noPropertyAccessFromIndexSignature: true,
+	skipLibCheck: false,
+	noEmit: true,
+};
+
+export const compilations: readonly Compilation[] = [
+	{
+		name: "nodenext-js",
+		target: "ts",
+		importExtension: "js",
+		compilerOptions: { ...strict, module: "nodenext" },
+	},
+	{
+		name: "nodenext-ts",
+		target: "ts",
+		importExtension: "ts",
+		compilerOptions: {
+			...strict,
+			module: "nodenext",
+			allowImportingTsExtensions: true,
+		},
+	},
+	{
+		name: "bundler-none",
+		target: "ts",
+		importExtension: "none",
+		compilerOptions: {
+			...strict,
+			module: "esnext",
+			moduleResolution: "bundler",
+		},
+	},
+	{
+		name: "declarations",
+		target: "js+dts",
+		importExtension: "js",
+		compilerOptions: { ...strict, module: "nodenext" },
+	},
+];
+
+interface EsPlugin {
+	run(request: CodeGeneratorRequest): CodeGeneratorResponse;
+}
+
+const { protocGenEs }: { protocGenEs: EsPlugin } = createRequire(
+	import.meta.url,
+)("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js");
+
+/** Writes the output of both plugins, and the case's `types.ts` beside it. */
+export async function writeCase(
+	directory: string,
+	golden: string,
+	{ target, importExtension }: Compilation,
+	request: CodeGeneratorRequest,
+	bundle: PluginBundle,
+): Promise<void> {
+	const common = `target=${target},import_extension=${importExtension}`;
+	const own = (await pluginOptions(golden))
+		.split(",")
+		.filter((option) => !/^(target|import_extension)=/.test(option));
+	const messages = protocGenEs.run({
+		...request,
+		parameter: `${common},erasable_syntax=true,map_imports=homing/options.proto:homing/options`,
+	});
+	const outputs: Output[] = [
+		new Map(messages.file.map(({ name, content }) => [name, content])),
+		generate(bundle, request, [common, ...own].join(",")),
+	];
+	for (const [path, content] of outputs.flatMap((output) => [...output])) {
+		await write(join(directory, golden, "gen", path), content);
+	}
+	const types = await readFile(join(testdata, golden, "types.ts"), "utf8");
+	const extension = importExtension === "none" ? "" : `.${importExtension}`;
+	await write(
+		join(directory, golden, "types.ts"),
+		types.replace(/(from "\.\/gen\/.*)\.js";/g, `$1${extension}";`),
+	);
+}
+
+/** Compiles all cases at once; resolves with what the compiler says, which is nothing if all is well. */
+export async function compile(
+	directory: string,
+	{ compilerOptions }: Compilation,
+	tsc: string,
+): Promise<string> {
+	await write(
+		join(directory, "tsconfig.json"),
+		JSON.stringify({ compilerOptions, include: ["."] }),
+	);
+	try {
+		await promisify(execFile)(process.execPath, [tsc, "-p", directory]);
+		return "";
+	} catch (error) {
+		if (error instanceof Error && "stdout" in error) {
+			return String(error.stdout);
+		}
+		throw error;
+	}
+}
+
+async function write(path: string, content: string): Promise<void> {
+	await mkdir(dirname(path), { recursive: true });
+	await writeFile(path, content);
+}
