@@ -178,6 +178,18 @@ test("a lost connection changes the family only if nothing of it answers", async
 	expect(watching.addresses).toEqual(at(v4));
 });
 
+test("a lost connection does not bring back the family that the system prefers", async () => {
+	const { clock, answering, resolver } = name([...v6, ...v4], at(v4));
+	await using watching = new Watching(resolver);
+	await clock.advance(1000);
+	for (const address of at(v6)) {
+		answering.add(address);
+	}
+	watching.refresh();
+	await clock.advance(1000);
+	expect(watching.addresses).toEqual(at(v4));
+});
+
 test("a family that is the only one for a while stays when the other returns", async () => {
 	const { clock, state, resolver } = name(v4, at([...v6, ...v4]));
 	await using watching = new Watching(resolver);

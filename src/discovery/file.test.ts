@@ -1,6 +1,7 @@
 import {
 	mkdir,
 	mkdtemp,
+	readFile,
 	rename,
 	rm,
 	symlink,
@@ -50,11 +51,13 @@ test("a file that is written over is read again", async () => {
 	await reads(watching, "b:1");
 });
 
-test("so is one that another file takes the place of, again and again", async () => {
+test("so is one that another file takes the place of, at once, again and again", async () => {
+	const clock = new FakeClock();
 	await write(["a:1"]);
-	await using watching = new Watching(fileResolver(path));
+	await using watching = new Watching(fileResolver(path, { clock }));
 	await reads(watching, "a:1");
 	for (const address of ["b:1", "c:1", "d:1"]) {
+		await clock.advance(100);
 		await writeFile(`${path}.new`, JSON.stringify([address]));
 		await rename(`${path}.new`, path);
 		await reads(watching, address);
@@ -73,8 +76,10 @@ test("so is a Kubernetes volume, whose ..data link is swapped", async () => {
 	};
 	await version("v1", ["a:1"]);
 	await symlink(join("..data", "endpoints.json"), path);
-	await using watching = new Watching(fileResolver(path));
+	const clock = new FakeClock();
+	await using watching = new Watching(fileResolver(path, { clock }));
 	await reads(watching, "a:1");
+	await clock.advance(100);
 	await version("v2", ["b:1"]);
 	await reads(watching, "b:1");
 });
@@ -94,7 +99,25 @@ test("a broken file keeps the last good one and is reported, until it is whole",
 	expect(watching.reported).toHaveLength(1);
 });
 
-test("so does a file that is gone, and one with a bad endpoint", async () => {
+test("what is wrong is reported once, however often it is seen", async () => {
+	const clock = new FakeClock();
+	await write(["a:1"]);
+	await using watching = new Watching(fileResolver(path, { clock }));
+	await reads(watching, "a:1");
+	await write("broken");
+	while (watching.reported.length === 0) {
+		await clock.advance(100);
+	}
+	for (let look = 0; look < 5; look++) {
+		await clock.advance(5000);
+		for (let turn = 0; turn < 20; turn++) {
+			await readFile(path);
+		}
+	}
+	expect(watching.reported).toHaveLength(1);
+});
+
+test("a file that is gone, or has a bad endpoint, keeps the last good one", async () => {
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path));
 	await reads(watching, "a:1");
