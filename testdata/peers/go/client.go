@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -224,7 +225,7 @@ func (a *attempt) receiveEmpty(_ *emptypb.Empty, err error) error {
 
 func report(err error) *peerv1.Status {
 	actual := status.Convert(err).Proto()
-	reported := &peerv1.Status{Code: actual.GetCode(), Message: actual.GetMessage()}
+	reported := &peerv1.Status{Code: actual.GetCode(), Message: strings.ToValidUTF8(actual.GetMessage(), "\uFFFD")}
 	for _, detail := range actual.GetDetails() {
 		reported.Details = append(reported.Details,
 			&peerv1.Detail{TypeUrl: detail.TypeUrl, Value: detail.Value})
