@@ -21,6 +21,8 @@ import {
 export interface CallEnd extends Status {
 	readonly headers: RawHeaders;
 	readonly trailers: RawHeaders;
+	/** true when the status is not the server's own, but what was found out on this side. */
+	readonly local: boolean;
 	/** false when it is certain that the server's application never saw the call. */
 	readonly processed: boolean;
 	readonly cause?: Error | undefined;
@@ -126,8 +128,7 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 						code: Code.Unavailable,
 						message: `connection lost: ${cause.message}`,
 					},
-			reset.processed,
-			cause,
+			{ processed: reset.processed, local: true, cause },
 		);
 	}
 
@@ -140,15 +141,17 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	}
 
 	messagesEnd(): void {
-		this.#finish(
-			statusOf(this.#trailers) ??
-				statusOf(this.#headers) ?? {
-					code: Code.Unknown,
-					message:
-						"the server ended the call without a grpc-status: it, or a proxy before it, cut the response short",
-				},
-			true,
-		);
+		const status = statusOf(this.#trailers) ?? statusOf(this.#headers);
+		if (status !== undefined) {
+			this.#finish(status, { processed: true });
+			return;
+		}
+		const cutShort: Status = {
+			code: Code.Unknown,
+			message:
+				"the server ended the call without a grpc-status: it, or a proxy before it, cut the response short",
+		};
+		this.#finish(cutShort, { processed: true, local: true });
 	}
 
 	malformed(code: Code, message: string): void {
@@ -173,10 +176,13 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 		if (this.#state === "over") return;
 		this.#reader.stop();
 		this.#stream.reset(Http2Code.CANCEL);
-		this.#finish(status, true);
+		this.#finish(status, { processed: true, local: true });
 	}
 
-	#finish(status: Status, processed: boolean, cause?: Error): void {
+	#finish(
+		status: Status,
+		how: { processed: boolean; local?: boolean; cause?: Error | undefined },
+	): void {
 		const state = this.#state;
 		if (state === "over") return;
 		this.#state = "over";
@@ -190,8 +196,9 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 			message: status.message,
 			headers: trailersOnly ? NONE : this.#headers,
 			trailers: trailersOnly ? this.#headers : this.#trailers,
-			processed,
-			cause,
+			local: how.local ?? false,
+			processed: how.processed,
+			cause: how.cause,
 		});
 	}
 }

@@ -58,12 +58,10 @@ export interface ConnectionListener {
 	closed(error: Error | undefined): void;
 }
 
+/** Keeps the process alive while streams are open, and only then. */
 export interface ClientConnection {
 	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
 	open(headers: RawHeaders, listener: StreamListener): Stream;
-	/** Whether the connection alone keeps the process alive. */
-	ref(): void;
-	unref(): void;
 	/** No new streams; those that are open finish; then the connection closes. */
 	close(): void;
 	/** Ends the connection and all its streams now. */

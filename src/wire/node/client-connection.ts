@@ -28,6 +28,7 @@ class NodeClientConnection implements ClientConnection {
 	readonly #session: ClientHttp2Session;
 	#error: Error | undefined;
 	#lastStreamId = Number.POSITIVE_INFINITY;
+	#openStreams = 0;
 
 	constructor(socket: Duplex, listener: ConnectionListener) {
 		// The URL goes nowhere: the socket exists, and every request names scheme and authority itself.
@@ -36,6 +37,7 @@ class NodeClientConnection implements ClientConnection {
 			settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
 		});
 		this.#session = session;
+		session.unref();
 		session.once("connect", () =>
 			session.setLocalWindowSize(CONNECTION_WINDOW_BYTES),
 		);
@@ -70,6 +72,7 @@ class NodeClientConnection implements ClientConnection {
 			);
 			return UNOPENED;
 		}
+		if (this.#openStreams++ === 0) this.#session.ref();
 		return new NodeClientStream(http2, listener, this);
 	}
 
@@ -89,12 +92,9 @@ class NodeClientConnection implements ClientConnection {
 			: undefined;
 	}
 
-	ref(): void {
-		this.#session.ref();
-	}
-
-	unref(): void {
-		this.#session.unref();
+	/** Of every stream, once. */
+	streamClosed(): void {
+		if (--this.#openStreams === 0) this.#session.unref();
 	}
 
 	close(): void {
@@ -192,6 +192,7 @@ class NodeClientStream implements Stream {
 	}
 
 	heardClose(): void {
+		this.#connection.streamClosed();
 		const { rstCode } = this.#http2;
 		const cause = this.#connection.lossOf;
 		if (cause === undefined && rstCode === Http2Code.NO_ERROR) {

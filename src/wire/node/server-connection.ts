@@ -4,11 +4,12 @@ import {
 	type ServerHttp2Stream,
 } from "node:http2";
 import type { Duplex } from "node:stream";
-import type {
-	RawHeaders,
-	ServerConnection,
-	ServerStream,
-	StreamListener,
+import {
+	Http2Code,
+	type RawHeaders,
+	type ServerConnection,
+	type ServerStream,
+	type StreamListener,
 } from "../connection.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
@@ -16,7 +17,9 @@ import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
 /** What a server's connection tells its owner. */
 export interface ServerConnectionListener {
-	/** A request. `listen` on its stream before returning. `ended`: it has no body. */
+	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
+	ready(): void;
+	/** A request. `listen` on its stream before returning. */
 	stream(stream: ServerStream, headers: RawHeaders): void;
 	closed(error: Error | undefined): void;
 }
@@ -27,6 +30,18 @@ export interface ServerConnectionOptions {
 	readonly maxHeaderListSize: number;
 }
 
+/** Node refuses streams while a session holds more than this; its own 10 MB would be two responses of some size. */
+const SESSION_MEMORY_MB = 1000;
+
+/**
+ * Resets per second that a connection may bring before it is taken for an attack (CVE-2023-44487). Node's own 33 would
+ * end the connection of a client whose calls run into their deadlines.
+ */
+const RESETS_PER_SECOND = 1000;
+
+/** The greatest stream id: a GOAWAY with it refuses nothing yet (RFC 9113 section 6.8). */
+const LAST_STREAM_ID = 2 ** 31 - 1;
+
 /** Speaks HTTP/2, as a server, over an accepted socket. */
 export function serverConnection(
 	socket: Duplex,
@@ -35,6 +50,9 @@ export function serverConnection(
 ): ServerConnection {
 	const session = performServerHandshake(socket, {
 		settings: { initialWindowSize: STREAM_WINDOW_BYTES, ...options },
+		maxSessionMemory: SESSION_MEMORY_MB,
+		streamResetBurst: 10 * RESETS_PER_SECOND,
+		streamResetRate: RESETS_PER_SECOND,
 	});
 	return new NodeServerConnection(session, listener);
 }
@@ -46,6 +64,7 @@ class NodeServerConnection implements ServerConnection {
 	constructor(session: ServerHttp2Session, listener: ServerConnectionListener) {
 		this.#session = session;
 		session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+		session.once("remoteSettings", () => listener.ready());
 		session.on(
 			"stream",
 			(
@@ -54,7 +73,7 @@ class NodeServerConnection implements ServerConnection {
 				_flags: number,
 				raw: RawHeaders,
 			) => {
-				listener.stream(new NodeServerStream(http2), raw);
+				listener.stream(new NodeServerStream(http2, this), raw);
 			},
 		);
 		session.on("error", (error: Error) => {
@@ -63,8 +82,19 @@ class NodeServerConnection implements ServerConnection {
 		session.once("close", () => listener.closed(this.#error));
 	}
 
+	/** Why the connection is gone; undefined while it is not. */
+	get loss(): Error | undefined {
+		return this.#session.destroyed
+			? (this.#error ?? new Error("the client closed the connection"))
+			: undefined;
+	}
+
+	/** Two GOAWAYs, with a round trip between them: what is on its way here is still served (RFC 9113 section 6.8). */
 	close(): void {
-		this.#session.close();
+		const session = this.#session;
+		if (session.closed || session.destroyed) return;
+		session.goaway(Http2Code.NO_ERROR, LAST_STREAM_ID);
+		session.ping(() => session.close());
 	}
 
 	destroy(error?: Error): void {
@@ -76,14 +106,19 @@ class NodeServerConnection implements ServerConnection {
 const owner: unique symbol = Symbol("owner");
 type Owned = ServerHttp2Stream & { [owner]: NodeServerStream };
 
+const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
+const WITHOUT_BODY = { endStream: true, sendDate: false };
+
 class NodeServerStream implements ServerStream {
 	readonly #http2: ServerHttp2Stream;
+	readonly #connection: NodeServerConnection;
 	readonly #outbox: Outbox;
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
 
-	constructor(http2: ServerHttp2Stream) {
+	constructor(http2: ServerHttp2Stream, connection: NodeServerConnection) {
 		this.#http2 = http2;
+		this.#connection = connection;
 		this.#outbox = new Outbox(http2);
 		(http2 as Owned)[owner] = this;
 		http2.on("data", onData);
@@ -101,7 +136,7 @@ class NodeServerStream implements ServerStream {
 
 	respond(headers: RawHeaders): void {
 		if (this.#http2.destroyed || this.#http2.closed) return;
-		this.#http2.respond(toHeaderList(headers), { waitForTrailers: true });
+		this.#http2.respond(toHeaderList(headers), WITH_TRAILERS);
 	}
 
 	write(chunk: Uint8Array): boolean {
@@ -113,17 +148,21 @@ class NodeServerStream implements ServerStream {
 	}
 
 	sendTrailers(trailers: RawHeaders): void {
-		if (this.#http2.destroyed || this.#http2.closed) return;
-		if (!this.#http2.headersSent) {
-			this.#http2.respond(toHeaderList(trailers), { endStream: true });
-			return;
+		const http2 = this.#http2;
+		if (http2.destroyed || http2.closed) return;
+		this.resume();
+		if (http2.headersSent) {
+			this.#trailers = trailers;
+			this.#outbox.end(undefined);
+		} else {
+			http2.respond(toHeaderList(trailers), WITHOUT_BODY);
+			this.#leave();
 		}
-		this.#trailers = trailers;
-		this.#outbox.end(undefined);
 	}
 
 	reset(code: number): void {
 		this.#listener = undefined;
+		this.resume();
 		resetStream(this.#http2, code);
 	}
 
@@ -132,7 +171,7 @@ class NodeServerStream implements ServerStream {
 	}
 
 	resume(): void {
-		this.#http2.resume();
+		if (this.#http2.isPaused()) this.#http2.resume();
 	}
 
 	heardData(chunk: Uint8Array): void {
@@ -150,6 +189,7 @@ class NodeServerStream implements ServerStream {
 
 	heardWantTrailers(): void {
 		this.#http2.sendTrailers(toHeaderObject(this.#trailers ?? []));
+		this.#leave();
 	}
 
 	heardAborted(): void {
@@ -158,7 +198,17 @@ class NodeServerStream implements ServerStream {
 		listener?.reset({
 			code: this.#http2.rstCode,
 			processed: true,
-			cause: undefined,
+			cause: this.#connection.loss,
+		});
+	}
+
+	/** A client that is still sending need not: the response is whole (RFC 9113 section 8.1). */
+	#leave(): void {
+		const http2 = this.#http2;
+		if (http2.readableEnded) return;
+		// Node sends the trailers in an immediate, too.
+		setImmediate(() => {
+			if (!http2.readableEnded && !http2.destroyed) http2.close();
 		});
 	}
 }

@@ -1,0 +1,54 @@
+/** `homing`: clients, channels, resolvers, balancers, and the words of their policies. */
+export { Code, ConnectError } from "@connectrpc/connect";
+export type {
+	Balancer,
+	BalancerFactory,
+	BalancerHelper,
+	ChannelState,
+	Pick,
+	Picker,
+	PickInfo,
+	Subchannel,
+} from "./balancer/balancer.ts";
+export { pickFirst } from "./balancer/pick-first.ts";
+export { roundRobin } from "./balancer/round-robin.ts";
+export { type CallOptions, callOptionsKey } from "./client/call-options.ts";
+export { Channel } from "./client/channel.ts";
+export type { ChannelOptions } from "./client/channel-options.ts";
+export { channelOf, closeClient } from "./client/client-object.ts";
+export type { ClientOptions } from "./client/client-options.ts";
+export type { CallInfo, ClientHooks } from "./client/hooks.ts";
+export { newClient, type Target } from "./client/new-client.ts";
+export type {
+	BidiStream,
+	BidiStreaming,
+	ClientStream,
+	ClientStreaming,
+	ServerStream,
+} from "./client/stream-handles.ts";
+export type { TlsOptions } from "./client/tls-options.ts";
+export { dnsResolver } from "./discovery/dns.ts";
+export { fileResolver } from "./discovery/file.ts";
+export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
+export type { ParsedTarget } from "./discovery/parsed-target.ts";
+export { poll } from "./discovery/poll.ts";
+export type {
+	Instance,
+	Registration,
+	Registry,
+} from "./discovery/registry.ts";
+export type {
+	Endpoint,
+	Resolution,
+	ResolveContext,
+	Resolver,
+} from "./discovery/resolver.ts";
+export { srvResolver } from "./discovery/srv.ts";
+export { staticResolver } from "./discovery/static.ts";
+export type * from "./generated.ts";
+export type { CodeName } from "./policy/code.ts";
+export type { Duration } from "./policy/duration.ts";
+export type { HedgingPolicy } from "./policy/hedging-policy.ts";
+export type { MethodPolicy } from "./policy/method-policy.ts";
+export type { RetryPolicy } from "./policy/retry-policy.ts";
+export type { ServiceConfig } from "./policy/service-config.ts";

@@ -1,0 +1,115 @@
+import {
+	type CallOptions as ConnectCallOptions,
+	type ContextKey,
+	createContextKey,
+	type HandlerContext,
+} from "@connectrpc/connect";
+import type { HedgingPolicy } from "../policy/hedging-policy.ts";
+import {
+	type CompiledMethodPolicy,
+	compileMethodPolicy,
+} from "../policy/method-policy.ts";
+import {
+	anything,
+	boolean,
+	type Check,
+	callable,
+	checkOptions,
+	type OptionTable,
+	text,
+} from "../policy/option-table.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+import type { RetryPolicy } from "../policy/retry-policy.ts";
+
+/** Options of one call: Connect's, and what homing adds. */
+export interface CallOptions extends ConnectCallOptions {
+	/** Wait for a connection until the deadline, rather than fail while there is none. */
+	waitForReady?: boolean | undefined;
+	retryPolicy?: RetryPolicy | false | undefined;
+	hedgingPolicy?: HedgingPolicy | undefined;
+	/** The key of this call for hashing balancers. */
+	hashKey?: string | undefined;
+	/** A handler's context, to inherit deadline and cancellation from; `false` inherits from none. */
+	parent?: HandlerContext | false | undefined;
+}
+
+/** What homing adds to Connect's call options. */
+export type AddedCallOptions = Omit<CallOptions, keyof ConnectCallOptions>;
+
+/** The same per-call options for a Channel used as a Connect Transport, where CallOptions are Connect's own: set them in contextValues. */
+export const callOptionsKey: ContextKey<AddedCallOptions | undefined> =
+	createContextKey<AddedCallOptions | undefined>(undefined, {
+		description: "homing call options",
+	});
+
+const milliseconds: Check<number> = (value, where) => {
+	if (typeof value === "number" && !Number.isNaN(value)) return value;
+	throw new PolicyError(
+		where,
+		`${shown(value)} is not a number of milliseconds; 0 switches the timeout off`,
+	);
+};
+
+const added: OptionTable<AddedCallOptions> = {
+	waitForReady: boolean,
+	retryPolicy: anything,
+	hedgingPolicy: anything,
+	hashKey: text,
+	parent: anything,
+};
+
+const table: OptionTable<CallOptions> = {
+	timeoutMs: milliseconds,
+	headers: anything,
+	signal: anything,
+	onHeader: callable,
+	onTrailer: callable,
+	contextValues: anything,
+	...added,
+};
+
+const NOTHING: CompiledMethodPolicy = {};
+
+/** Checks a call's options and reads the policy in them. Throws PolicyError that names the bad one. */
+export function policyOfCall(
+	options: CallOptions | undefined,
+): CompiledMethodPolicy {
+	if (options === undefined) return NOTHING;
+	checkCallOptions(options);
+	const policy = hasPolicy(options)
+		? compileMethodPolicy(options, "")
+		: NOTHING;
+	return withTimeout(policy, options.timeoutMs);
+}
+
+/** Throws PolicyError that names the bad option. */
+export function checkCallOptions(options: CallOptions): void {
+	checkOptions(options, table);
+}
+
+/** As `policyOfCall`, for what came to a Transport: its `timeoutMs`, and what `callOptionsKey` has. */
+export function policyOfAdded(
+	options: AddedCallOptions | undefined,
+	timeoutMs: number | undefined,
+): CompiledMethodPolicy {
+	if (options === undefined) return withTimeout(NOTHING, timeoutMs);
+	checkOptions(options, added, "callOptionsKey");
+	return withTimeout(compileMethodPolicy(options, "callOptionsKey"), timeoutMs);
+}
+
+/** Connect's `timeoutMs`: 0 or less switches the timeout off. */
+function withTimeout(
+	policy: CompiledMethodPolicy,
+	timeoutMs: number | undefined,
+): CompiledMethodPolicy {
+	if (timeoutMs === undefined) return policy;
+	return { ...policy, timeoutMs: timeoutMs > 0 ? timeoutMs : Infinity };
+}
+
+function hasPolicy(options: AddedCallOptions): boolean {
+	return (
+		options.waitForReady !== undefined ||
+		options.retryPolicy !== undefined ||
+		options.hedgingPolicy !== undefined
+	);
+}

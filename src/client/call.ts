@@ -1,0 +1,285 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { PickInfo, Subchannel } from "../balancer/balancer.ts";
+import type { Timer } from "../policy/clock.ts";
+import { formatDuration } from "../policy/duration.ts";
+import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
+import type { CallEnd, CallListener } from "../wire/client-call.ts";
+import type { RawHeaders } from "../wire/connection.ts";
+import { frameMessage } from "../wire/message-writer.ts";
+import { appendMetadata } from "../wire/metadata.ts";
+import { errorOfStatus } from "../wire/status.ts";
+import { type Attempts, startAttempts } from "./attempts.ts";
+import {
+	type CallObserver,
+	type CallRequest,
+	deadlineOf,
+} from "./call-request.ts";
+import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
+import type { CallInfo } from "./hooks.ts";
+
+const NO_HEADERS: RawHeaders = [];
+const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
+
+/** Received messages, where no policy says otherwise. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * One call, whatever its kind and however often it is attempted: its deadline, its cancellation, its end.
+ * It is also what pickers see of it (`PickInfo`).
+ */
+export class Call implements PickInfo, CallListener, ChannelCall {
+	readonly method: DescMethod;
+	readonly hashKey: string | undefined;
+	readonly core: ChannelCore;
+	readonly #request: CallRequest;
+	readonly #observer: CallObserver;
+	#policy: CompiledMethodPolicy;
+	#deadline: number | undefined;
+	#timer: Timer;
+	#forgetScope: (() => void) | undefined;
+	#onAbort: (() => void) | undefined;
+	#header: Headers | undefined;
+	#metadata: RawHeaders | undefined;
+	#info: CallInfo | undefined;
+	#attempts: Attempts | undefined;
+	#ended = false;
+
+	constructor(core: ChannelCore, request: CallRequest, observer: CallObserver) {
+		this.core = core;
+		this.method = request.method;
+		this.hashKey = request.hashKey;
+		this.#request = request;
+		this.#observer = observer;
+		this.#policy = request.policy();
+	}
+
+	get policy(): CompiledMethodPolicy {
+		return this.#policy;
+	}
+
+	/** Milliseconds on the channel's clock. */
+	get deadline(): number | undefined {
+		return this.#deadline;
+	}
+
+	get tried(): ReadonlySet<Subchannel> {
+		return this.#attempts?.tried ?? NONE_TRIED;
+	}
+
+	get header(): Headers {
+		this.#header ??= new Headers(this.#request.headers);
+		return this.#header;
+	}
+
+	/** The caller's metadata as it travels. */
+	get metadata(): RawHeaders {
+		this.#metadata ??= this.#encodeMetadata();
+		return this.#metadata;
+	}
+
+	get maxResponseBytes(): number {
+		return this.#policy.maxResponseMessageBytes ?? MAX_MESSAGE_BYTES;
+	}
+
+	/** What hooks and credentials see of the call. */
+	get info(): CallInfo {
+		this.#info ??= {
+			service: this.method.parent.typeName,
+			method: this.method.name,
+			header: this.header,
+			deadline: this.#deadline,
+		};
+		return this.#info;
+	}
+
+	/** Sends it, or ends it at once: cancelled before it began, out of time, channel closed. */
+	start(): void {
+		this.#setDeadline();
+		this.core.setting.hooks.callStart?.(this.info);
+		if (!this.core.enter(this)) {
+			this.#fail(Code.Unavailable, closed().message);
+			return;
+		}
+		const { signal } = this.#request;
+		if (signal !== undefined) this.#follow(signal);
+		this.#forgetScope = this.#request.scope?.onCancel((reason) =>
+			this.cancel(reason, "the call that it was made for was cancelled"),
+		);
+		if (this.#ended) return;
+		if (this.#remainingMs() <= 0) {
+			this.#deadlinePassed();
+			return;
+		}
+		this.#attempts = startAttempts(this, this);
+	}
+
+	/** Sends a message; false: wait for `writable`. Throws ConnectError RESOURCE_EXHAUSTED above the limit. */
+	send(message: Uint8Array): boolean {
+		const frame = this.#frame(message);
+		return this.#attempts?.write(frame) ?? false;
+	}
+
+	/** Ends the request, after one last message, if given. */
+	closeSend(last?: Uint8Array): void {
+		const frame = last === undefined ? undefined : this.#frame(last);
+		this.#attempts?.closeSend(frame);
+	}
+
+	/** Stops the delivery of messages, and so the server, until `release`. */
+	hold(): void {
+		this.#attempts?.hold();
+	}
+
+	release(): void {
+		this.#attempts?.release();
+	}
+
+	/** Ends the call with CANCELED; an AbortSignal.timeout's reason, or a deadline's, makes it DEADLINE_EXCEEDED. */
+	cancel(reason?: unknown, what = "the call was cancelled"): void {
+		if (this.#ended) return;
+		if (this.#remainingMs() <= 0) {
+			this.#deadlinePassed();
+			return;
+		}
+		const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
+		const why = reason instanceof Error ? `: ${reason.message}` : "";
+		this.#fail(code, `${what}${why}`, reason);
+	}
+
+	abandon(error: Error): void {
+		this.#fail(Code.Canceled, error.message, error);
+	}
+
+	/** The service config has changed before the call could be sent. */
+	reconfigure(): void {
+		const policy = this.#request.policy();
+		if (policy === this.#policy) return;
+		this.#policy = policy;
+		this.core.setting.clock.cancel(this.#timer);
+		this.#setDeadline();
+	}
+
+	headers(headers: RawHeaders): void {
+		this.#observer.headers(headers);
+	}
+
+	message(message: Uint8Array): void {
+		this.#observer.message(message);
+	}
+
+	writable(): void {
+		this.#observer.writable();
+	}
+
+	end(end: CallEnd): void {
+		if (end.code === 0) {
+			this.#finish(end, undefined);
+			return;
+		}
+		const error = errorOfStatus(end, end.headers, end.trailers);
+		if (end.cause !== undefined) error.cause = end.cause;
+		this.#finish(end, error);
+	}
+
+	#frame(message: Uint8Array): Uint8Array {
+		const limit = this.#policy.maxRequestMessageBytes;
+		if (limit !== undefined && message.length > limit) {
+			const text = `the request of ${message.length} bytes is larger than maxRequestMessageBytes, ${limit}`;
+			this.#fail(Code.ResourceExhausted, text);
+			throw new ConnectError(text, Code.ResourceExhausted);
+		}
+		return frameMessage(message, this.core.setting.compression);
+	}
+
+	#encodeMetadata(): RawHeaders {
+		if (this.#request.headers === undefined) return NO_HEADERS;
+		const encoded: string[] = [];
+		const hook = this.core.setting.hooks.metadataDropped;
+		appendMetadata(
+			encoded,
+			this.header,
+			hook && ((name) => hook(this.info, name)),
+		);
+		return encoded;
+	}
+
+	#setDeadline(): void {
+		const { clock } = this.core.setting;
+		const deadline = deadlineOf(this.#request);
+		if (deadline === Infinity) {
+			this.#deadline = undefined;
+			return;
+		}
+		this.#deadline = deadline;
+		const remaining = deadline - clock.now();
+		this.#timer = clock.after(Math.max(Math.ceil(remaining), 0), () =>
+			this.#deadlinePassed(),
+		);
+	}
+
+	#remainingMs(): number {
+		return (this.#deadline ?? Infinity) - this.core.setting.clock.now();
+	}
+
+	#follow(signal: AbortSignal): void {
+		this.#onAbort = () => this.cancel(signal.reason);
+		if (signal.aborted) this.#onAbort();
+		else signal.addEventListener("abort", this.#onAbort, { once: true });
+	}
+
+	#deadlinePassed(): void {
+		const { startedAt, scope } = this.#request;
+		const deadline = this.#deadline ?? startedAt;
+		const whose =
+			deadline === scope?.deadline ? "the inherited deadline" : "the deadline";
+		const length =
+			deadline > startedAt
+				? ` of ${formatDuration(Math.round(deadline - startedAt))}`
+				: "";
+		const where = this.#attempts?.progress ?? "before the call was sent";
+		this.#fail(Code.DeadlineExceeded, `${whose}${length} passed ${where}`);
+	}
+
+	#fail(code: Code, message: string, cause?: unknown): void {
+		if (this.#ended) return;
+		this.#attempts?.cancel();
+		const error = new ConnectError(message, code, undefined, undefined, cause);
+		this.#finish(
+			{
+				code,
+				message,
+				headers: NO_HEADERS,
+				trailers: NO_HEADERS,
+				local: true,
+				processed: true,
+			},
+			error,
+		);
+	}
+
+	#finish(end: CallEnd, error: ConnectError | undefined): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		const { clock, hooks } = this.core.setting;
+		clock.cancel(this.#timer);
+		this.#forgetScope?.();
+		if (this.#onAbort !== undefined) {
+			this.#request.signal?.removeEventListener("abort", this.#onAbort);
+		}
+		this.core.leave(this);
+		hooks.callEnd?.(this.info, {
+			code: error?.code,
+			latencyMs: clock.now() - this.#request.startedAt,
+			attempts: this.#attempts?.count ?? 0,
+		});
+		this.#observer.end(end, error);
+	}
+}
+
+function isTimeout(reason: unknown): boolean {
+	if (reason instanceof ConnectError) {
+		return reason.code === Code.DeadlineExceeded;
+	}
+	return reason instanceof Error && reason.name === "TimeoutError";
+}

@@ -1,0 +1,386 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type {
+	Balancer,
+	BalancerFactory,
+	ChannelState,
+	Pick,
+	Picker,
+	PickInfo,
+} from "../balancer/balancer.ts";
+import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
+import { balancerNamed, balancerNames } from "../balancer/policies.ts";
+import { parseAddress } from "../discovery/address.ts";
+import type { Endpoint, Resolution } from "../discovery/resolver.ts";
+import type { Timer } from "../policy/clock.ts";
+import { PolicyError } from "../policy/policy-error.ts";
+import {
+	type CompiledServiceConfig,
+	parseServiceConfig,
+} from "../policy/service-config.ts";
+import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import type { ChannelSetting } from "./channel-setting.ts";
+import { outsideCalls } from "./outside-calls.ts";
+import { ResolutionWatch } from "./resolution-watch.ts";
+import { EndpointSubchannel } from "./subchannel.ts";
+
+/** A call, as far as its channel knows it. */
+export interface ChannelCall {
+	/** Ends the call with `error`. */
+	abandon(error: Error): void;
+}
+
+/** A call that waits for a connection. */
+export interface Waiting {
+	/** There is a new picker to ask, and maybe a new service config. */
+	pickAgain(): void;
+}
+
+/** Longer than any process waits for a connection. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+/** What a channel is inside: a resolver, a balancer, the subchannels, and the calls that wait for them. */
+export class ChannelCore {
+	readonly setting: ChannelSetting;
+	#state: ChannelState = "idle";
+	#listeners = new Set<(state: ChannelState) => void>();
+	#picker: Picker = waitPicker;
+	#watch: ResolutionWatch | undefined;
+	#balancer: Balancer | undefined;
+	#balancerFactory: BalancerFactory | undefined;
+	#subchannels = new Set<EndpointSubchannel>();
+	#serviceConfigs: readonly CompiledServiceConfig[];
+	#resolved = false;
+	#lastError: Error | undefined;
+	readonly #requestHeaders = new Map<DescMethod, readonly string[]>();
+	readonly #waiting = new Set<Waiting>();
+	#awake: Timer;
+	readonly #calls = new Set<ChannelCall>();
+	#idleTimer: Timer;
+	#lastCallAt = 0;
+	#whenEmpty: (() => void) | undefined;
+	#closing: Promise<void> | undefined;
+
+	constructor(setting: ChannelSetting) {
+		this.setting = setting;
+		this.#serviceConfigs = configsOf(setting.serviceConfig);
+	}
+
+	get state(): ChannelState {
+		return this.#state;
+	}
+
+	/** The resolver's and the option's, the nearer first: the same list until it changes. */
+	get serviceConfigs(): readonly CompiledServiceConfig[] {
+		return this.#serviceConfigs;
+	}
+
+	/** What went wrong last on the way to a connection. */
+	get lastError(): Error | undefined {
+		return this.#lastError;
+	}
+
+	/** Where calls that wait are: for messages. */
+	get progress(): string {
+		if (!this.#resolved) return `resolving ${this.setting.name}`;
+		const names = this.addresses;
+		return `waiting for a connection to ${names === "" ? this.setting.name : names}`;
+	}
+
+	/** The addresses of the endpoints: for messages. */
+	get addresses(): string {
+		const names = [...this.#subchannels].map(({ name }) => name);
+		return names.length > 5
+			? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
+			: names.join(", ");
+	}
+
+	onStateChange(listener: (state: ChannelState) => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** What the headers of every call of a method begin with; the caller's to extend. */
+	requestHeaders(method: DescMethod): string[] {
+		let headers = this.#requestHeaders.get(method);
+		if (headers === undefined) {
+			const { scheme, authority, userAgent, compression } = this.setting;
+			headers = [
+				[":method", "POST"],
+				[":scheme", scheme],
+				[":path", `/${method.parent.typeName}/${method.name}`],
+				[":authority", authority],
+				["te", "trailers"],
+				["content-type", "application/grpc"],
+				["user-agent", userAgent],
+				["grpc-accept-encoding", ACCEPT_ENCODING],
+				compression === undefined ? [] : ["grpc-encoding", compression],
+			].flat();
+			this.#requestHeaders.set(method, headers);
+		}
+		return headers.slice();
+	}
+
+	/** Counts a call in; false once the channel is closing. */
+	enter(call: ChannelCall): boolean {
+		if (this.#closing !== undefined) return false;
+		this.#calls.add(call);
+		return true;
+	}
+
+	leave(call: ChannelCall): void {
+		this.#calls.delete(call);
+		if (this.#calls.size > 0) return;
+		this.#lastCallAt = this.setting.clock.now();
+		this.#whenEmpty?.();
+	}
+
+	pick(info: PickInfo): Pick {
+		if (this.#state === "idle") this.exitIdle();
+		return this.#picker.pick(info);
+	}
+
+	/** Asks again whenever there is a new picker, until `stopWaiting`. */
+	wait(call: Waiting): void {
+		if (this.#waiting.size === 0) {
+			// Sockets that connect keep no process alive, but a call that waits for one does.
+			this.#awake = this.setting.clock.after(FOREVER_MS, () => {});
+		}
+		this.#waiting.add(call);
+	}
+
+	stopWaiting(call: Waiting): void {
+		if (this.#waiting.delete(call) && this.#waiting.size === 0) {
+			this.setting.clock.cancel(this.#awake);
+		}
+	}
+
+	exitIdle(): void {
+		if (this.#state === "shutdown") return;
+		if (this.#watch !== undefined) {
+			this.#balancer?.exitIdle();
+			return;
+		}
+		outsideCalls(() => this.#start());
+	}
+
+	/** Resolves when the channel is ready; rejects with the last error when `signal` fires. */
+	connect(signal: AbortSignal | undefined): Promise<void> {
+		return new Promise((resolve, reject) => {
+			const look = (): void => {
+				if (this.#state === "ready") settle(resolve);
+				else if (this.#state === "shutdown") settle(() => reject(closed()));
+			};
+			const abort = (): void =>
+				settle(() => reject(this.#lastError ?? signal?.reason));
+			const awake = this.setting.clock.after(FOREVER_MS, () => {});
+			const stop = this.onStateChange(look);
+			const settle = (then: () => void): void => {
+				stop();
+				this.setting.clock.cancel(awake);
+				signal?.removeEventListener("abort", abort);
+				then();
+			};
+			signal?.addEventListener("abort", abort);
+			if (signal?.aborted) {
+				abort();
+				return;
+			}
+			this.exitIdle();
+			look();
+		});
+	}
+
+	/** No new calls; those in flight finish; those left after `graceMs` are cancelled. */
+	close(graceMs: number): Promise<void> {
+		this.#closing ??= outsideCalls(() => this.#close(graceMs));
+		return this.#closing;
+	}
+
+	snapshot(): object {
+		return {
+			target: this.setting.name,
+			state: this.#state,
+			callsInFlight: this.#calls.size,
+			callsWaiting: this.#waiting.size,
+			endpoints: [...this.#subchannels].map(({ endpoint, state }) => ({
+				endpoint,
+				state,
+			})),
+			lastError: this.#lastError?.message,
+		};
+	}
+
+	#start(): void {
+		const { resolver, clock, random, hooks } = this.setting;
+		this.#resolved = false;
+		this.#lastCallAt = clock.now();
+		this.#enter("connecting", waitPicker);
+		this.#armIdleTimer(this.setting.idleTimeoutMs);
+		this.#watch = new ResolutionWatch(resolver, clock, random, {
+			resolved: (resolution) => this.#resolvedTo(resolution),
+			failed: (error) => this.#resolutionFailed(error),
+			reported: (error) => hooks.resolved?.({ error }),
+		});
+	}
+
+	#resolvedTo(resolution: Resolution): void {
+		try {
+			this.#adopt(resolution);
+		} catch (error) {
+			this.#resolutionFailed(error as Error);
+			return;
+		}
+		this.setting.hooks.resolved?.(resolution);
+	}
+
+	/** Throws if the resolution is no good; then all stays as it was. */
+	#adopt({ endpoints, serviceConfig }: Resolution): void {
+		const config =
+			serviceConfig && parseServiceConfig(serviceConfig, "serviceConfig");
+		const configs = configsOf(config, this.setting.serviceConfig);
+		const factory = this.#chooseBalancer(configs);
+		if (endpoints.length === 0) {
+			throw new Error(`${this.setting.name} has no endpoints`);
+		}
+		for (const endpoint of endpoints) addressesOf(endpoint);
+		if (config !== undefined) this.#serviceConfigs = configs;
+		this.#resolved = true;
+		if (this.#balancerFactory !== factory) {
+			this.#balancer?.close();
+			this.#balancerFactory = factory;
+			this.#balancer = this.#makeBalancer(factory);
+		}
+		this.#balancer?.update(endpoints);
+	}
+
+	#resolutionFailed(error: Error): void {
+		this.#lastError = error;
+		if (!this.#resolved) this.#enter("transientFailure", failPicker(error));
+		this.setting.hooks.resolved?.({ error });
+	}
+
+	/** The first that is known, of those that the nearest config names; else the channel's own. */
+	#chooseBalancer(configs: readonly CompiledServiceConfig[]): BalancerFactory {
+		const wanted = configs.find(
+			(config) => config.loadBalancingConfig !== undefined,
+		)?.loadBalancingConfig;
+		if (wanted === undefined) return this.setting.balancer;
+		for (const { name } of wanted) {
+			const factory = balancerNamed(name);
+			if (factory !== undefined) return factory;
+		}
+		throw new PolicyError(
+			"serviceConfig.loadBalancingConfig",
+			`names ${wanted.map(({ name }) => name).join(", ")}, none of which is known; the balancers are ${balancerNames().join(", ")}`,
+		);
+	}
+
+	#makeBalancer(factory: BalancerFactory): Balancer {
+		const { clock, random } = this.setting;
+		const balancer: Balancer = factory({
+			random,
+			now: () => clock.now(),
+			createSubchannel: (endpoint, onState) =>
+				this.#makeSubchannel(endpoint, onState),
+			publish: (state, picker) => {
+				if (this.#balancer === undefined || this.#balancer === balancer) {
+					this.#enter(state, picker);
+				}
+			},
+		});
+		return balancer;
+	}
+
+	#makeSubchannel(
+		endpoint: Endpoint,
+		onState: (state: ChannelState, error?: Error) => void,
+	): EndpointSubchannel {
+		const subchannel = new EndpointSubchannel(
+			endpoint,
+			addressesOf(endpoint),
+			this.setting,
+			(state, error) => {
+				if (error !== undefined) this.#lastError = error;
+				if (state === "shutdown") this.#subchannels.delete(subchannel);
+				onState(state, error);
+				this.setting.hooks.endpointState?.(
+					endpoint,
+					state,
+					error?.message ?? "",
+				);
+				if (state === "idle" || state === "transientFailure") {
+					this.#watch?.refresh();
+				}
+			},
+		);
+		this.#subchannels.add(subchannel);
+		return subchannel;
+	}
+
+	#enter(state: ChannelState, picker: Picker): void {
+		this.#picker = picker;
+		if (this.#state !== state) {
+			this.#state = state;
+			for (const listener of [...this.#listeners]) listener(state);
+		}
+		for (const call of [...this.#waiting]) call.pickAgain();
+	}
+
+	#armIdleTimer(ms: number): void {
+		const { clock, idleTimeoutMs } = this.setting;
+		this.#idleTimer = clock.afterIdle(ms, () => {
+			const idleFor = clock.now() - this.#lastCallAt;
+			if (this.#calls.size > 0) this.#armIdleTimer(idleTimeoutMs);
+			else if (idleFor < idleTimeoutMs) {
+				this.#armIdleTimer(idleTimeoutMs - idleFor);
+			} else {
+				this.#stop();
+				this.#enter("idle", waitPicker);
+			}
+		});
+	}
+
+	/** Closes connections gently and stops watching. */
+	#stop(): void {
+		this.setting.clock.cancel(this.#idleTimer);
+		this.#watch?.stop();
+		this.#watch = undefined;
+		this.#balancer?.close();
+		this.#balancer = undefined;
+		this.#balancerFactory = undefined;
+	}
+
+	async #close(graceMs: number): Promise<void> {
+		// Calls that wait for a connection still get one: only new ones are refused.
+		if (this.#calls.size > 0 && graceMs > 0) await this.#empty(graceMs);
+		for (const call of [...this.#calls]) call.abandon(closed());
+		this.#stop();
+		this.#enter("shutdown", failPicker(closed()));
+	}
+
+	#empty(graceMs: number): Promise<void> {
+		return new Promise((resolve) => {
+			const timer = this.setting.clock.after(graceMs, resolve);
+			this.#whenEmpty = () => {
+				this.setting.clock.cancel(timer);
+				resolve();
+			};
+		});
+	}
+}
+
+function configsOf(
+	...configs: readonly (CompiledServiceConfig | undefined)[]
+): readonly CompiledServiceConfig[] {
+	return configs.filter((config) => config !== undefined);
+}
+
+function addressesOf({ address }: Endpoint) {
+	const all = typeof address === "string" ? [address] : address;
+	return all.map((one) => parseAddress(one, `address ${one}`));
+}
+
+/** What calls on a closed channel fail with. */
+export function closed(): Error {
+	return new Error("the channel has been closed");
+}

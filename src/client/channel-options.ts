@@ -1,0 +1,150 @@
+import type { BalancerFactory } from "../balancer/balancer.ts";
+import { balancerNamed, balancerNames } from "../balancer/policies.ts";
+import type { ParsedTarget } from "../discovery/parsed-target.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { type Duration, parseDuration } from "../policy/duration.ts";
+import {
+	boolean,
+	type Check,
+	callable,
+	mapOf,
+	type OptionTable,
+	oneOf,
+	optionsOf,
+	record,
+	text,
+} from "../policy/option-table.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+import type { ServiceConfig } from "../policy/service-config.ts";
+import type { CallInfo, ClientHooks } from "./hooks.ts";
+import type { TlsOptions } from "./tls-options.ts";
+
+export interface Keepalive {
+	time: Duration;
+	timeout?: Duration;
+	withoutCalls?: boolean;
+}
+
+/** How a channel finds, reaches and watches its endpoints. All are checked at construction. */
+export interface ChannelOptions {
+	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection (reload). Default: plaintext, unless the target says `https:` or port 443. */
+	tls?:
+		| boolean
+		| TlsOptions
+		| (() => TlsOptions | Promise<TlsOptions>)
+		| undefined;
+	/** `:authority` and TLS server name. Default: the host of the target, or the service's name in discovery. */
+	authority?: string | undefined;
+	/** Metadata added to each attempt, e.g. a token; awaited within the deadline. Refused over plaintext unless `insecureCredentials`. */
+	credentials?:
+		| ((call: CallInfo) => HeadersInit | Promise<HeadersInit>)
+		| undefined;
+	insecureCredentials?: boolean | undefined;
+	/** gRPC's default service config: used where the resolver brings none. */
+	serviceConfig?: ServiceConfig | undefined;
+	/** "round_robin" (the default), "pick_first", or one of your own. The service config of a resolver goes before a name. */
+	balancer?: string | BalancerFactory | undefined;
+	/** Not there yet. */
+	outlierDetection?: object | false | undefined;
+	/** Not there yet. */
+	circuitBreaker?: object | undefined;
+	/** Not there yet. */
+	keepalive?: Keepalive | undefined;
+	/** Of one address, TCP to SETTINGS. 5 s. */
+	connectTimeout?: Duration | undefined;
+	/** Without a call for so long, a channel closes its connections and stops watching. 30 min. */
+	idleTimeout?: Duration | undefined;
+	/** Of requests of 1 KiB and more; responses are always accepted. */
+	compression?: "gzip" | undefined;
+	/** Not there yet. */
+	maxConnectionsPerEndpoint?: number | undefined;
+	/** Not there yet. */
+	maxConcurrentCalls?: number | undefined;
+	/** Not there yet. */
+	localZone?: string | undefined;
+	hooks?: ClientHooks | undefined;
+	/** Goes before homing's own in `user-agent`. */
+	userAgent?: string | undefined;
+	/** Further target schemes: { nacos: (target) => resolver }. */
+	resolvers?: Record<string, (target: ParsedTarget) => Resolver> | undefined;
+}
+
+const hooks: OptionTable<ClientHooks> = {
+	callStart: callable,
+	callEnd: callable,
+	attemptStart: callable,
+	attemptEnd: callable,
+	retry: callable,
+	resolved: callable,
+	endpointState: callable,
+	metadataDropped: callable,
+};
+
+const pem: Check = (value, where) => {
+	if (typeof value === "string" || value instanceof Uint8Array) return value;
+	throw new PolicyError(where, `${shown(value)} is not PEM text or bytes`);
+};
+
+const tlsOptions: OptionTable<TlsOptions> = {
+	ca: pem,
+	cert: pem,
+	key: pem,
+	rejectUnauthorized: boolean,
+	servername: text,
+};
+
+const tls: Check = (value, where) =>
+	typeof value === "boolean" || typeof value === "function"
+		? value
+		: optionsOf(tlsOptions)(value, where);
+
+const balancer: Check = (value, where) => {
+	if (typeof value === "function") return value;
+	if (typeof value === "string" && balancerNamed(value) !== undefined) {
+		return value;
+	}
+	throw new PolicyError(
+		where,
+		`${shown(value)} is no balancer; give one of ${balancerNames().join(", ")}, or a function that makes one`,
+	);
+};
+
+const headerText: Check<string> = (value, where) => {
+	const string = text(value, where);
+	if (/^[\x20-\x7e]+$/.test(string)) return string;
+	throw new PolicyError(
+		where,
+		`${shown(value)} cannot travel in a header; use printable ASCII`,
+	);
+};
+
+/** Named in the contract, built in a later version: refused rather than ignored. */
+const notYet: Check = (_value, where) => {
+	throw new PolicyError(
+		where,
+		"is not there yet in this version; remove it until it is",
+	);
+};
+
+/** One row an option of a channel. */
+export const channelOptions: OptionTable<ChannelOptions> = {
+	tls,
+	authority: headerText,
+	credentials: callable,
+	insecureCredentials: boolean,
+	// Read as a whole by parseServiceConfig.
+	serviceConfig: record,
+	balancer,
+	outlierDetection: notYet,
+	circuitBreaker: notYet,
+	keepalive: notYet,
+	connectTimeout: parseDuration,
+	idleTimeout: parseDuration,
+	compression: oneOf("gzip"),
+	maxConnectionsPerEndpoint: notYet,
+	maxConcurrentCalls: notYet,
+	localZone: notYet,
+	hooks: optionsOf(hooks),
+	userAgent: headerText,
+	resolvers: mapOf(callable),
+};

@@ -1,0 +1,92 @@
+import type {
+	DescMessage,
+	DescMethod,
+	DescService,
+	MessageInitShape,
+} from "@bufbuild/protobuf";
+import type { CallOptions } from "./call-options.ts";
+import type { Caller, Messages, MethodOf } from "./caller.ts";
+import type { Channel } from "./channel.ts";
+import { clientName } from "./client-options.ts";
+
+/** What a client stands on, kept beside it: no name on the client itself may get in the way of an RPC. */
+interface Footing {
+	readonly channel: Channel | undefined;
+	close(): Promise<void>;
+}
+
+const footings = new WeakMap<object, Footing>();
+
+/** A client: an object without a prototype, with a function for each method. */
+export function makeClient<T extends object>(
+	service: DescService,
+	caller: Caller,
+	footing: Footing,
+): T {
+	const client = Object.create(null) as Record<string, unknown>;
+	for (const method of service.methods) {
+		client[clientName(method.localName)] = functionOf(method, caller);
+	}
+	Object.defineProperty(client, Symbol.asyncDispose, {
+		value: () => footing.close(),
+	});
+	footings.set(client, footing);
+	return client as T;
+}
+
+/** Closes the channel that the client owns; of a borrowed one, does nothing. Throws TypeError for what is no client. */
+export function closeClient(client: object): Promise<void> {
+	return footingOf(client).close();
+}
+
+/** The channel under a client; undefined when it stands on another Transport. Throws TypeError for what is no client. */
+export function channelOf(client: object): Channel | undefined {
+	return footingOf(client).channel;
+}
+
+function footingOf(client: object): Footing {
+	const footing = footings.get(client);
+	if (footing === undefined) {
+		throw new TypeError(
+			"not a client that homing made: pass what New…Client or newClient returned",
+		);
+	}
+	return footing;
+}
+
+type AnyMethod = MethodOf<DescMessage, DescMessage>;
+type AnyInit = MessageInitShape<DescMessage>;
+type AnyMessages = Messages<DescMessage>;
+
+function functionOf(method: DescMethod, caller: Caller): unknown {
+	const typed = method as AnyMethod;
+	switch (method.methodKind) {
+		case "unary":
+			return (request?: AnyInit, options?: CallOptions) =>
+				caller.unary(typed, request, options);
+		case "server_streaming":
+			return (request?: AnyInit, options?: CallOptions) => {
+				const call = caller.stream(typed, options);
+				call.sendOnly(request);
+				return call;
+			};
+		case "client_streaming":
+			return Object.assign(
+				async (requests: AnyMessages, options?: CallOptions) => {
+					const call = caller.stream(typed, options);
+					call.sendAll(requests);
+					return call.recvOnly();
+				},
+				{ open: (options?: CallOptions) => caller.stream(typed, options) },
+			);
+		case "bidi_streaming":
+			return Object.assign(
+				(requests: AnyMessages, options?: CallOptions) => {
+					const call = caller.stream(typed, options);
+					call.sendAll(requests);
+					return call;
+				},
+				{ open: (options?: CallOptions) => caller.stream(typed, options) },
+			);
+	}
+}

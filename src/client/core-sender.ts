@@ -1,0 +1,85 @@
+import type {
+	DescMessage,
+	DescMethodStreaming,
+	DescMethodUnary,
+	MessageInitShape,
+} from "@bufbuild/protobuf";
+import type {
+	ContextValues,
+	StreamResponse,
+	UnaryResponse,
+} from "@connectrpc/connect";
+import type { Clock } from "../policy/clock.ts";
+import type { CompiledServiceConfig } from "../policy/service-config.ts";
+import { toHeaders } from "../wire/metadata.ts";
+import type { CallRequest } from "./call-request.ts";
+import type { Sender } from "./call-transport.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import { encodeMessage } from "./message-codec.ts";
+import { StreamCall } from "./stream-call.ts";
+import { callUnary } from "./unary-call.ts";
+
+/** Carries the calls of a Connect Transport over a channel of homing's own. */
+export class CoreSender implements Sender {
+	readonly #core: ChannelCore;
+	readonly origin: string;
+
+	constructor(core: ChannelCore) {
+		this.#core = core;
+		this.origin = `${core.setting.scheme}://${core.setting.authority}`;
+	}
+
+	get clock(): Clock {
+		return this.#core.setting.clock;
+	}
+
+	get serviceConfigs(): readonly CompiledServiceConfig[] {
+		return this.#core.serviceConfigs;
+	}
+
+	async unary<I extends DescMessage, O extends DescMessage>(
+		method: DescMethodUnary<I, O>,
+		request: CallRequest,
+		input: MessageInitShape<I>,
+	): Promise<UnaryResponse<I, O>> {
+		const encoded = encodeMessage(method.input, input);
+		const outcome = await callUnary<O>(this.#core, request, encoded);
+		return {
+			stream: false,
+			service: method.parent,
+			method,
+			header: toHeaders(outcome.headers),
+			trailer: toHeaders(outcome.trailers),
+			message: outcome.message,
+		};
+	}
+
+	async stream<I extends DescMessage, O extends DescMessage>(
+		method: DescMethodStreaming<I, O>,
+		request: CallRequest,
+		input: AsyncIterable<MessageInitShape<I>>,
+		_contextValues: ContextValues,
+		ended: () => void,
+	): Promise<StreamResponse<I, O>> {
+		const trailer = new Headers();
+		const call = new StreamCall<I, O>(
+			this.#core,
+			{ ...request, method },
+			{
+				onTrailer: (received) => {
+					for (const [name, value] of received) trailer.append(name, value);
+					ended();
+				},
+			},
+		);
+		call.sendAll(input);
+		return {
+			stream: true,
+			service: method.parent,
+			method,
+			header: await call.header,
+			trailer,
+			message: call,
+		};
+	}
+}

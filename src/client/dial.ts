@@ -1,0 +1,139 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls } from "node:tls";
+import { type Address, formatAddress } from "../discovery/address.ts";
+import type { TlsOptions, TlsSource } from "./tls-options.ts";
+
+/** Connects to one address; rejects with the signal's reason when it fires. */
+export type Dial = (address: Address, signal: AbortSignal) => Promise<Socket>;
+
+/** Dials plaintext. */
+export const dialPlaintext: Dial = (address, signal) =>
+	settled(connectTcp(whereOf(address)), "connect", signal);
+
+/** Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2). */
+export function tlsDialer(source: TlsSource, serverName: string): Dial {
+	return async (address, signal) => {
+		const options = await source();
+		signal.throwIfAborted();
+		const name = options.servername ?? serverName;
+		const socket = connectTls({
+			...whereOf(address),
+			...pemOf(options),
+			rejectUnauthorized: options.rejectUnauthorized ?? true,
+			ALPNProtocols: ["h2"],
+			// Server Name Indication has no place for an address (RFC 6066 section 3).
+			servername: isIP(name) === 0 ? name : "",
+			checkServerIdentity: (_host, certificate) =>
+				checkServerIdentity(name, certificate),
+		});
+		try {
+			await settled(socket, "secureConnect", signal);
+		} catch (error) {
+			throw explained(error as NodeError, address, name);
+		}
+		if (socket.alpnProtocol !== "h2") {
+			socket.destroy();
+			throw new Error(
+				`${formatAddress(address)} speaks TLS but does not offer HTTP/2 by ALPN ("h2"): is it an HTTP/1.1 server, or a proxy without HTTP/2?`,
+			);
+		}
+		return socket;
+	};
+}
+
+type NodeError = Error & { code?: string; library?: string };
+
+function whereOf(
+	address: Address,
+): { host: string; port: number } | { path: string } {
+	return address.kind === "tcp"
+		? { host: address.host, port: address.port }
+		: { path: address.path };
+}
+
+function pemOf(options: TlsOptions): {
+	ca?: string | Buffer;
+	cert?: string | Buffer;
+	key?: string | Buffer;
+} {
+	const pem = (value: string | Uint8Array): string | Buffer =>
+		typeof value === "string" ? value : Buffer.from(value);
+	return {
+		...(options.ca !== undefined && { ca: pem(options.ca) }),
+		...(options.cert !== undefined && { cert: pem(options.cert) }),
+		...(options.key !== undefined && { key: pem(options.key) }),
+	};
+}
+
+function settled<S extends Socket>(
+	socket: S,
+	event: "connect" | "secureConnect",
+	signal: AbortSignal,
+): Promise<S> {
+	// While it connects it is a waiting call, if anything, that keeps the process alive.
+	socket.unref();
+	socket.setNoDelay(true);
+	return new Promise((resolve, reject) => {
+		const abort = (): void => {
+			socket.destroy();
+			settle();
+			reject(signal.reason);
+		};
+		const fail = (error: Error): void => {
+			settle();
+			reject(error);
+		};
+		const close = (): void =>
+			fail(new Error("the peer closed the connection while it was set up"));
+		const succeed = (): void => {
+			settle();
+			resolve(socket);
+		};
+		const settle = (): void => {
+			signal.removeEventListener("abort", abort);
+			socket.off(event, succeed).off("close", close).off("error", fail);
+			// Between here and the HTTP/2 session nobody else listens.
+			socket.on("error", () => {});
+		};
+		signal.addEventListener("abort", abort, { once: true });
+		socket.once(event, succeed).once("close", close).once("error", fail);
+		if (signal.aborted) abort();
+	});
+}
+
+/** What a TLS error means for the one who has to mend it. */
+function explained(error: NodeError, address: Address, name: string): Error {
+	const at = formatAddress(address);
+	const because = (text: string): Error =>
+		new Error(`${text} (${error.message})`, { cause: error });
+	if (
+		error.code === "ERR_SSL_WRONG_VERSION_NUMBER" ||
+		error.code === "EPROTO"
+	) {
+		return because(`${at} does not speak TLS: is it a plaintext server?`);
+	}
+	if (error.code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+		return because(
+			`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
+		);
+	}
+	if (error.code === "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED") {
+		return because(
+			`${at} asks for a client certificate: set tls.cert and tls.key`,
+		);
+	}
+	if (error.code !== undefined && CERTIFICATE_ERRORS.has(error.code)) {
+		return because(
+			`the certificate of ${at} is not trusted: set tls.ca to the authority that issued it`,
+		);
+	}
+	return error;
+}
+
+const CERTIFICATE_ERRORS: ReadonlySet<string> = new Set([
+	"DEPTH_ZERO_SELF_SIGNED_CERT",
+	"SELF_SIGNED_CERT_IN_CHAIN",
+	"UNABLE_TO_GET_ISSUER_CERT",
+	"UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+	"UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);

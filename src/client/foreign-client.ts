@@ -1,0 +1,49 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { PolicyError } from "../policy/policy-error.ts";
+import { CallTransport } from "./call-transport.ts";
+import { makeClient } from "./client-object.ts";
+import type { SettledClient } from "./client-options.ts";
+import { ForeignSender } from "./foreign-sender.ts";
+import { TransportCaller } from "./transport-caller.ts";
+
+/** A Connect Transport that is no Channel: createRouterTransport's, connect-web's, connect-node's. */
+export function isTransport(target: unknown): target is Transport {
+	return (
+		typeof target === "object" &&
+		target !== null &&
+		typeof (target as Partial<Transport>).unary === "function" &&
+		typeof (target as Partial<Transport>).stream === "function"
+	);
+}
+
+/** A client over a Connect Transport that is not homing's: deadlines and interceptors are ours, the rest is its own. */
+export function overTransport<T extends object>(
+	service: DescService,
+	transport: Transport,
+	settled: SettledClient,
+): T {
+	refuseChannelOptions(settled, "Transport");
+	const sender = new ForeignSender(transport);
+	const caller = new TransportCaller(
+		new CallTransport(sender, settled.interceptors, settled.policies),
+	);
+	return makeClient(service, caller, {
+		channel: undefined,
+		close: async () => {},
+	});
+}
+
+/** A borrowed channel has its options already: throws a TypeError that names the first one that came too late. */
+export function refuseChannelOptions(
+	{ channel }: SettledClient,
+	borrowed: "Channel" | "Transport",
+): void {
+	const [key] = Object.keys(channel);
+	if (key !== undefined) {
+		throw new PolicyError(
+			key,
+			`is an option of the channel, and this client borrows a ${borrowed}; set it where that is made`,
+		);
+	}
+}

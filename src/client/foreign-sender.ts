@@ -1,0 +1,95 @@
+import type {
+	DescMessage,
+	DescMethodStreaming,
+	DescMethodUnary,
+	MessageInitShape,
+} from "@bufbuild/protobuf";
+import type {
+	ContextValues,
+	StreamResponse,
+	Transport,
+	UnaryResponse,
+} from "@connectrpc/connect";
+import { type Clock, systemClock } from "../policy/clock.ts";
+import type { CompiledServiceConfig } from "../policy/service-config.ts";
+import { CallBounds } from "./call-bounds.ts";
+import { type CallRequest, deadlineOf } from "./call-request.ts";
+import type { Sender } from "./call-transport.ts";
+
+/** Carries calls over somebody else's Connect Transport, and gives them their deadline and what they inherit. */
+export class ForeignSender implements Sender {
+	readonly #transport: Transport;
+	readonly clock: Clock = systemClock;
+	/** Where the calls really go, only the transport knows. */
+	readonly origin = "http://localhost";
+	readonly serviceConfigs: readonly CompiledServiceConfig[] = [];
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	unary<I extends DescMessage, O extends DescMessage>(
+		method: DescMethodUnary<I, O>,
+		request: CallRequest,
+		input: MessageInitShape<I>,
+		contextValues: ContextValues,
+	): Promise<UnaryResponse<I, O>> {
+		const bounds = new CallBounds(this.clock, request);
+		return bounds.run(() =>
+			this.#transport.unary(
+				method,
+				bounds.signal,
+				this.#timeoutMs(request),
+				request.headers,
+				input,
+				contextValues,
+			),
+		);
+	}
+
+	stream<I extends DescMessage, O extends DescMessage>(
+		method: DescMethodStreaming<I, O>,
+		request: CallRequest,
+		input: AsyncIterable<MessageInitShape<I>>,
+		contextValues: ContextValues,
+		ended: () => void,
+	): Promise<StreamResponse<I, O>> {
+		const bounds = new CallBounds(this.clock, request);
+		return bounds.run(async () => {
+			const response = await this.#transport.stream(
+				method,
+				bounds.signal,
+				this.#timeoutMs(request),
+				request.headers,
+				input,
+				contextValues,
+			);
+			bounds.hold();
+			return {
+				...response,
+				message: watched(response.message, () => {
+					bounds.end();
+					ended();
+				}),
+			};
+		});
+	}
+
+	/** 0 switches off whatever default the transport has: the policy has decided. */
+	#timeoutMs(request: CallRequest): number {
+		const deadline = deadlineOf(request);
+		if (deadline === Infinity) return 0;
+		return Math.max(deadline - this.clock.now(), 1);
+	}
+}
+
+async function* watched<T>(
+	messages: AsyncIterable<T>,
+	ended: () => void,
+): AsyncIterable<T> {
+	try {
+		yield* messages;
+	} finally {
+		ended();
+	}
+}

@@ -1,0 +1,55 @@
+import {
+	create,
+	type DescMessage,
+	fromBinary,
+	type MessageInitShape,
+	type MessageShape,
+	toBinary,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** The message that `init` is, or describes; what is not given of a message without required content is empty. */
+export function messageOf<Desc extends DescMessage>(
+	schema: Desc,
+	init: MessageInitShape<Desc> | undefined,
+): MessageShape<Desc> {
+	return init !== undefined &&
+		(init as { $typeName?: string }).$typeName === schema.typeName
+		? (init as MessageShape<Desc>)
+		: create(schema, init);
+}
+
+/** Throws ConnectError INTERNAL, naming what could not be encoded. */
+export function encodeMessage<Desc extends DescMessage>(
+	schema: Desc,
+	init: MessageInitShape<Desc> | undefined,
+): Uint8Array {
+	try {
+		return toBinary(schema, messageOf(schema, init));
+	} catch (error) {
+		throw codecError(`the request is no ${schema.typeName}`, error);
+	}
+}
+
+/** Throws ConnectError INTERNAL, naming what could not be decoded. */
+export function decodeMessage<Desc extends DescMessage>(
+	schema: Desc,
+	bytes: Uint8Array,
+): MessageShape<Desc> {
+	try {
+		return fromBinary(schema, bytes);
+	} catch (error) {
+		throw codecError(`the response is no ${schema.typeName}`, error);
+	}
+}
+
+function codecError(what: string, cause: unknown): ConnectError {
+	const why = cause instanceof Error ? cause.message : String(cause);
+	return new ConnectError(
+		`${what}: ${why}`,
+		Code.Internal,
+		undefined,
+		undefined,
+		cause,
+	);
+}

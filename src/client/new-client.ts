@@ -1,0 +1,71 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import type { Resolver } from "../discovery/resolver.ts";
+import { PolicyError } from "../policy/policy-error.ts";
+import type { ServiceConfig } from "../policy/service-config.ts";
+import { CallTransport } from "./call-transport.ts";
+import type { Caller } from "./caller.ts";
+import { Channel, insideOf } from "./channel.ts";
+import { ChannelCaller } from "./channel-caller.ts";
+import { makeClient } from "./client-object.ts";
+import {
+	type ClientOptions,
+	type SettledClient,
+	settleClient,
+} from "./client-options.ts";
+import { CoreSender } from "./core-sender.ts";
+import {
+	isTransport,
+	overTransport,
+	refuseChannelOptions,
+} from "./foreign-client.ts";
+import { TransportCaller } from "./transport-caller.ts";
+
+/** What a client calls: a string or a Resolver makes a channel that the client owns, a Channel or Transport is borrowed. */
+export type Target = string | Resolver | Channel | Transport;
+
+/**
+ * Makes a client of a service: what the generated factories call.
+ *
+ * @param baked policies and target that the plugin found
+ * @throws TypeError that names the bad target or option
+ */
+export function newClient<T extends object>(
+	service: DescService,
+	target: Target | undefined,
+	options: ClientOptions = {},
+	baked?: ServiceConfig & { target?: string },
+): T {
+	const settled = settleClient(service, options, baked);
+	const found = target ?? baked?.target;
+	if (found instanceof Channel) {
+		refuseChannelOptions(settled, "Channel");
+		return overChannel(service, found, settled, async () => {});
+	}
+	if (isTransport(found)) return overTransport(service, found, settled);
+	if (found === undefined) {
+		throw new PolicyError(
+			"target",
+			`is missing, and the proto gives ${service.typeName} none: pass one like "localhost:50051"`,
+		);
+	}
+	const channel = new Channel(found, settled.channel);
+	return overChannel(service, channel, settled, () => channel.close());
+}
+
+function overChannel<T extends object>(
+	service: DescService,
+	channel: Channel,
+	{ interceptors, policies }: SettledClient,
+	close: () => Promise<void>,
+): T {
+	const { core, interceptors: channelsOwn } = insideOf(channel);
+	const around = [...interceptors, ...channelsOwn];
+	const caller: Caller =
+		around.length === 0
+			? new ChannelCaller(core, service.methods, policies)
+			: new TransportCaller(
+					new CallTransport(new CoreSender(core), around, policies),
+				);
+	return makeClient(service, caller, { channel, close });
+}

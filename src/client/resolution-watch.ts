@@ -1,0 +1,86 @@
+import type { Resolution, Resolver } from "../discovery/resolver.ts";
+import type { Clock, Timer } from "../policy/clock.ts";
+import { Backoff } from "./backoff.ts";
+
+export interface ResolutionListener {
+	resolved(resolution: Resolution): void;
+	/** What was known before stays; the watch goes on after a backoff. */
+	failed(error: Error): void;
+	/** The resolver has survived an error with what it has. */
+	reported(error: Error): void;
+}
+
+/** Watches one resolver, and watches again after an error (with backoff) or, after a return, on refresh. */
+export class ResolutionWatch {
+	readonly #resolver: Resolver;
+	readonly #clock: Clock;
+	readonly #backoff: Backoff;
+	readonly #listener: ResolutionListener;
+	readonly #abort = new AbortController();
+	#refreshes: (() => void)[] = [];
+	#retry: { timer: Timer; resume: () => void } | undefined;
+
+	constructor(
+		resolver: Resolver,
+		clock: Clock,
+		random: () => number,
+		listener: ResolutionListener,
+	) {
+		this.#resolver = resolver;
+		this.#clock = clock;
+		this.#backoff = new Backoff(random);
+		this.#listener = listener;
+		void this.#run();
+	}
+
+	/** A connection was lost: tell the resolver that news would be welcome. */
+	refresh(): void {
+		const waiting = this.#refreshes;
+		this.#refreshes = [];
+		for (const resolve of waiting) resolve();
+	}
+
+	stop(): void {
+		this.#abort.abort();
+		this.#clock.cancel(this.#retry?.timer);
+		this.#retry?.resume();
+		this.refresh();
+	}
+
+	async #run(): Promise<void> {
+		const { signal } = this.#abort;
+		while (!signal.aborted) {
+			try {
+				for await (const resolution of this.#resolver.watch({
+					signal,
+					refresh: () => this.#nextRefresh(),
+					report: (error) => this.#listener.reported(error),
+				})) {
+					if (signal.aborted) return;
+					this.#backoff.reset();
+					this.#listener.resolved(resolution);
+				}
+				if (!signal.aborted) await this.#nextRefresh();
+			} catch (error) {
+				if (signal.aborted) return;
+				this.#listener.failed(
+					error instanceof Error ? error : new Error(String(error)),
+				);
+				await this.#wait(this.#backoff.next());
+			}
+		}
+	}
+
+	#nextRefresh(): Promise<void> {
+		return new Promise((resolve) => {
+			this.#refreshes.push(resolve);
+		});
+	}
+
+	#wait(ms: number): Promise<void> {
+		return new Promise((resolve) => {
+			const timer = this.#clock.afterIdle(ms, resolve);
+			this.#retry = { timer, resume: resolve };
+		});
+	}
+}

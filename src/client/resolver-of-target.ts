@@ -1,0 +1,29 @@
+import { dnsResolver } from "../discovery/dns.ts";
+import { fileResolver } from "../discovery/file.ts";
+import { memoryRegistry } from "../discovery/memory.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { srvResolver } from "../discovery/srv.ts";
+import { staticResolver } from "../discovery/static.ts";
+import type { EndpointSource } from "../discovery/target-facts.ts";
+
+/** The resolver that finds the endpoints of a string target. */
+export function resolverOfTarget(source: EndpointSource): Resolver {
+	switch (source.kind) {
+		case "static":
+			return staticResolver(source.addresses);
+		case "dns":
+			return dnsResolver(source);
+		case "srv":
+			return srvResolver(source);
+		case "file":
+			return fileResolver(source.path);
+		case "memory":
+			return memoryRegistry().resolver(source.name);
+		case "consul":
+		case "etcd":
+		case "kubernetes":
+			throw new TypeError(
+				`${source.kind}: targets are not there yet in this version: pass a Resolver of your own, \`poll(…)\` being the shortest`,
+			);
+	}
+}

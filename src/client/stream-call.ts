@@ -1,0 +1,300 @@
+import type {
+	DescMessage,
+	MessageInitShape,
+	MessageShape,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallEnd } from "../wire/client-call.ts";
+import type { RawHeaders } from "../wire/connection.ts";
+import { toHeaders } from "../wire/metadata.ts";
+import { Call } from "./call.ts";
+import type { CallObserver, CallRequest } from "./call-request.ts";
+import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import { decodeMessage, encodeMessage } from "./message-codec.ts";
+import { wrongNumber } from "./wrong-number.ts";
+
+/** While this many bytes of messages wait to be received, the server is stopped. */
+const HOLD_BYTES = 64 * 1024;
+
+/** What a message counts beside its bytes, so that endless empty ones stop the server too. */
+const MESSAGE_OVERHEAD_BYTES = 64;
+
+const SENT: Promise<void> = Promise.resolve();
+
+type AnyIterator<T> = Iterator<T> | AsyncIterator<T>;
+
+interface Settler<T> {
+	resolve(value: T | PromiseLike<T>): void;
+	reject(error: ConnectError): void;
+}
+
+/** Hears of headers and trailers without asking. */
+export interface MetadataListener {
+	onHeader?: ((header: Headers) => void) | undefined;
+	onTrailer?: ((trailer: Headers) => void) | undefined;
+}
+
+/** A streaming call of any kind over a channel: the handle itself. */
+export class StreamCall<I extends DescMessage, O extends DescMessage>
+	implements StreamHandle<I, O>, CallObserver
+{
+	readonly #method: MethodOf<I, O>;
+	readonly #call: Call;
+	readonly #metadata: MetadataListener;
+	#sendClosed = false;
+	readonly #senders: Settler<void>[] = [];
+	#received: Uint8Array[] = [];
+	#receivedBytes = 0;
+	#held = false;
+	readonly #receivers: Settler<MessageShape<O> | undefined>[] = [];
+	#headers: RawHeaders | undefined;
+	readonly #headerWaiters: Settler<Headers>[] = [];
+	readonly #trailerWaiters: Settler<Headers>[] = [];
+	#end: CallEnd | undefined;
+	#error: ConnectError | undefined;
+	#onEnd: (() => void) | undefined;
+
+	/** Starts the call. */
+	constructor(
+		core: ChannelCore,
+		request: CallRequest & { readonly method: MethodOf<I, O> },
+		metadata: MetadataListener,
+	) {
+		this.#method = request.method;
+		this.#metadata = metadata;
+		this.#call = new Call(core, request, this);
+		this.#call.start();
+	}
+
+	get header(): Promise<Headers> {
+		return quiet(
+			new Promise((resolve, reject) => {
+				if (this.#headers !== undefined) resolve(toHeaders(this.#headers));
+				else if (this.#error !== undefined) reject(this.#error);
+				else if (this.#end !== undefined) resolve(new Headers());
+				else this.#headerWaiters.push({ resolve, reject });
+			}),
+		);
+	}
+
+	get trailer(): Promise<Headers> {
+		return quiet(
+			new Promise((resolve, reject) => {
+				if (this.#error !== undefined) reject(this.#error);
+				else if (this.#end !== undefined) {
+					resolve(toHeaders(this.#end.trailers));
+				} else this.#trailerWaiters.push({ resolve, reject });
+			}),
+		);
+	}
+
+	send(message: MessageInitShape<I>): Promise<void> {
+		const refusal = this.#whyNotSend();
+		if (refusal !== undefined) return Promise.reject(refusal);
+		try {
+			const encoded = encodeMessage(this.#method.input, message);
+			if (this.#call.send(encoded)) return SENT;
+		} catch (error) {
+			return Promise.reject(error);
+		}
+		return new Promise((resolve, reject) => {
+			this.#senders.push({ resolve, reject });
+		});
+	}
+
+	closeSend(): Promise<void> {
+		if (this.#error !== undefined) return Promise.reject(this.#error);
+		this.#closeSend(undefined);
+		return SENT;
+	}
+
+	sendOnly(message: MessageInitShape<I> | undefined): void {
+		this.#closeSend(encodeMessage(this.#method.input, message));
+	}
+
+	sendAll(messages: Messages<I>): void {
+		void this.#pump(messages);
+	}
+
+	recv(): Promise<MessageShape<O> | undefined> {
+		const next = this.#received.shift();
+		if (next !== undefined) {
+			this.#receivedBytes -= next.length + MESSAGE_OVERHEAD_BYTES;
+			if (this.#held && this.#receivedBytes < HOLD_BYTES / 2) this.#release();
+			return this.#decoded(next);
+		}
+		if (this.#error !== undefined) return Promise.reject(this.#error);
+		if (this.#end !== undefined) return Promise.resolve(undefined);
+		return new Promise((resolve, reject) => {
+			this.#receivers.push({ resolve, reject });
+		});
+	}
+
+	closeAndRecv(): Promise<MessageShape<O>> {
+		this.#closeSend(undefined);
+		return this.recvOnly();
+	}
+
+	async recvOnly(): Promise<MessageShape<O>> {
+		const only = await this.recv();
+		if (only === undefined) throw wrongNumber(this.#method, 0);
+		if ((await this.recv()) === undefined) return only;
+		const error = wrongNumber(this.#method, 2);
+		this.cancel(error);
+		throw error;
+	}
+
+	cancel(reason?: unknown): void {
+		this.#call.cancel(reason);
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.cancel();
+	}
+
+	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
+		return {
+			next: async () => {
+				const value = await this.recv();
+				return value === undefined
+					? { done: true, value }
+					: { done: false, value };
+			},
+			return: async () => {
+				this.cancel(new Error("the caller stopped reading"));
+				return { done: true, value: undefined };
+			},
+		};
+	}
+
+	// What the call tells.
+
+	headers(headers: RawHeaders): void {
+		this.#headers = headers;
+		for (const { resolve } of this.#headerWaiters.splice(0)) {
+			resolve(toHeaders(headers));
+		}
+		this.#metadata.onHeader?.(toHeaders(headers));
+	}
+
+	message(message: Uint8Array): void {
+		const receiver = this.#receivers.shift();
+		if (receiver !== undefined) {
+			receiver.resolve(this.#decoded(message));
+			return;
+		}
+		this.#received.push(message);
+		this.#receivedBytes += message.length + MESSAGE_OVERHEAD_BYTES;
+		if (!this.#held && this.#receivedBytes >= HOLD_BYTES) {
+			this.#held = true;
+			this.#call.hold();
+		}
+	}
+
+	writable(): void {
+		for (const { resolve } of this.#senders.splice(0)) resolve();
+	}
+
+	end(end: CallEnd, error: ConnectError | undefined): void {
+		this.#end = end;
+		this.#error = error;
+		// What the server sent before its status is for the caller; a call that was given up has nothing more to say.
+		if (end.local) this.#received = [];
+		if (error === undefined) this.#endWell(end);
+		else this.#endWithError(error);
+		this.#metadata.onTrailer?.(toHeaders(end.trailers));
+		this.#onEnd?.();
+	}
+
+	#endWell(end: CallEnd): void {
+		for (const { resolve } of this.#receivers.splice(0)) resolve(undefined);
+		const tooLate = this.#whyNotSend() as ConnectError;
+		for (const { reject } of this.#senders.splice(0)) reject(tooLate);
+		for (const { resolve } of this.#headerWaiters.splice(0)) {
+			resolve(new Headers());
+		}
+		for (const { resolve } of this.#trailerWaiters.splice(0)) {
+			resolve(toHeaders(end.trailers));
+		}
+	}
+
+	#endWithError(error: ConnectError): void {
+		for (const waiters of [
+			this.#receivers,
+			this.#senders,
+			this.#headerWaiters,
+			this.#trailerWaiters,
+		]) {
+			for (const { reject } of waiters.splice(0)) reject(error);
+		}
+	}
+
+	#closeSend(last: Uint8Array | undefined): void {
+		if (this.#sendClosed) return;
+		this.#sendClosed = true;
+		this.#call.closeSend(last);
+	}
+
+	#whyNotSend(): ConnectError | undefined {
+		if (this.#error !== undefined) return this.#error;
+		if (this.#end !== undefined) {
+			return new ConnectError(
+				"the server has ended the call with status OK: nobody reads what is sent now",
+				Code.FailedPrecondition,
+			);
+		}
+		return this.#sendClosed
+			? new ConnectError(
+					"the request has been closed: send before closeSend or closeAndRecv",
+					Code.FailedPrecondition,
+				)
+			: undefined;
+	}
+
+	#release(): void {
+		this.#held = false;
+		this.#call.release();
+	}
+
+	#decoded(message: Uint8Array): Promise<MessageShape<O>> {
+		try {
+			return Promise.resolve(decodeMessage(this.#method.output, message));
+		} catch (error) {
+			this.cancel(error);
+			return Promise.reject(error);
+		}
+	}
+
+	async #pump(messages: Messages<I>): Promise<void> {
+		try {
+			const iterator: AnyIterator<MessageInitShape<I>> =
+				Symbol.asyncIterator in messages
+					? messages[Symbol.asyncIterator]()
+					: messages[Symbol.iterator]();
+			// Whoever produces the messages may clean up; what it throws then is its own affair.
+			this.#onEnd = () => {
+				void (async () => iterator.return?.())().catch(() => {});
+			};
+			if (this.#end !== undefined) this.#onEnd();
+			while (this.#end === undefined) {
+				const next = await iterator.next();
+				if (next.done) {
+					this.#onEnd = undefined;
+					this.#closeSend(undefined);
+					return;
+				}
+				if (this.#end === undefined) await this.send(next.value);
+			}
+		} catch (error) {
+			this.#onEnd = undefined;
+			this.#call.cancel(error, "the request messages could not all be sent");
+		}
+	}
+}
+
+/** Never an unhandled rejection. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+	promise.catch(() => {});
+	return promise;
+}

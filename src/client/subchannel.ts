@@ -1,0 +1,187 @@
+import type { Duplex } from "node:stream";
+import type { ChannelState, Subchannel } from "../balancer/balancer.ts";
+import { type Address, formatAddress } from "../discovery/address.ts";
+import type { Endpoint } from "../discovery/resolver.ts";
+import type { Clock, Timer } from "../policy/clock.ts";
+import { formatDuration } from "../policy/duration.ts";
+import type {
+	ClientConnection,
+	ConnectionListener,
+} from "../wire/connection.ts";
+import { clientConnection } from "../wire/node/client-connection.ts";
+import { Backoff } from "./backoff.ts";
+import type { Dial } from "./dial.ts";
+
+/** What a subchannel needs of its channel. */
+export interface SubchannelSetting {
+	readonly dial: Dial;
+	readonly clock: Clock;
+	readonly random: () => number;
+	readonly connectTimeoutMs: number;
+}
+
+type State =
+	| { readonly name: "idle" }
+	| { readonly name: "connecting"; readonly abort: AbortController }
+	| { readonly name: "ready"; readonly connection: ClientConnection }
+	| { readonly name: "transientFailure"; readonly timer: Timer }
+	| { readonly name: "shutdown" };
+
+/** One endpoint and its connection: dialled when asked to, with a timeout, and with backoff after a failure. */
+export class EndpointSubchannel implements Subchannel {
+	readonly endpoint: Endpoint;
+	/** For messages. */
+	readonly name: string;
+	readonly #addresses: readonly Address[];
+	readonly #setting: SubchannelSetting;
+	readonly #onState: (state: ChannelState, error?: Error) => void;
+	readonly #backoff: Backoff;
+	#state: State = { name: "idle" };
+
+	constructor(
+		endpoint: Endpoint,
+		addresses: readonly Address[],
+		setting: SubchannelSetting,
+		onState: (state: ChannelState, error?: Error) => void,
+	) {
+		this.endpoint = endpoint;
+		this.#addresses = addresses;
+		this.name = addresses.map(formatAddress).join(" or ");
+		this.#setting = setting;
+		this.#onState = onState;
+		this.#backoff = new Backoff(setting.random);
+	}
+
+	get state(): ChannelState {
+		return this.#state.name;
+	}
+
+	/** The connection to open streams on; undefined unless "ready". */
+	get connection(): ClientConnection | undefined {
+		return this.#state.name === "ready" ? this.#state.connection : undefined;
+	}
+
+	connect(): void {
+		if (this.#state.name !== "idle") return;
+		const abort = new AbortController();
+		this.#enter({ name: "connecting", abort });
+		void this.#establish(abort.signal);
+	}
+
+	/** Takes no new calls; those in flight finish. */
+	shutdown(): void {
+		const before = this.#state;
+		if (before.name === "shutdown") return;
+		this.#enter({ name: "shutdown" });
+		if (before.name === "connecting") {
+			before.abort.abort(new Error("no longer wanted"));
+		} else if (before.name === "transientFailure") {
+			this.#setting.clock.cancel(before.timer);
+		} else if (before.name === "ready") {
+			before.connection.close();
+		}
+	}
+
+	#enter(state: State, error?: Error): void {
+		this.#state = state;
+		this.#onState(state.name, error);
+	}
+
+	async #establish(signal: AbortSignal): Promise<void> {
+		const { clock } = this.#setting;
+		const startedAt = clock.now();
+		let lastError = new Error("the endpoint has no address");
+		for (const address of this.#addresses) {
+			try {
+				const connection = await this.#connectTo(address, signal);
+				if (signal.aborted) {
+					connection.destroy();
+					return;
+				}
+				this.#backoff.reset();
+				this.#enter({ name: "ready", connection });
+				return;
+			} catch (error) {
+				if (signal.aborted) return;
+				lastError = error as Error;
+			}
+		}
+		const waitMs = this.#backoff.next() - (clock.now() - startedAt);
+		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
+			this.#enter({ name: "idle" }),
+		);
+		this.#enter({ name: "transientFailure", timer }, lastError);
+	}
+
+	/** A connection on which the peer's SETTINGS have arrived. */
+	async #connectTo(
+		address: Address,
+		given: AbortSignal,
+	): Promise<ClientConnection> {
+		const { clock, connectTimeoutMs, dial } = this.#setting;
+		const attempt = new AbortController();
+		const giveUp = (): void => attempt.abort(given.reason);
+		given.addEventListener("abort", giveUp, { once: true });
+		let reached = "to accept the connection";
+		const timer = clock.afterIdle(connectTimeoutMs, () =>
+			attempt.abort(
+				new Error(
+					`connect timeout: waited ${formatDuration(connectTimeoutMs)} for ${formatAddress(address)} ${reached}`,
+				),
+			),
+		);
+		try {
+			const socket = await dial(address, attempt.signal);
+			reached = "to send its HTTP/2 SETTINGS: is it a gRPC server?";
+			return await this.#greeted(socket, address, attempt.signal);
+		} finally {
+			clock.cancel(timer);
+			given.removeEventListener("abort", giveUp);
+		}
+	}
+
+	#greeted(
+		socket: Duplex,
+		address: Address,
+		signal: AbortSignal,
+	): Promise<ClientConnection> {
+		return new Promise((resolve, reject) => {
+			const fail = (): void => {
+				connection.destroy();
+				reject(signal.reason);
+			};
+			const listener: ConnectionListener = {
+				ready: () => {
+					signal.removeEventListener("abort", fail);
+					resolve(connection);
+				},
+				goaway: () => this.#lost(connection),
+				closed: (error) => {
+					signal.removeEventListener("abort", fail);
+					reject(notHttp2(address, error));
+					this.#lost(connection);
+				},
+			};
+			const connection = clientConnection(socket, listener);
+			signal.addEventListener("abort", fail, { once: true });
+		});
+	}
+
+	/** New calls go to a new connection; those on the old one finish there. */
+	#lost(connection: ClientConnection): void {
+		if (this.#state.name === "ready" && this.#state.connection === connection) {
+			this.#enter({ name: "idle" });
+		}
+	}
+}
+
+/** Said of a connection that was lost before it was one. */
+function notHttp2(address: Address, error: Error | undefined): Error {
+	const at = formatAddress(address);
+	return new Error(
+		error === undefined || /ECONNRESET|EPIPE/.test(error.message)
+			? `${at} closed the connection before any HTTP/2: is it a TLS server, reached without \`tls\`?`
+			: `${at} did not answer in HTTP/2 (${error.message}): is it an HTTP/1.1 server, or a TLS server reached without \`tls\`?`,
+		{ cause: error },
+	);
+}

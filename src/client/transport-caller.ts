@@ -1,0 +1,101 @@
+import type {
+	DescMessage,
+	DescMethodStreaming,
+	DescMethodUnary,
+	MessageInitShape,
+	MessageShape,
+} from "@bufbuild/protobuf";
+import {
+	type ContextValues,
+	createContextValues,
+	type Transport,
+} from "@connectrpc/connect";
+import {
+	type AddedCallOptions,
+	type CallOptions,
+	callOptionsKey,
+	checkCallOptions,
+} from "./call-options.ts";
+import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
+import { TransportStream } from "./transport-stream.ts";
+
+/** Calls over any Connect Transport. */
+export class TransportCaller implements Caller {
+	readonly #transport: Transport;
+
+	constructor(transport: Transport) {
+		this.#transport = transport;
+	}
+
+	async unary<I extends DescMessage, O extends DescMessage>(
+		method: MethodOf<I, O>,
+		request: MessageInitShape<I> | undefined,
+		options: CallOptions = {},
+	): Promise<MessageShape<O>> {
+		checkCallOptions(options);
+		const response = await this.#transport.unary<I, O>(
+			method as DescMethodUnary<I, O>,
+			options.signal,
+			options.timeoutMs,
+			options.headers,
+			request ?? ({} as MessageInitShape<I>),
+			contextOf(options),
+		);
+		options.onHeader?.(response.header);
+		options.onTrailer?.(response.trailer);
+		return response.message;
+	}
+
+	stream<I extends DescMessage, O extends DescMessage>(
+		method: MethodOf<I, O>,
+		options: CallOptions = {},
+	): StreamHandle<I, O> {
+		checkCallOptions(options);
+		return new TransportStream<I, O>(method, options, (signal, messages) =>
+			this.#transport.stream<I, O>(
+				method as DescMethodStreaming<I, O>,
+				signal,
+				options.timeoutMs,
+				options.headers,
+				messages,
+				contextOf(options),
+			),
+		);
+	}
+}
+
+/** The caller's context values, with homing's call options among them. */
+function contextOf(options: CallOptions): ContextValues {
+	const added = addedOf(options);
+	const values = options.contextValues ?? createContextValues();
+	return added === undefined ? values : withAdded(values, added);
+}
+
+function addedOf(options: CallOptions): AddedCallOptions | undefined {
+	const { waitForReady, retryPolicy, hedgingPolicy, hashKey, parent } = options;
+	const added = { waitForReady, retryPolicy, hedgingPolicy, hashKey, parent };
+	const isSet = Object.values(added).some((value) => value !== undefined);
+	return isSet ? added : undefined;
+}
+
+/** Interceptors read and write the caller's own values through it; only the call options stand apart. */
+function withAdded(
+	values: ContextValues,
+	added: AddedCallOptions,
+): ContextValues {
+	const overlay: ContextValues = {
+		get: (key) =>
+			key.id === callOptionsKey.id
+				? (added as typeof key.defaultValue)
+				: values.get(key),
+		set: (key, value) => {
+			values.set(key, value);
+			return overlay;
+		},
+		delete: (key) => {
+			values.delete(key);
+			return overlay;
+		},
+	};
+	return overlay;
+}

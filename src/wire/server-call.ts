@@ -1,0 +1,183 @@
+import type { Code, ConnectError } from "@connectrpc/connect";
+import {
+	Http2Code,
+	type RawHeaders,
+	type ServerStream,
+	type StreamListener,
+	type StreamReset,
+} from "./connection.ts";
+import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
+import { frameMessage } from "./message-writer.ts";
+import { appendMetadata } from "./metadata.ts";
+import { trailersOfError } from "./status.ts";
+
+/** What the client of a call does, as its owner on the server hears it. */
+export interface ServerCallListener {
+	message(message: Uint8Array): void;
+	/** The client has sent its last message. */
+	messagesEnd(): void;
+	/** What the client sent is no valid message. Nothing follows; the owner answers. */
+	malformed(code: Code, message: string): void;
+	/** There is room again after a `write` that returned false. */
+	writable(): void;
+	/** The client has left: it reset the stream, or its connection was lost. Last. */
+	left(reset: StreamReset): void;
+}
+
+/** What was agreed on for a call by its request's headers. */
+export interface ServerCallTerms {
+	/** The request's own, which the response repeats. */
+	readonly contentType: string;
+	/** The client's `grpc-encoding`. */
+	readonly requestEncoding: string | undefined;
+	/** How responses travel that are worth compressing. */
+	readonly responseEncoding: "gzip" | undefined;
+	/** Of a message received, inflated. */
+	readonly readMaxBytes: number;
+}
+
+/** gRPC over one HTTP/2 stream, seen from the server: messages in; headers, messages and a status out (PROTOCOL-HTTP2). */
+export class ServerCall implements StreamListener, MessageReaderOwner {
+	readonly #stream: ServerStream;
+	readonly #terms: ServerCallTerms;
+	readonly #listener: ServerCallListener;
+	readonly #reader: MessageReader;
+	#state: "open" | "responding" | "over" = "open";
+	#blocked = false;
+
+	constructor(
+		stream: ServerStream,
+		terms: ServerCallTerms,
+		listener: ServerCallListener,
+	) {
+		this.#stream = stream;
+		this.#terms = terms;
+		this.#listener = listener;
+		this.#reader = new MessageReader(stream, this, terms.readMaxBytes);
+		this.#reader.encoding = terms.requestEncoding;
+		stream.listen(this);
+	}
+
+	/** Sends the response headers, with metadata. Only the first time it is called. */
+	respond(metadata: Headers | undefined): void {
+		if (this.#state !== "open") return;
+		this.#state = "responding";
+		const headers = responseHeaders(this.#terms.contentType);
+		if (this.#terms.responseEncoding !== undefined) {
+			headers.push("grpc-encoding", this.#terms.responseEncoding);
+		}
+		if (metadata !== undefined) appendMetadata(headers, metadata, undefined);
+		this.#stream.respond(headers);
+	}
+
+	/** Sends one message, after `respond`; false: wait for `writable`. */
+	write(message: Uint8Array): boolean {
+		if (this.#state !== "responding") return false;
+		this.#blocked = !this.#stream.write(
+			frameMessage(message, this.#terms.responseEncoding),
+		);
+		return !this.#blocked;
+	}
+
+	/** Ends the call, well without an `error`; without `respond` before it as Trailers-Only. */
+	finish(error: ConnectError | undefined, metadata: Headers | undefined): void {
+		if (this.#state === "over") return;
+		const trailers =
+			this.#state === "open" ? responseHeaders(this.#terms.contentType) : [];
+		appendStatus(trailers, error);
+		if (metadata !== undefined) appendMetadata(trailers, metadata, undefined);
+		this.#over();
+		this.#stream.sendTrailers(trailers);
+	}
+
+	/** As `finish`, but does not wait for a client that reads too slowly what is on its way to it: it is cut off. */
+	abandon(error: ConnectError, metadata: Headers | undefined): void {
+		if (this.#state === "over") return;
+		if (this.#blocked) {
+			this.#over();
+			this.#stream.reset(Http2Code.CANCEL);
+		} else {
+			this.finish(error, metadata);
+		}
+	}
+
+	/** Stops the delivery of messages, and so the client, until `release`. */
+	hold(): void {
+		this.#reader.hold();
+	}
+
+	release(): void {
+		this.#reader.release();
+	}
+
+	/** Never heard on a server: the request's headers come with the stream. */
+	headers(): void {}
+
+	data(chunk: Uint8Array): void {
+		this.#reader.push(chunk);
+	}
+
+	end(): void {
+		this.#reader.end();
+	}
+
+	reset(reset: StreamReset): void {
+		if (this.#state === "over") return;
+		this.#over();
+		this.#listener.left(reset);
+	}
+
+	writable(): void {
+		if (this.#state === "over") return;
+		this.#blocked = false;
+		this.#listener.writable();
+	}
+
+	message(message: Uint8Array): void {
+		this.#listener.message(message);
+	}
+
+	messagesEnd(): void {
+		this.#listener.messagesEnd();
+	}
+
+	malformed(code: Code, message: string): void {
+		this.#listener.malformed(code, message);
+	}
+
+	#over(): void {
+		this.#state = "over";
+		this.#reader.stop();
+	}
+}
+
+/** Answers a call that cannot be served with its status alone (Trailers-Only), and what else the headers should say. */
+export function refuseCall(
+	stream: ServerStream,
+	contentType: string,
+	error: ConnectError,
+	further: RawHeaders = [],
+): void {
+	const trailers = responseHeaders(contentType);
+	trailers.push(...further);
+	appendStatus(trailers, error);
+	stream.sendTrailers(trailers);
+}
+
+/** Answers a request that is not gRPC's at all. */
+export function refuseRequest(stream: ServerStream, httpStatus: number): void {
+	stream.sendTrailers([":status", String(httpStatus)]);
+}
+
+function responseHeaders(contentType: string): string[] {
+	return [":status", "200", "content-type", contentType];
+}
+
+function appendStatus(onto: string[], error: ConnectError | undefined): void {
+	if (error === undefined) {
+		onto.push("grpc-status", "0");
+		return;
+	}
+	onto.push(...trailersOfError(error));
+	appendMetadata(onto, error.metadata, undefined);
+}
