@@ -1,0 +1,148 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../policy/clock.ts";
+import { shown } from "../policy/policy-error.ts";
+import { isGrpc } from "../wire/client-call.ts";
+import type { RawHeaders, ServerStream } from "../wire/connection.ts";
+import { parseTimeout } from "../wire/grpc-timeout.ts";
+import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import { refuseCall, refuseRequest } from "../wire/server-call.ts";
+import { tellHook } from "./error-hook.ts";
+import { type CallHost, IncomingCall } from "./incoming-call.ts";
+import type { Peer } from "./peer.ts";
+import { acceptsGzip, readHead } from "./request-head.ts";
+import type { Routes } from "./routes.ts";
+import type { ServerSettings } from "./server-options.ts";
+
+/** How many calls there were. */
+export interface CallCounts {
+	/** Handed to a handler, or about to be: without those refused by their headers. */
+	readonly started: number;
+	readonly succeeded: number;
+	readonly failed: number;
+	readonly inFlight: number;
+}
+
+/** Makes calls of streams, and keeps them until they end. */
+export class Dispatcher implements CallHost {
+	readonly clock: Clock;
+	readonly #settings: ServerSettings;
+	readonly #routes: Routes;
+	readonly #calls: Set<IncomingCall> = new Set();
+	#succeeded = 0;
+	#failed = 0;
+	/** Why no call is taken any more. */
+	#closed: ConnectError | undefined;
+
+	constructor(clock: Clock, settings: ServerSettings, routes: Routes) {
+		this.clock = clock;
+		this.#settings = settings;
+		this.#routes = routes;
+	}
+
+	get writeMaxBytes(): number {
+		return this.#settings.writeMaxBytes;
+	}
+
+	get counts(): CallCounts {
+		return {
+			started: this.#succeeded + this.#failed + this.#calls.size,
+			succeeded: this.#succeeded,
+			failed: this.#failed,
+			inFlight: this.#calls.size,
+		};
+	}
+
+	/** Takes a request: answers it, or makes it a call. */
+	dispatch(stream: ServerStream, headers: RawHeaders, peer: Peer): void {
+		const head = readHead(headers);
+		const { contentType, encoding, timeout } = head;
+		if (head.method !== "POST") {
+			refuseRequest(stream, 405);
+			return;
+		}
+		if (contentType === undefined || !isGrpc(contentType)) {
+			refuseRequest(stream, 415);
+			return;
+		}
+		if (this.#closed !== undefined) {
+			refuseCall(stream, contentType, this.#closed);
+			return;
+		}
+		const served = this.#routes.find(head.path);
+		if (served === undefined) {
+			refuseCall(stream, contentType, this.#routes.whyNot(head.path));
+			return;
+		}
+		if (
+			encoding !== undefined &&
+			encoding !== "gzip" &&
+			encoding !== "identity"
+		) {
+			refuseCall(stream, contentType, unknownEncoding(encoding), [
+				"grpc-accept-encoding",
+				ACCEPT_ENCODING,
+			]);
+			return;
+		}
+		const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
+		if (timeout !== undefined && timeoutMs === undefined) {
+			refuseCall(stream, contentType, malformedTimeout(timeout));
+			return;
+		}
+		const { compression, readMaxBytes } = this.#settings;
+		new IncomingCall(this, served, {
+			stream,
+			headers,
+			head,
+			terms: {
+				contentType,
+				requestEncoding: encoding,
+				responseEncoding:
+					compression !== undefined && acceptsGzip(head)
+						? compression
+						: undefined,
+				readMaxBytes,
+			},
+			timeoutMs,
+			peer,
+		});
+	}
+
+	/** Cancels the calls that are left, and takes no others. */
+	close(reason: ConnectError): void {
+		this.#closed = reason;
+		for (const call of this.#calls) call.cancel(reason);
+	}
+
+	started(call: IncomingCall): void {
+		this.#calls.add(call);
+	}
+
+	ended(call: IncomingCall, code: Code | undefined): void {
+		this.#calls.delete(call);
+		if (code === undefined) this.#succeeded++;
+		else this.#failed++;
+	}
+
+	report(error: unknown, method: DescMethod): void {
+		tellHook(this.#settings.onError, error, {
+			service: method.parent.typeName,
+			method: method.name,
+		});
+	}
+}
+
+function unknownEncoding(encoding: string): ConnectError {
+	return new ConnectError(
+		`grpc-encoding ${shown(encoding)} is not known here; use gzip or identity`,
+		Code.Unimplemented,
+	);
+}
+
+function malformedTimeout(timeout: string): ConnectError {
+	return new ConnectError(
+		`grpc-timeout ${shown(timeout)} is malformed`,
+		Code.Internal,
+	);
+}

@@ -1,0 +1,22 @@
+/** The call that an `onError` hook hears of. */
+export interface FailedCall {
+	/** "package.Service"; "" when what failed was no call. */
+	readonly service: string;
+	/** The method's name in the proto; "" when what failed was no call. */
+	readonly method: string;
+}
+
+export type ErrorHook = (error: unknown, call: FailedCall) => void;
+
+/** Tells the hook, and lets nothing that goes wrong in it go any further. */
+export function tellHook(
+	hook: ErrorHook | undefined,
+	error: unknown,
+	call: FailedCall,
+): void {
+	try {
+		const result: unknown = hook?.(error, call);
+		// An async function is a hook, too; its rejection would be nobody's.
+		Promise.resolve(result).catch(() => {});
+	} catch {}
+}

@@ -1,0 +1,54 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type ServedMethod, servedMethods } from "./served-method.ts";
+
+/** Which handler a request's path leads to. */
+export class Routes {
+	readonly #interceptors: readonly Interceptor[];
+	readonly #services: Map<string, DescService> = new Map();
+	readonly #methods: Map<string, ServedMethod> = new Map();
+
+	constructor(interceptors: readonly Interceptor[]) {
+		this.#interceptors = interceptors;
+	}
+
+	/** The services' full names, in the order in which they were added. */
+	get services(): string[] {
+		return [...this.#services.keys()];
+	}
+
+	/** @throws Error for a service that was added before, TypeError for an implementation that does not fit */
+	add(service: DescService, implementation: object): void {
+		const name = service.typeName;
+		if (this.#services.has(name)) {
+			throw new Error(
+				`${name} was added before; a server serves one implementation of a service`,
+			);
+		}
+		const served = servedMethods(service, implementation, this.#interceptors);
+		this.#services.set(name, service);
+		for (const one of served) {
+			this.#methods.set(`/${name}/${one.method.name}`, one);
+		}
+	}
+
+	find(path: string): ServedMethod | undefined {
+		return this.#methods.get(path);
+	}
+
+	/** Why a path leads nowhere. */
+	whyNot(path: string): ConnectError {
+		const [, serviceName = "", methodName = ""] =
+			/^\/([^/]*)\/(.*)$/s.exec(path) ?? [];
+		const service = this.#services.get(serviceName);
+		const method = service?.methods.find(({ name }) => name === methodName);
+		return new ConnectError(
+			service === undefined
+				? `this server has no service "${serviceName || path}"`
+				: method === undefined
+					? `the service ${serviceName} has no method "${methodName}"`
+					: `${serviceName}/${methodName} is not implemented`,
+			Code.Unimplemented,
+		);
+	}
+}

@@ -1,0 +1,103 @@
+import type { Interceptor } from "@connectrpc/connect";
+import {
+	boolean,
+	type Check,
+	callable,
+	checkOptions,
+	either,
+	integer,
+	listOf,
+	type OptionTable,
+	oneOf,
+	optionsOf,
+} from "../policy/option-table.ts";
+import type { ErrorHook } from "./error-hook.ts";
+import { type ServerTls, tlsTable } from "./tls.ts";
+
+export interface ServerOptions {
+	/** Connect's, around every handler; the first is the outermost. */
+	interceptors?: readonly Interceptor[] | undefined;
+	/** Certificate and key; with a `ca`, clients have to show a certificate that it has signed. Default: plaintext. */
+	tls?: ServerTls | undefined;
+	/** Serve grpc.health.v1.Health. Default: true. */
+	health?: boolean | undefined;
+	/** SIGTERM and SIGINT shut down; a second one ends the process at once. Default: false. */
+	handleSignals?: boolean | { graceMs: number } | undefined;
+	/** Compress responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. */
+	compression?: "gzip" | undefined;
+	/** Bytes of the longest request message, inflated. Default: 4 MiB. */
+	readMaxBytes?: number | undefined;
+	/** Bytes of the longest response message. Default: 4 GiB, all that the wire can carry. */
+	writeMaxBytes?: number | undefined;
+	/** Calls at a time on one connection; clients keep further ones back. Default: 1000. */
+	maxConcurrentStreams?: number | undefined;
+	/**
+	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. What the
+	 * hook itself throws is lost.
+	 */
+	onError?: ErrorHook | undefined;
+}
+
+/** How long calls in flight may take to finish, where nothing else is said, in milliseconds. */
+export const DEFAULT_GRACE_MS = 10_000;
+
+const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
+
+/** The options as a server goes by them. */
+export interface ServerSettings {
+	readonly interceptors: readonly Interceptor[];
+	readonly tls: ServerTls | undefined;
+	readonly health: boolean;
+	/** undefined: signals are left alone. */
+	readonly signalGraceMs: number | undefined;
+	readonly compression: "gzip" | undefined;
+	readonly readMaxBytes: number;
+	readonly writeMaxBytes: number;
+	readonly maxConcurrentStreams: number;
+	readonly onError: ErrorHook | undefined;
+}
+
+/** @throws PolicyError for an unknown option and for a bad value, naming it */
+export function serverSettings(options: ServerOptions): ServerSettings {
+	checkOptions(options, table);
+	const { handleSignals = false } = options;
+	return {
+		interceptors: options.interceptors ?? [],
+		tls: options.tls,
+		health: options.health ?? true,
+		signalGraceMs:
+			typeof handleSignals === "object"
+				? handleSignals.graceMs
+				: handleSignals
+					? DEFAULT_GRACE_MS
+					: undefined,
+		compression: options.compression,
+		readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
+		writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
+		maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
+		onError: options.onError,
+	};
+}
+
+/** Milliseconds that a shutdown waits, 0 or more. */
+export const grace: Check<number> = integer(0);
+
+const table: OptionTable<ServerOptions> = {
+	interceptors: listOf(callable),
+	tls: either<unknown>(
+		"TLS options, or a function that returns them",
+		callable,
+		optionsOf(tlsTable),
+	),
+	health: boolean,
+	handleSignals: either<unknown>(
+		"true, false or { graceMs }",
+		boolean,
+		optionsOf<{ graceMs: number }>({ graceMs: { required: grace } }),
+	),
+	compression: oneOf("gzip"),
+	readMaxBytes: integer(0, MAX_MESSAGE_BYTES),
+	writeMaxBytes: integer(0, MAX_MESSAGE_BYTES),
+	maxConcurrentStreams: integer(1, 2 ** 31 - 1),
+	onError: callable,
+};

@@ -1,0 +1,27 @@
+import { lstat, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+
+/**
+ * Removes the socket file of a process that has died without doing so itself: one that nobody accepts connections on.
+ * Returns whether it did. Other files, and sockets in use, stay.
+ */
+export async function unlinkIfStale(path: string): Promise<boolean> {
+	if (path.startsWith("\0")) return false;
+	const found = await lstat(path);
+	if (!found.isSocket() || !(await isRefused(path))) return false;
+	await unlink(path);
+	return true;
+}
+
+function isRefused(path: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		const socket = connect(path);
+		socket.once("connect", () => {
+			socket.destroy();
+			resolve(false);
+		});
+		socket.once("error", (error: NodeJS.ErrnoException) =>
+			resolve(error.code === "ECONNREFUSED"),
+		);
+	});
+}
