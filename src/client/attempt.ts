@@ -8,8 +8,7 @@ import {
 import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
 import { formatTimeout } from "../wire/grpc-timeout.ts";
 import { appendMetadata } from "../wire/metadata.ts";
-import type { Attempts } from "./attempts.ts";
-import type { Call } from "./call.ts";
+import type { AttemptedCall, Attempts } from "./attempts.ts";
 import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
@@ -22,7 +21,7 @@ const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
 
 /** One attempt of a call: waits for a connection, and is then one stream on it. */
 export class Attempt implements Attempts, CallListener, Waiting {
-	readonly #call: Call;
+	readonly #call: AttemptedCall;
 	readonly #listener: CallListener;
 	#state: "picking" | "authorizing" | "sent" | "over" = "picking";
 	/** Written before there was a stream. */
@@ -36,7 +35,7 @@ export class Attempt implements Attempts, CallListener, Waiting {
 	#lastFailure: Error | undefined;
 	#credentials: RawHeaders = NO_HEADERS;
 
-	constructor(call: Call, listener: CallListener) {
+	constructor(call: AttemptedCall, listener: CallListener) {
 		this.#call = call;
 		this.#listener = listener;
 	}

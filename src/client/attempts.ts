@@ -1,7 +1,8 @@
-import type { Subchannel } from "../balancer/balancer.ts";
-import type { CallListener } from "../wire/client-call.ts";
-import { Attempt } from "./attempt.ts";
-import type { Call } from "./call.ts";
+import type { PickInfo, Subchannel } from "../balancer/balancer.ts";
+import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
+import type { RawHeaders } from "../wire/connection.ts";
+import type { ChannelCore } from "./channel-core.ts";
+import type { CallInfo } from "./hooks.ts";
 
 /** The sending of a call: as one attempt, or as several of which the caller sees one. */
 export interface Attempts {
@@ -20,9 +21,16 @@ export interface Attempts {
 	cancel(): void;
 }
 
-/** Sends a call as its policy says. Here is one attempt, whatever the policy: retries and hedges are not there yet. */
-export function startAttempts(call: Call, listener: CallListener): Attempts {
-	const attempt = new Attempt(call, listener);
-	attempt.start();
-	return attempt;
+/** What attempts need to know of their call. */
+export interface AttemptedCall extends PickInfo {
+	readonly core: ChannelCore;
+	readonly policy: CompiledMethodPolicy;
+	/** Milliseconds on the channel's clock. */
+	readonly deadline: number | undefined;
+	/** The caller's metadata as it travels. */
+	readonly metadata: RawHeaders;
+	readonly maxResponseBytes: number;
+	readonly info: CallInfo;
+	/** Reads the policy again: the service config may have changed while no attempt could be sent. */
+	reconfigure(): void;
 }

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { PickInfo, Subchannel } from "../balancer/balancer.ts";
+import type { Subchannel } from "../balancer/balancer.ts";
 import type { Timer } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
@@ -9,7 +9,7 @@ import type { RawHeaders } from "../wire/connection.ts";
 import { frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
-import { type Attempts, startAttempts } from "./attempts.ts";
+import type { AttemptedCall, Attempts } from "./attempts.ts";
 import {
 	type CallObserver,
 	type CallRequest,
@@ -17,6 +17,7 @@ import {
 } from "./call-request.ts";
 import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
 import type { CallInfo } from "./hooks.ts";
+import { startAttempts } from "./start-attempts.ts";
 
 const NO_HEADERS: RawHeaders = [];
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
@@ -28,7 +29,7 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
  * One call, whatever its kind and however often it is attempted: its deadline, its cancellation, its end.
  * It is also what pickers see of it (`PickInfo`).
  */
-export class Call implements PickInfo, CallListener, ChannelCall {
+export class Call implements AttemptedCall, CallListener, ChannelCall {
 	readonly method: DescMethod;
 	readonly hashKey: string | undefined;
 	readonly core: ChannelCore;

@@ -1,0 +1,16 @@
+/** `homing` in a browser: the same names, without Node's sockets, files and name service. */
+export { Code, ConnectError } from "@connectrpc/connect";
+export { pickFirst } from "./balancer/pick-first.ts";
+export { roundRobin } from "./balancer/round-robin.ts";
+export {
+	Channel,
+	dnsResolver,
+	fileResolver,
+	newClient,
+	srvResolver,
+} from "./client/browser.ts";
+export { callOptionsKey } from "./client/call-options.ts";
+export { channelOf, closeClient } from "./client/client-object.ts";
+export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
+export { poll } from "./discovery/poll.ts";
+export { staticResolver } from "./discovery/static.ts";
