@@ -4,12 +4,11 @@ import {
 	type ServerHttp2Stream,
 } from "node:http2";
 import type { Duplex } from "node:stream";
-import {
-	Http2Code,
-	type RawHeaders,
-	type ServerConnection,
-	type ServerStream,
-	type StreamListener,
+import type {
+	RawHeaders,
+	ServerConnection,
+	ServerStream,
+	StreamListener,
 } from "../connection.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
@@ -38,9 +37,6 @@ const SESSION_MEMORY_MB = 1000;
  * end the connection of a client whose calls run into their deadlines.
  */
 const RESETS_PER_SECOND = 1000;
-
-/** The greatest stream id: a GOAWAY with it refuses nothing yet (RFC 9113 section 6.8). */
-const LAST_STREAM_ID = 2 ** 31 - 1;
 
 /** Speaks HTTP/2, as a server, over an accepted socket. */
 export function serverConnection(
@@ -89,12 +85,12 @@ class NodeServerConnection implements ServerConnection {
 			: undefined;
 	}
 
-	/** Two GOAWAYs, with a round trip between them: what is on its way here is still served (RFC 9113 section 6.8). */
+	/**
+	 * One GOAWAY, rather than the two of RFC 9113 section 6.8: between them node:http2 would stop to read where no stream is
+	 * open, and hear of the connection no more.
+	 */
 	close(): void {
-		const session = this.#session;
-		if (session.closed || session.destroyed) return;
-		session.goaway(Http2Code.NO_ERROR, LAST_STREAM_ID);
-		session.ping(() => session.close());
+		this.#session.close();
 	}
 
 	destroy(error?: Error): void {
