@@ -1,5 +1,15 @@
-/** Serving gRPC. */
+/** The server half of homing: services, their lifecycle, their health. */
+
 export type * from "./generated.ts";
+export { onConnectRouter } from "./server/connect-router.ts";
+export type { CallCounts } from "./server/dispatcher.ts";
+export type { ErrorHook, FailedCall } from "./server/error-hook.ts";
 export { type Peer, peerOf } from "./server/peer.ts";
-export { Server } from "./server/server.ts";
+export { push, type ResponseStream } from "./server/push.ts";
+export {
+	Server,
+	type ServerSnapshot,
+	type ShutdownOptions,
+} from "./server/server.ts";
 export type { ServerOptions } from "./server/server-options.ts";
+export type { ServerTls, ServerTlsOptions } from "./server/tls.ts";

@@ -1,12 +1,21 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { formatAddress } from "../discovery/address.ts";
+import type {
+	Instance,
+	Registration,
+	Registry,
+} from "../discovery/registry.ts";
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
-import { checkOptions } from "../policy/option-table.ts";
+import { onlyDefined } from "../policy/only-defined.ts";
+import { checkOptions, type OptionTable } from "../policy/option-table.ts";
+import { Announcements, reachableAt } from "./announcements.ts";
 import { Connections } from "./connections.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { tellHook } from "./error-hook.ts";
+import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
+import { HealthService } from "./health.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type Listener, listenAt } from "./listener.ts";
 import { Routes } from "./routes.ts";
@@ -15,27 +24,67 @@ import {
 	DEFAULT_GRACE_MS,
 	grace,
 	type ServerOptions,
+	type ServerSettings,
 	serverSettings,
 } from "./server-options.ts";
+import { onSignal } from "./signals.ts";
 
 /** Time for the last answers to leave, in milliseconds. */
 const FLUSH_MS = 500;
 
-/** Serves gRPC: services, at one or several addresses. */
+/** How long a registry may take to forget a server, in milliseconds. */
+const WITHDRAW_MS = 5_000;
+
+/** How a server ends. */
+export interface ShutdownOptions {
+	/** How long calls in flight may take to finish, in milliseconds; then they fail with UNAVAILABLE. Default: 10,000. */
+	graceMs?: number | undefined;
+	/** How long clients may take to hear that the server is leaving, before it takes no more connections, in milliseconds. Default: 0. */
+	propagationMs?: number | undefined;
+}
+
+/** What `Server.snapshot` returns: copies, which do not change. */
+export interface ServerSnapshot {
+	readonly state: "serving" | "shuttingDown" | "shutDown";
+	/** Where it listens. */
+	readonly addresses: readonly string[];
+	/** Full names. */
+	readonly services: readonly string[];
+	/** What the health service says of each; "" is the server. */
+	readonly serving: Readonly<Record<string, boolean>>;
+	/** Clients that are connected. */
+	readonly connections: number;
+	readonly calls: CallCounts;
+}
+
+/**
+ * Serves gRPC: services, at one or several addresses.
+ *
+ * ```ts
+ * const server = new Server({ handleSignals: true });
+ * RegisterPaymentServer(server, { create: (request) => ({ billId: 42n }) });
+ * await server.listen("127.0.0.1:50051");
+ * ```
+ */
 export class Server implements ServiceRegistrar, AsyncDisposable {
+	readonly #settings: ServerSettings;
 	readonly #clock: Clock = systemClock;
 	readonly #routes: Routes;
 	readonly #dispatcher: Dispatcher;
 	readonly #connections: Connections;
+	readonly #health = new HealthService();
+	readonly #announcements = new Announcements();
 	readonly #listeners: Set<Listener> = new Set();
+	#state: ServerSnapshot["state"] = "serving";
 	#shutdown: Promise<void> | undefined;
+	#ignoreSignals: (() => void) | undefined;
 
-	/** @throws PolicyError (a TypeError) for an unknown option and for a bad value, naming it */
+	/** @throws PolicyError (a TypeError) for an unknown option or a bad value, naming it */
 	constructor(options: ServerOptions = {}) {
 		const settings = serverSettings(options);
-		const routes = new Routes(settings.interceptors);
-		const dispatcher = new Dispatcher(this.#clock, settings, routes);
-		this.#routes = routes;
+		this.#settings = settings;
+		this.#routes = new Routes(settings.interceptors);
+		const dispatcher = new Dispatcher(this.#clock, settings, this.#routes);
 		this.#dispatcher = dispatcher;
 		this.#connections = new Connections({
 			clock: this.#clock,
@@ -43,50 +92,119 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			maxConcurrentStreams: settings.maxConcurrentStreams,
 			onStream: (stream, headers, peer) =>
 				dispatcher.dispatch(stream, headers, peer),
-			onTlsFailure: (error) =>
-				tellHook(settings.onError, error, { service: "", method: "" }),
+			onTlsFailure: (error) => this.#report(error),
 		});
+		if (settings.health) RegisterHealthServer(this, this.#health);
 	}
 
+	/**
+	 * Serves a service, from now on; also while the server listens. Methods that the implementation lacks answer
+	 * UNIMPLEMENTED.
+	 *
+	 * @throws Error for a service that was added before
+	 * @throws TypeError for an implementation with none of the service's methods, or with something else than functions
+	 */
 	add<S extends DescService>(
 		service: S,
 		implementation: Partial<ServiceImpl<S>>,
 	): this {
 		this.#routes.add(service, implementation);
+		this.#health.add(service.typeName);
 		return this;
 	}
 
+	/**
+	 * Listens at "127.0.0.1:50051", "[::]:50051", "localhost:0" (at each address of the name; port 0: any free one),
+	 * "unix:path" or "unix-abstract:name". May be called several times.
+	 *
+	 * Resolves with the address, as a client may dial it, and its port (0 for a unix socket). The file of a unix socket
+	 * that a dead process has left behind is replaced, and removed at shutdown.
+	 *
+	 * @throws PolicyError for what is no address, or for bad TLS options
+	 * @throws Error that says what is in the way, with the system's `code` ("EADDRINUSE") and error (`cause`); and for a
+	 * server that has been shut down
+	 */
 	async listen(address: string): Promise<{ address: string; port: number }> {
 		const parsed = parseListenAddress(address);
-		if (this.#shutdown !== undefined) {
-			throw new Error(
-				"this server has been shut down and listens no more; make another one",
-			);
-		}
+		this.#refuseIfShutDown();
 		await this.#connections.check();
 		const listener = await outsideScopes(() =>
 			listenAt(parsed, (socket) => this.#connections.accept(socket)),
 		);
+		if (this.#shutdown !== undefined) {
+			listener.close();
+			this.#refuseIfShutDown();
+		}
 		this.#listeners.add(listener);
+		this.#heedSignals();
 		return {
 			address: formatAddress(listener.address),
 			port: listener.address.kind === "tcp" ? listener.address.port : 0,
 		};
 	}
 
-	snapshot(): object {
+	/**
+	 * Makes the server known in a registry: by default with the port, and with the host if it is not a wildcard, of the
+	 * first address that it listens at. Shutdown takes it out again, and so does disposing what is returned.
+	 *
+	 * @throws Error before `listen`, unless the instance names a port, and what the registry throws
+	 */
+	async announce(
+		registry: Registry,
+		instance: Partial<Instance> & { name: string },
+	): Promise<Registration> {
+		this.#refuseIfShutDown();
+		const reachable = reachableAt(this.#listeners);
+		const port = instance.port ?? reachable?.port;
+		if (port === undefined) {
+			throw new Error(
+				`cannot announce ${instance.name}: the server listens on no TCP port; listen first, or name a port`,
+			);
+		}
+		return this.#announcements.announce(registry, {
+			...reachable,
+			...onlyDefined(instance),
+			name: instance.name,
+			port,
+		});
+	}
+
+	/**
+	 * What the health service says of a service, by its full name; "" is the server as a whole. Services are serving once
+	 * they are added. Without effect during and after shutdown.
+	 */
+	setServing(service: string, serving: boolean): void {
+		this.#health.setServing(service, serving);
+	}
+
+	snapshot(): ServerSnapshot {
 		return {
+			state: this.#state,
 			addresses: [...this.#listeners].map(({ address }) =>
 				formatAddress(address),
 			),
+			services: this.#routes.services,
+			serving: this.#health.statuses,
 			connections: this.#connections.size,
 			calls: this.#dispatcher.counts,
 		};
 	}
 
-	shutdown(options: { graceMs?: number } = {}): Promise<void> {
-		checkOptions<{ graceMs?: number }>(options, { graceMs: grace });
-		this.#shutdown ??= this.#shutDown(options.graceMs ?? DEFAULT_GRACE_MS);
+	/**
+	 * Ends well: the health service says NOT_SERVING, registries forget the server, it accepts no more connections and
+	 * asks its clients for no more calls (GOAWAY); calls in flight finish, and those left after `graceMs` fail with
+	 * UNAVAILABLE. Whoever calls it again gets the same promise. It never rejects: what fails on the way is told to
+	 * `onError`.
+	 *
+	 * @throws PolicyError for bad options
+	 */
+	shutdown(options: ShutdownOptions = {}): Promise<void> {
+		checkOptions(options, shutdownOptions);
+		const { graceMs = DEFAULT_GRACE_MS, propagationMs = 0 } = options;
+		// Later, so that what hears of it may ask for this very promise.
+		this.#shutdown ??= Promise.resolve().then(() =>
+			this.#shutDown(graceMs, propagationMs),
+		);
 		return this.#shutdown;
 	}
 
@@ -94,26 +212,67 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		return this.shutdown();
 	}
 
-	async #shutDown(graceMs: number): Promise<void> {
+	async #shutDown(graceMs: number, propagationMs: number): Promise<void> {
+		this.#state = "shuttingDown";
+		this.#health.stop();
+		await this.#withdraw();
+		if (propagationMs > 0) await this.#wait(propagationMs);
 		for (const listener of this.#listeners) listener.close();
+		this.#listeners.clear();
+		this.#health.endWatches(shuttingDown());
 		const drained = this.#connections.close();
-		await this.#atMost(graceMs, drained);
-		this.#dispatcher.close(
-			new ConnectError("the server shuts down", Code.Unavailable),
-		);
-		await this.#atMost(FLUSH_MS, drained);
+		await this.#wait(graceMs, drained);
+		this.#dispatcher.close(shuttingDown());
+		await this.#wait(FLUSH_MS, drained);
 		this.#connections.destroy();
 		await drained;
+		this.#ignoreSignals?.();
+		this.#state = "shutDown";
 	}
 
-	/** Resolves when `done` does, but no later than `ms` from now. */
-	#atMost(ms: number, done: Promise<void>): Promise<void> {
+	async #withdraw(): Promise<void> {
+		const withdrawn = this.#announcements.withdraw(shuttingDown(), (error) =>
+			this.#report(error),
+		);
+		await this.#wait(WITHDRAW_MS, withdrawn);
+	}
+
+	/** Resolves after `ms`, or when `done` does. */
+	#wait(ms: number, done?: Promise<void>): Promise<void> {
 		return new Promise((resolve) => {
 			const timer = this.#clock.after(ms, resolve);
-			void done.then(() => {
+			void done?.then(() => {
 				this.#clock.cancel(timer);
 				resolve();
 			});
 		});
 	}
+
+	#heedSignals(): void {
+		const { signalGraceMs: graceMs } = this.#settings;
+		if (graceMs === undefined) return;
+		this.#ignoreSignals ??= onSignal(() => void this.shutdown({ graceMs }));
+	}
+
+	#refuseIfShutDown(): void {
+		if (this.#shutdown !== undefined) {
+			throw new Error(
+				"this server has been shut down, and serves no more; make another one",
+			);
+		}
+	}
+
+	/** Something has failed that is no call. */
+	#report(error: unknown): void {
+		tellHook(this.#settings.onError, error, { service: "", method: "" });
+	}
+}
+
+const shutdownOptions: OptionTable<ShutdownOptions> = {
+	graceMs: grace,
+	propagationMs: grace,
+};
+
+function shuttingDown(): ConnectError {
+	return new ConnectError("the server is shutting down", Code.Unavailable);
 }
