@@ -29,6 +29,7 @@ class NodeClientConnection implements ClientConnection {
 	#error: Error | undefined;
 	#lastStreamId = Number.POSITIVE_INFINITY;
 	#openStreams = 0;
+	#closing = false;
 
 	constructor(socket: Duplex, listener: ConnectionListener) {
 		// The URL goes nowhere: the socket exists, and every request names scheme and authority itself.
@@ -94,11 +95,18 @@ class NodeClientConnection implements ClientConnection {
 
 	/** Of every stream, once. */
 	streamClosed(): void {
-		if (--this.#openStreams === 0) this.#session.unref();
+		if (--this.#openStreams > 0) return;
+		this.#session.unref();
+		if (this.#closing) this.#session.close();
 	}
 
+	/**
+	 * Says GOAWAY only when no stream is left: a server may answer with a GOAWAY of its own, and refuse the requests that
+	 * are still on their way to it.
+	 */
 	close(): void {
-		this.#session.close();
+		this.#closing = true;
+		if (this.#openStreams === 0) this.#session.close();
 	}
 
 	destroy(error?: Error): void {
