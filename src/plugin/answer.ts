@@ -1,6 +1,5 @@
 import {
 	create,
-	fromBinary,
 	maximumEdition,
 	minimumEdition,
 	protoInt64,
@@ -8,11 +7,11 @@ import {
 } from "@bufbuild/protobuf";
 import {
 	type CodeGeneratorRequest,
-	CodeGeneratorRequestSchema,
 	CodeGeneratorResponse_Feature,
 	CodeGeneratorResponseSchema,
 } from "@bufbuild/protobuf/wkt";
 import { protocGenHoming } from "./plugin.ts";
+import { readRequest } from "./request.ts";
 
 /**
  * Answers an encoded CodeGeneratorRequest with an encoded CodeGeneratorResponse.
@@ -43,7 +42,7 @@ export function answer(bytes: Uint8Array): Uint8Array {
 function parseRequest(bytes: Uint8Array): CodeGeneratorRequest {
 	let request: CodeGeneratorRequest;
 	try {
-		request = fromBinary(CodeGeneratorRequestSchema, bytes);
+		request = readRequest(bytes);
 	} catch (error) {
 		throw new Error(
 			`standard input (${bytes.length} bytes) is not a whole CodeGeneratorRequest: ${explained(error)}`,

@@ -60,6 +60,9 @@ function methodConfig(
 	for (const method of service.methods) {
 		const configured = configs.method(service.typeName, method.name);
 		const ofMethod = protos.policy(method, comments);
+		if (configured?.scope !== "method" && ofMethod === undefined) {
+			continue;
+		}
 		const policy = spelled(
 			mergePolicies(
 				scoped(configured, "method"),
@@ -85,7 +88,7 @@ function methodConfig(
 /** What holds for methods that nothing speaks of in particular. */
 function wholeService(
 	configured: ConfiguredPolicy | undefined,
-	ofService: CompiledMethodPolicy,
+	ofService: CompiledMethodPolicy | undefined,
 ): CompiledMethodPolicy {
 	return mergePolicies(
 		scoped(configured, "service"),

@@ -1,8 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
+import type { Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
 import { literal } from "./literal.ts";
 import { clientMethodName } from "./names.ts";
+import { homing, protobuf } from "./runtime-symbols.ts";
 import {
 	type Construct,
 	interfaceMember,
@@ -11,9 +12,6 @@ import {
 	printServiceDoc,
 	type ServiceContext,
 } from "./service-context.ts";
-
-/** The module that the client half of generated code stands on. */
-const HOMING = "homing";
 
 /** What a service is called by, in the order of the output. */
 export function clientHalf({
@@ -33,7 +31,7 @@ function printClientInterface(context: ServiceContext): void {
 	f.print(
 		f.export("interface", names.client),
 		" extends ",
-		homingType(context, "GeneratedClient"),
+		homing.GeneratedClient,
 		" {",
 	);
 	for (const method of service.methods) {
@@ -46,32 +44,32 @@ function printClientInterface(context: ServiceContext): void {
 function printClientMethod(context: ServiceContext, method: DescMethod): void {
 	const { f, references } = context;
 	const name = clientMethodName(method);
-	const request = ["typeof ", references.schemaType(f, method.input)];
-	const response = references.shape(f, method.output);
+	const request = ["typeof ", references.message(method.input).schemaType];
+	const response = references.message(method.output).shape;
 	switch (method.methodKind) {
 		case "unary":
 			f.print(
 				...["  ", interfaceMember(name), "("],
-				...requestParameters(context, method, request),
-				...["): ", homingType(context, "UnaryResponse"), "<", response, ">;"],
+				...requestParameters(method, request),
+				...["): ", homing.UnaryResponse, "<", response, ">;"],
 			);
 			break;
 		case "server_streaming":
 			f.print(
 				...["  ", interfaceMember(name), "("],
-				...requestParameters(context, method, request),
-				...["): ", homingType(context, "ServerStream"), "<", response, ">;"],
+				...requestParameters(method, request),
+				...["): ", homing.ServerStream, "<", response, ">;"],
 			);
 			break;
 		case "client_streaming":
 			f.print(
-				...["  ", name, ": ", homingType(context, "ClientStreaming")],
+				...["  ", name, ": ", homing.ClientStreaming],
 				...["<", request, ", ", response, ">;"],
 			);
 			break;
 		case "bidi_streaming":
 			f.print(
-				...["  ", name, ": ", homingType(context, "BidiStreaming")],
+				...["  ", name, ": ", homing.BidiStreaming],
 				...["<", request, ", ", response, ">;"],
 			);
 			break;
@@ -80,33 +78,31 @@ function printClientMethod(context: ServiceContext, method: DescMethod): void {
 
 /** A request that has nothing to say may be left out. */
 function requestParameters(
-	context: ServiceContext,
 	method: DescMethod,
 	request: Printable,
 ): Printable[] {
-	const { f } = context;
 	const empty = method.input.typeName === "google.protobuf.Empty";
 	return [
 		...["request", empty ? "?: " : ": "],
-		...[f.import("MessageInitShape", "@bufbuild/protobuf", true)],
+		...[protobuf.MessageInitShape],
 		...["<", request, ">, "],
-		...["options?: ", homingType(context, "CallOptions")],
+		...["options?: ", homing.CallOptions],
 	];
 }
 
 function printPolicies(context: ServiceContext): void {
 	const { f, target, names, policies } = context;
 	f.print(
-		...["const ", context.local(names.policies)],
-		...(target === "ts" ? [": ", homingType(context, "BakedPolicies")] : []),
+		...["const ", f.local(names.policies)],
+		...(target === "ts" ? [": ", homing.BakedPolicies] : []),
 		...[" = ", literal(policies), ";"],
 	);
 }
 
 function printFactory(context: ServiceContext): void {
 	const { f, names, service, policies, references } = context;
-	const target = context.local("target");
-	const options = context.local("options");
+	const target = f.local("target");
+	const options = f.local("options");
 	printDoc(
 		context,
 		`Makes a client of ${service.typeName}. Disposing of it closes what it opened.`,
@@ -117,27 +113,20 @@ function printFactory(context: ServiceContext): void {
 			{
 				name: target,
 				optional: policies?.target !== undefined,
-				type: homingType(context, "Target"),
+				type: homing.Target,
 			},
 			{
 				name: options,
 				optional: true,
-				type: [
-					homingType(context, "ClientOptions"),
-					`<keyof ${names.client} & string>`,
-				],
+				type: [homing.ClientOptions, `<keyof ${names.client} & string>`],
 			},
 		],
 		result: names.client,
 		statement: [
-			...["return ", f.import("newClient", HOMING), "("],
-			...[references.service(f, service), ", ", target, ", ", options],
-			...(policies === undefined ? [] : [", ", context.local(names.policies)]),
+			...["return ", homing.newClient, "("],
+			...[references.service(service), ", ", target, ", ", options],
+			...(policies === undefined ? [] : [", ", f.local(names.policies)]),
 			");",
 		],
 	});
-}
-
-function homingType({ f }: ServiceContext, name: string): ImportSymbol {
-	return f.import(name, HOMING, true);
 }

@@ -14,6 +14,8 @@ const OPTIONS_OF_METHOD = 4;
 export class Comments {
 	readonly #file: DescFile;
 	readonly #paths = new Map<DescMethod | DescService, string>();
+	/** Each is printed on two interfaces. */
+	readonly #docs = new Map<DescMethod | DescService, string>();
 	readonly #locations = new Map<string, SourceCodeInfo_Location>();
 
 	constructor(file: DescFile) {
@@ -26,7 +28,7 @@ export class Comments {
 			}
 		}
 		for (const location of file.proto.sourceCodeInfo?.location ?? []) {
-			if (location.path[0] === SERVICE_OF_FILE) {
+			if (isOfInterest(location.path)) {
 				const path = location.path.join(".");
 				if (!this.#locations.has(path)) {
 					this.#locations.set(path, location);
@@ -35,15 +37,25 @@ export class Comments {
 		}
 	}
 
-	/** The text of a JSDoc block: the comments, then what they are of, and whether it is deprecated. */
-	jsDoc(desc: DescMethod | DescService, deprecated: boolean): string {
-		const location = this.#locations.get(this.#paths.get(desc) ?? "");
-		return [
-			...paragraph(location?.leadingComments),
-			...paragraph(location?.trailingComments),
-			`@generated from ${desc.toString()}`,
-			...(deprecated ? ["@deprecated"] : []),
-		].join("\n");
+	/** The JSDoc of the comments, of what they are on, and of whether to use it at all. */
+	jsDoc(
+		desc: DescMethod | DescService,
+		deprecated: boolean,
+		indentation = "",
+	): string {
+		let doc = this.#docs.get(desc);
+		if (doc === undefined) {
+			const location = this.#locations.get(this.#paths.get(desc) ?? "");
+			const lines = [
+				...paragraph(location?.leadingComments),
+				...paragraph(location?.trailingComments),
+				`@generated from ${desc.toString()}`,
+				...(deprecated ? ["@deprecated"] : []),
+			];
+			doc = jsDoc(lines, indentation);
+			this.#docs.set(desc, doc);
+		}
+		return doc;
 	}
 
 	/**
@@ -71,6 +83,26 @@ export class Comments {
 	}
 }
 
+/** Whether the path leads to a service, a method, or an option of one. */
+function isOfInterest(path: readonly number[]): boolean {
+	return (
+		path[0] === SERVICE_OF_FILE &&
+		(path.length === 2 ||
+			path[2] === OPTIONS_OF_SERVICE ||
+			(path[2] === METHOD_OF_SERVICE &&
+				(path.length === 4 || path[4] === OPTIONS_OF_METHOD)))
+	);
+}
+
+/** A block of lines that hold no end of a comment. */
+export function jsDoc(lines: readonly string[], indentation = ""): string {
+	return [
+		`${indentation}/**`,
+		...lines.map((line) => `${indentation} *${line === "" ? "" : ` ${line}`}`),
+		`${indentation} */`,
+	].join("\n");
+}
+
 /** The lines of a comment and an empty one, fit to stand in JSDoc. */
 function paragraph(comment: string | undefined): string[] {
 	const text = (comment ?? "")
@@ -81,11 +113,11 @@ function paragraph(comment: string | undefined): string[] {
 	}
 	const lines = text
 		.split("\n")
-		.map((line) => line.replace(/^ /, "").trimEnd());
-	return [...lines.map(withoutTags), ""];
+		.map((line) => escaped(line.replace(/^ /, "").trimEnd()));
+	return [...lines, ""];
 }
 
-/** Escapes the `@` that JSDoc would read as a tag. */
-function withoutTags(line: string): string {
-	return line.replace(/(?<!\w)@/g, "\\@");
+/** Nothing that JSDoc would take for a tag, or for its end. */
+function escaped(line: string): string {
+	return line.replace(/(?<!\w)@/g, "\\@").replaceAll("*/", "*\\/");
 }

@@ -1,6 +1,14 @@
 import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
 import type { ServiceContext } from "./service-context.ts";
 
+/** The names of all parameters, which imports must not have. */
+export const parameters = [
+	"target",
+	"options",
+	"registrar",
+	"implementation",
+] as const;
+
 export interface Parameter {
 	readonly name: ImportSymbol;
 	readonly optional?: boolean;

@@ -7,20 +7,20 @@ import {
 	type Schema,
 	type Target,
 } from "@bufbuild/protoplugin";
-import manifest from "../../package.json" with { type: "json" };
+
 import { clientHalf } from "./client-half.ts";
-import {
-	assertStandardOptions,
-	type HomingOptions,
-	parseHomingOptions,
-} from "./options.ts";
+import { parameters } from "./function.ts";
+import { type HomingOptions, parseHomingOptions } from "./options.ts";
+import { outputPath } from "./output-path.ts";
 import { type PreparedFile, prepareFiles } from "./prepared-file.ts";
 import { serverHalf } from "./server-half.ts";
 import type { ServiceContext } from "./service-context.ts";
+import { Source } from "./source.ts";
+import { VERSION } from "./version.ts";
 
 const plugin = createEcmaScriptPlugin({
 	name: "protoc-gen-homing",
-	version: `v${manifest.version}`,
+	version: `v${VERSION}`,
 	parseOptions: parseHomingOptions,
 	generateTs: generate,
 	generateJs: generate,
@@ -45,21 +45,16 @@ function withDefaultTarget(
 	return request;
 }
 
-/** For the targets of one run, which share its schema. */
-const prepared = new WeakMap<Schema, readonly PreparedFile[]>();
+/** The work that the targets of one run share. */
+const prepared = new WeakMap<Schema, ReadonlyMap<DescFile, PreparedFile>>();
 
 function generate(schema: Schema<HomingOptions>, target: Target): void {
-	let files = prepared.get(schema);
-	if (files === undefined) {
-		assertStandardOptions(schema.options);
-		assertDistinctOutputs(schema.files);
-		files = prepareFiles(schema);
+	for (const file of schema.files) {
+		const f = schema.generateFile(outputPath(file, target));
+		const files = prepared.get(schema) ?? prepareFiles(schema, f);
 		prepared.set(schema, files);
-	}
-	for (const file of files) {
-		const f = schema.generateFile(outputPath(file.file, target));
-		f.preamble(file.file);
-		printServices(f, target, schema.options.emit, file);
+		f.preamble(file);
+		printServices(f, target, schema.options.emit, files.get(file));
 	}
 }
 
@@ -67,17 +62,25 @@ function printServices(
 	f: GeneratedFile,
 	target: Target,
 	emit: HomingOptions["emit"],
-	{ file, comments, references, services }: PreparedFile,
+	prepared: PreparedFile | undefined,
 ): void {
-	const self = `./${outputPath(file, "js")}`;
+	if (prepared === undefined) {
+		return;
+	}
+	const { file, services, comments, references } = prepared;
+	const declared = services.flatMap(({ names }) => Object.values(names));
+	const source = new Source(
+		f,
+		outputPath(file, "js"),
+		new Set([...parameters, ...declared]),
+	);
 	for (const [index, service] of services.entries()) {
 		const context: ServiceContext = {
 			...service,
-			f,
+			f: source,
 			target,
 			comments,
 			references,
-			local: (name) => f.import(name, self),
 		};
 		const constructs = [
 			...(emit === "server" ? [] : clientHalf(context)),
@@ -85,28 +88,10 @@ function printServices(
 		];
 		for (const [nth, print] of constructs.entries()) {
 			if (index + nth > 0) {
-				f.print();
+				source.print();
 			}
 			print(context);
 		}
 	}
-}
-
-function outputPath(file: DescFile, target: Target): string {
-	return `${file.name}_rpc.${target === "dts" ? "d.ts" : target}`;
-}
-
-/** `a` and `a.proto` are both `a_rpc.ts`. */
-function assertDistinctOutputs(files: readonly DescFile[]): void {
-	const seen = new Map<string, DescFile>();
-	for (const file of files) {
-		const path = outputPath(file, "ts");
-		const other = seen.get(path);
-		if (other !== undefined) {
-			throw new Error(
-				`${other.proto.name} and ${file.proto.name} would both be generated as ${path}; rename one of them`,
-			);
-		}
-		seen.set(path, file);
-	}
+	source.end();
 }

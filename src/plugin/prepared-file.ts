@@ -1,5 +1,5 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
-import type { Schema } from "@bufbuild/protoplugin";
+import type { GeneratedFile, Schema } from "@bufbuild/protoplugin";
 import { type BakedPolicies, bakedPolicies } from "./baked-policies.ts";
 import { Comments } from "./comments.ts";
 import { ConfigFiles } from "./config-files.ts";
@@ -8,16 +8,17 @@ import {
 	type ServiceNames,
 	serviceNames,
 } from "./names.ts";
-import type { HomingOptions } from "./options.ts";
+import { assertStandardOptions, type HomingOptions } from "./options.ts";
+import { assertDistinctOutputs } from "./output-path.ts";
 import { ProtoOptions } from "./proto-options.ts";
 import { References } from "./references.ts";
 
-/** A file to generate, with all that is worked out once for all targets. */
+/** A file with services, and all that is worked out once for all targets. */
 export interface PreparedFile {
 	readonly file: DescFile;
+	readonly services: readonly PreparedService[];
 	readonly comments: Comments;
 	readonly references: References;
-	readonly services: readonly PreparedService[];
 }
 
 export interface PreparedService {
@@ -26,28 +27,41 @@ export interface PreparedService {
 	readonly policies: BakedPolicies | undefined;
 }
 
-/** @throws Error for what cannot be generated: colliding methods, bad policies */
+/**
+ * The files to generate that have services.
+ *
+ * @param f any file of the run
+ * @throws Error for what cannot be generated: bad options, names that collide,
+ * bad policies
+ */
 export function prepareFiles(
 	schema: Schema<HomingOptions>,
-): readonly PreparedFile[] {
-	const references = new References();
-	const protos = new ProtoOptions(schema.allFiles);
-	const configs = new ConfigFiles(schema.options);
-	return schema.files.map((file) => {
-		const comments = new Comments(file);
-		const names = serviceNames(file, references.names(file));
-		return {
-			file,
-			comments,
-			references,
-			services: file.services.map((service) => {
+	f: GeneratedFile,
+): ReadonlyMap<DescFile, PreparedFile> {
+	const { allFiles, options } = schema;
+	const files = schema.files.filter((file) => file.services.length > 0);
+	assertStandardOptions(options);
+	assertDistinctOutputs(files);
+	const protos = new ProtoOptions(allFiles);
+	const configs = new ConfigFiles(options);
+	const references = new References(
+		options.mapImports.length > 0
+			? (file) => f.importSchema(file).from
+			: undefined,
+	);
+	return new Map(
+		files.map((file) => {
+			const comments = new Comments(file);
+			const names = serviceNames(file, references.names(file));
+			const services = file.services.map((service) => {
 				assertDistinctMethods(service);
 				return {
 					service,
 					names: names(service),
 					policies: bakedPolicies(service, comments, protos, configs),
 				};
-			}),
-		};
-	});
+			});
+			return [file, { file, services, comments, references }];
+		}),
+	);
 }

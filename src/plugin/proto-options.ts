@@ -47,18 +47,18 @@ export class ProtoOptions {
 	}
 
 	/**
-	 * The policy of a service or of a method.
+	 * The policy of a service or of a method, if it has one.
 	 *
 	 * @throws Error for a bad one, with its position in the file
 	 */
 	policy(
 		desc: DescMethod | DescService,
 		comments: Comments,
-	): CompiledMethodPolicy {
+	): CompiledMethodPolicy | undefined {
 		const option = desc.kind === "rpc" ? this.#method : this.#service;
 		const value = optionOf(desc, option);
 		if (option === undefined || value === undefined) {
-			return {};
+			return undefined;
 		}
 		try {
 			// A decoded message has the names that its JSON has.

@@ -1,32 +1,48 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
-import type { GeneratedFile, ImportSymbol } from "@bufbuild/protoplugin";
+import { createImportSymbol, type ImportSymbol } from "@bufbuild/protoplugin";
 import { type MessageNames, messageNames } from "./names.ts";
 
+interface MessageSymbols {
+	/** The type of the message. */
+	readonly shape: ImportSymbol;
+	/** Its descriptor, to stand behind `typeof`. */
+	readonly schemaType: ImportSymbol;
+}
+
 /**
- * Refers generated code to what protoc-gen-es exports, working out the names
- * and the module of a proto file once in a run.
+ * Refers generated code to what protoc-gen-es exports. The names and the module
+ * of a proto file are worked out once in a run.
  */
 export class References {
+	readonly #mapped: ((file: DescFile) => string) | undefined;
 	readonly #names = new Map<DescFile, MessageNames>();
 	readonly #modules = new Map<DescFile, string>();
+	readonly #symbols = new Map<DescMessage, MessageSymbols>();
 
-	/** The type of a message. */
-	shape(f: GeneratedFile, message: DescMessage): ImportSymbol {
-		const name = this.names(message.file).shape(message);
-		return f.import(name, this.#module(f, message.file), true);
+	/** @param mapped the module of a file, where the user maps some to modules of their own */
+	constructor(mapped: ((file: DescFile) => string) | undefined) {
+		this.#mapped = mapped;
 	}
 
-	/** The descriptor of a message, to stand behind `typeof`. */
-	schemaType(f: GeneratedFile, message: DescMessage): ImportSymbol {
-		const name = this.names(message.file).schema(message);
-		return f.import(name, this.#module(f, message.file), true);
+	message(message: DescMessage): MessageSymbols {
+		let symbols = this.#symbols.get(message);
+		if (symbols === undefined) {
+			const names = this.names(message.file);
+			const from = this.#module(message.file);
+			symbols = {
+				shape: createImportSymbol(names.shape(message), from, true),
+				schemaType: createImportSymbol(names.schema(message), from, true),
+			};
+			this.#symbols.set(message, symbols);
+		}
+		return symbols;
 	}
 
 	/** The descriptor of a service. */
-	service(f: GeneratedFile, service: DescService): ImportSymbol {
+	service(service: DescService): ImportSymbol {
 		const name = this.names(service.file).schema(service);
-		return f.import(name, this.#module(f, service.file));
+		return createImportSymbol(name, this.#module(service.file));
 	}
 
 	names(file: DescFile): MessageNames {
@@ -38,14 +54,16 @@ export class References {
 		return names;
 	}
 
-	#module(f: GeneratedFile, file: DescFile): string {
+	#module(file: DescFile): string {
 		let module = this.#modules.get(file);
 		if (module === undefined) {
 			// protoplugin imports a well-known type from the output whenever its file
 			// shares the request. Its type is the same there, and the bytes of our
 			// output are so in every request.
 			module =
-				wktPublicImportPaths[file.proto.name] ?? f.importSchema(file).from;
+				wktPublicImportPaths[file.proto.name] ??
+				this.#mapped?.(file) ??
+				`./${file.name}_pb.js`;
 			this.#modules.set(file, module);
 		}
 		return module;

@@ -1,6 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
+import type { Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
+import { literal } from "./literal.ts";
+import { connect, homingServer } from "./runtime-symbols.ts";
 import {
 	type Construct,
 	interfaceMember,
@@ -9,8 +11,6 @@ import {
 	printServiceDoc,
 	type ServiceContext,
 } from "./service-context.ts";
-
-const CONNECT = "@connectrpc/connect";
 
 /** What a service is implemented by, in the order of the output. */
 export function serverHalf({ target }: ServiceContext): readonly Construct[] {
@@ -30,7 +30,7 @@ function printServerInterface(context: ServiceContext): void {
 		f.print(
 			...["  ", interfaceMember(method.localName), "("],
 			...[requestName(method), ": ", requestType(context, method), ", "],
-			...["context: ", handlerContext(context), "): "],
+			...["context: ", connect.HandlerContext, "): "],
 			...[responseType(context, method), ";"],
 		);
 	}
@@ -39,8 +39,8 @@ function printServerInterface(context: ServiceContext): void {
 
 function printRegister(context: ServiceContext): void {
 	const { f, names, service, references } = context;
-	const registrar = context.local("registrar");
-	const implementation = context.local("implementation");
+	const registrar = f.local("registrar");
+	const implementation = f.local("implementation");
 	printDoc(
 		context,
 		`Serves ${service.typeName} on a server, or wherever the registrar adds it.`,
@@ -48,13 +48,13 @@ function printRegister(context: ServiceContext): void {
 	printFunction(context, {
 		name: names.register,
 		parameters: [
-			{ name: registrar, type: serverType(context, "ServiceRegistrar") },
+			{ name: registrar, type: homingServer.ServiceRegistrar },
 			{ name: implementation, type: names.server },
 		],
 		result: "void",
 		statement: [
 			...[registrar, ".add("],
-			...[references.service(f, service), ", ", implementation, ");"],
+			...[references.service(service), ", ", implementation, ");"],
 		],
 	});
 }
@@ -99,16 +99,16 @@ function printUnimplementedMethod(
 		f.print(
 			...["  ", method.localName, "("],
 			...["_", requestName(method), ": ", requestType(context, method), ", "],
-			...["_context: ", handlerContext(context), "): "],
+			...["_context: ", connect.HandlerContext, "): "],
 			...[responseType(context, method), target === "ts" ? " {" : ";"],
 		);
 	}
 	if (target !== "dts") {
 		const message = `${method.parent.typeName}.${method.name} is not implemented`;
 		f.print(
-			...["    throw new ", f.import("ConnectError", CONNECT)],
-			...["(", f.string(message), ", "],
-			...[f.import("Code", CONNECT), ".Unimplemented);"],
+			...["    throw new ", connect.ConnectError],
+			...["(", literal(message), ", "],
+			...[connect.Code, ".Unimplemented);"],
 		);
 		f.print("  }");
 	}
@@ -118,35 +118,33 @@ function requestName(method: DescMethod): string {
 	return isRequestStreaming(method) ? "requests" : "request";
 }
 
-function requestType(context: ServiceContext, method: DescMethod): Printable {
-	const shape = context.references.shape(context.f, method.input);
+function requestType(
+	{ references }: ServiceContext,
+	method: DescMethod,
+): Printable {
+	const shape = references.message(method.input).shape;
 	return isRequestStreaming(method)
-		? [serverType(context, "RequestStream"), "<", shape, ">"]
+		? [homingServer.RequestStream, "<", shape, ">"]
 		: shape;
 }
 
-function responseType(context: ServiceContext, method: DescMethod): Printable {
-	const alias = serverType(context, handlerReturns[method.methodKind]);
-	const schema = context.references.schemaType(context.f, method.output);
+function responseType(
+	{ references }: ServiceContext,
+	method: DescMethod,
+): Printable {
+	const alias = handlerReturns[method.methodKind];
+	const schema = references.message(method.output).schemaType;
 	return [alias, "<typeof ", schema, ">"];
 }
 
 /** Connect takes a response at once from unary handlers alone. */
 const handlerReturns = {
-	unary: "HandlerResponse",
-	client_streaming: "HandlerPromise",
-	server_streaming: "HandlerStream",
-	bidi_streaming: "HandlerStream",
-} as const;
+	unary: homingServer.HandlerResponse,
+	client_streaming: homingServer.HandlerPromise,
+	server_streaming: homingServer.HandlerStream,
+	bidi_streaming: homingServer.HandlerStream,
+};
 
 function isRequestStreaming({ methodKind }: DescMethod): boolean {
 	return methodKind === "client_streaming" || methodKind === "bidi_streaming";
-}
-
-function handlerContext({ f }: ServiceContext): ImportSymbol {
-	return f.import("HandlerContext", CONNECT, true);
-}
-
-function serverType({ f }: ServiceContext, name: string): ImportSymbol {
-	return f.import(name, "homing/server", true);
 }
