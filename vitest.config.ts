@@ -1,19 +1,25 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-const source = (file: string): string => fileURLToPath(new URL(`./src/${file}`, import.meta.url));
+const source = (file: string): string =>
+	fileURLToPath(new URL(`./src/${file}`, import.meta.url));
 
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^homing$/, replacement: source("client.ts") },
-      { find: /^homing\/server$/, replacement: source("server.ts") },
-      { find: /^homing\/options$/, replacement: source("options.ts") },
-    ],
-  },
-  test: {
-    include: ["src/**/*.test.ts", "testdata/**/*.test.ts", "examples/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 300_000,
-  },
+	resolve: {
+		alias: [
+			{ find: /^homing$/, replacement: source("client.ts") },
+			{ find: /^homing\/server$/, replacement: source("server.ts") },
+			{ find: /^homing\/options$/, replacement: source("options.ts") },
+		],
+	},
+	test: {
+		include: [
+			"docs/*.test.ts",
+			"src/**/*.test.ts",
+			"testdata/**/*.test.ts",
+			"examples/**/*.test.ts",
+		],
+		testTimeout: 30_000,
+		hookTimeout: 300_000,
+	},
 });

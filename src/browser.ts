@@ -1,5 +1,10 @@
 /** `homing` in a browser: the same names, without Node's sockets, files and name service. */
-export { Code, ConnectError } from "@connectrpc/connect";
+export {
+	Code,
+	ConnectError,
+	createContextKey,
+	createContextValues,
+} from "@connectrpc/connect";
 export { pickFirst } from "./balancer/pick-first.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export {

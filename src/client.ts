@@ -1,5 +1,15 @@
 /** `homing`: clients, channels, resolvers, balancers, and the words of their policies. */
-export { Code, ConnectError } from "@connectrpc/connect";
+export {
+	Code,
+	ConnectError,
+	type ContextKey,
+	type ContextValues,
+	createContextKey,
+	createContextValues,
+	type HandlerContext,
+	type Interceptor,
+	type Transport,
+} from "@connectrpc/connect";
 export type {
 	Balancer,
 	BalancerFactory,

@@ -75,11 +75,11 @@ export class ForeignSender implements Sender {
 		});
 	}
 
-	/** 0 switches off whatever default the transport has: the policy has decided. */
+	/** Whole milliseconds, as Connect sends them; 0 switches off whatever default the transport has. */
 	#timeoutMs(request: CallRequest): number {
 		const deadline = deadlineOf(request);
 		if (deadline === Infinity) return 0;
-		return Math.max(deadline - this.clock.now(), 1);
+		return Math.max(Math.floor(deadline - this.clock.now()), 1);
 	}
 }
 
