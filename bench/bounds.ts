@@ -1,0 +1,83 @@
+import type { Finding, FindingKey } from "./group.ts";
+import { compare, type Ratio } from "./series.ts";
+
+/** What homing must reach, on the engine that stands on `node:http2`. */
+export interface Bound {
+	readonly title: string;
+	readonly finding: FindingKey;
+	/** To whom homing is compared. */
+	readonly other: string;
+	readonly at: "most" | "least";
+	readonly ratio: number;
+}
+
+export const BOUNDS: readonly Bound[] = [
+	{
+		title: "client, unary ÷ bare node:http2",
+		finding: "client-unary-64/cpu",
+		other: "node:http2",
+		at: "most",
+		ratio: 1.3,
+	},
+	{
+		title: "client, unary ÷ grpc-js",
+		finding: "client-unary-64/cpu",
+		other: "grpc-js",
+		at: "most",
+		ratio: 0.65,
+	},
+	{
+		title: "server, unary ÷ grpc-js",
+		finding: "server-unary-64/cpu",
+		other: "grpc-js",
+		at: "most",
+		ratio: 0.9,
+	},
+	{
+		title: "client, server streaming, per message ÷ grpc-js",
+		finding: "client-stream/cpu",
+		other: "grpc-js",
+		at: "most",
+		ratio: 0.6,
+	},
+	{
+		title: "server, server streaming, per message ÷ grpc-js",
+		finding: "server-stream/cpu",
+		other: "grpc-js",
+		at: "most",
+		ratio: 0.4,
+	},
+	{
+		title: "client, 1 MiB messages, throughput ÷ grpc-js",
+		finding: "client-large/throughput",
+		other: "grpc-js",
+		at: "least",
+		ratio: 1,
+	},
+	{
+		title: "server, 1 MiB messages, throughput ÷ grpc-js",
+		finding: "server-large/throughput",
+		other: "grpc-js",
+		at: "least",
+		ratio: 1,
+	},
+];
+
+export interface Verdict {
+	readonly bound: Bound;
+	readonly measured: Ratio;
+	readonly ok: boolean;
+}
+
+/** Of the bounds whose measurements were made. */
+export function judge(findings: readonly Finding[]): Verdict[] {
+	return BOUNDS.flatMap((bound) => {
+		const finding = findings.find(({ key }) => key === bound.finding);
+		const measured = finding && compare(finding.series, "homing", bound.other);
+		if (measured === undefined) return [];
+		const { ratio } = measured;
+		const ok =
+			bound.at === "most" ? ratio <= bound.ratio : ratio >= bound.ratio;
+		return [{ bound, measured, ok }];
+	});
+}

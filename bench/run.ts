@@ -1,0 +1,77 @@
+/** `npm run bench`: measures homing beside its peers. bench/README.md says how, and what may be asked for. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { judge } from "./bounds.ts";
+import { bundleSize } from "./bundle-size.ts";
+import { callGroups } from "./calls.ts";
+import type { Effort, Finding, Group } from "./group.ts";
+import { importTime } from "./import-time.ts";
+import { reportFinding, reportVerdicts } from "./report.ts";
+
+const THOROUGH: Effort = { rounds: 9, roundMs: 500, warmUpMs: 1500 };
+const QUICK: Effort = { rounds: 3, roundMs: 200, warmUpMs: 500 };
+
+/** The plugin's own, which speaks for itself. */
+const GENERATION = fileURLToPath(new URL("generation.ts", import.meta.url));
+
+const groups: readonly Group[] = [
+	...callGroups,
+	importTime,
+	bundleSize,
+	...(existsSync(GENERATION)
+		? [{ name: "generation", run: runGeneration }]
+		: []),
+];
+
+const { values, positionals } = parseArgs({
+	allowPositionals: true,
+	options: {
+		quick: { type: "boolean", default: false },
+		check: { type: "boolean", default: false },
+	},
+});
+
+const effort = values.quick ? QUICK : THOROUGH;
+const findings: Finding[] = [];
+
+console.log(
+	`Node ${process.versions.node} on ${cpus().length} × ${cpus()[0]?.model}: ${effort.rounds} rounds of ${effort.roundMs} ms, medians and quartiles\n`,
+);
+for (const group of chosen(positionals)) {
+	for (const finding of await group.run(effort)) {
+		findings.push(finding);
+		console.log(`${reportFinding(finding)}\n`);
+	}
+}
+const verdicts = judge(findings);
+if (verdicts.length > 0) console.log(reportVerdicts(verdicts));
+if (values.check && verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
+
+async function runGeneration(): Promise<[]> {
+	const child = spawn(process.execPath, [GENERATION], { stdio: "inherit" });
+	const [code] = await once(child, "exit");
+	if (code !== 0) throw new Error(`generation.ts exited with code ${code}`);
+	return [];
+}
+
+/** The groups whose names begin so; all, if nothing is asked for. */
+function chosen(names: readonly string[]): readonly Group[] {
+	for (const name of names) {
+		if (!groups.some((group) => group.name.startsWith(name))) {
+			console.error(
+				`no group begins with "${name}"; there are ${groups.map((group) => group.name).join(", ")}`,
+			);
+			process.exit(2);
+		}
+	}
+	return names.length === 0
+		? groups
+		: groups.filter((group) =>
+				names.some((name) => group.name.startsWith(name)),
+			);
+}

@@ -1,0 +1,65 @@
+/** What was measured of each contestant: a number for each round, in the order of the rounds. */
+export type Series<Contestant extends string = string> = ReadonlyMap<
+	Contestant,
+	readonly number[]
+>;
+
+export interface Ratio {
+	/** Of the medians. */
+	readonly ratio: number;
+	/** Quartiles of the rounds' own ratios. */
+	readonly low: number;
+	readonly high: number;
+}
+
+/** How one contestant compares to another; undefined if either was not measured. */
+export function compare(
+	series: Series,
+	one: string,
+	other: string,
+): Ratio | undefined {
+	const [ones, others] = [series.get(one), series.get(other)];
+	if (ones === undefined || others === undefined) return undefined;
+	const ratios = ones.map((value, round) => value / (others[round] as number));
+	return {
+		ratio: quantile(ones, 0.5) / quantile(others, 0.5),
+		low: quantile(ratios, 0.25),
+		high: quantile(ratios, 0.75),
+	};
+}
+
+/** Between neighbours it is interpolated. */
+function quantile(values: readonly number[], fraction: number): number {
+	const sorted = values.toSorted((a, b) => a - b);
+	const at = (sorted.length - 1) * fraction;
+	const below = sorted[Math.floor(at)] as number;
+	const above = sorted[Math.ceil(at)] as number;
+	return below + (above - below) * (at % 1);
+}
+
+/** Measures in rounds, each contestant once a round, so that what disturbs the machine disturbs all alike. */
+export async function alternate<Contestant extends string, T>(
+	contestants: readonly Contestant[],
+	rounds: number,
+	measure: (contestant: Contestant) => Promise<T>,
+): Promise<Map<Contestant, T[]>> {
+	const measured = new Map<Contestant, T[]>(
+		contestants.map((contestant) => [contestant, []]),
+	);
+	for (let round = 0; round < rounds; round++) {
+		for (const contestant of contestants) {
+			measured.get(contestant)?.push(await measure(contestant));
+		}
+	}
+	return measured;
+}
+
+/** One number of each of several things measured. */
+export function seriesOf<Contestant extends string, T>(
+	measured: ReadonlyMap<Contestant, readonly T[]>,
+	number: (measured: T) => number,
+): Series<Contestant> {
+	return new Map(
+		[...measured].map(([contestant, all]) => [contestant, all.map(number)]),
+	);
+}
