@@ -7,7 +7,7 @@ import type {
 	CodeGeneratorRequest,
 	CodeGeneratorResponse,
 } from "@bufbuild/protobuf/wkt";
-import { generate, type Output, pluginOptions, testdata } from "./golden.ts";
+import { generate, pluginOptions, testdata } from "./golden.ts";
 import type { PluginBundle } from "./plugin-bundle.ts";
 
 /** One way to generate code and to compile it. */
@@ -15,6 +15,8 @@ export interface Compilation {
 	readonly name: string;
 	readonly target: "ts" | "js+dts";
 	readonly importExtension: "js" | "ts" | "none";
+	/** Whether Node loads the code without a build. */
+	readonly loads: boolean;
 	readonly compilerOptions: Readonly<Record<string, unknown>>;
 }
 
@@ -27,7 +29,7 @@ const strict = {
 		"dom.iterable",
 		"dom.asynciterable",
 	],
-	types: [],
+	types: ["node"],
 	strict: true,
 	noUncheckedIndexedAccess: true,
 	exactOptionalPropertyTypes: true,
@@ -49,12 +51,14 @@ export const compilations: readonly Compilation[] = [
 		name: "nodenext-js",
 		target: "ts",
 		importExtension: "js",
+		loads: false,
 		compilerOptions: { ...strict, module: "nodenext" },
 	},
 	{
 		name: "nodenext-ts",
 		target: "ts",
 		importExtension: "ts",
+		loads: true,
 		compilerOptions: {
 			...strict,
 			module: "nodenext",
@@ -65,6 +69,7 @@ export const compilations: readonly Compilation[] = [
 		name: "bundler-none",
 		target: "ts",
 		importExtension: "none",
+		loads: false,
 		compilerOptions: {
 			...strict,
 			module: "esnext",
@@ -75,6 +80,7 @@ export const compilations: readonly Compilation[] = [
 		name: "declarations",
 		target: "js+dts",
 		importExtension: "js",
+		loads: true,
 		compilerOptions: { ...strict, module: "nodenext" },
 	},
 ];
@@ -87,27 +93,34 @@ const { protocGenEs }: { protocGenEs: EsPlugin } = createRequire(
 	import.meta.url,
 )("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js");
 
-/** Writes the output of both plugins, and the case's `types.ts` beside it. */
+/**
+ * Writes the output of both plugins, and the case's `types.ts` beside it.
+ * Resolves with the paths of what homing generated that can be loaded.
+ */
 export async function writeCase(
 	directory: string,
 	golden: string,
 	{ target, importExtension }: Compilation,
 	request: CodeGeneratorRequest,
 	bundle: PluginBundle,
-): Promise<void> {
+): Promise<string[]> {
 	const common = `target=${target},import_extension=${importExtension}`;
 	const own = (await pluginOptions(golden))
 		.split(",")
 		.filter((option) => !/^(target|import_extension)=/.test(option));
+	const options = request.protoFile
+		.map(({ name }) => name)
+		.filter((name) => name === "homing/options.proto");
 	const messages = protocGenEs.run({
 		...request,
-		parameter: `${common},erasable_syntax=true,map_imports=homing/options.proto:homing/options`,
+		fileToGenerate: [...request.fileToGenerate, ...options],
+		parameter: `${common},erasable_syntax=true`,
 	});
-	const outputs: Output[] = [
-		new Map(messages.file.map(({ name, content }) => [name, content])),
-		generate(bundle, request, [common, ...own].join(",")),
-	];
-	for (const [path, content] of outputs.flatMap((output) => [...output])) {
+	const services = generate(bundle, request, [common, ...own].join(","));
+	for (const [path, content] of [
+		...messages.file.map(({ name, content }) => [name, content] as const),
+		...services,
+	]) {
 		await write(join(directory, golden, "gen", path), content);
 	}
 	const types = await readFile(join(testdata, golden, "types.ts"), "utf8");
@@ -116,6 +129,9 @@ export async function writeCase(
 		join(directory, golden, "types.ts"),
 		types.replace(/(from "\.\/gen\/.*)\.js";/g, `$1${extension}";`),
 	);
+	return [...services.keys()]
+		.filter((path) => !path.endsWith(".d.ts"))
+		.map((path) => join(directory, golden, "gen", path));
 }
 
 /** Compiles all cases at once; resolves with what the compiler says, which is nothing if all is well. */

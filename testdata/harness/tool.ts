@@ -1,0 +1,23 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+/**
+ * Skips a test whose tool is not installed; where `CI` is set, fails it.
+ *
+ * @param skip of the test's context
+ */
+export async function tool(
+	name: string,
+	skip: (note: string) => void,
+): Promise<void> {
+	try {
+		await promisify(execFile)(name, ["--version"]);
+	} catch (error) {
+		if (process.env["CI"]) {
+			throw new Error(`${name} is not installed, and CI needs it`, {
+				cause: error,
+			});
+		}
+		skip(`${name} is not installed`);
+	}
+}
