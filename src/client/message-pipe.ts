@@ -38,12 +38,20 @@ export class MessagePipe<T> implements AsyncIterable<T> {
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<T, undefined> {
+		const leave = (): void => {
+			this.#ending ??= "well";
+			this.#release();
+		};
 		return {
 			next: () => this.#next(),
 			return: async () => {
-				this.#ending ??= "well";
-				this.#release();
+				leave();
 				return { done: true, value: undefined };
+			},
+			// Connect's transports end an iteration so when its call is aborted.
+			throw: async (error) => {
+				leave();
+				throw error;
 			},
 		};
 	}

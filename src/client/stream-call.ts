@@ -165,6 +165,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 				this.cancel(new Error("the caller stopped reading"));
 				return { done: true, value: undefined };
 			},
+			throw: async (error) => {
+				this.cancel(error);
+				throw error;
+			},
 		};
 	}
 

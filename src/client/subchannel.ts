@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { ChannelState, Subchannel } from "../balancer/balancer.ts";
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
+import { staggered } from "../discovery/staggered.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
 import type {
@@ -19,6 +20,9 @@ export interface SubchannelSetting {
 	readonly random: () => number;
 	readonly connectTimeoutMs: number;
 }
+
+/** Of one address of an endpoint before the next, in milliseconds (RFC 8305 section 5). */
+const HEAD_START_MS = 250;
 
 type State =
 	| { readonly name: "idle" }
@@ -65,7 +69,7 @@ export class EndpointSubchannel implements Subchannel {
 		if (this.#state.name !== "idle") return;
 		const abort = new AbortController();
 		this.#enter({ name: "connecting", abort });
-		void this.#establish(abort.signal);
+		void this.#establish(abort);
 	}
 
 	/** Takes no new calls; those in flight finish. */
@@ -87,30 +91,50 @@ export class EndpointSubchannel implements Subchannel {
 		this.#onState(state.name, error);
 	}
 
-	async #establish(signal: AbortSignal): Promise<void> {
+	async #establish(abort: AbortController): Promise<void> {
 		const { clock } = this.#setting;
 		const startedAt = clock.now();
-		let lastError = new Error("the endpoint has no address");
-		for (const address of this.#addresses) {
-			try {
-				const connection = await this.#connectTo(address, signal);
-				if (signal.aborted) {
-					connection.destroy();
-					return;
-				}
-				this.#backoff.reset();
-				this.#enter({ name: "ready", connection });
+		try {
+			const connection = await this.#firstOf(abort);
+			if (this.#state.name !== "connecting") {
+				connection.destroy();
 				return;
-			} catch (error) {
-				if (signal.aborted) return;
-				lastError = error as Error;
 			}
+			this.#backoff.reset();
+			this.#enter({ name: "ready", connection });
+		} catch (error) {
+			if (this.#state.name !== "connecting") return;
+			const waitMs = this.#backoff.next() - (clock.now() - startedAt);
+			const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
+				this.#enter({ name: "idle" }),
+			);
+			this.#enter({ name: "transientFailure", timer }, error as Error);
 		}
-		const waitMs = this.#backoff.next() - (clock.now() - startedAt);
-		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
-			this.#enter({ name: "idle" }),
-		);
-		this.#enter({ name: "transientFailure", timer }, lastError);
+	}
+
+	/** The first address that connects; the attempts that come second are given up (RFC 8305). */
+	async #firstOf(abort: AbortController): Promise<ClientConnection> {
+		const connections: ClientConnection[] = [];
+		const attempts = this.#addresses.map((address) => async () => {
+			const connection = await this.#connectTo(address, abort.signal);
+			if (abort.signal.aborted) connection.destroy();
+			else connections.push(connection);
+			return connection;
+		});
+		try {
+			return await staggered(
+				attempts,
+				HEAD_START_MS,
+				abort.signal,
+				this.#setting.clock,
+			);
+		} catch (error) {
+			throw error instanceof AggregateError ? joined(error.errors) : error;
+		} finally {
+			const [, ...late] = connections;
+			for (const connection of late) connection.destroy();
+			abort.abort(new Error("another address was faster"));
+		}
 	}
 
 	/** A connection on which the peer's SETTINGS have arrived. */
@@ -173,6 +197,14 @@ export class EndpointSubchannel implements Subchannel {
 			this.#enter({ name: "idle" });
 		}
 	}
+}
+
+function joined(errors: readonly unknown[]): Error {
+	const [first] = errors;
+	if (errors.length === 1 && first instanceof Error) return first;
+	return new Error(errors.map((error) => (error as Error).message).join("; "), {
+		cause: first,
+	});
 }
 
 /** Said of a connection that was lost before it was one. */

@@ -120,6 +120,10 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 				this.cancel();
 				return { done: true, value: undefined };
 			},
+			throw: async (error) => {
+				this.cancel(error);
+				throw error;
+			},
 		};
 	}
 
