@@ -20,7 +20,7 @@ export interface ConnectionsInit {
 	readonly tls: ServerTls | undefined;
 	readonly maxConcurrentStreams: number;
 	onStream(stream: ServerStream, headers: RawHeaders, peer: Peer): void;
-	/** The options of TLS could not be had for a connection, which has been closed. */
+	/** The options of TLS could not be renewed. */
 	onTlsFailure(error: unknown): void;
 }
 
@@ -28,10 +28,12 @@ export interface ConnectionsInit {
 export class Connections {
 	readonly #init: ConnectionsInit;
 	readonly #tls: TlsTerminator | undefined;
-	/** Those that do not speak HTTP/2 yet. */
-	readonly #strangers: Set<Socket> = new Set();
+	/** All that are open, those inside of TLS and those around it. */
+	readonly #sockets: Set<Socket> = new Set();
+	/** Clients that speak HTTP/2. */
 	readonly #open: Set<ServerConnection> = new Set();
 	#closing = false;
+	#destroyed = false;
 	#onDrained: (() => void) | undefined;
 
 	constructor(init: ConnectionsInit) {
@@ -39,9 +41,11 @@ export class Connections {
 		this.#tls =
 			init.tls === undefined
 				? undefined
-				: new TlsTerminator(init.tls, HANDSHAKE_TIMEOUT_MS, (socket) =>
-						this.#serve(socket),
-					);
+				: new TlsTerminator(init.tls, {
+						handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+						onSecure: (socket) => this.#serve(socket),
+						onFailure: init.onTlsFailure,
+					});
 	}
 
 	/** Those that speak HTTP/2. */
@@ -55,7 +59,7 @@ export class Connections {
 	 * @throws what is wrong with the options of TLS
 	 */
 	async check(): Promise<void> {
-		await this.#tls?.check();
+		await this.#tls?.renew();
 	}
 
 	/** Takes over a socket. */
@@ -65,16 +69,12 @@ export class Connections {
 			return;
 		}
 		this.#track(socket);
-		this.#tls.accept(socket).catch((error: unknown) => {
-			socket.destroy();
-			this.#init.onTlsFailure(error);
-		});
+		void this.#tls.accept(socket);
 	}
 
-	/** No new calls; those in flight go on. Resolves when they have ended and the clients are gone. */
+	/** Asks clients for no more calls; those in flight go on. Resolves when they have ended and the clients are gone. */
 	close(): Promise<void> {
 		this.#closing = true;
-		for (const socket of this.#strangers) socket.destroy();
 		for (const connection of this.#open) connection.close();
 		return new Promise((resolve) => {
 			this.#onDrained = resolve;
@@ -82,17 +82,15 @@ export class Connections {
 		});
 	}
 
-	/** Ends what is left of the connections. */
+	/** Ends what is left, in the middle of a handshake, too. */
 	destroy(): void {
+		this.#destroyed = true;
 		for (const connection of this.#open) connection.destroy();
+		for (const socket of this.#sockets) socket.destroy();
 	}
 
 	#serve(socket: Socket): void {
 		const { clock, maxConcurrentStreams, onStream } = this.#init;
-		if (this.#closing) {
-			socket.destroy();
-			return;
-		}
 		this.#track(socket);
 		const timer = clock.afterIdle(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
 		const peer = peerOfSocket(socket);
@@ -102,8 +100,8 @@ export class Connections {
 			{
 				ready: () => {
 					clock.cancel(timer);
-					this.#strangers.delete(socket);
 					this.#open.add(connection);
+					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
 				closed: () => {
@@ -116,10 +114,11 @@ export class Connections {
 	}
 
 	#track(socket: Socket): void {
-		this.#strangers.add(socket);
+		this.#sockets.add(socket);
 		// Whatever happens to a socket ends in "close".
 		socket.on("error", () => {});
-		socket.once("close", () => this.#strangers.delete(socket));
+		socket.once("close", () => this.#sockets.delete(socket));
+		if (this.#destroyed) socket.destroy();
 	}
 
 	#settle(): void {

@@ -32,7 +32,9 @@ export function peerOf(context: HandlerContext): Peer {
 
 /** Who is at the other end of an accepted socket. */
 export function peerOfSocket(socket: Socket): Peer {
-	const { remoteAddress: host, remotePort: port } = socket;
+	// An IPv4 client of a listener on [::] has an address like ::ffff:10.0.0.7 (RFC 4291 section 2.5.5.2).
+	const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
+	const port = socket.remotePort;
 	const address =
 		host === undefined || port === undefined
 			? "unix:"

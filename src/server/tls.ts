@@ -8,6 +8,7 @@ import {
 	type OptionTable,
 	text,
 } from "../policy/option-table.ts";
+import { PolicyError } from "../policy/policy-error.ts";
 
 /** Certificates and keys, in PEM. */
 export interface ServerTlsOptions {
@@ -40,69 +41,81 @@ export const tlsTable: OptionTable<ServerTlsOptions> = {
 	servername: text,
 };
 
-/** Takes over a socket's bytes, and gives back those inside of TLS once the handshake has succeeded. */
+export interface TlsTerminatorInit {
+	readonly handshakeTimeoutMs: number;
+	onSecure(socket: TLSSocket): void;
+	/** The options could not be renewed; the last good ones go on. */
+	onFailure(error: unknown): void;
+}
+
+/** Does the handshake of TLS on accepted sockets. */
 export class TlsTerminator {
 	readonly #tls: ServerTls;
-	readonly #handshakeTimeoutMs: number;
-	readonly #onSecure: (socket: TLSSocket) => void;
-	#made: { from: ServerTlsOptions; server: Server } | undefined;
+	readonly #init: TlsTerminatorInit;
+	#made:
+		| { readonly from: ServerTlsOptions; readonly server: Server }
+		| undefined;
 
-	constructor(
-		tls: ServerTls,
-		handshakeTimeoutMs: number,
-		onSecure: (socket: TLSSocket) => void,
-	) {
+	/** @throws PolicyError for bad options, unless a function has yet to return them */
+	constructor(tls: ServerTls, init: TlsTerminatorInit) {
 		this.#tls = tls;
-		this.#handshakeTimeoutMs = handshakeTimeoutMs;
-		this.#onSecure = onSecure;
+		this.#init = init;
+		if (typeof tls !== "function") this.#use(tls);
 	}
 
-	/**
-	 * Finds out whether the options make sense: for before the first connection.
-	 *
-	 * @throws PolicyError, or what the options' function or node:tls threw
-	 */
-	async check(): Promise<void> {
-		await this.#server();
+	/** Asks for the options anew. Rejects when they are bad, or cannot be had. */
+	async renew(): Promise<void> {
+		if (typeof this.#tls === "function") this.#use(await this.#tls());
 	}
 
-	/** Rejects when there are no good options at the moment; the socket is then still open. */
+	/** Takes over a socket, which comes back as `onSecure` once its handshake has succeeded. */
 	async accept(socket: Socket): Promise<void> {
-		const server = await this.#server();
-		// node:tls documents this as the way to bring a socket to a server that does not listen.
-		if (!socket.destroyed) server.emit("connection", socket);
-	}
-
-	async #server(): Promise<Server> {
-		const options =
-			typeof this.#tls === "function" ? await this.#tls() : this.#tls;
-		if (this.#made === undefined || !same(this.#made.from, options)) {
-			checkOptions(options, tlsTable, "tls");
-			this.#made = { from: { ...options }, server: this.#make(options) };
+		try {
+			await this.renew();
+		} catch (error) {
+			this.#init.onFailure(error);
 		}
-		return this.#made.server;
+		if (this.#made === undefined) socket.destroy();
+		// This is how a server that does not listen is given a socket (nodejs.org/api/tls.html, event "connection").
+		else if (!socket.destroyed) this.#made.server.emit("connection", socket);
 	}
 
-	#make({ ca, cert, key, rejectUnauthorized }: ServerTlsOptions): Server {
-		const server = createServer({
-			...(ca !== undefined && { ca: buffer(ca), requestCert: true }),
-			...(cert !== undefined && { cert: buffer(cert) }),
-			...(key !== undefined && { key: buffer(key) }),
-			rejectUnauthorized: rejectUnauthorized ?? true,
-			ALPNProtocols: ["h2"],
-			handshakeTimeout: this.#handshakeTimeoutMs,
-		});
+	#use(options: ServerTlsOptions): void {
+		if (this.#made !== undefined && same(this.#made.from, options)) return;
+		checkOptions(options, tlsTable, "tls");
+		this.#made = { from: { ...options }, server: this.#serverOf(options) };
+	}
+
+	#serverOf(options: ServerTlsOptions): Server {
+		const { ca, cert = "", key = "", rejectUnauthorized = true } = options;
+		let server: Server;
+		try {
+			server = createServer({
+				...(ca !== undefined && { ca: pemOf(ca), requestCert: true }),
+				cert: pemOf(cert),
+				key: pemOf(key),
+				rejectUnauthorized,
+				ALPNProtocols: ["h2"],
+				handshakeTimeout: this.#init.handshakeTimeoutMs,
+			});
+		} catch (error) {
+			throw new PolicyError(
+				"tls",
+				`certificate and key are of no use: ${(error as Error).message}`,
+			);
+		}
 		server.on("secureConnection", (socket) => {
-			if (socket.alpnProtocol === "h2") this.#onSecure(socket);
+			// A client without ALPN has not been refused by TLS itself (RFC 7301 section 3.2).
+			if (socket.alpnProtocol === "h2") this.#init.onSecure(socket);
 			else socket.destroy();
 		});
-		// A handshake that fails is the client's to see.
+		// Its client sees for itself that a handshake has failed.
 		server.on("tlsClientError", (_error, socket) => socket.destroy());
 		return server;
 	}
 }
 
-function buffer(pem: string | Uint8Array): string | Buffer {
+function pemOf(pem: string | Uint8Array): string | Buffer {
 	return typeof pem === "string"
 		? pem
 		: Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength);

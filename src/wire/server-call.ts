@@ -179,5 +179,6 @@ function appendStatus(onto: string[], error: ConnectError | undefined): void {
 		return;
 	}
 	onto.push(...trailersOfError(error));
-	appendMetadata(onto, error.metadata, undefined);
+	// What another server said of a call made here is not this server's to say.
+	if (!error.isWireError) appendMetadata(onto, error.metadata, undefined);
 }

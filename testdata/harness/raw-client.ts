@@ -8,7 +8,7 @@ import {
 	constants,
 	type OutgoingHttpHeaders,
 } from "node:http2";
-import { connect as connectSocket } from "node:net";
+import { connect as connectSocket, type Socket } from "node:net";
 
 /** Everything that came back on one stream. */
 export interface RawOutcome {
@@ -23,15 +23,20 @@ export interface RawOutcome {
 }
 
 export class RawClient implements AsyncDisposable {
+	readonly socket: Socket;
 	readonly session: ClientHttp2Session;
 
 	/** `address`: "host:port" or "unix:path". */
 	constructor(address: string) {
-		this.session = address.startsWith("unix:")
-			? connect("http://unix", {
-					createConnection: () => connectSocket(address.slice(5)),
-				})
-			: connect(`http://${address}`);
+		const [, path, host = "", port = ""] =
+			/^(?:unix:(.*)|\[?(.*?)\]?:(\d+))$/.exec(address) ?? [];
+		this.socket =
+			path === undefined
+				? connectSocket(Number(port), host)
+				: connectSocket(path);
+		this.session = connect("http://server.test", {
+			createConnection: () => this.socket,
+		});
 		this.session.on("error", () => {});
 	}
 

@@ -50,14 +50,20 @@ export function serverConnection(
 		streamResetBurst: 10 * RESETS_PER_SECOND,
 		streamResetRate: RESETS_PER_SECOND,
 	});
-	return new NodeServerConnection(session, listener);
+	return new NodeServerConnection(socket, session, listener);
 }
 
 class NodeServerConnection implements ServerConnection {
+	readonly #socket: Duplex;
 	readonly #session: ServerHttp2Session;
 	#error: Error | undefined;
 
-	constructor(session: ServerHttp2Session, listener: ServerConnectionListener) {
+	constructor(
+		socket: Duplex,
+		session: ServerHttp2Session,
+		listener: ServerConnectionListener,
+	) {
+		this.#socket = socket;
 		this.#session = session;
 		session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
 		session.once("remoteSettings", () => listener.ready());
@@ -80,8 +86,11 @@ class NodeServerConnection implements ServerConnection {
 
 	/** Why the connection is gone; undefined while it is not. */
 	get loss(): Error | undefined {
-		return this.#session.destroyed
-			? (this.#error ?? new Error("the client closed the connection"))
+		// Where the socket closes first, the streams hear of it before the session is destroyed.
+		return this.#session.destroyed || this.#socket.destroyed
+			? (this.#error ??
+					this.#socket.errored ??
+					new Error("the client closed the connection"))
 			: undefined;
 	}
 
