@@ -17,7 +17,7 @@ import { Absent, Peer } from "./peer_pb.ts";
 import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
 
 /**
  * @generated from service homing.peer.v1.Peer
@@ -79,7 +79,7 @@ export interface PeerServer {
   /**
    * @generated from rpc homing.peer.v1.Peer.ClientStream
    */
-  clientStream(requests: RequestStream<Instruction>, context: HandlerContext): HandlerResponse<typeof ReplySchema>;
+  clientStream(requests: RequestStream<Instruction>, context: HandlerContext): HandlerPromise<typeof ReplySchema>;
   /**
    * @generated from rpc homing.peer.v1.Peer.BidiStream
    */
@@ -119,7 +119,7 @@ export class UnimplementedPeerServer implements PeerServer {
   serverStream(_request: Instruction, _context: HandlerContext): HandlerStream<typeof ReplySchema> {
     throw new ConnectError("homing.peer.v1.Peer.ServerStream is not implemented", Code.Unimplemented);
   }
-  clientStream(_requests: RequestStream<Instruction>, _context: HandlerContext): HandlerResponse<typeof ReplySchema> {
+  clientStream(_requests: RequestStream<Instruction>, _context: HandlerContext): HandlerPromise<typeof ReplySchema> {
     throw new ConnectError("homing.peer.v1.Peer.ClientStream is not implemented", Code.Unimplemented);
   }
   bidiStream(_requests: RequestStream<Instruction>, _context: HandlerContext): HandlerStream<typeof ReplySchema> {

@@ -40,9 +40,8 @@ export function performer(
 				.then(() => controller.abort());
 		}
 		const options: CallOptions = {
-			headers: toHeaders(call.headers),
+			...optionsOf(call),
 			signal: controller.signal,
-			...(call.timeoutMs > 0 && { timeoutMs: call.timeoutMs }),
 			onHeader: (headers) => {
 				outcome.headers = fromHeaders(headers);
 			},
@@ -65,6 +64,13 @@ export function performer(
 			progress.end();
 		}
 		return outcome;
+	};
+}
+
+export function optionsOf(call: Call): CallOptions {
+	return {
+		headers: toHeaders(call.headers),
+		...(call.timeoutMs > 0 && { timeoutMs: call.timeoutMs }),
 	};
 }
 
@@ -118,7 +124,8 @@ async function* requests(
 	if (call.holdOpen) await progress.reaches(Number.POSITIVE_INFINITY);
 }
 
-function report(error: unknown, outcome: Outcome): void {
+/** Fills in how a call failed; anything but a ConnectError is thrown on. */
+export function report(error: unknown, outcome: Outcome): void {
 	if (!(error instanceof ConnectError)) throw error;
 	outcome.trailers = fromHeaders(error.metadata);
 	outcome.status = create(StatusSchema, {
@@ -128,7 +135,7 @@ function report(error: unknown, outcome: Outcome): void {
 			"type" in detail
 				? {
 						typeUrl: `type.googleapis.com/${detail.type}`,
-						value: detail.value,
+						value: new Uint8Array(detail.value),
 					}
 				: { typeUrl: "unsent" },
 		),

@@ -66,15 +66,24 @@ export function toHeaders(
 	return headers;
 }
 
-/** Those whose name starts with "x-"; a repeated ASCII key is one datum. */
+/**
+ * Those whose name starts with "x-", but for undecodable values; a repeated
+ * ASCII key is one datum.
+ */
 export function fromHeaders(headers: Headers): Metadatum[] {
 	return [...headers]
 		.filter(([name]) => name.startsWith("x-"))
 		.flatMap(([name, value]) =>
 			name.endsWith("-bin")
-				? value
-						.split(",")
-						.map((one) => binary(name, decodeBinaryHeader(one.trim())))
+				? decodedValues(value).map((bytes) => binary(name, bytes))
 				: [text(name, value)],
 		);
+}
+
+function decodedValues(value: string): Uint8Array[] {
+	try {
+		return value.split(",").map((one) => decodeBinaryHeader(one.trim()));
+	} catch {
+		return [];
+	}
 }

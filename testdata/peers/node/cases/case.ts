@@ -101,20 +101,19 @@ export function sizes(outcome: Outcome): number[] {
 
 /**
  * Metadata by name, in which the ways to carry repeated keys are equal: ASCII
- * values joined by ", ", binary ones listed.
+ * values joined by ", ", binary ones listed in hexadecimal.
  */
-export function byName(
-	data: readonly Metadatum[],
-): Record<string, string | Uint8Array[]> {
-	const names: Record<string, string | Uint8Array[]> = {};
+export function byName(data: readonly Metadatum[]): Record<string, string> {
+	const names: Record<string, string> = {};
 	for (const { name, value } of data) {
+		const shown =
+			value.case === "binary" ? toHex(value.value) : (value.value ?? "");
 		const before = names[name];
-		if (value.case === "binary") {
-			names[name] = [...(before ?? []), value.value] as Uint8Array[];
-		} else {
-			names[name] =
-				before === undefined ? `${value.value}` : `${before}, ${value.value}`;
-		}
+		names[name] = before === undefined ? shown : `${before}, ${shown}`;
 	}
 	return names;
+}
+
+function toHex(bytes: Uint8Array): string {
+	return `0x${Buffer.from(bytes).toString("hex")}`;
 }

@@ -205,6 +205,18 @@ export const kindCases: readonly Case[] = [
 		},
 	},
 	{
+		name: "calls that the server ends early leave nothing behind",
+		async run(session) {
+			for (let i = 0; i < 300; i++) {
+				await succeed(session, {
+					method: i % 2 === 0 ? "ClientStream" : "BidiStream",
+					requests: [instruct({ replies: [1], finish: true })],
+					holdOpen: true,
+				});
+			}
+		},
+	},
+	{
 		name: "a method that the server lacks: UNIMPLEMENTED",
 		run: async (session) => {
 			await fail(session, { method: "Unimplemented" }, 12);

@@ -153,7 +153,7 @@ export const unusualFrames: readonly Misbehaviour[] = [
 	answering("splits headers into CONTINUATION frames", code.OK, (stream) => {
 		stream.headersInPieces(ok, 7);
 		stream.data(envelope());
-		stream.headersInPieces(okTrailers, 1, true);
+		stream.headersInPieces(okTrailers, 5, true);
 	}),
 	answering("sends a message byte by byte", code.OK, (stream) => {
 		stream.headers(ok);

@@ -1,0 +1,18 @@
+/** homing's client and every server. */
+
+import { testAgainstMisbehaving } from "./against-misbehaving.ts";
+import { cases } from "./cases/index.ts";
+import { connectServer } from "./connect.ts";
+import { goMissing, goServer } from "./go.ts";
+import { grpcjsServer } from "./grpcjs-server.ts";
+import { homingClient, homingHandlesClient } from "./homing-client.ts";
+import { homingServer } from "./homing-server.ts";
+import { testPair } from "./pair.ts";
+
+testPair(homingClient, grpcjsServer, cases);
+testPair(homingClient, connectServer, cases);
+testPair(homingClient, goServer, cases, goMissing);
+testPair(homingClient, homingServer, cases);
+testPair(homingHandlesClient, grpcjsServer, cases);
+testPair(homingHandlesClient, homingServer, cases);
+testAgainstMisbehaving(homingClient);

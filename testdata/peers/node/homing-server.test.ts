@@ -1,0 +1,12 @@
+/** homing's server and every client. */
+
+import { cases } from "./cases/index.ts";
+import { connectClient } from "./connect.ts";
+import { goClient, goMissing } from "./go.ts";
+import { grpcjsClient } from "./grpcjs-client.ts";
+import { homingServer } from "./homing-server.ts";
+import { testPair } from "./pair.ts";
+
+testPair(grpcjsClient, homingServer, cases);
+testPair(connectClient, homingServer, cases);
+testPair(goClient, homingServer, cases, goMissing);
