@@ -73,7 +73,7 @@ export class MessageReader {
 		if (!this.#held) return;
 		this.#held = false;
 		this.#deliver();
-		if (!this.#held && this.#state === "reading") this.#stream.resume();
+		this.#resume();
 	}
 
 	/** Drops what is buffered and delivers nothing more. */
@@ -172,7 +172,13 @@ export class MessageReader {
 		if (this.#state !== "inflating") return;
 		this.#state = "reading";
 		this.#deliver();
-		if (!this.#held && this.#state === "reading") this.#stream.resume();
+		this.#resume();
+	}
+
+	/** Unless there is a reason to stand still. "delivering": released by whoever a message was delivered to. */
+	#resume(): void {
+		const moving = this.#state === "reading" || this.#state === "delivering";
+		if (moving && !this.#held) this.#stream.resume();
 	}
 
 	#failInflating(error: unknown): void {
