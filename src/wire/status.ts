@@ -35,6 +35,7 @@ export function statusOf(trailers: RawHeaders): Status | undefined {
 export function codeOfHttpStatus(status: string | undefined): Code {
 	switch (status) {
 		case "400":
+		case "431":
 			return Code.Internal;
 		case "401":
 			return Code.Unauthenticated;
