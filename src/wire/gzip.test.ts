@@ -1,0 +1,53 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { compress, InflatesTooLarge, inflate, inflateAtOnce } from "./gzip.ts";
+
+const ways = [
+	["inflate", inflate],
+	["inflateAtOnce", async (...args) => inflateAtOnce(...args)],
+] satisfies [string, typeof inflate][];
+
+describe.each(ways)("%s", (_name, read) => {
+	test("gives back what compress made small", async () => {
+		const message = Buffer.from("homing ".repeat(1000));
+		const compressed = compress(message);
+		expect(compressed.length).toBeLessThan(message.length / 10);
+		expect(Buffer.from(await read(compressed, 10_000))).toEqual(message);
+	});
+
+	test("goes exactly to the limit, and not a byte beyond", async () => {
+		const compressed = gzipSync(Buffer.alloc(5000));
+		expect(await read(compressed, 5000)).toHaveLength(5000);
+		await expect(read(compressed, 4999)).rejects.toThrow(InflatesTooLarge);
+	});
+
+	test("reads an empty message, even where nothing longer is allowed", async () => {
+		expect(await read(gzipSync(""), 10)).toHaveLength(0);
+		expect(await read(gzipSync(""), 0)).toHaveLength(0);
+	});
+
+	test("reads several members in a row as one message (RFC 1952 section 2.2)", async () => {
+		const two = Buffer.concat([gzipSync("one "), gzipSync("two")]);
+		expect(String(await read(two, 100))).toBe("one two");
+	});
+
+	test.each([
+		["no gzip at all", Buffer.from("no gzip")],
+		["nothing", Buffer.alloc(0)],
+		["a cut-off end", gzipSync(Buffer.alloc(100)).subarray(0, 15)],
+		[
+			"a wrong checksum",
+			Buffer.concat([gzipSync("text").subarray(0, -8), Buffer.alloc(8, 1)]),
+		],
+	])("refuses %s, saying that it is malformed", async (_what, bytes) => {
+		await expect(read(bytes, 1000)).rejects.toThrow("malformed gzip data: ");
+	});
+
+	test("a bomb stops at the limit", async () => {
+		const bomb = gzipSync(Buffer.alloc(64 << 20));
+		const before = process.memoryUsage().arrayBuffers;
+		await expect(read(bomb, 1 << 20)).rejects.toThrow(InflatesTooLarge);
+		const grown = process.memoryUsage().arrayBuffers - before;
+		expect(grown).toBeLessThan(16 << 20);
+	});
+});

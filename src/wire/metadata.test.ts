@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import { appendMetadata, toHeaders } from "./metadata.ts";
+
+/** What `metadata` is on the wire, and what was dropped. */
+function encoded(metadata: HeadersInit): { wire: string[]; dropped: string[] } {
+	const wire: string[] = [];
+	const dropped: string[] = [];
+	appendMetadata(wire, new Headers(metadata), (name) => dropped.push(name));
+	return { wire, dropped };
+}
+
+describe("appendMetadata", () => {
+	test("appends behind what is there", () => {
+		const onto = [":path", "/"];
+		appendMetadata(onto, new Headers({ a: "1" }), undefined);
+		expect(onto).toEqual([":path", "/", "a", "1"]);
+	});
+
+	test("repeated ASCII values are one field, joined by commas, as Headers has them", () => {
+		const { wire } = encoded([
+			["X-Key", "one"],
+			["x-key", "two"],
+		]);
+		expect(wire).toEqual(["x-key", "one, two"]);
+	});
+
+	test("an ASCII value that has commas of its own stays one", () => {
+		expect(encoded({ "x-key": "a,b" }).wire).toEqual(["x-key", "a,b"]);
+	});
+
+	test("binary values travel unpadded", () => {
+		expect(encoded({ "x-bin": "YQ==" }).wire).toEqual(["x-bin", "YQ"]);
+		expect(encoded({ "x-bin": "YWI=" }).wire).toEqual(["x-bin", "YWI"]);
+		expect(encoded({ "x-bin": "YWJj" }).wire).toEqual(["x-bin", "YWJj"]);
+	});
+
+	test("each of several binary values is a field of its own", () => {
+		const { wire } = encoded([
+			["x-bin", "YQ=="],
+			["x-bin", "Yg"],
+			["x-bin", "YWJj,YWI="],
+		]);
+		expect(wire).toEqual(
+			["YQ", "Yg", "YWJj", "YWI"].flatMap((value) => ["x-bin", value]),
+		);
+	});
+
+	test("an empty binary value stays one", () => {
+		expect(encoded({ "x-bin": "" }).wire).toEqual(["x-bin", ""]);
+	});
+
+	test.each([
+		"te",
+		"host",
+		"content-type",
+		"content-length",
+		"user-agent",
+		"connection",
+		"keep-alive",
+		"proxy-connection",
+		"transfer-encoding",
+		"upgrade",
+		"http2-settings",
+		"grpc-timeout",
+		"grpc-encoding",
+		"grpc-accept-encoding",
+		"grpc-status",
+		"grpc-message",
+	])("%s belongs to HTTP/2 or gRPC: it is dropped, and told", (name) => {
+		expect(encoded({ [name.toUpperCase()]: "1", "x-other": "2" })).toEqual({
+			wire: ["x-other", "2"],
+			dropped: [name],
+		});
+	});
+
+	test("without anyone to tell, reserved names are dropped all the same", () => {
+		const wire: string[] = [];
+		appendMetadata(wire, new Headers({ te: "gzip" }), undefined);
+		expect(wire).toEqual([]);
+	});
+
+	test("other names that begin with grpc- pass", () => {
+		const names = {
+			"grpc-retry-pushback-ms": "5",
+			"grpc-previous-rpc-attempts": "1",
+			"grpc-status-details-bin": "CAU",
+			"grpc-trace-bin": "AAA",
+			authorization: "Bearer x",
+		};
+		expect(encoded(names).dropped).toEqual([]);
+		expect(encoded(names).wire).toHaveLength(10);
+	});
+});
+
+describe("toHeaders", () => {
+	test("leaves pseudo-headers out", () => {
+		const headers = toHeaders([":status", "200", "x-a", "1"]);
+		expect([...headers]).toEqual([["x-a", "1"]]);
+	});
+
+	test("keeps all values of a repeated name, in order", () => {
+		const headers = toHeaders(["x-a", "1", "x-b", "2", "x-a", "3"]);
+		expect(headers.get("x-a")).toBe("1, 3");
+	});
+
+	test("binary values are the same, be they joined on the wire or not", () => {
+		const joined = toHeaders(["x-bin", "YQ==,Yg , YWJj"]);
+		const apart = toHeaders(["x-bin", "YQ==", "x-bin", "Yg", "x-bin", "YWJj"]);
+		expect(joined.get("x-bin")).toBe("YQ==, Yg, YWJj");
+		expect(apart.get("x-bin")).toBe("YQ==, Yg, YWJj");
+	});
+
+	test("several blocks become one, the first first", () => {
+		const headers = toHeaders(["x-a", "1"], ["x-a", "2", "x-b", "3"]);
+		expect(headers.get("x-a")).toBe("1, 2");
+		expect(headers.get("x-b")).toBe("3");
+	});
+
+	test("keeps bytes beyond ASCII as the wire had them", () => {
+		expect(toHeaders(["x-a", "caf\u00e9"]).get("x-a")).toBe("caf\u00e9");
+	});
+});
