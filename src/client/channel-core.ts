@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type {
 	Balancer,
 	BalancerFactory,
@@ -19,6 +20,7 @@ import {
 } from "../policy/service-config.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
+import { guarded } from "./guarded.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
@@ -95,8 +97,9 @@ export class ChannelCore {
 	}
 
 	onStateChange(listener: (state: ChannelState) => void): () => void {
-		this.#listeners.add(listener);
-		return () => this.#listeners.delete(listener);
+		const entry = guarded(listener);
+		this.#listeners.add(entry);
+		return () => this.#listeners.delete(entry);
 	}
 
 	/** What the headers of every call of a method begin with; the caller's to extend. */
@@ -136,7 +139,12 @@ export class ChannelCore {
 
 	pick(info: PickInfo): Pick {
 		if (this.#state === "idle") this.exitIdle();
-		return this.#picker.pick(info);
+		try {
+			return this.#picker.pick(info);
+		} catch (thrown) {
+			const error = ConnectError.from(thrown, Code.Internal);
+			return { kind: "drop", error };
+		}
 	}
 
 	/** Asks again whenever there is a new picker, until `stopWaiting`. */

@@ -12,6 +12,7 @@ import {
 } from "../policy/service-config.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
 import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
+import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
 import type { TlsSource } from "./tls-options.ts";
@@ -97,7 +98,7 @@ export function settleChannel(
 			serviceConfig && parseServiceConfig(serviceConfig, "serviceConfig"),
 		credentials: options.credentials,
 		compression: options.compression,
-		hooks: options.hooks ?? {},
+		hooks: guardedHooks(options.hooks ?? {}),
 	};
 }
 

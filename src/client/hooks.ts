@@ -14,7 +14,7 @@ export interface CallInfo {
 	readonly deadline: number | undefined;
 }
 
-/** Each optional, called synchronously, and free when absent. What a hook throws, nobody catches. */
+/** Each optional, called synchronously, and free when absent. What a hook throws becomes an uncaught exception. */
 export interface ClientHooks {
 	callStart?(call: CallInfo): void;
 	/** `code` is undefined when the call went well. */

@@ -11,6 +11,7 @@ import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
+import { guarded } from "./guarded.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
@@ -41,7 +42,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 {
 	readonly #method: MethodOf<I, O>;
 	readonly #call: Call;
-	readonly #metadata: MetadataListener;
+	readonly #onHeader: MetadataListener["onHeader"];
+	readonly #onTrailer: MetadataListener["onTrailer"];
 	#sendClosed = false;
 	readonly #senders: Settler<void>[] = [];
 	#received: Uint8Array[] = [];
@@ -62,7 +64,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		metadata: MetadataListener,
 	) {
 		this.#method = request.method;
-		this.#metadata = metadata;
+		this.#onHeader = metadata.onHeader && guarded(metadata.onHeader);
+		this.#onTrailer = metadata.onTrailer && guarded(metadata.onTrailer);
 		this.#call = new Call(core, request, this);
 		this.#call.start();
 	}
@@ -179,7 +182,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		for (const { resolve } of this.#headerWaiters.splice(0)) {
 			resolve(toHeaders(headers));
 		}
-		this.#metadata.onHeader?.(toHeaders(headers));
+		this.#onHeader?.(toHeaders(headers));
 	}
 
 	message(message: Uint8Array): void {
@@ -207,7 +210,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		if (end.local) this.#received = [];
 		if (error === undefined) this.#endWell(end);
 		else this.#endWithError(error);
-		this.#metadata.onTrailer?.(toHeaders(end.trailers));
+		this.#onTrailer?.(toHeaders(end.trailers));
 		this.#onEnd?.();
 	}
 
