@@ -146,16 +146,26 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 			this.#finish(status, { processed: true });
 			return;
 		}
-		const cutShort: Status = {
-			code: Code.Unknown,
-			message:
-				"the server ended the call without a grpc-status: it, or a proxy before it, cut the response short",
-		};
-		this.#finish(cutShort, { processed: true, local: true });
+		this.#finish(this.#statusOfSilence(), { processed: true, local: true });
 	}
 
 	malformed(code: Code, message: string): void {
 		this.#abort({ code, message });
+	}
+
+	/** A response that ended without a grpc-status. */
+	#statusOfSilence(): Status {
+		return this.#trailers.length > 0
+			? {
+					code: Code.Unknown,
+					message:
+						"the server ended the call without a grpc-status: it, or a proxy before it, left that out of the trailers",
+				}
+			: {
+					code: Code.Internal,
+					message:
+						"the server ended the call without trailers: it, or a proxy before it, cut the response short",
+				};
 	}
 
 	/** A response that is not gRPC's: a proxy's, or another server's. */

@@ -1,0 +1,329 @@
+import { Code } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { type CallEnd, ClientCall, isGrpc } from "./client-call.ts";
+import {
+	type ClientConnection,
+	Http2Code,
+	type RawHeaders,
+	type StreamListener,
+} from "./connection.ts";
+
+const OK: RawHeaders = [":status", "200", "content-type", "application/grpc"];
+const MESSAGE = Buffer.from("\0\0\0\0\x02hi");
+
+interface Play {
+	readonly call: ClientCall;
+	/** The server's part. */
+	readonly server: StreamListener;
+	/** The headers that the call was opened with. */
+	readonly sent: RawHeaders;
+	/** What the stream was told to do, in order. */
+	readonly done: string[];
+	/** What the call told its owner, in order. */
+	readonly heard: string[];
+	/** How the call has ended. */
+	readonly ended: () => CallEnd;
+}
+
+/** A call on a stream that the test plays the server of. */
+function play(maxBytes = 1000): Play {
+	const done: string[] = [];
+	const heard: string[] = [];
+	let sent: RawHeaders = [];
+	let server: StreamListener | undefined;
+	let ended: CallEnd | undefined;
+	const connection: ClientConnection = {
+		open(headers, listener) {
+			sent = headers;
+			server = listener;
+			return {
+				write: (chunk) => {
+					done.push(`write ${chunk.length}`);
+					return chunk.length < 100;
+				},
+				end: (last) => done.push(`end ${last?.length ?? 0}`),
+				reset: (code) => done.push(`reset ${code}`),
+				pause: () => done.push("pause"),
+				resume: () => done.push("resume"),
+			};
+		},
+		close: () => {},
+		destroy: () => {},
+	};
+	const call = new ClientCall(connection, [":path", "/a/b"], maxBytes, {
+		headers: (headers) => heard.push(`headers ${headers.length / 2}`),
+		message: (message) => heard.push(`message ${Buffer.from(message)}`),
+		writable: () => heard.push("writable"),
+		end: (end) => {
+			heard.push(`end ${end.code}`);
+			ended = end;
+		},
+	});
+	return {
+		call,
+		sent,
+		server: server as unknown as StreamListener,
+		done,
+		heard,
+		ended: () => ended as CallEnd,
+	};
+}
+
+describe("a response", () => {
+	test("is headers, messages and a status", () => {
+		const { server, sent, heard, ended } = play();
+		expect(sent).toEqual([":path", "/a/b"]);
+		server.headers([...OK, "x-a", "1"]);
+		server.data(Buffer.concat([MESSAGE, MESSAGE]));
+		server.end(["grpc-status", "0", "x-b", "2"]);
+		expect(heard).toEqual(["headers 3", "message hi", "message hi", "end 0"]);
+		expect(ended()).toEqual({
+			code: 0,
+			message: "",
+			headers: [...OK, "x-a", "1"],
+			trailers: ["grpc-status", "0", "x-b", "2"],
+			local: false,
+			processed: true,
+			cause: undefined,
+		});
+	});
+
+	test("that failed has the server's code and words", () => {
+		const { server, ended } = play();
+		server.headers(OK);
+		server.end(["grpc-status", "5", "grpc-message", "not %e2%82%ac"]);
+		expect(ended()).toMatchObject({
+			code: Code.NotFound,
+			message: "not €",
+			local: false,
+			processed: true,
+		});
+	});
+
+	test("of trailers only has no headers", () => {
+		const { server, heard, ended } = play();
+		const only = [...OK, "grpc-status", "5", "x-a", "1"];
+		server.headers(only);
+		server.end([]);
+		expect(heard).toEqual(["end 5"]);
+		expect(ended()).toMatchObject({ headers: [], trailers: only });
+	});
+
+	test("says with grpc-encoding how its messages are compressed", () => {
+		const { server, ended } = play();
+		server.headers([...OK, "grpc-encoding", "snappy"]);
+		server.data(Buffer.from("\x01\0\0\0\x02hi"));
+		expect(ended().message).toContain('"snappy"');
+	});
+
+	test("is over with its status: nothing is heard or done after it", () => {
+		const { call, server, done, heard } = play();
+		call.closeSend();
+		server.headers(OK);
+		server.end(["grpc-status", "0"]);
+		call.write(MESSAGE);
+		call.closeSend();
+		call.cancel();
+		server.reset({ code: 8, processed: true, cause: undefined });
+		expect(heard).toEqual(["headers 2", "end 0"]);
+		expect(done).toEqual(["end 0"]);
+	});
+
+	test("before the request is complete ends the request by RST_STREAM", () => {
+		const { call, server, done, ended } = play();
+		call.write(MESSAGE);
+		server.headers(OK);
+		server.end(["grpc-status", "0"]);
+		expect(done).toEqual(["write 7", `reset ${Http2Code.CANCEL}`]);
+		expect(ended()).toMatchObject({ code: 0, local: false });
+	});
+
+	test("waits with its end until it is released", () => {
+		const { call, server, heard } = play();
+		call.hold();
+		server.headers(OK);
+		server.data(MESSAGE);
+		server.end(["grpc-status", "0"]);
+		expect(heard).toEqual(["headers 2"]);
+		call.release();
+		expect(heard).toEqual(["headers 2", "message hi", "end 0"]);
+	});
+});
+
+describe("a response without a grpc-status", () => {
+	test("in its trailers is UNKNOWN", () => {
+		const { server, ended } = play();
+		server.headers(OK);
+		server.end(["x-a", "1"]);
+		expect(ended()).toMatchObject({
+			code: Code.Unknown,
+			local: true,
+			processed: true,
+		});
+		expect(ended().message).toContain("without a grpc-status");
+	});
+
+	test("and without trailers is INTERNAL, as grpc-go and grpc-java have it", () => {
+		const { server, ended } = play();
+		server.headers(OK);
+		server.data(MESSAGE);
+		server.end([]);
+		expect(ended()).toMatchObject({
+			code: Code.Internal,
+			local: true,
+			processed: true,
+		});
+		expect(ended().message).toContain("without trailers");
+	});
+});
+
+describe("a response that is not gRPC's", () => {
+	test.each([
+		["503", "text/html", Code.Unavailable],
+		["404", undefined, Code.Unimplemented],
+		["200", "text/html", Code.Unknown],
+		["200", undefined, Code.Unknown],
+		["200", "application/grpc-web", Code.Unknown],
+		["200", "application/grpcx", Code.Unknown],
+		["418", "application/grpc", Code.Unknown],
+	])(
+		"HTTP %s with content-type %s ends the call at once",
+		(status, type, code) => {
+			const { server, done, heard, ended } = play();
+			server.headers([
+				":status",
+				status,
+				...(type === undefined ? [] : ["content-type", type]),
+			]);
+			server.data(Buffer.from("<h1>"));
+			server.end([]);
+			expect(heard).toEqual([`end ${code}`]);
+			expect(done).toContain(`reset ${Http2Code.CANCEL}`);
+			expect(ended()).toMatchObject({
+				local: true,
+				message: `not a gRPC response: HTTP status ${status}, content-type ${type === undefined ? "missing" : `"${type}"`}`,
+			});
+		},
+	);
+
+	test("keeps to a grpc-status that it brings, unless that says OK", () => {
+		const failed = play();
+		failed.server.headers([":status", "503", "grpc-status", "5"]);
+		expect(failed.ended().code).toBe(Code.NotFound);
+
+		const well = play();
+		well.server.headers([":status", "503", "grpc-status", "0"]);
+		expect(well.ended().code).toBe(Code.Unavailable);
+	});
+});
+
+test.each([
+	["application/grpc", true],
+	["application/grpc+proto", true],
+	["application/grpc; charset=utf-8", true],
+	["application/grpc+proto ;x", true],
+	["application/grpc+json", false],
+	["application/grpc-web+proto", false],
+	["application/grpcproto", false],
+	["application/json", false],
+	["", false],
+	[undefined, false],
+])("%j is gRPC's: %s", (type, is) => {
+	expect(isGrpc(type)).toBe(is);
+});
+
+describe("messages", () => {
+	test("that are malformed end the call, and the stream", () => {
+		const { server, done, ended } = play(1);
+		server.headers(OK);
+		server.data(MESSAGE);
+		expect(done).toContain(`reset ${Http2Code.CANCEL}`);
+		expect(ended()).toMatchObject({
+			code: Code.ResourceExhausted,
+			local: true,
+			processed: true,
+		});
+	});
+
+	test("that are cut off are INTERNAL, whatever the status says", () => {
+		const { server, ended } = play();
+		server.headers(OK);
+		server.data(MESSAGE.subarray(0, 6));
+		server.end(["grpc-status", "0"]);
+		expect(ended().code).toBe(Code.Internal);
+	});
+});
+
+describe("a request", () => {
+	test("is written as it comes, and says when to wait", () => {
+		const { call, server, done, heard } = play();
+		expect(call.write(Buffer.alloc(99))).toBe(true);
+		expect(call.write(Buffer.alloc(100))).toBe(false);
+		server.writable();
+		expect(heard).toEqual(["writable"]);
+		call.closeSend(Buffer.alloc(7));
+		expect(done).toEqual(["write 99", "write 100", "end 7"]);
+	});
+
+	test("that has been closed takes nothing more", () => {
+		const { call, done } = play();
+		call.closeSend();
+		expect(call.write(MESSAGE)).toBe(false);
+		call.closeSend(MESSAGE);
+		expect(done).toEqual(["end 0"]);
+	});
+
+	test("that is cancelled is reset once, and its server unheard", () => {
+		const { call, server, done, heard } = play();
+		call.cancel();
+		call.cancel();
+		server.headers(OK);
+		server.data(MESSAGE);
+		server.end(["grpc-status", "0"]);
+		server.reset({ code: 8, processed: true, cause: undefined });
+		expect(done).toEqual([`reset ${Http2Code.CANCEL}`]);
+		expect(heard.filter((what) => !what.startsWith("headers"))).toEqual([]);
+	});
+});
+
+describe("a reset", () => {
+	test("of the stream has the code that gRPC's table gives it, and names it", () => {
+		const { server, ended } = play();
+		server.reset({ code: 0xb, processed: true, cause: undefined });
+		expect(ended()).toMatchObject({
+			code: Code.ResourceExhausted,
+			message: "the server reset the stream (ENHANCE_YOUR_CALM)",
+			local: true,
+			processed: true,
+		});
+	});
+
+	test("tells whether the server may have processed the request", () => {
+		const { server, ended } = play();
+		server.reset({ code: 0x7, processed: false, cause: undefined });
+		expect(ended()).toMatchObject({ code: Code.Unavailable, processed: false });
+	});
+
+	test("by the loss of the connection is UNAVAILABLE, with what happened to it", () => {
+		const { server, ended } = play();
+		const cause = new Error("read ECONNRESET");
+		server.headers(OK);
+		server.reset({ code: 0, processed: true, cause });
+		expect(ended()).toMatchObject({
+			code: Code.Unavailable,
+			message: "connection lost: read ECONNRESET",
+			headers: OK,
+			trailers: [],
+			cause,
+		});
+	});
+
+	test("drops what was held back", () => {
+		const { call, server, heard } = play();
+		call.hold();
+		server.data(MESSAGE);
+		server.reset({ code: 0x8, processed: true, cause: undefined });
+		call.release();
+		expect(heard).toEqual(["end 1"]);
+	});
+});
