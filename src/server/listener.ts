@@ -167,15 +167,13 @@ function whyOf(
 		case "EACCES":
 			return tcp
 				? "this process may not; ports below 1024 need a privilege, so listen on a higher one"
-				: "this process may not write there; listen on another path";
+				: "there is no such directory, or this process may not write there; make it, or listen on another path";
 		case "EADDRNOTAVAIL":
 			return "this machine has no such address; listen on one that it has, or on 0.0.0.0 or [::] for all of them";
 		case "EAFNOSUPPORT":
 			return "this machine has no IPv6; listen on an IPv4 address, such as 0.0.0.0 for all of them";
 		case "ENOTFOUND":
 			return "no such host is known; listen on an address, such as 0.0.0.0 for all of this machine's";
-		case "ENOENT":
-			return "there is no such directory; make it, or listen on another path";
 		default:
 			return message;
 	}

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 import { type ServedMethod, servedMethods } from "./served-method.ts";
 
 /** Which handler a request's path leads to. */
@@ -22,7 +23,9 @@ export class Routes {
 		const name = service.typeName;
 		if (this.#services.has(name)) {
 			throw new Error(
-				`${name} was added before; a server serves one implementation of a service`,
+				name === Health.typeName
+					? `${name} is there already, as a server serves it by itself; to add another one, make the server with health: false`
+					: `${name} was added before; a server serves one implementation of a service`,
 			);
 		}
 		const served = servedMethods(service, implementation, this.#interceptors);

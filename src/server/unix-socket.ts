@@ -17,7 +17,8 @@ function isRefused(path: string): Promise<boolean> {
 	return new Promise((resolve) => {
 		const socket = connect(path);
 		socket.once("connect", () => {
-			socket.destroy();
+			// Gently: whoever listens there may be writing already.
+			socket.resume().end();
 			resolve(false);
 		});
 		socket.once("error", (error: NodeJS.ErrnoException) =>

@@ -1,0 +1,184 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { framed } from "../../testdata/harness/raw-client.ts";
+import {
+	getOrder,
+	orderOf,
+	searchOrders,
+	serving,
+	text,
+} from "../../testdata/harness/serving.ts";
+
+const echo = {
+	getOrder: ({ value }: { value: string }) => ({ id: value }),
+};
+
+describe("requests that are no calls", () => {
+	test.each(["GET", "HEAD", "PUT", "OPTIONS"])(
+		"%s is HTTP 405",
+		async (method) => {
+			await using served = await serving(echo);
+			const call = served.client.open(getOrder, { ":method": method });
+			const { headers, status } = await call.end().outcome;
+			expect(headers).toMatchObject({ ":status": 405 });
+			expect(status).toBeUndefined();
+		},
+	);
+
+	test.each([
+		"application/json",
+		"application/grpc-web",
+		"application/grpc+json",
+		"text/plain",
+		"",
+	])('the content type "%s" is HTTP 415', async (contentType) => {
+		await using served = await serving(echo);
+		const call = served.client.open(getOrder, { "content-type": contentType });
+		const { headers, status } = await call.send(text("a")).end().outcome;
+		expect(headers).toMatchObject({ ":status": 415 });
+		expect(status).toBeUndefined();
+	});
+
+	test("leave the connection as it is", async () => {
+		await using served = await serving(echo);
+		await served.client.open("/", { ":method": "GET" }).end().outcome;
+		const call = served.client.open(getOrder).send(text("a")).end();
+		expect((await call.outcome).status).toBe(0);
+	});
+});
+
+describe("calls of what is not there", () => {
+	test.each([
+		["/no.Such/getOrder", 'no service "no.Such"'],
+		["/ecommerce.OrderManagement/nope", 'no method "nope"'],
+		["/ecommerce.OrderManagement/getorder", 'no method "getorder"'],
+		[searchOrders, "searchOrders is not implemented"],
+		["/getOrder", '"/getOrder"'],
+		["/", '"/"'],
+	])("%s: UNIMPLEMENTED, and it says so", async (path, message) => {
+		await using served = await serving(echo);
+		const call = served.client.open(path).send(text("a")).end();
+		const { headers, status, message: said } = await call.outcome;
+		expect(headers).toMatchObject({
+			":status": 200,
+			"content-type": "application/grpc",
+		});
+		expect(status).toBe(12);
+		expect(said).toContain(message);
+	});
+
+	test("are answered though the client goes on sending", async () => {
+		await using served = await serving(echo);
+		const call = served.client.open("/no.Such/thing").send(text("a"));
+		expect(await call.outcome).toMatchObject({ status: 12, rstCode: 0 });
+	});
+});
+
+describe("grpc-timeout", () => {
+	test.each(["", "5", "S", "5s", "-5S", "123456789S", "1.5S"])(
+		'"%s" is malformed: INTERNAL',
+		async (timeout) => {
+			await using served = await serving(echo);
+			const call = served.client.open(getOrder, { "grpc-timeout": timeout });
+			expect(await call.send(text("a")).end().outcome).toMatchObject({
+				status: 13,
+				message: `grpc-timeout "${timeout}" is malformed`,
+			});
+		},
+	);
+
+	test("may be longer than JavaScript's timers", async () => {
+		await using served = await serving(echo);
+		const call = served.client.open(getOrder, { "grpc-timeout": "99999999H" });
+		expect((await call.send(text("a")).end().outcome).status).toBe(0);
+	});
+});
+
+describe("gzip", () => {
+	const long = "x".repeat(2000);
+
+	test("requests may be compressed, message by message", async () => {
+		await using served = await serving(echo);
+		for (const message of [
+			framed(gzipSync(text("a")), 1),
+			framed(text("a")),
+			framed(gzipSync(text("a".repeat(100_000))), 1),
+		]) {
+			const call = served.client.open(getOrder, { "grpc-encoding": "gzip" });
+			const { messages } = await call.write(message).end().outcome;
+			expect(orderOf(messages[0]).id).toMatch(/^a+$/);
+		}
+	});
+
+	test("a request inflates to no more than readMaxBytes: RESOURCE_EXHAUSTED", async () => {
+		await using served = await serving(echo);
+		const bomb = gzipSync(Buffer.alloc(64 << 20));
+		expect(bomb.length).toBeLessThan(100_000);
+		const call = served.client.open(getOrder, { "grpc-encoding": "gzip" });
+		const { status } = await call.write(framed(bomb, 1)).end().outcome;
+		expect(status).toBe(8);
+	});
+
+	test("data that is no gzip: INTERNAL", async () => {
+		await using served = await serving(echo);
+		const call = served.client.open(getOrder, { "grpc-encoding": "gzip" });
+		const { status } = await call.write(framed(text("a"), 1)).end().outcome;
+		expect(status).toBe(13);
+	});
+
+	test("a compressed message without a grpc-encoding: INTERNAL", async () => {
+		await using served = await serving(echo);
+		const call = served.client.open(getOrder);
+		call.write(framed(gzipSync(text("a")), 1)).end();
+		expect((await call.outcome).status).toBe(13);
+	});
+
+	test("an unknown grpc-encoding: UNIMPLEMENTED, with those that are known", async () => {
+		await using served = await serving(echo);
+		const call = served.client.open(getOrder, { "grpc-encoding": "br" });
+		const { headers, status } = await call.send(text("a")).end().outcome;
+		expect(status).toBe(12);
+		expect(headers?.["grpc-accept-encoding"]).toBe("gzip,identity");
+	});
+
+	test("responses of 1 KiB and more are compressed when it is asked for, and the client accepts it", async () => {
+		const accepting = { "grpc-accept-encoding": "deflate, gzip" };
+		for (const [compression, headers, value, compressed] of [
+			["gzip", accepting, long, true],
+			["gzip", accepting, "short", false],
+			["gzip", {}, long, false],
+			["gzip", { "grpc-accept-encoding": "identity" }, long, false],
+			[undefined, accepting, long, false],
+		] as const) {
+			await using served = await serving(echo, { compression });
+			const call = served.client.open(getOrder, headers);
+			const outcome = await call.send(text(value)).end().outcome;
+			const [message] = outcome.messages as [Uint8Array];
+			const payload = compressed ? gunzipSync(message) : message;
+			expect(orderOf(payload).id).toBe(value);
+		}
+	});
+});
+
+describe("the counts of calls", () => {
+	test("tell those that started, succeeded, failed and are in flight", async () => {
+		const { promise: never } = Promise.withResolvers<never>();
+		await using served = await serving({
+			getOrder: ({ value }) => {
+				if (value === "throw") throw new Error();
+				return value === "wait" ? never : {};
+			},
+		});
+		for (const value of ["a", "b", "throw"]) {
+			await served.client.open(getOrder).send(text(value)).end().outcome;
+		}
+		served.client.open(getOrder).send(text("wait")).end();
+		await served.client.open("/no.Such/method").end().outcome;
+		expect(served.server.snapshot().calls).toEqual({
+			started: 4,
+			succeeded: 2,
+			failed: 1,
+			inFlight: 1,
+		});
+	});
+});
