@@ -39,7 +39,10 @@ async function work(
 	const cpuBefore = cpuMs();
 	let units = 0;
 	const repeat = async (): Promise<void> => {
-		while (performance.now() - startedAt < ms) units += await step(client);
+		while (performance.now() - startedAt < ms) {
+			const done = await step(client);
+			units += done;
+		}
 	};
 	await Promise.all(Array.from({ length: inFlight }, repeat));
 	return {

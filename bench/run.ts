@@ -13,7 +13,7 @@ import type { Effort, Finding, Group } from "./group.ts";
 import { importTime } from "./import-time.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
-const THOROUGH: Effort = { rounds: 9, roundMs: 500, warmUpMs: 1500 };
+const THOROUGH: Effort = { rounds: 15, roundMs: 300, warmUpMs: 1500 };
 const QUICK: Effort = { rounds: 3, roundMs: 200, warmUpMs: 500 };
 
 /** The plugin's own, which speaks for itself. */
