@@ -83,7 +83,8 @@ export class RawCall {
 		});
 		stream.on("data", (chunk: Buffer) => this.#received(chunk));
 		stream.on("error", () => {});
-		this.outcome = once(stream, "close").then(() => {
+		const closed = new Promise((resolve) => stream.once("close", resolve));
+		this.outcome = closed.then(() => {
 			const last = trailers ?? headers;
 			const status = last?.["grpc-status"];
 			return {

@@ -1,0 +1,282 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import * as grpc from "@grpc/grpc-js";
+import { describe, expect, test, vi } from "vitest";
+import { RawClient } from "../../testdata/harness/raw-client.ts";
+import {
+	getOrder,
+	processOrders,
+	searchOrders,
+	serving,
+	text,
+	updateOrders,
+} from "../../testdata/harness/serving.ts";
+import { Server } from "./server.ts";
+import type { ServerOptions } from "./server-options.ts";
+
+/** A handler that the test opens, and that tells when it has begun. */
+function held() {
+	const begun = Promise.withResolvers<void>();
+	const open = Promise.withResolvers<void>();
+	const handler = async () => {
+		begun.resolve();
+		await open.promise;
+		return { id: "finished" };
+	};
+	return { handler, begun: begun.promise, open: open.resolve };
+}
+
+describe("options", () => {
+	test.each([
+		[
+			{ maxConcurentStreams: 1 },
+			"maxConcurentStreams: is not an option; did you mean maxConcurrentStreams?",
+		],
+		[{ interceptors: {} }, "interceptors: "],
+		[{ interceptors: ["x"] }, "interceptors[0]: "],
+		[{ readMaxBytes: -1 }, "readMaxBytes: "],
+		[{ writeMaxBytes: "1" }, "writeMaxBytes: "],
+		[{ maxConcurrentStreams: 0 }, "maxConcurrentStreams: "],
+		[{ compression: "br" }, "compression: "],
+		[{ health: 1 }, "health: "],
+		[{ handleSignals: 1 }, "handleSignals: "],
+		[{ handleSignals: { graceMs: -1 } }, "handleSignals.graceMs: "],
+		[{ handleSignals: { grace: 1 } }, "handleSignals.grace: is not an option"],
+		[{ onError: "x" }, "onError: "],
+		[{ tls: true }, "tls: "],
+		[[], "options: "],
+	])("%o are refused, and the message names the key", (options, message) => {
+		expect(() => new Server(options as ServerOptions)).toThrow(message);
+	});
+
+	test("that are undefined are as good as absent", () => {
+		const absent: ServerOptions = {
+			interceptors: undefined,
+			tls: undefined,
+			health: undefined,
+			handleSignals: undefined,
+			compression: undefined,
+			readMaxBytes: undefined,
+			writeMaxBytes: undefined,
+			maxConcurrentStreams: undefined,
+			onError: undefined,
+		};
+		expect(new Server(absent).snapshot()).toEqual(new Server().snapshot());
+	});
+
+	test("of shutdown are checked, too", () => {
+		const server = new Server();
+		expect(() => server.shutdown({ graceMs: -1 })).toThrow("graceMs: ");
+		expect(() => server.shutdown({ grace: 1 } as object)).toThrow(
+			"grace: is not an option; the options here are graceMs, propagationMs",
+		);
+	});
+});
+
+describe("maxConcurrentStreams", () => {
+	test("is what clients are told, 1000 by default", async () => {
+		for (const [options, expected] of [
+			[{ maxConcurrentStreams: 7 }, 7],
+			[{}, 1000],
+		] as const) {
+			await using served = await serving({ getOrder: () => ({}) }, options);
+			await once(served.client.session, "remoteSettings");
+			expect(served.client.session.remoteSettings).toMatchObject({
+				maxConcurrentStreams: expected,
+				maxHeaderListSize: 16_384,
+			});
+		}
+	});
+
+	test("keeps further calls waiting in their client", async () => {
+		const { handler, begun, open } = held();
+		await using served = await serving(
+			{ getOrder: handler },
+			{ maxConcurrentStreams: 1 },
+		);
+		await once(served.client.session, "remoteSettings");
+		const calls = [1, 2].map(() =>
+			served.client.open(getOrder).send(text("a")).end(),
+		);
+		await begun;
+		expect(served.server.snapshot().calls.started).toBe(1);
+		open();
+		for (const call of calls) expect((await call.outcome).status).toBe(0);
+		expect(served.server.snapshot().calls.started).toBe(2);
+	});
+});
+
+describe("shutdown", () => {
+	test("lets calls in flight finish, and takes no others", async () => {
+		const { handler, begun, open } = held();
+		await using served = await serving({ getOrder: handler });
+		const call = served.client.open(getOrder).send(text("a")).end();
+		await begun;
+		const goaway = once(served.client.session, "goaway");
+		const shutdown = served.server.shutdown();
+		await goaway;
+		expect(served.server.snapshot().state).toBe("shuttingDown");
+		const refused = connect(Number(served.address.split(":")[1]), "127.0.0.1");
+		const [error] = await once(refused, "error");
+		expect(error).toMatchObject({ code: "ECONNREFUSED" });
+		open();
+		expect((await call.outcome).status).toBe(0);
+		await shutdown;
+		expect(served.server.snapshot()).toMatchObject({
+			state: "shutDown",
+			addresses: [],
+			connections: 0,
+			calls: { started: 1, succeeded: 1, failed: 0, inFlight: 0 },
+		});
+	});
+
+	test("after graceMs the calls that are left fail with UNAVAILABLE, and their signals fire", async () => {
+		const reasons: unknown[] = [];
+		const wait = (_: unknown, { signal }: { signal: AbortSignal }) => {
+			signal.addEventListener("abort", () => reasons.push(signal.reason));
+			return new Promise<never>(() => {});
+		};
+		await using served = await serving({
+			getOrder: wait,
+			updateOrders: wait,
+			async *searchOrders(request, context) {
+				yield {};
+				await wait(request, context);
+			},
+			async *processOrders(request, context) {
+				yield {};
+				await wait(request, context);
+			},
+		});
+		const calls = [getOrder, searchOrders, updateOrders, processOrders].map(
+			(path) => served.client.open(path).send(text("a")),
+		);
+		for (const call of calls.slice(0, 2)) call.end();
+		await vi.waitFor(() =>
+			expect(served.server.snapshot().calls.inFlight).toBe(4),
+		);
+		await (calls[1] as { headers: Promise<unknown> }).headers;
+		await (calls[3] as { headers: Promise<unknown> }).headers;
+		const start = performance.now();
+		await served.server.shutdown({ graceMs: 100 });
+		expect(performance.now() - start).toBeGreaterThan(95);
+		for (const call of calls) {
+			expect(await call.outcome).toMatchObject({
+				status: 14,
+				message: "the server is shutting down",
+			});
+		}
+		expect(reasons).toHaveLength(4);
+		expect(reasons[0]).toMatchObject({ code: 14 });
+	});
+
+	test("cuts a client off that does not read its last answers", async () => {
+		await using served = await serving({
+			async *searchOrders() {
+				for (;;) yield { description: "x".repeat(1 << 20) };
+			},
+		});
+		const call = served.client.open(searchOrders).send(text("a")).end();
+		call.stream.pause();
+		await call.headers;
+		served.client.socket.pause();
+		await served.server.shutdown({ graceMs: 50 });
+		expect(served.server.snapshot().connections).toBe(0);
+	});
+
+	test("is one and the same, whoever asks, and however often", async () => {
+		const server = new Server();
+		await server.listen("127.0.0.1:0");
+		const first = server.shutdown({ graceMs: 5 });
+		expect(server.shutdown()).toBe(first);
+		await first;
+		expect(server.shutdown()).toBe(first);
+		expect(server[Symbol.asyncDispose]()).toBe(first);
+	});
+
+	test("is what `await using` does at its end", async () => {
+		let server: Server;
+		let port: number;
+		{
+			await using scoped = new Server();
+			server = scoped;
+			({ port } = await scoped.listen("127.0.0.1:0"));
+		}
+		expect(server.snapshot().state).toBe("shutDown");
+		const [error] = await once(connect(port, "127.0.0.1"), "error");
+		expect(error).toMatchObject({ code: "ECONNREFUSED" });
+	});
+
+	test("of a server that never listened, and of idle clients, takes no time", async () => {
+		await new Server().shutdown();
+		await using served = await serving({ getOrder: () => ({}) });
+		await served.client.open(getOrder).send(text("a")).end().outcome;
+		await using idle = new RawClient(served.address);
+		await once(idle.session, "remoteSettings");
+		const silent = connect(Number(served.address.split(":")[1]), "127.0.0.1");
+		silent.on("error", () => {});
+		await once(silent, "connect");
+		const start = performance.now();
+		await served.server.shutdown();
+		expect(performance.now() - start).toBeLessThan(2000);
+	});
+
+	test("leaves no listener of its own that accepts behind its back", async () => {
+		const server = new Server();
+		const listening = server.listen("127.0.0.1:0");
+		const shutdown = server.shutdown();
+		await expect(listening).rejects.toThrow(/has been shut down/);
+		await shutdown;
+		expect(server.snapshot().addresses).toEqual([]);
+	});
+
+	test("costs a grpc-js client no call: it is told to go, and what is in flight arrives", async () => {
+		const { handler, open } = held();
+		await using first = await serving({ getOrder: handler });
+		const client = new grpc.Client(
+			first.address,
+			grpc.credentials.createInsecure(),
+		);
+		const same = (bytes: Buffer): Buffer => bytes;
+		const call = (): Promise<Buffer | undefined> =>
+			new Promise((resolve, reject) =>
+				client.makeUnaryRequest(
+					getOrder,
+					same,
+					same,
+					Buffer.from(text("a")),
+					(error, response) => (error ? reject(error) : resolve(response)),
+				),
+			);
+		const calls = Array.from({ length: 50 }, call);
+		await vi.waitFor(() =>
+			expect(first.server.snapshot().calls.inFlight).toBe(50),
+		);
+		const shutdown = first.server.shutdown();
+		setImmediate(open);
+		expect(await Promise.all(calls)).toHaveLength(50);
+		await shutdown;
+		client.close();
+	});
+});
+
+describe("snapshot", () => {
+	test("is a copy that says what there is", async () => {
+		await using served = await serving({ getOrder: () => ({}) });
+		await served.client.open(getOrder).send(text("a")).end().outcome;
+		const snapshot = served.server.snapshot();
+		expect(snapshot).toEqual({
+			state: "serving",
+			addresses: [served.address],
+			services: ["grpc.health.v1.Health", "ecommerce.OrderManagement"],
+			serving: {
+				"": true,
+				"grpc.health.v1.Health": true,
+				"ecommerce.OrderManagement": true,
+			},
+			connections: 1,
+			calls: { started: 1, succeeded: 1, failed: 0, inFlight: 0 },
+		});
+		expect(structuredClone(snapshot)).toEqual(snapshot);
+	});
+});
