@@ -23,18 +23,23 @@ export function testPair(
 		}
 		const sessions = new Sessions(client, server);
 		afterAll(() => sessions.close());
-		const declare = (name: string, run: Case["run"], setup: Setup) => {
+		const declare = ({ name, waits, run }: Case, setup: Setup) => {
 			const because =
 				setup.gzip === "responses" && !server.compresses
 					? `${server.name} servers do not compress`
 					: deviation(client.name, server.name, name);
-			if (because) test.skip(`${name} (${because})`);
-			else test(name, async () => run(await sessions.open(setup)));
+			if (because !== undefined) {
+				test.skip(`${name} (${because})`);
+				return;
+			}
+			const options = waits ? { concurrent: true } : {};
+			test(name, options, async () => run(await sessions.open(setup)));
 		};
-		for (const { name, setup = {}, alsoOverTls, run } of cases) {
-			declare(name, run, setup);
-			if (alsoOverTls) {
-				declare(`${name}, over TLS`, run, { ...setup, tls: "server" });
+		for (const each of cases) {
+			declare(each, each.setup ?? {});
+			if (each.alsoOverTls) {
+				const name = `${each.name}, over TLS`;
+				declare({ ...each, name }, { ...each.setup, tls: "server" });
 			}
 		}
 	});

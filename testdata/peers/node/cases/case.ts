@@ -20,6 +20,8 @@ export interface Case {
 	readonly setup?: Setup;
 	/** Run it over TLS too. */
 	readonly alsoOverTls?: boolean;
+	/** It mostly waits, and may run together with its neighbours. */
+	readonly waits?: boolean;
 	run(session: Session): Promise<void>;
 }
 

@@ -35,6 +35,7 @@ export const deadlineCases: readonly Case[] = [
 		(method): Case => ({
 			name: `DEADLINE_EXCEEDED at the client, cancellation at the server: ${method}`,
 			alsoOverTls: method === "Unary",
+			waits: true,
 			async run(session) {
 				await succeed(session, { method: "Nothing" });
 				const key = randomUUID();
@@ -56,6 +57,7 @@ export const deadlineCases: readonly Case[] = [
 	),
 	{
 		name: "a deadline that passes after replies",
+		waits: true,
 		async run(session) {
 			await succeed(session, { method: "Nothing" });
 			for (const method of ["ServerStream", "BidiStream"]) {

@@ -1,4 +1,5 @@
-import { type Case, fail, instruct, succeed } from "./case.ts";
+import { expect } from "vitest";
+import { type Case, fail, instruct, type Session, succeed } from "./case.ts";
 
 const call = { method: "Unary", requests: [instruct({ replies: [1] })] };
 
@@ -12,17 +13,20 @@ export const tlsCases: readonly Case[] = [
 		},
 	},
 	{
-		name: "mutual TLS: a client without one is UNAVAILABLE",
+		name: "mutual TLS: a client without one is UNAVAILABLE at once",
 		setup: { tls: "missing client certificate" },
-		run: async (session) => {
-			await fail(session, call, 14);
-		},
+		run: failAtOnce,
 	},
 	{
-		name: "a server of an unknown authority is UNAVAILABLE",
+		name: "a server of an unknown authority is UNAVAILABLE at once",
 		setup: { tls: "unknown authority" },
-		run: async (session) => {
-			await fail(session, call, 14);
-		},
+		run: failAtOnce,
 	},
 ];
+
+/** And not only when some time limit of the client has passed. */
+async function failAtOnce(session: Session): Promise<void> {
+	const began = performance.now();
+	await fail(session, call, 14);
+	expect(performance.now() - began).toBeLessThan(3000);
+}
