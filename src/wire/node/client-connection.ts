@@ -16,6 +16,9 @@ import { toHeaderList } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
+/** Node refuses responses while a session holds more than this; its own 10 MB would be a few large requests under way. */
+const SESSION_MEMORY_MB = 1000;
+
 /** Speaks HTTP/2, as a client, over a socket that is connected. */
 export function clientConnection(
 	socket: Duplex,
@@ -25,6 +28,7 @@ export function clientConnection(
 }
 
 class NodeClientConnection implements ClientConnection {
+	readonly #socket: Duplex;
 	readonly #session: ClientHttp2Session;
 	#error: Error | undefined;
 	#lastStreamId = Number.POSITIVE_INFINITY;
@@ -36,7 +40,9 @@ class NodeClientConnection implements ClientConnection {
 		const session = connect("http://connected.invalid", {
 			createConnection: () => socket,
 			settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+			maxSessionMemory: SESSION_MEMORY_MB,
 		});
+		this.#socket = socket;
 		this.#session = session;
 		session.unref();
 		session.once("connect", () =>
@@ -56,7 +62,9 @@ class NodeClientConnection implements ClientConnection {
 		session.on("error", (error: Error) => {
 			this.#error ??= error;
 		});
-		session.once("close", () => listener.closed(this.#error));
+		session.once("close", () =>
+			listener.closed(this.#error ?? socket.errored ?? undefined),
+		);
 	}
 
 	open(headers: RawHeaders, listener: StreamListener): Stream {
@@ -88,8 +96,11 @@ class NodeClientConnection implements ClientConnection {
 
 	/** Why the connection is gone; undefined while it is not. */
 	get lossOf(): Error | undefined {
-		return this.#session.destroyed
-			? (this.#error ?? new Error("the peer closed the connection"))
+		// Where the socket closes first, the streams hear of it before the session is destroyed.
+		return this.#session.destroyed || this.#socket.destroyed
+			? (this.#error ??
+					this.#socket.errored ??
+					new Error("the peer closed the connection"))
 			: undefined;
 	}
 
