@@ -1,5 +1,10 @@
 /** The server half of homing: services, their lifecycle, their health. */
 
+export type {
+	Instance,
+	Registration,
+	Registry,
+} from "./discovery/registry.ts";
 export type * from "./generated.ts";
 export { onConnectRouter } from "./server/connect-router.ts";
 export type { CallCounts } from "./server/dispatcher.ts";

@@ -129,6 +129,26 @@ describe("Server.announce", () => {
 		});
 	});
 
+	test("a registry that never answers holds a shutdown up for 5 s", async () => {
+		const server = new Server();
+		await server.listen("127.0.0.1:0");
+		const registry = noting([], {
+			[Symbol.asyncDispose]: () => new Promise(() => {}),
+		});
+		await server.announce(registry, { name: "a" });
+		vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+		try {
+			const shutdown = server.shutdown();
+			await vi.advanceTimersByTimeAsync(4_999);
+			expect(server.snapshot().addresses).toHaveLength(1);
+			await vi.advanceTimersByTimeAsync(1);
+			expect(server.snapshot().addresses).toEqual([]);
+			await shutdown;
+		} finally {
+			vi.useRealTimers();
+		}
+	});
+
 	test("that is under way at shutdown is given up, or undone", async () => {
 		const log: string[] = [];
 		const server = new Server();

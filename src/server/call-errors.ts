@@ -73,6 +73,14 @@ export function malformedResponse({ output }: DescMethod): ConnectError {
 	);
 }
 
+/** Headers, trailers or the details of an error cannot be sent. */
+export function malformedStatus(method: DescMethod): ConnectError {
+	return new ConnectError(
+		`the metadata or the error details of ${pathOf(method)} cannot be sent`,
+		Code.Internal,
+	);
+}
+
 export function largeResponse(bytes: number, maxBytes: number): ConnectError {
 	return new ConnectError(
 		`the response has ${bytes} bytes, more than the limit of ${maxBytes}`,

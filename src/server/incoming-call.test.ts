@@ -286,6 +286,28 @@ describe("a handler that throws", () => {
 	});
 });
 
+describe("a handler whose error cannot be sent", () => {
+	test.each([
+		["a detail with a bad field", { desc: OrderSchema, value: { price: "x" } }],
+		["a detail that is none", undefined],
+	])("%s: INTERNAL, and onError hears why", async (_, detail) => {
+		const onError = vi.fn();
+		const fail = () => {
+			throw new ConnectError("no", Code.NotFound, undefined, [detail as never]);
+		};
+		await using served = await serving(
+			{ getOrder: async () => fail(), searchOrders: fail },
+			{ onError },
+		);
+		for (const path of [getOrder, searchOrders]) {
+			const call = served.client.open(path).send(text("a")).end();
+			expect((await call.outcome).status).toBe(13);
+		}
+		expect(onError).toHaveBeenCalledTimes(2);
+		expect(served.server.snapshot().calls.inFlight).toBe(0);
+	});
+});
+
 describe("a handler that returns what is no response", () => {
 	test("fails the call with INTERNAL, and onError hears why", async () => {
 		const onError = vi.fn();

@@ -1,5 +1,5 @@
 import { type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../policy/clock.ts";
 import type {
 	RawHeaders,
@@ -19,6 +19,7 @@ import {
 	largeResponse,
 	malformedRequest,
 	malformedResponse,
+	malformedStatus,
 	wrongNumber,
 } from "./call-errors.ts";
 import { CallLifetime } from "./call-lifetime.ts";
@@ -210,7 +211,11 @@ export class IncomingCall
 
 	#answer(response: unknown): void {
 		if (this.#over) return;
-		if (this.#write(response) !== undefined) this.#finish(undefined);
+		try {
+			if (this.#write(response) !== undefined) this.#finish(undefined);
+		} catch (thrown) {
+			this.#fail(thrown);
+		}
 	}
 
 	async #answerAll(output: unknown): Promise<void> {
@@ -273,9 +278,17 @@ export class IncomingCall
 
 	/** The handler has ended. */
 	#finish(error: ConnectError | undefined): void {
-		if (hasAny(this.header)) this.#wire.respond(this.header);
-		this.#wire.finish(error, this.trailer);
-		this.#end(error?.code);
+		let code = error?.code;
+		try {
+			if (hasAny(this.header)) this.#wire.respond(this.header);
+			this.#wire.finish(error, this.trailer);
+		} catch (thrown) {
+			// Such as details that are no valid messages.
+			this.#host.report(thrown, this.method);
+			this.#wire.finish(malformedStatus(this.method), undefined);
+			code = Code.Internal;
+		}
+		this.#end(code);
 		this.lifetime.complete();
 		void this.#requests?.return();
 	}

@@ -217,6 +217,26 @@ describe("interceptors", () => {
 		expect(names).toEqual([OrderSchema.typeName]);
 	});
 
+	test("that return no proper response fail the call, and nothing else", async () => {
+		const onError = vi.fn();
+		const answers = [
+			undefined,
+			{ stream: false, message: {} },
+			{ stream: false, message: undefined, header: {}, trailer: {} },
+		];
+		const broken: Interceptor = () => async () => answers.pop() as never;
+		await using served = await serving(orders, {
+			interceptors: [broken],
+			onError,
+		});
+		for (let count = answers.length; count > 0; count--) {
+			const call = served.client.open(getOrder).send(text("a")).end();
+			expect((await call.outcome).status).not.toBeUndefined();
+		}
+		expect(served.server.snapshot().calls.inFlight).toBe(0);
+		expect(onError).toHaveBeenCalled();
+	});
+
 	test("leave the deadline in force, and a stream its end", async () => {
 		const cleanedUp = Promise.withResolvers<void>();
 		const idle: Interceptor = (next) => (request) => next(request);

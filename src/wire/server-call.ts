@@ -61,12 +61,12 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	/** Sends the response headers, with metadata. Only the first time it is called. */
 	respond(metadata: Headers | undefined): void {
 		if (this.#state !== "open") return;
-		this.#state = "responding";
 		const headers = responseHeaders(this.#terms.contentType);
 		if (this.#terms.responseEncoding !== undefined) {
 			headers.push("grpc-encoding", this.#terms.responseEncoding);
 		}
 		if (metadata !== undefined) appendMetadata(headers, metadata, undefined);
+		this.#state = "responding";
 		this.#stream.respond(headers);
 	}
 
