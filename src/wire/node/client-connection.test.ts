@@ -275,9 +275,10 @@ describe("a request", () => {
 			if (headers["x-stuck"] === undefined) answer(stream);
 		});
 		const { connection } = await open(server.address);
-		for (let i = 0; i < 8; i++) {
+		const upload = Buffer.alloc(4 << 20);
+		for (let i = 0; i < 300; i++) {
 			const { stream } = exchange(connection, [...POST, "x-stuck", "1"]);
-			stream.end(Buffer.alloc(4 << 20));
+			stream.end(upload);
 			await call(connection);
 			stream.reset(Http2Code.CANCEL);
 		}

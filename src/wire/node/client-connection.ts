@@ -14,10 +14,8 @@ import {
 } from "../connection.ts";
 import { toHeaderList } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
+import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
-
-/** Node refuses responses while a session holds more than this; its own 10 MB would be a few large requests under way. */
-const SESSION_MEMORY_MB = 1000;
 
 /** Speaks HTTP/2, as a client, over a socket that is connected. */
 export function clientConnection(

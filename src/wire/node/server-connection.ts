@@ -12,6 +12,7 @@ import type {
 } from "../connection.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
+import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
 /** What a server's connection tells its owner. */
@@ -28,9 +29,6 @@ export interface ServerConnectionOptions {
 	/** Bytes of all names and values of a request's headers, with 32 for each (RFC 9113 section 6.5.2). */
 	readonly maxHeaderListSize: number;
 }
-
-/** Node refuses streams while a session holds more than this; its own 10 MB would be two responses of some size. */
-const SESSION_MEMORY_MB = 1000;
 
 /**
  * Resets per second that a connection may bring before it is taken for an attack (CVE-2023-44487). Node's own 33 would
