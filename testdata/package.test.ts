@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
 	type Compilation,
@@ -12,9 +13,10 @@ import {
 import { goldenCases, testdata } from "./harness/golden.ts";
 import { type PluginBundle, pluginBundle } from "./harness/plugin-bundle.ts";
 import { installedProject, type Project } from "./harness/project.ts";
-import { type Requests, recordRequests, root } from "./harness/requests.ts";
+import { recordRequests, root } from "./harness/requests.ts";
 import { tool } from "./harness/tool.ts";
 
+const running = await casesWith("run.ts");
 let project: Project;
 let bundle: PluginBundle;
 
@@ -28,21 +30,20 @@ afterAll(async () => {
 });
 
 describe("generated code", () => {
-	const cases = new Map<string, Requests>();
+	const cases = new Map<string, CodeGeneratorRequest>();
 	const loadable = new Map<Compilation, string[]>();
 
 	beforeAll(async () => {
-		for (const golden of await goldenCases()) {
-			if (existsSync(join(testdata, golden, "types.ts"))) {
-				cases.set(golden, await recordRequests(join(testdata, golden)));
-			}
+		for (const golden of await casesWith("types.ts")) {
+			const { all } = await recordRequests(join(testdata, golden), ["all"]);
+			cases.set(golden, all);
 		}
 		for (const compilation of compilations) {
 			const directory = join(project.directory, compilation.name);
 			const paths: string[] = [];
-			for (const [golden, { all }] of cases) {
+			for (const [golden, request] of cases) {
 				paths.push(
-					...(await writeCase(directory, golden, compilation, all, bundle)),
+					...(await writeCase(directory, golden, compilation, request, bundle)),
 				);
 			}
 			loadable.set(compilation, paths);
@@ -60,18 +61,25 @@ describe("generated code", () => {
 			},
 		);
 
-		it.runIf(compilation.loads)("is loaded by Node as it is", async () => {
-			const paths = loadable.get(compilation) ?? [];
-			expect(paths.length).toBeGreaterThan(20);
-			const main = join(project.directory, "load.mjs");
-			await writeFile(
-				main,
-				paths
-					.map((path) => `await import("${pathToFileURL(path)}");\n`)
-					.join(""),
-			);
-			await project.run(process.execPath, main);
-		});
+		if (compilation.loads) {
+			it("is loaded by Node as it is", async () => {
+				const paths = loadable.get(compilation) ?? [];
+				expect(paths.length).toBeGreaterThan(20);
+				const main = join(project.directory, "load.mjs");
+				await writeFile(
+					main,
+					paths
+						.map((path) => `await import("${pathToFileURL(path)}");\n`)
+						.join(""),
+				);
+				await project.run(process.execPath, main);
+			});
+		}
+	});
+
+	it.for(running)("runs on the runtime: %s", async (golden) => {
+		const run = join(project.directory, "nodenext-ts", golden, "run.ts");
+		await project.run(process.execPath, run);
 	});
 });
 
@@ -129,6 +137,44 @@ describe("the installed plugin", () => {
 			await generated(join(services, "gen")),
 		);
 	});
+});
+
+async function casesWith(program: string): Promise<string[]> {
+	const cases = await goldenCases();
+	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
+}
+
+it("brings the options that generated messages import", async () => {
+	const proto = join(project.directory, "with-options");
+	const golden = join(testdata, "policies-in-the-proto");
+	await cp(join(golden, "policies.proto"), join(proto, "policies.proto"));
+	await cp(
+		join(project.directory, "node_modules/homing/proto/homing"),
+		join(proto, "homing"),
+		{ recursive: true },
+	);
+	await writeFile(
+		join(project.directory, "buf.gen.yaml"),
+		JSON.stringify({
+			version: "v2",
+			inputs: [{ directory: "with-options" }],
+			plugins: [
+				{
+					local: "protoc-gen-es",
+					out: "with-options",
+					opt: [
+						"target=js",
+						"import_extension=js",
+						"map_imports=homing/options.proto:homing/options",
+					],
+				},
+			],
+		}),
+	);
+	await project.run("buf", "generate", "--path", "with-options/policies.proto");
+	const messages = join(proto, "policies_pb.js");
+	expect(await readFile(messages, "utf8")).toContain('from "homing/options/');
+	await project.run(process.execPath, messages);
 });
 
 /** With which the code in the repository is generated. */

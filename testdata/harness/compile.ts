@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -94,7 +95,7 @@ const { protocGenEs }: { protocGenEs: EsPlugin } = createRequire(
 )("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js");
 
 /**
- * Writes the output of both plugins, and the case's `types.ts` beside it.
+ * Writes the output of both plugins, and the case's programs beside it.
  * Resolves with the paths of what homing generated that can be loaded.
  */
 export async function writeCase(
@@ -123,12 +124,17 @@ export async function writeCase(
 	]) {
 		await write(join(directory, golden, "gen", path), content);
 	}
-	const types = await readFile(join(testdata, golden, "types.ts"), "utf8");
 	const extension = importExtension === "none" ? "" : `.${importExtension}`;
-	await write(
-		join(directory, golden, "types.ts"),
-		types.replace(/(from "\.\/gen\/.*)\.js";/g, `$1${extension}";`),
-	);
+	for (const program of ["types.ts", "run.ts"]) {
+		const path = join(testdata, golden, program);
+		if (existsSync(path)) {
+			const source = await readFile(path, "utf8");
+			await write(
+				join(directory, golden, program),
+				source.replace(/(from "\.\/gen\/.*)\.js";/g, `$1${extension}";`),
+			);
+		}
+	}
 	return [...services.keys()]
 		.filter((path) => !path.endsWith(".d.ts"))
 		.map((path) => join(directory, golden, "gen", path));

@@ -29,7 +29,10 @@ export interface Requests {
 }
 
 /** Runs `buf generate` over the protos of a directory, which may import homing/options.proto. */
-export async function recordRequests(protos: string): Promise<Requests> {
+export async function recordRequests(
+	protos: string,
+	strategies: readonly ("all" | "directory")[] = ["all", "directory"],
+): Promise<Requests> {
 	const workspace = await mkdtemp(join(tmpdir(), "homing-requests-"));
 	try {
 		await cp(protos, join(workspace, "protos"), { recursive: true });
@@ -48,7 +51,7 @@ export async function recordRequests(protos: string): Promise<Requests> {
 			JSON.stringify({
 				version: "v2",
 				inputs: [{ directory: "protos" }],
-				plugins: ["all", "directory"].map((strategy) => ({
+				plugins: strategies.map((strategy) => ({
 					local: [
 						process.execPath,
 						join(root, "testdata/harness/record-request.ts"),
