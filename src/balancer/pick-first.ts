@@ -19,11 +19,16 @@ type Candidate = ReturnType<BalancerHelper["createSubchannel"]>;
 class PickFirst implements Balancer {
 	readonly #helper: BalancerHelper;
 	/** In the order of preference. */
-	#endpoints = new Map<string, Endpoint>();
-	#candidates = new Map<string, Candidate>();
+	#endpoints: ReadonlyMap<string, Endpoint> = new Map();
+	readonly #candidates = new Map<string, Candidate>();
+	/** Those that have failed since the last connection: a round is over when all have. */
+	readonly #failed = new Set<string>();
 	#chosen: string | undefined;
-	#lastError: Error | undefined;
+	/** The chosen one was lost, and no call has come since. */
+	#idle = false;
+	/** gRPC: once in failure, a channel reports it until a connection is ready. */
 	#failing = false;
+	#lastError = new Error("no connection has been tried yet");
 
 	constructor(helper: BalancerHelper) {
 		this.#helper = helper;
@@ -31,95 +36,93 @@ class PickFirst implements Balancer {
 
 	update(endpoints: readonly Endpoint[]): void {
 		this.#endpoints = byKey(endpoints);
+		if (this.#idle) return;
 		if (this.#chosen !== undefined && this.#endpoints.has(this.#chosen)) return;
 		this.#chosen = undefined;
-		this.#dropAllBut(undefined);
-		this.#connectTo(0);
+		this.#drop((key) => !this.#endpoints.has(key));
+		this.#connect();
 	}
 
 	exitIdle(): void {
-		if (this.#candidates.size === 0) this.#connectTo(0);
-		else if (this.#chosen !== undefined) {
-			this.#candidates.get(this.#chosen)?.connect();
-		}
+		if (!this.#idle) return;
+		this.#idle = false;
+		this.#connect();
 	}
 
 	close(): void {
-		this.#dropAllBut(undefined);
+		this.#drop(() => true);
 	}
 
-	/** Tries the endpoint at `index`; behind the last, the channel has failed. */
-	#connectTo(index: number): void {
-		const entry = [...this.#endpoints][index];
-		if (entry === undefined) {
-			this.#failing = true;
-			this.#publish("transientFailure");
+	/** Connects to the first endpoint that has not failed; when all have, to each as its backoff ends. */
+	#connect(): void {
+		for (const [key, endpoint] of this.#endpoints) {
+			if (this.#failed.has(key)) continue;
+			const candidate =
+				this.#candidates.get(key) ?? this.#candidate(key, endpoint);
+			this.#publish();
+			candidate.connect();
 			return;
 		}
-		const [key, endpoint] = entry;
-		const known = this.#candidates.get(key);
-		if (known !== undefined) {
-			known.connect();
-			return;
-		}
+		this.#failing = true;
+		this.#publish();
+		for (const candidate of this.#candidates.values()) candidate.connect();
+	}
+
+	#candidate(key: string, endpoint: Endpoint): Candidate {
 		const candidate: Candidate = this.#helper.createSubchannel(
 			endpoint,
 			(state, error) => {
-				if (this.#candidates.get(key) !== candidate) return;
-				this.#heard(key, index, state, error);
+				if (this.#candidates.get(key) === candidate) {
+					this.#heard(key, state, error);
+				}
 			},
 		);
 		this.#candidates.set(key, candidate);
-		this.#publish("connecting");
-		candidate.connect();
+		return candidate;
 	}
 
-	#heard(
-		key: string,
-		index: number,
-		state: ChannelState,
-		error: Error | undefined,
-	): void {
+	#heard(key: string, state: ChannelState, error: Error | undefined): void {
 		if (error !== undefined) this.#lastError = error;
 		if (state === "ready") {
-			this.#failing = false;
-			this.#chosen = key;
-			this.#dropAllBut(key);
-			this.#publish("ready");
+			this.#choose(key);
+		} else if (state === "transientFailure") {
+			this.#failed.add(key);
+			this.#connect();
 		} else if (state === "idle" && this.#chosen === key) {
 			this.#chosen = undefined;
-			this.#dropAllBut(undefined);
+			this.#drop(() => true);
+			this.#idle = true;
 			this.#helper.publish("idle", waitPicker);
 		} else if (state === "idle" && this.#failing) {
-			// Its backoff is over: try it again.
+			// Its backoff is over.
 			this.#candidates.get(key)?.connect();
-		} else if (state === "transientFailure" && !this.#failing) {
-			this.#connectTo(index + 1);
-		} else if (state === "transientFailure") {
-			this.#publish("transientFailure");
 		}
 	}
 
-	#publish(state: "connecting" | "ready" | "transientFailure"): void {
-		const chosen =
-			this.#chosen === undefined
-				? undefined
-				: this.#candidates.get(this.#chosen);
-		if (state === "ready" && chosen !== undefined) {
-			this.#helper.publish("ready", subchannelPicker(chosen));
-		} else if (this.#failing) {
-			const error =
-				this.#lastError ?? new Error("no endpoint could be reached");
-			this.#helper.publish("transientFailure", failPicker(error));
+	#choose(chosen: string): void {
+		this.#chosen = chosen;
+		this.#failing = false;
+		this.#drop((key) => key !== chosen);
+		this.#failed.clear();
+		const subchannel = this.#candidates.get(chosen) as Candidate;
+		this.#helper.publish("ready", subchannelPicker(subchannel));
+	}
+
+	/** While there is no connection. */
+	#publish(): void {
+		if (this.#failing) {
+			const picker = failPicker(this.#lastError);
+			this.#helper.publish("transientFailure", picker);
 		} else {
 			this.#helper.publish("connecting", waitPicker);
 		}
 	}
 
-	#dropAllBut(kept: string | undefined): void {
+	#drop(unwanted: (key: string) => boolean): void {
 		for (const [key, candidate] of this.#candidates) {
-			if (key === kept) continue;
+			if (!unwanted(key)) continue;
 			this.#candidates.delete(key);
+			this.#failed.delete(key);
 			candidate.shutdown();
 		}
 	}

@@ -1,0 +1,36 @@
+import { describe, expect, test } from "vitest";
+import { byKey, endpointKey } from "./endpoint-key.ts";
+
+describe("endpointKey", () => {
+	test("is the same whatever weight and zone are", () => {
+		expect(endpointKey({ address: "a:1", weight: 2, zone: "x" })).toBe(
+			endpointKey({ address: "a:1" }),
+		);
+	});
+
+	test("is the same in whatever order the attributes are", () => {
+		expect(
+			endpointKey({ address: "a:1", attributes: { x: "1", y: "2" } }),
+		).toBe(endpointKey({ address: "a:1", attributes: { y: "2", x: "1" } }));
+	});
+
+	test("tells addresses, lists of them and attributes apart", () => {
+		const keys = [
+			{ address: "a:1" },
+			{ address: "b:1" },
+			{ address: ["a:1", "b:1"] },
+			{ address: ["b:1", "a:1"] },
+			{ address: "a:1", attributes: { x: "1" } },
+			{ address: "a:1", attributes: { x: "2" } },
+			{ address: '["a:1"]' },
+		].map(endpointKey);
+		expect(new Set(keys).size).toBe(keys.length);
+	});
+});
+
+test("byKey keeps the order, and the first of those with the same key", () => {
+	const first = { address: "a:1", weight: 1 };
+	const other = { address: "b:1" };
+	const map = byKey([first, other, { address: "a:1", weight: 5 }]);
+	expect([...map.values()]).toEqual([first, other]);
+});

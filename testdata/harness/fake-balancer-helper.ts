@@ -1,0 +1,120 @@
+import type {
+	BalancerHelper,
+	ChannelState,
+	Pick,
+	Picker,
+	PickInfo,
+	Subchannel,
+} from "../../src/balancer/balancer.ts";
+import type { Endpoint } from "../../src/discovery/resolver.ts";
+import { EchoService } from "../services/gen/echo/echo_pb.ts";
+
+/** A subchannel that is in whatever state a test puts it. */
+export class FakeSubchannel implements Subchannel {
+	readonly endpoint: Endpoint;
+	/** How often it was told to connect while it could. */
+	attempts = 0;
+	readonly #onState: (state: ChannelState, error?: Error) => void;
+	#state: ChannelState = "idle";
+
+	constructor(
+		endpoint: Endpoint,
+		onState: (state: ChannelState, error?: Error) => void,
+	) {
+		this.endpoint = endpoint;
+		this.#onState = onState;
+	}
+
+	get state(): ChannelState {
+		return this.#state;
+	}
+
+	connect(): void {
+		if (this.#state !== "idle") return;
+		this.attempts += 1;
+		this.becomes("connecting");
+	}
+
+	shutdown(): void {
+		if (this.#state !== "shutdown") this.becomes("shutdown");
+	}
+
+	becomes(state: ChannelState, error?: Error): void {
+		this.#state = state;
+		this.#onState(state, error);
+	}
+
+	fails(message: string): void {
+		this.becomes("transientFailure", new Error(message));
+	}
+}
+
+/** What a channel lends a balancer, and what the balancer has done with it. */
+export class FakeBalancerHelper implements BalancerHelper {
+	/** Every subchannel ever made, in order. */
+	readonly made: FakeSubchannel[] = [];
+	/** The states published, a repeated one once. */
+	readonly states: ChannelState[] = [];
+	picker: Picker | undefined;
+	random: () => number = () => 0;
+	now: () => number = () => 0;
+
+	createSubchannel(
+		endpoint: Endpoint,
+		onState: (state: ChannelState, error?: Error) => void,
+	): FakeSubchannel {
+		const subchannel = new FakeSubchannel(endpoint, onState);
+		this.made.push(subchannel);
+		return subchannel;
+	}
+
+	publish(state: ChannelState, picker: Picker): void {
+		if (this.states.at(-1) !== state) this.states.push(state);
+		this.picker = picker;
+	}
+
+	/** The newest subchannel of that address. */
+	of(address: string): FakeSubchannel {
+		const found = this.made.findLast(
+			({ endpoint }) => endpoint.address === address,
+		);
+		if (found === undefined) throw new Error(`no subchannel of ${address}`);
+		return found;
+	}
+
+	/** The addresses of the subchannels that are not shut down. */
+	get alive(): Endpoint["address"][] {
+		return this.made
+			.filter(({ state }) => state !== "shutdown")
+			.map(({ endpoint }) => endpoint.address);
+	}
+
+	pick(): Pick {
+		if (this.picker === undefined) throw new Error("nothing was published");
+		return this.picker.pick(anyCall);
+	}
+
+	/** The address that the next call goes to, or what becomes of it instead. */
+	next(): string {
+		const pick = this.pick();
+		switch (pick.kind) {
+			case "subchannel":
+				return String(pick.subchannel.endpoint.address);
+			case "wait":
+				return "wait";
+			default:
+				return `${pick.kind}: ${pick.error.message}`;
+		}
+	}
+}
+
+export const anyCall: PickInfo = {
+	method: EchoService.method.echo,
+	hashKey: undefined,
+	header: new Headers(),
+	tried: new Set(),
+};
+
+export function endpoints(...addresses: string[]): Endpoint[] {
+	return addresses.map((address) => ({ address }));
+}
