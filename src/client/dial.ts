@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls } from "node:tls";
 import { type Address, formatAddress } from "../discovery/address.ts";
+import { explainTls } from "./tls-errors.ts";
 import type { TlsOptions, TlsSource } from "./tls-options.ts";
 
 /** Connects to one address; rejects with the signal's reason when it fires. */
@@ -29,7 +30,7 @@ export function tlsDialer(source: TlsSource, serverName: string): Dial {
 		try {
 			await settled(socket, "secureConnect", signal);
 		} catch (error) {
-			throw explained(error as NodeError, address, name);
+			throw explainTls(error as Error, formatAddress(address), name);
 		}
 		if (socket.alpnProtocol !== "h2") {
 			socket.destroy();
@@ -40,8 +41,6 @@ export function tlsDialer(source: TlsSource, serverName: string): Dial {
 		return socket;
 	};
 }
-
-type NodeError = Error & { code?: string; library?: string };
 
 function whereOf(
 	address: Address,
@@ -100,40 +99,3 @@ function settled<S extends Socket>(
 		if (signal.aborted) abort();
 	});
 }
-
-/** What a TLS error means for the one who has to mend it. */
-function explained(error: NodeError, address: Address, name: string): Error {
-	const at = formatAddress(address);
-	const because = (text: string): Error =>
-		new Error(`${text} (${error.message})`, { cause: error });
-	if (
-		error.code === "ERR_SSL_WRONG_VERSION_NUMBER" ||
-		error.code === "EPROTO"
-	) {
-		return because(`${at} does not speak TLS: is it a plaintext server?`);
-	}
-	if (error.code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-		return because(
-			`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
-		);
-	}
-	if (error.code === "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED") {
-		return because(
-			`${at} asks for a client certificate: set tls.cert and tls.key`,
-		);
-	}
-	if (error.code !== undefined && CERTIFICATE_ERRORS.has(error.code)) {
-		return because(
-			`the certificate of ${at} is not trusted: set tls.ca to the authority that issued it`,
-		);
-	}
-	return error;
-}
-
-const CERTIFICATE_ERRORS: ReadonlySet<string> = new Set([
-	"DEPTH_ZERO_SELF_SIGNED_CERT",
-	"SELF_SIGNED_CERT_IN_CHAIN",
-	"UNABLE_TO_GET_ISSUER_CERT",
-	"UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-	"UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-]);

@@ -10,6 +10,9 @@ export interface ResolutionListener {
 	reported(error: Error): void;
 }
 
+/** From one watch of a resolver that returns to the next, in milliseconds, however often connections are lost. */
+const AGAIN_MS = 1000;
+
 /** Watches one resolver, and watches again after an error (with backoff) or, after a return, on refresh. */
 export class ResolutionWatch {
 	readonly #resolver: Resolver;
@@ -50,6 +53,7 @@ export class ResolutionWatch {
 	async #run(): Promise<void> {
 		const { signal } = this.#abort;
 		while (!signal.aborted) {
+			const startedAt = this.#clock.now();
 			try {
 				for await (const resolution of this.#resolver.watch({
 					signal,
@@ -61,6 +65,9 @@ export class ResolutionWatch {
 					this.#listener.resolved(resolution);
 				}
 				if (!signal.aborted) await this.#nextRefresh();
+				if (!signal.aborted) {
+					await this.#wait(startedAt + AGAIN_MS - this.#clock.now());
+				}
 			} catch (error) {
 				if (signal.aborted) return;
 				this.#listener.failed(
@@ -78,6 +85,7 @@ export class ResolutionWatch {
 	}
 
 	#wait(ms: number): Promise<void> {
+		if (ms <= 0) return Promise.resolve();
 		return new Promise((resolve) => {
 			const timer = this.#clock.afterIdle(ms, resolve);
 			this.#retry = { timer, resume: resolve };

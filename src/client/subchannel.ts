@@ -12,6 +12,7 @@ import type {
 import { clientConnection } from "../wire/node/client-connection.ts";
 import { Backoff } from "./backoff.ts";
 import type { Dial } from "./dial.ts";
+import { explainTls } from "./tls-errors.ts";
 
 /** What a subchannel needs of its channel. */
 export interface SubchannelSetting {
@@ -210,6 +211,9 @@ function joined(errors: readonly unknown[]): Error {
 /** Said of a connection that was lost before it was one. */
 function notHttp2(address: Address, error: Error | undefined): Error {
 	const at = formatAddress(address);
+	// A server may refuse our certificate only after it has shown its own (RFC 8446 section 4.4.2.4).
+	const refused = error && explainTls(error, at, "");
+	if (refused !== undefined && refused !== error) return refused;
 	return new Error(
 		error === undefined || /ECONNRESET|EPIPE/.test(error.message)
 			? `${at} closed the connection before any HTTP/2: is it a TLS server, reached without \`tls\`?`

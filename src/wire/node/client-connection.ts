@@ -60,9 +60,17 @@ class NodeClientConnection implements ClientConnection {
 		session.on("error", (error: Error) => {
 			this.#error ??= error;
 		});
-		session.once("close", () =>
-			listener.closed(this.#error ?? socket.errored ?? undefined),
-		);
+		let told = false;
+		const closed = (): void => {
+			if (!told) listener.closed(this.#error);
+			told = true;
+		};
+		session.once("close", closed);
+		// A socket that fails before the peer's SETTINGS have arrived closes no session.
+		socket.once("error", (error: Error) => {
+			this.destroy(error);
+			if (this.#openStreams === 0) closed();
+		});
 	}
 
 	open(headers: RawHeaders, listener: StreamListener): Stream {

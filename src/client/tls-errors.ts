@@ -1,0 +1,37 @@
+/**
+ * What a TLS error means for the one who has to mend it; an error that is not of TLS is returned as it is.
+ *
+ * @param at the address, for the message
+ * @param name what the certificate had to be made out to
+ */
+export function explainTls(
+	error: Error & { code?: string },
+	at: string,
+	name: string,
+): Error {
+	const because = (text: string): Error =>
+		new Error(`${text} (${error.message})`, { cause: error });
+	switch (error.code) {
+		case "EPROTO":
+		case "ERR_SSL_WRONG_VERSION_NUMBER":
+			return because(`${at} does not speak TLS: is it a plaintext server?`);
+		case "ERR_TLS_CERT_ALTNAME_INVALID":
+			return because(
+				`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
+			);
+		case "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED":
+			return because(
+				`${at} asks for a client certificate: set tls.cert and tls.key`,
+			);
+		case "DEPTH_ZERO_SELF_SIGNED_CERT":
+		case "SELF_SIGNED_CERT_IN_CHAIN":
+		case "UNABLE_TO_GET_ISSUER_CERT":
+		case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+		case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+			return because(
+				`the certificate of ${at} is not trusted: set tls.ca to the authority that issued it`,
+			);
+		default:
+			return error;
+	}
+}
