@@ -131,7 +131,7 @@ export class MessageReader {
 		const flag = frame[0] as number;
 		const payload = frame.subarray(PREFIX_BYTES);
 		if (flag === 0) {
-			this.#owner.message(payload);
+			this.#owner.message(asBytes(payload));
 		} else if (flag !== 1) {
 			this.#fail(
 				Code.Internal,
@@ -152,7 +152,7 @@ export class MessageReader {
 				this.#failInflating(error);
 				return;
 			}
-			this.#owner.message(message);
+			this.#owner.message(asBytes(message));
 		} else {
 			void this.#inflate(payload);
 		}
@@ -164,7 +164,7 @@ export class MessageReader {
 		try {
 			const message = await inflate(payload, this.#maxBytes);
 			if (this.#state !== "inflating") return;
-			this.#owner.message(message);
+			this.#owner.message(asBytes(message));
 		} catch (error) {
 			if (this.#state === "inflating") this.#failInflating(error);
 			return;
@@ -208,4 +208,9 @@ export class MessageReader {
 		this.stop();
 		this.#owner.malformed(code, message);
 	}
+}
+
+/** The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other. */
+function asBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+	return new Uint8Array(buffer, byteOffset, length);
 }
