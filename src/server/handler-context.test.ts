@@ -69,6 +69,11 @@ describe("a handler's context", () => {
 		expect(context.values).toBe(context.values);
 	});
 
+	test("has a signal that has fired, when it is first asked for after the call", async () => {
+		const context = await contextOf();
+		expect(context.signal.aborted).toBe(true);
+	});
+
 	test("makes no Headers and no AbortController for a handler that asks for none", async () => {
 		await using served = await serving({
 			getOrder: () => ({}),

@@ -14,7 +14,11 @@ import {
 	textOf,
 	updateOrders,
 } from "../../testdata/harness/serving.ts";
-import { OrderSchema } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import {
+	OrderManagement,
+	OrderSchema,
+} from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { IncomingCall } from "./incoming-call.ts";
 
 /** A promise that a test settles. */
 function gate(): PromiseWithResolvers<void> {
@@ -412,6 +416,71 @@ describe("deadlines", () => {
 		expect(outcome).toMatchObject({ messages: [{}], status: 4 });
 		late.resolve();
 		await cleanedUp.promise;
+	});
+
+	test("a handler that ends after its deadline is no news: the call has ended once", async () => {
+		const late = gate();
+		const ended = vi.fn();
+		await using served = await serving({
+			getOrder: async () => {
+				await late.promise;
+				ended();
+				return {};
+			},
+			// biome-ignore lint/correctness/useYield: it is too late for that
+			async *searchOrders() {
+				await late.promise;
+				ended();
+			},
+		});
+		for (const path of [getOrder, searchOrders]) {
+			const call = served.client.open(path, { "grpc-timeout": "20m" });
+			expect((await call.send(text("a")).end().outcome).status).toBe(4);
+		}
+		late.resolve();
+		await vi.waitFor(() => expect(ended).toHaveBeenCalledTimes(2));
+		await new Promise((resolve) => setImmediate(resolve));
+		expect(served.server.snapshot().calls).toEqual({
+			started: 2,
+			succeeded: 0,
+			failed: 2,
+			inFlight: 0,
+		});
+	});
+
+	test("a client that leaves at its deadline, before the server's own timer fires, has passed it", () => {
+		let now = 0;
+		const call = new IncomingCall(
+			{
+				clock: {
+					now: () => now,
+					after: () => undefined,
+					afterIdle: () => undefined,
+					cancel: () => {},
+				},
+				writeMaxBytes: 0,
+				started: () => {},
+				ended: () => {},
+				report: () => {},
+			},
+			{ method: OrderManagement.method.getOrder, handle: () => never },
+			{
+				stream: { listen: () => {} } as never,
+				headers: [],
+				head: {} as never,
+				terms: {
+					contentType: "application/grpc",
+					requestEncoding: undefined,
+					responseEncoding: undefined,
+					readMaxBytes: 0,
+				},
+				timeoutMs: 50,
+				peer: { address: "unix:" },
+			},
+		);
+		now = 50;
+		call.left({ code: 8, processed: true, cause: undefined });
+		expect(call.lifetime.reason?.code).toBe(Code.DeadlineExceeded);
 	});
 
 	test("a client that does not read what it was sent is cut off at its deadline", async () => {

@@ -257,7 +257,7 @@ export class IncomingCall
 		return this.#wire.write(bytes);
 	}
 
-	/** Resolves when there is room to write again, and when the call is over. */
+	/** Resolves when there is room to write again: never, when the call is over before. */
 	#room(): Promise<void> {
 		return new Promise((resolve) => {
 			this.#proceed = resolve;
@@ -305,7 +305,6 @@ export class IncomingCall
 			this.lifetime.cancel(error);
 			this.#requests?.fail(error);
 			this.#leaveResponses();
-			this.#proceed?.();
 		});
 	}
 

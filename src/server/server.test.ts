@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { describe, expect, test, vi } from "vitest";
@@ -128,6 +129,25 @@ describe("shutdown", () => {
 			connections: 0,
 			calls: { started: 1, succeeded: 1, failed: 0, inFlight: 0 },
 		});
+	});
+
+	test("sends a client away that was only connecting", async () => {
+		const { handler, begun, open } = held();
+		await using served = await serving({ getOrder: handler });
+		const late = connect(Number(served.address.split(":")[1]), "127.0.0.1");
+		await once(late, "connect");
+		const call = served.client.open(getOrder).send(text("a")).end();
+		await begun;
+		const goaway = once(served.client.session, "goaway");
+		const shutdown = served.server.shutdown();
+		await goaway;
+		const session = connectHttp2("http://late.test", {
+			createConnection: () => late,
+		});
+		session.on("error", () => {});
+		await once(session, "goaway");
+		open();
+		await Promise.all([call.outcome, shutdown]);
 	});
 
 	test("after graceMs the calls that are left fail with UNAVAILABLE, and their signals fire", async () => {

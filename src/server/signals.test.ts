@@ -59,7 +59,9 @@ describe("handleSignals", () => {
 			const { child, address, output } = await program("true");
 			const exit = once(child, "exit");
 			await using client = new RawClient(address);
-			const call = client.open(getOrder).send(text("a")).end();
+			// No timer of the deadline may keep the process alive.
+			const call = client.open(getOrder, { "grpc-timeout": "1H" });
+			call.send(text("a")).end();
 			await begun(output, child);
 			child.kill(signal);
 			expect((await call.outcome).status).toBe(0);

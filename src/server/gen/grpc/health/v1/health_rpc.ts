@@ -5,11 +5,11 @@
 // @generated from file grpc/health/v1/health.proto (package grpc.health.v1, syntax proto3)
 /* eslint-disable */
 
-import type { HealthCheckRequest, HealthCheckResponseSchema, HealthListRequest, HealthListResponseSchema } from "./health_pb.ts";
-import { Health } from "./health_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "../../../../../generated.ts";
+import type { HealthCheckRequest, HealthCheckResponseSchema, HealthListRequest, HealthListResponseSchema } from "./health_pb.ts";
+import { Health } from "./health_pb.ts";
 
 /**
  * Health tells clients and load balancers whether services can be called.
