@@ -20,30 +20,6 @@ const withoutCompiler: Plugin = {
 	},
 };
 
-/**
- * protoplugin sorts imports by the language of the user. That makes the output
- * depend on it, and takes a third of a small run to load.
- */
-const withoutLocale: Plugin = {
-	name: "without-locale",
-	setup(build) {
-		build.onLoad(
-			{ filter: /protoplugin\/dist\/esm\/generated-file\.js$/ },
-			async ({ path }) => {
-				const source = await readFile(path, "utf8");
-				const contents = source.replace(
-					"a.name.localeCompare(b.name)",
-					"(a.name < b.name ? -1 : a.name > b.name ? 1 : 0)",
-				);
-				if (contents === source) {
-					throw new Error(`${path} no longer sorts imports as it did`);
-				}
-				return { contents };
-			},
-		);
-	},
-};
-
 /** Writes `protoc-gen-homing.cjs` and `LICENSES.txt` into the directory. */
 export async function buildPlugin(directory: string): Promise<void> {
 	await mkdir(directory, { recursive: true });
@@ -58,7 +34,7 @@ export async function buildPlugin(directory: string): Promise<void> {
 		target: "node22",
 		legalComments: "none",
 		metafile: true,
-		plugins: [withoutCompiler, withoutLocale],
+		plugins: [withoutCompiler],
 	});
 	const bundled = Object.keys(metafile.inputs).filter((path) =>
 		path.startsWith("node_modules/"),

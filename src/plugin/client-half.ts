@@ -1,9 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
 import { literal } from "./literal.ts";
 import { clientMethodName } from "./names.ts";
-import { homing, protobuf } from "./runtime-symbols.ts";
+import { homing, protobuf } from "./runtime-imports.ts";
 import {
 	type Construct,
 	interfaceMember,
@@ -27,13 +26,9 @@ export function clientHalf({
 
 function printClientInterface(context: ServiceContext): void {
 	const { f, names, service } = context;
+	const base = f.use(homing.GeneratedClient);
 	printServiceDoc(context);
-	f.print(
-		f.export("interface", names.client),
-		" extends ",
-		homing.GeneratedClient,
-		" {",
-	);
+	f.print(`export interface ${names.client} extends ${base} {`);
 	for (const method of service.methods) {
 		printMethodDoc(context, method);
 		printClientMethod(context, method);
@@ -44,65 +39,53 @@ function printClientInterface(context: ServiceContext): void {
 function printClientMethod(context: ServiceContext, method: DescMethod): void {
 	const { f, references } = context;
 	const name = clientMethodName(method);
-	const request = ["typeof ", references.message(method.input).schemaType];
-	const response = references.message(method.output).shape;
+	const member = interfaceMember(name);
+	const request = f.use(references.message(method.input).schemaType);
+	const response = f.use(references.message(method.output).shape);
 	switch (method.methodKind) {
-		case "unary":
-			f.print(
-				...["  ", interfaceMember(name), "("],
-				...requestParameters(method, request),
-				...["): ", homing.UnaryResponse, "<", response, ">;"],
-			);
+		case "unary": {
+			const result = f.use(homing.UnaryResponse);
+			const parameters = requestParameters(context, method, request);
+			f.print(`  ${member}(${parameters}): ${result}<${response}>;`);
 			break;
-		case "server_streaming":
-			f.print(
-				...["  ", interfaceMember(name), "("],
-				...requestParameters(method, request),
-				...["): ", homing.ServerStream, "<", response, ">;"],
-			);
+		}
+		case "server_streaming": {
+			const result = f.use(homing.ServerStream);
+			const parameters = requestParameters(context, method, request);
+			f.print(`  ${member}(${parameters}): ${result}<${response}>;`);
 			break;
-		case "client_streaming":
-			f.print(
-				...["  ", name, ": ", homing.ClientStreaming],
-				...["<", request, ", ", response, ">;"],
-			);
+		}
+		case "client_streaming": {
+			const call = f.use(homing.ClientStreaming);
+			f.print(`  ${name}: ${call}<typeof ${request}, ${response}>;`);
 			break;
-		case "bidi_streaming":
-			f.print(
-				...["  ", name, ": ", homing.BidiStreaming],
-				...["<", request, ", ", response, ">;"],
-			);
+		}
+		case "bidi_streaming": {
+			const call = f.use(homing.BidiStreaming);
+			f.print(`  ${name}: ${call}<typeof ${request}, ${response}>;`);
 			break;
+		}
 	}
 }
 
 /** A request that has nothing to say may be left out. */
 function requestParameters(
+	{ f }: ServiceContext,
 	method: DescMethod,
-	request: Printable,
-): Printable[] {
-	const empty = method.input.typeName === "google.protobuf.Empty";
-	return [
-		...["request", empty ? "?: " : ": "],
-		...[protobuf.MessageInitShape],
-		...["<", request, ">, "],
-		...["options?: ", homing.CallOptions],
-	];
+	request: string,
+): string {
+	const mark = method.input.typeName === "google.protobuf.Empty" ? "?" : "";
+	const type = `${f.use(protobuf.MessageInitShape)}<typeof ${request}>`;
+	return `request${mark}: ${type}, options?: ${f.use(homing.CallOptions)}`;
 }
 
-function printPolicies(context: ServiceContext): void {
-	const { f, target, names, policies } = context;
-	f.print(
-		...["const ", f.local(names.policies)],
-		...(target === "ts" ? [": ", homing.BakedPolicies] : []),
-		...[" = ", literal(policies), ";"],
-	);
+function printPolicies({ f, target, names, policies }: ServiceContext): void {
+	const type = target === "ts" ? `: ${f.use(homing.BakedPolicies)}` : "";
+	f.print(`const ${names.policies}${type} = ${literal(policies)};`);
 }
 
 function printFactory(context: ServiceContext): void {
 	const { f, names, service, policies, references } = context;
-	const target = f.local("target");
-	const options = f.local("options");
 	printDoc(
 		context,
 		`Makes a client of ${service.typeName}. Disposing of it closes what it opened.`,
@@ -111,22 +94,22 @@ function printFactory(context: ServiceContext): void {
 		name: names.factory,
 		parameters: [
 			{
-				name: target,
+				name: "target",
 				optional: policies?.target !== undefined,
-				type: homing.Target,
+				type: () => f.use(homing.Target),
 			},
 			{
-				name: options,
+				name: "options",
 				optional: true,
-				type: [homing.ClientOptions, `<keyof ${names.client} & string>`],
+				type: () =>
+					`${f.use(homing.ClientOptions)}<keyof ${names.client} & string>`,
 			},
 		],
 		result: names.client,
-		statement: [
-			...["return ", homing.newClient, "("],
-			...[references.service(service), ", ", target, ", ", options],
-			...(policies === undefined ? [] : [", ", f.local(names.policies)]),
-			");",
-		],
+		statement: () => {
+			const descriptor = f.use(references.service(service));
+			const baked = policies === undefined ? "" : `, ${names.policies}`;
+			return `return ${f.use(homing.newClient)}(${descriptor}, target, options${baked});`;
+		},
 	});
 }

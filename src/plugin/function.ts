@@ -1,8 +1,7 @@
-import type { ImportSymbol, Printable } from "@bufbuild/protoplugin";
 import type { ServiceContext } from "./service-context.ts";
 
 /** The names of all parameters, which imports must not have. */
-export const parameters = [
+export const parameterNames = [
 	"target",
 	"options",
 	"registrar",
@@ -10,17 +9,19 @@ export const parameters = [
 ] as const;
 
 export interface Parameter {
-	readonly name: ImportSymbol;
+	readonly name: (typeof parameterNames)[number];
 	readonly optional?: boolean;
-	readonly type: Printable;
+	/** Only asked for where it is printed, so that nothing else is imported. */
+	readonly type: () => string;
 }
 
 /** An exported function of one statement. */
 export interface GeneratedFunction {
 	readonly name: string;
 	readonly parameters: readonly Parameter[];
-	readonly result: Printable;
-	readonly statement: Printable;
+	readonly result: string;
+	/** Only asked for where it is printed. */
+	readonly statement: () => string;
 }
 
 /**
@@ -31,35 +32,33 @@ export function printFunction(
 	{ f, target }: ServiceContext,
 	{ name, parameters, result, statement }: GeneratedFunction,
 ): void {
-	if (target === "dts") {
-		const declared = f.export("declare function", name);
-		f.print(declared, "(", typed(parameters), "): ", result, ";");
-		return;
+	switch (target) {
+		case "ts":
+			f.print(`export function ${name}(${typed(parameters)}): ${result} {`);
+			f.print(`  ${statement()}`);
+			f.print("}");
+			break;
+		case "js":
+			f.print(`export function ${name}(${plain(parameters)}) {`);
+			f.print(`  ${statement()}`);
+			f.print("}");
+			break;
+		case "dts":
+			f.print(
+				`export declare function ${name}(${typed(parameters)}): ${result};`,
+			);
+			break;
 	}
-	const declared = f.export("function", name);
-	if (target === "ts") {
-		f.print(declared, "(", typed(parameters), "): ", result, " {");
-	} else {
-		f.print(declared, "(", plain(parameters), ") {");
-	}
-	f.print("  ", statement);
-	f.print("}");
 }
 
-function typed(parameters: readonly Parameter[]): Printable {
-	return commaSeparated(
-		parameters.map(({ name, optional, type }) => [
-			name,
-			optional === true ? "?: " : ": ",
-			type,
-		]),
-	);
+function typed(parameters: readonly Parameter[]): string {
+	return parameters
+		.map(
+			({ name, optional, type }) => `${name}${optional ? "?" : ""}: ${type()}`,
+		)
+		.join(", ");
 }
 
-function plain(parameters: readonly Parameter[]): Printable {
-	return commaSeparated(parameters.map(({ name }) => name));
-}
-
-function commaSeparated(items: readonly Printable[]): Printable {
-	return items.flatMap((item, index) => (index > 0 ? [", ", item] : [item]));
+function plain(parameters: readonly Parameter[]): string {
+	return parameters.map(({ name }) => name).join(", ");
 }

@@ -2,14 +2,15 @@ import type { DescFile } from "@bufbuild/protobuf";
 import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
 import {
 	createEcmaScriptPlugin,
-	type GeneratedFile,
+	type EcmaScriptPluginOptions,
 	type Plugin,
 	type Schema,
 	type Target,
 } from "@bufbuild/protoplugin";
 
 import { clientHalf } from "./client-half.ts";
-import { parameters } from "./function.ts";
+import { parameterNames } from "./function.ts";
+import { modulePath } from "./module-path.ts";
 import { type HomingOptions, parseHomingOptions } from "./options.ts";
 import { outputPath } from "./output-path.ts";
 import { type PreparedFile, prepareFiles } from "./prepared-file.ts";
@@ -54,25 +55,30 @@ function generate(schema: Schema<HomingOptions>, target: Target): void {
 		const files = prepared.get(schema) ?? prepareFiles(schema, f);
 		prepared.set(schema, files);
 		f.preamble(file);
-		printServices(f, target, schema.options.emit, files.get(file));
+		const text = servicesOf(files.get(file), target, schema.options);
+		if (text !== "") {
+			f.print(text.trimEnd());
+		}
 	}
 }
 
-function printServices(
-	f: GeneratedFile,
-	target: Target,
-	emit: HomingOptions["emit"],
+/** The text of a file below its preamble. */
+function servicesOf(
 	prepared: PreparedFile | undefined,
-): void {
+	target: Target,
+	options: HomingOptions & EcmaScriptPluginOptions,
+): string {
 	if (prepared === undefined) {
-		return;
+		return "";
 	}
 	const { file, services, comments, references } = prepared;
-	const declared = services.flatMap(({ names }) => Object.values(names));
+	const importer = outputPath(file, target);
 	const source = new Source(
-		f,
-		outputPath(file, "js"),
-		new Set([...parameters, ...declared]),
+		(module) => modulePath(module, importer, options),
+		[
+			...parameterNames,
+			...services.flatMap(({ names }) => Object.values(names)),
+		],
 	);
 	for (const [index, service] of services.entries()) {
 		const context: ServiceContext = {
@@ -83,8 +89,8 @@ function printServices(
 			references,
 		};
 		const constructs = [
-			...(emit === "server" ? [] : clientHalf(context)),
-			...(emit === "client" ? [] : serverHalf(context)),
+			...(options.emit === "server" ? [] : clientHalf(context)),
+			...(options.emit === "client" ? [] : serverHalf(context)),
 		];
 		for (const [nth, print] of constructs.entries()) {
 			if (index + nth > 0) {
@@ -93,5 +99,5 @@ function printServices(
 			print(context);
 		}
 	}
-	source.end();
+	return source.text();
 }

@@ -1,48 +1,57 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
-import { createImportSymbol, type ImportSymbol } from "@bufbuild/protoplugin";
 import { type MessageNames, messageNames } from "./names.ts";
+import type { Import } from "./source.ts";
 
-interface MessageSymbols {
+interface MessageImports {
 	/** The type of the message. */
-	readonly shape: ImportSymbol;
+	readonly shape: Import;
 	/** Its descriptor, to stand behind `typeof`. */
-	readonly schemaType: ImportSymbol;
+	readonly schemaType: Import;
 }
 
 /**
- * Refers generated code to what protoc-gen-es exports. The names and the module
- * of a proto file are worked out once in a run.
+ * What generated code imports of what protoc-gen-es exports. The names and the
+ * module of a proto file are worked out once in a run.
  */
 export class References {
 	readonly #mapped: ((file: DescFile) => string) | undefined;
 	readonly #names = new Map<DescFile, MessageNames>();
 	readonly #modules = new Map<DescFile, string>();
-	readonly #symbols = new Map<DescMessage, MessageSymbols>();
+	readonly #messages = new Map<DescMessage, MessageImports>();
+	readonly #services = new Map<DescService, Import>();
 
 	/** @param mapped the module of a file, where the user maps some to modules of their own */
 	constructor(mapped: ((file: DescFile) => string) | undefined) {
 		this.#mapped = mapped;
 	}
 
-	message(message: DescMessage): MessageSymbols {
-		let symbols = this.#symbols.get(message);
-		if (symbols === undefined) {
+	message(message: DescMessage): MessageImports {
+		let imports = this.#messages.get(message);
+		if (imports === undefined) {
 			const names = this.names(message.file);
 			const from = this.#module(message.file);
-			symbols = {
-				shape: createImportSymbol(names.shape(message), from, true),
-				schemaType: createImportSymbol(names.schema(message), from, true),
+			imports = {
+				shape: { name: names.shape(message), from, typeOnly: true },
+				schemaType: { name: names.schema(message), from, typeOnly: true },
 			};
-			this.#symbols.set(message, symbols);
+			this.#messages.set(message, imports);
 		}
-		return symbols;
+		return imports;
 	}
 
 	/** The descriptor of a service. */
-	service(service: DescService): ImportSymbol {
-		const name = this.names(service.file).schema(service);
-		return createImportSymbol(name, this.#module(service.file));
+	service(service: DescService): Import {
+		let descriptor = this.#services.get(service);
+		if (descriptor === undefined) {
+			descriptor = {
+				name: this.names(service.file).schema(service),
+				from: this.#module(service.file),
+				typeOnly: false,
+			};
+			this.#services.set(service, descriptor);
+		}
+		return descriptor;
 	}
 
 	names(file: DescFile): MessageNames {

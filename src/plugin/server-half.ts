@@ -1,8 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Printable } from "@bufbuild/protoplugin";
 import { printFunction } from "./function.ts";
 import { literal } from "./literal.ts";
-import { connect, homingServer } from "./runtime-symbols.ts";
+import { connect, homingServer } from "./runtime-imports.ts";
 import {
 	type Construct,
 	interfaceMember,
@@ -24,23 +23,20 @@ export function serverHalf({ target }: ServiceContext): readonly Construct[] {
 function printServerInterface(context: ServiceContext): void {
 	const { f, names, service } = context;
 	printServiceDoc(context);
-	f.print(f.export("interface", names.server), " {");
+	f.print(`export interface ${names.server} {`);
 	for (const method of service.methods) {
+		const member = interfaceMember(method.localName);
+		const request = `${requestName(method)}: ${requestType(context, method)}`;
+		const handler = `context: ${f.use(connect.HandlerContext)}`;
+		const response = responseType(context, method);
 		printMethodDoc(context, method);
-		f.print(
-			...["  ", interfaceMember(method.localName), "("],
-			...[requestName(method), ": ", requestType(context, method), ", "],
-			...["context: ", connect.HandlerContext, "): "],
-			...[responseType(context, method), ";"],
-		);
+		f.print(`  ${member}(${request}, ${handler}): ${response};`);
 	}
 	f.print("}");
 }
 
 function printRegister(context: ServiceContext): void {
 	const { f, names, service, references } = context;
-	const registrar = f.local("registrar");
-	const implementation = f.local("implementation");
 	printDoc(
 		context,
 		`Serves ${service.typeName} on a server, or wherever the registrar adds it.`,
@@ -48,14 +44,12 @@ function printRegister(context: ServiceContext): void {
 	printFunction(context, {
 		name: names.register,
 		parameters: [
-			{ name: registrar, type: homingServer.ServiceRegistrar },
-			{ name: implementation, type: names.server },
+			{ name: "registrar", type: () => f.use(homingServer.ServiceRegistrar) },
+			{ name: "implementation", type: () => names.server },
 		],
 		result: "void",
-		statement: [
-			...[registrar, ".add("],
-			...[references.service(service), ", ", implementation, ");"],
-		],
+		statement: () =>
+			`registrar.add(${f.use(references.service(service))}, implementation);`,
 	});
 }
 
@@ -65,21 +59,16 @@ function printUnimplemented(context: ServiceContext): void {
 		context,
 		`Answers every method of ${service.typeName} with UNIMPLEMENTED. Extend it to implement some of them.`,
 	);
+	const name = `class ${names.unimplemented}`;
 	switch (target) {
 		case "ts":
-			f.print(
-				f.export("class", names.unimplemented),
-				` implements ${names.server} {`,
-			);
-			break;
-		case "dts":
-			f.print(
-				f.export("declare class", names.unimplemented),
-				` implements ${names.server} {`,
-			);
+			f.print(`export ${name} implements ${names.server} {`);
 			break;
 		case "js":
-			f.print(f.export("class", names.unimplemented), " {");
+			f.print(`export ${name} {`);
+			break;
+		case "dts":
+			f.print(`export declare ${name} implements ${names.server} {`);
 			break;
 	}
 	for (const method of service.methods) {
@@ -93,22 +82,24 @@ function printUnimplementedMethod(
 	method: DescMethod,
 ): void {
 	const { f, target } = context;
+	const name = method.localName;
+	const request = `_${requestName(method)}`;
 	if (target === "js") {
-		f.print("  ", method.localName, "(_", requestName(method), ", _context) {");
+		f.print(`  ${name}(${request}, _context) {`);
 	} else {
+		const typed = `${request}: ${requestType(context, method)}`;
+		const handler = `_context: ${f.use(connect.HandlerContext)}`;
+		const end = target === "ts" ? " {" : ";";
 		f.print(
-			...["  ", method.localName, "("],
-			...["_", requestName(method), ": ", requestType(context, method), ", "],
-			...["_context: ", connect.HandlerContext, "): "],
-			...[responseType(context, method), target === "ts" ? " {" : ";"],
+			`  ${name}(${typed}, ${handler}): ${responseType(context, method)}${end}`,
 		);
 	}
 	if (target !== "dts") {
+		const error = f.use(connect.ConnectError);
+		const code = f.use(connect.Code);
 		const message = `${method.parent.typeName}.${method.name} is not implemented`;
 		f.print(
-			...["    throw new ", connect.ConnectError],
-			...["(", literal(message), ", "],
-			...[connect.Code, ".Unimplemented);"],
+			`    throw new ${error}(${literal(message)}, ${code}.Unimplemented);`,
 		);
 		f.print("  }");
 	}
@@ -119,22 +110,22 @@ function requestName(method: DescMethod): string {
 }
 
 function requestType(
-	{ references }: ServiceContext,
+	{ f, references }: ServiceContext,
 	method: DescMethod,
-): Printable {
-	const shape = references.message(method.input).shape;
+): string {
+	const shape = f.use(references.message(method.input).shape);
 	return isRequestStreaming(method)
-		? [homingServer.RequestStream, "<", shape, ">"]
+		? `${f.use(homingServer.RequestStream)}<${shape}>`
 		: shape;
 }
 
 function responseType(
-	{ references }: ServiceContext,
+	{ f, references }: ServiceContext,
 	method: DescMethod,
-): Printable {
-	const alias = handlerReturns[method.methodKind];
-	const schema = references.message(method.output).schemaType;
-	return [alias, "<typeof ", schema, ">"];
+): string {
+	const type = f.use(handlerReturns[method.methodKind]);
+	const schema = f.use(references.message(method.output).schemaType);
+	return `${type}<typeof ${schema}>`;
 }
 
 /** Connect takes a response at once from unary handlers alone. */

@@ -1,95 +1,94 @@
-import {
-	createImportSymbol,
-	type GeneratedFile,
-	type ImportSymbol,
-	type Printable,
-} from "@bufbuild/protoplugin";
+import { literal } from "./literal.ts";
+
+/** Something that generated code imports. Of each there is one object in a run. */
+export interface Import {
+	readonly name: string;
+	/** A package, or a path from the root of the output. */
+	readonly from: string;
+	readonly typeOnly: boolean;
+}
 
 /**
  * One generated file, line by line.
  *
- * protoplugin writes the imports, and gives an import another name where two
- * would have the same; but it takes its time over every part that it is given.
- * So it gets text in large pieces, and an import only until its name is
- * settled: when the file declares no such name itself, and no import before has
- * it.
+ * It keeps the imports itself: protoplugin takes its time over every use of
+ * one, and sorts them by the language of the user.
  */
 export class Source {
-	readonly #f: GeneratedFile;
-	readonly #module: string;
-	readonly #declared: ReadonlySet<string>;
-	/** The id of the import that goes by a name. */
-	readonly #settled = new Map<string, string>();
-	readonly #pieces: Printable[] = [];
-	#text = "";
+	readonly #pathOf: (module: string) => string;
+	readonly #taken: Set<string>;
+	readonly #identifiers = new Map<Import, string>();
+	#body = "";
 
 	/**
-	 * @param path of the file, with the extension js
-	 * @param declared all names that the file may export or declare
+	 * @param pathOf what to write behind `from` for a module
+	 * @param declared all names that the file may declare itself
 	 */
-	constructor(f: GeneratedFile, path: string, declared: ReadonlySet<string>) {
-		this.#f = f;
-		this.#module = `./${path}`;
-		this.#declared = declared;
+	constructor(pathOf: (module: string) => string, declared: Iterable<string>) {
+		this.#pathOf = pathOf;
+		this.#taken = new Set(declared);
 	}
 
 	/** Adds a line. */
-	print(...parts: readonly Printable[]): void {
-		for (const part of parts) {
-			this.#add(part);
-		}
-		this.#text += "\n";
+	print(line = ""): void {
+		this.#body += `${line}\n`;
 	}
 
-	/** Hands everything over to protoplugin. */
-	end(): void {
-		if (this.#text !== "") {
-			this.#f.print(this.#pieces, this.#text.replace(/\n$/, ""));
-		}
-	}
-
-	export(declaration: string, name: string): Printable {
-		return this.#f.export(declaration, name);
-	}
-
-	/** A name that the file declares without exporting it. */
-	local(name: string): ImportSymbol {
-		if (!this.#declared.has(name)) {
-			throw new Error(`${name} is not among the declared names`);
-		}
-		return createImportSymbol(name, this.#module);
-	}
-
-	#add(part: Printable): void {
-		if (typeof part === "string") {
-			this.#text += part;
-		} else if (Array.isArray(part)) {
-			for (const inner of part) {
-				this.#add(inner);
+	/** Imports something, and gives the name by which this file knows it. */
+	use(imported: Import): string {
+		let identifier = this.#identifiers.get(imported);
+		if (identifier === undefined) {
+			identifier = imported.name;
+			// No name of a proto's or of ours has a `$` before a digit but by collision.
+			for (let n = 1; this.#taken.has(identifier); n++) {
+				identifier = `${imported.name}$${n}`;
 			}
-		} else if (isImport(part) && this.#isSettled(part)) {
-			this.#text += part.name;
-		} else {
-			this.#pieces.push(this.#text, part);
-			this.#text = "";
+			this.#taken.add(identifier);
+			this.#identifiers.set(imported, identifier);
 		}
+		return identifier;
 	}
 
-	/** From its second use on. */
-	#isSettled({ name, id }: ImportSymbol): boolean {
-		if (this.#declared.has(name)) {
-			return false;
+	/** The imports and the lines; nothing if there is no line. */
+	text(): string {
+		return this.#body === "" ? "" : `${this.#imports()}\n${this.#body}`;
+	}
+
+	/** Packages before files; of each the types before the values. */
+	#imports(): string {
+		const modules = new Map<string, Record<"types" | "values", string[]>>();
+		for (const [{ name, from, typeOnly }, identifier] of this.#identifiers) {
+			const module = modules.get(from) ?? { types: [], values: [] };
+			modules.set(from, module);
+			module[typeOnly ? "types" : "values"].push(
+				name === identifier ? name : `${name} as ${identifier}`,
+			);
 		}
-		const owner = this.#settled.get(name);
-		if (owner === undefined) {
-			this.#settled.set(name, id);
-		}
-		return owner === id;
+		return [...modules]
+			.map(([from, names]) => ({ path: this.#pathOf(from), names }))
+			.sort(byPath)
+			.flatMap(({ path, names: { types, values } }) => [
+				statement("import type", types, path),
+				statement("import", values, path),
+			])
+			.join("");
 	}
 }
 
-function isImport(part: Printable): part is ImportSymbol {
-	return (
-		typeof part === "object" && "kind" in part && part.kind === "es_symbol"
-	);
+function byPath(
+	{ path: a }: { path: string },
+	{ path: b }: { path: string },
+): number {
+	const files = Number(a.startsWith(".")) - Number(b.startsWith("."));
+	return files || (a < b ? -1 : 1);
+}
+
+function statement(
+	keyword: string,
+	names: readonly string[],
+	path: string,
+): string {
+	return names.length === 0
+		? ""
+		: `${keyword} { ${names.toSorted().join(", ")} } from ${literal(path)};\n`;
 }

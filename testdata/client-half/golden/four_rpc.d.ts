@@ -2,8 +2,8 @@
 // @generated from file four.proto (package four, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import type { Message, MessageSchema } from "./four_pb.js";
 
 /**

@@ -2,9 +2,9 @@
 // @generated from file four.proto (package four, syntax proto3)
 /* eslint-disable */
 
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Message, MessageSchema } from "./four_pb.js";
 import { Four, WithPolicy } from "./four_pb.js";
 

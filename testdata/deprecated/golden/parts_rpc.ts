@@ -2,14 +2,14 @@
 // @generated from file parts.proto (package deprecated.parts, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./parts_pb.js";
-import { Part, Whole } from "./parts_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./parts_pb.js";
+import { Part, Whole } from "./parts_pb.js";
 
 /**
  * @generated from service deprecated.parts.Whole

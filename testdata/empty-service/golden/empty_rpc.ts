@@ -4,8 +4,8 @@
 
 import type { ClientOptions, GeneratedClient, Target } from "homing";
 import { newClient } from "homing";
-import { Empty } from "./empty_pb.js";
 import type { ServiceRegistrar } from "homing/server";
+import { Empty } from "./empty_pb.js";
 
 /**
  * @generated from service empty.Empty

@@ -2,14 +2,14 @@
 // @generated from file library.proto (package library, syntax proto3)
 /* eslint-disable */
 
-import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./library_pb.js";
-import { Library, Unnamed } from "./library_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./library_pb.js";
+import { Library, Unnamed } from "./library_pb.js";
 
 /**
  * @generated from service library.Library

@@ -2,14 +2,14 @@
 // @generated from file service.proto (package service, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Inner, InnerSchema } from "./inner_pb.js";
-import { Public } from "./service_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Inner, InnerSchema } from "./inner_pb.js";
+import { Public } from "./service_pb.js";
 
 /**
  * @generated from service service.Public

@@ -2,14 +2,14 @@
 // @generated from file four.proto (package four, syntax proto3)
 /* eslint-disable */
 
-import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./four_pb";
-import { Four, WithPolicy } from "./four_pb";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./four_pb";
+import { Four, WithPolicy } from "./four_pb";
 
 /**
  * @generated from service four.Four

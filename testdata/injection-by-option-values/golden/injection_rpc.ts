@@ -2,14 +2,14 @@
 // @generated from file injection.proto (package injection, syntax proto3)
 /* eslint-disable */
 
-import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./injection_pb.js";
-import { Lines, Quotes } from "./injection_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./injection_pb.js";
+import { Lines, Quotes } from "./injection_pb.js";
 
 /**
  * @generated from service injection.Quotes

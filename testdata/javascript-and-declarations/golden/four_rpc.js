@@ -2,9 +2,9 @@
 // @generated from file four.proto (package four, syntax proto3)
 /* eslint-disable */
 
+import { Code, ConnectError } from "@connectrpc/connect";
 import { newClient } from "homing";
 import { Four, WithPolicy } from "./four_pb.js";
-import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
  * Makes a client of four.Four. Disposing of it closes what it opened.

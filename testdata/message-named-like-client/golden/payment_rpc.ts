@@ -2,14 +2,14 @@
 // @generated from file payment.proto (package payment, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { NewPaymentClient, NewPaymentClientSchema, PaymentClient, PaymentClientSchema, PaymentPolicies, PaymentPoliciesSchema, PaymentServer, PaymentServerSchema, RegisterPaymentServer, RegisterPaymentServerSchema, UnimplementedPaymentServer, UnimplementedPaymentServerSchema } from "./payment_pb.js";
-import { Payment } from "./payment_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { NewPaymentClient, NewPaymentClientSchema, PaymentClient, PaymentClientSchema, PaymentPolicies, PaymentPoliciesSchema, PaymentServer, PaymentServerSchema, RegisterPaymentServer, RegisterPaymentServerSchema, UnimplementedPaymentServer, UnimplementedPaymentServerSchema } from "./payment_pb.js";
+import { Payment } from "./payment_pb.js";
 
 /**
  * @generated from service payment.Payment

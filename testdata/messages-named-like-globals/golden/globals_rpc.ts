@@ -2,14 +2,14 @@
 // @generated from file globals.proto (package globals, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions as ClientOptions$1, ClientStreaming, GeneratedClient, ServerStream, Target as Target$1, UnaryResponse } from "homing";
-import { newClient as newClient$1 } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Array, ArraySchema, AsyncDisposable, AsyncDisposableSchema, AsyncIterable, AsyncIterableSchema, BakedPolicies, BakedPoliciesSchema, CallOptions as CallOptions$1, CallOptionsSchema, ClientOptions, ClientOptionsSchema, Code, CodeSchema, ConnectError, ConnectErrorSchema, Error, ErrorSchema, Exclude, ExcludeSchema, Function, FunctionSchema, GeneratedClient as GeneratedClient$1, GeneratedClientSchema, HandlerContext, HandlerContextSchema, Headers, HeadersSchema, Iterable, IterableSchema, Map, MapSchema, MessageInitShape as MessageInitShape$1, MessageInitShapeSchema, Object$, ObjectSchema, Partial$, PartialSchema, Promise, PromiseSchema, Record, RecordSchema, ServerStream as ServerStream$1, ServerStreamSchema, ServiceRegistrar, ServiceRegistrarSchema, String, StringSchema, Symbol, SymbolSchema, Target, TargetSchema, Uint8Array$, Uint8ArraySchema, UnaryResponse as UnaryResponse$1, UnaryResponseSchema, newClient, newClientSchema } from "./globals_pb.js";
-import { Globals } from "./globals_pb.js";
 import type { HandlerContext as HandlerContext$1 } from "@connectrpc/connect";
 import { Code as Code$1, ConnectError as ConnectError$1 } from "@connectrpc/connect";
+import type { BidiStreaming, CallOptions, ClientOptions as ClientOptions$1, ClientStreaming, GeneratedClient, ServerStream, Target as Target$1, UnaryResponse } from "homing";
+import { newClient as newClient$1 } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar as ServiceRegistrar$1 } from "homing/server";
+import type { Array, ArraySchema, AsyncDisposable, AsyncDisposableSchema, AsyncIterable, AsyncIterableSchema, BakedPolicies, BakedPoliciesSchema, CallOptions as CallOptions$1, CallOptionsSchema, ClientOptions, ClientOptionsSchema, Code, CodeSchema, ConnectError, ConnectErrorSchema, Error, ErrorSchema, Exclude, ExcludeSchema, Function, FunctionSchema, GeneratedClient as GeneratedClient$1, GeneratedClientSchema, HandlerContext, HandlerContextSchema, Headers, HeadersSchema, Iterable, IterableSchema, Map, MapSchema, MessageInitShape as MessageInitShape$1, MessageInitShapeSchema, Object$, ObjectSchema, Partial$, PartialSchema, Promise, PromiseSchema, Record, RecordSchema, ServerStream as ServerStream$1, ServerStreamSchema, ServiceRegistrar, ServiceRegistrarSchema, String, StringSchema, Symbol, SymbolSchema, Target, TargetSchema, Uint8Array$, Uint8ArraySchema, UnaryResponse as UnaryResponse$1, UnaryResponseSchema, newClient, newClientSchema } from "./globals_pb.js";
+import { Globals } from "./globals_pb.js";
 
 /**
  * @generated from service globals.Globals

@@ -2,14 +2,14 @@
 // @generated from file lower.proto (package lower, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { _request, _requestSchema, context, contextSchema, function$, functionSchema, implementation as implementation$1, implementationSchema, options as options$1, optionsSchema, request, requestSchema, requests, requestsSchema } from "./lower_pb.js";
-import { delete$, options_service, registrar as registrar$1, target as target$1 } from "./lower_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { _request, _requestSchema, context, contextSchema, function$, functionSchema, implementation as implementation$1, implementationSchema, options as options$1, optionsSchema, request, requestSchema, requests, requestsSchema } from "./lower_pb.js";
+import { delete$, options_service, registrar as registrar$1, target as target$1 } from "./lower_pb.js";
 
 /**
  * Services and messages called as the parameters of generated functions are.

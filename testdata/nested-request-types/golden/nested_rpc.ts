@@ -2,14 +2,14 @@
 // @generated from file nested.proto (package nested, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Foo_Bar, Foo_Bar$, Foo_BarSchema, Foo_BarSchema$, Foo_Bar_Baz, Foo_Bar_BazSchema, Foo_Kind, Foo_KindSchema } from "./nested_pb.js";
-import { Nested } from "./nested_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Foo_Bar, Foo_Bar$, Foo_BarSchema, Foo_BarSchema$, Foo_Bar_Baz, Foo_Bar_BazSchema, Foo_Kind, Foo_KindSchema } from "./nested_pb.js";
+import { Nested } from "./nested_pb.js";
 
 /**
  * @generated from service nested.Nested

@@ -2,14 +2,14 @@
 // @generated from file policies.proto (package policies, syntax proto3)
 /* eslint-disable */
 
-import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./policies_pb.js";
-import { Everything, None, OnlyMethod, OnlyTarget } from "./policies_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./policies_pb.js";
+import { Everything, None, OnlyMethod, OnlyTarget } from "./policies_pb.js";
 
 /**
  * @generated from service policies.Everything

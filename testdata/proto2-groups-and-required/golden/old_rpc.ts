@@ -2,14 +2,14 @@
 // @generated from file old.proto (package old, syntax proto2)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema, Message_Part, Message_PartSchema } from "./old_pb.js";
-import { Old } from "./old_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema, Message_Part, Message_PartSchema } from "./old_pb.js";
+import { Old } from "./old_pb.js";
 
 /**
  * @generated from service old.Old

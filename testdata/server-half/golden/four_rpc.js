@@ -2,8 +2,8 @@
 // @generated from file four.proto (package four, syntax proto3)
 /* eslint-disable */
 
-import { Four, WithPolicy } from "./four_pb.js";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Four, WithPolicy } from "./four_pb.js";
 
 /**
  * Serves four.Four on a server, or wherever the registrar adds it.

@@ -2,14 +2,14 @@
 // @generated from file weak.proto (package weak, syntax proto2)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./target_pb.js";
-import { Weak } from "./weak_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./target_pb.js";
+import { Weak } from "./weak_pb.js";
 
 /**
  * @generated from service weak.Weak

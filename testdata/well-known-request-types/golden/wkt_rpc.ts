@@ -2,14 +2,14 @@
 // @generated from file wkt.proto (package wkt, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Any, AnySchema, Duration, DurationSchema, Empty, EmptySchema, FieldMask, FieldMaskSchema, FileDescriptorProto, FileDescriptorProtoSchema, Int64Value, Int64ValueSchema, StringValue, StringValueSchema, Struct, StructSchema, Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { WellKnown } from "./wkt_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import { WellKnown } from "./wkt_pb.js";
 
 /**
  * @generated from service wkt.WellKnown

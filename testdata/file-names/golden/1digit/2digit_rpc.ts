@@ -2,14 +2,14 @@
 // @generated from file 1digit/2digit.proto (package digit, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./2digit_pb.js";
-import { Named } from "./2digit_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./2digit_pb.js";
+import { Named } from "./2digit_pb.js";
 
 /**
  * @generated from service digit.Named

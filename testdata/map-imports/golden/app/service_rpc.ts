@@ -2,15 +2,15 @@
 // @generated from file app/service.proto (package app, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message as Message$1, MessageSchema } from "@vendor/protos/vendor/message_pb.js";
-import type { Message, MessageSchema as MessageSchema$1 } from "./service_pb.js";
-import { App } from "./service_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Message as Message$1, MessageSchema } from "@vendor/protos/vendor/message_pb.js";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema as MessageSchema$1 } from "./service_pb.js";
+import { App } from "./service_pb.js";
 
 /**
  * @generated from service app.App

@@ -2,16 +2,16 @@
 // @generated from file three/service.proto (package three, syntax proto3)
 /* eslint-disable */
 
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
 import type { Message as Message$1, MessageSchema } from "../one/message_pb.js";
 import type { Message, MessageSchema as MessageSchema$2 } from "../two/message_pb.js";
 import type { Message as Message$2, MessageSchema as MessageSchema$1 } from "./service_pb.js";
 import { Three } from "./service_pb.js";
-import type { HandlerContext } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
 
 /**
  * @generated from service three.Three

@@ -2,14 +2,14 @@
 // @generated from file service/order.proto (package service, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Order, OrderSchema } from "../message/order_pb.js";
-import { Order as Order$1 } from "./order_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Order, OrderSchema } from "../message/order_pb.js";
+import { Order as Order$1 } from "./order_pb.js";
 
 /**
  * Its descriptor and the message are both called Order.

@@ -2,14 +2,14 @@
 // @generated from file echo/echo.proto (package echo, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Req, ReqSchema, Resp, RespSchema } from "./echo_pb.ts";
-import { EchoService } from "./echo_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Req, ReqSchema, Resp, RespSchema } from "./echo_pb.ts";
+import { EchoService } from "./echo_pb.ts";
 
 /**
  * @generated from service echo.EchoService

@@ -2,15 +2,15 @@
 // @generated from file ecommerce/order_management.proto (package ecommerce, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
-import type { CombinedShipment, CombinedShipmentSchema, Order, OrderSchema } from "./order_management_pb.ts";
-import { OrderManagement } from "./order_management_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { CombinedShipment, CombinedShipmentSchema, Order, OrderSchema } from "./order_management_pb.ts";
+import { OrderManagement } from "./order_management_pb.ts";
 
 /**
  * OrderManagement shows the four communication patterns.

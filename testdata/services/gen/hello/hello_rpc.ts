@@ -2,14 +2,14 @@
 // @generated from file hello/hello.proto (package protocol, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HelloMessage, HelloMessageSchema, HelloReplay, HelloReplaySchema, HelloRequest, HelloRequestSchema } from "./hello_pb.ts";
-import { HelloServer } from "./hello_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { HelloMessage, HelloMessageSchema, HelloReplay, HelloReplaySchema, HelloRequest, HelloRequestSchema } from "./hello_pb.ts";
+import { HelloServer } from "./hello_pb.ts";
 
 /**
  * @generated from service protocol.HelloServer

@@ -2,14 +2,14 @@
 // @generated from file microservice/v1/payment.proto (package microservice.v1, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CreatePaymentRequest, CreatePaymentRequestSchema, CreatePaymentResponse, CreatePaymentResponseSchema } from "./payment_pb.ts";
-import { Payment } from "./payment_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BidiStreaming, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { CreatePaymentRequest, CreatePaymentRequestSchema, CreatePaymentResponse, CreatePaymentResponseSchema } from "./payment_pb.ts";
+import { Payment } from "./payment_pb.ts";
 
 /**
  * Payment charges for orders.

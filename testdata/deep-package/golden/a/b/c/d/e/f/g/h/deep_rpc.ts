@@ -2,14 +2,14 @@
 // @generated from file a/b/c/d/e/f/g/h/deep.proto (package a.b.c.d.e.f.g.h, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "../../../../../../../../top/message_pb.js";
-import { Deep } from "./deep_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "../../../../../../../../top/message_pb.js";
+import { Deep } from "./deep_pb.js";
 
 /**
  * @generated from service a.b.c.d.e.f.g.h.Deep

@@ -1,14 +1,9 @@
-import { createImportSymbol, type ImportSymbol } from "@bufbuild/protoplugin";
+import type { Import } from "./source.ts";
 
-type Symbols<Name extends string> = { readonly [N in Name]: ImportSymbol };
-
-const type = (name: string, from: string): ImportSymbol =>
-	createImportSymbol(name, from, true);
-const value = (name: string, from: string): ImportSymbol =>
-	createImportSymbol(name, from);
+type Imports<Name extends string> = { readonly [N in Name]: Import };
 
 /** What the client half of generated code stands on. */
-export const homing: Symbols<
+export const homing: Imports<
 	| "newClient"
 	| "BakedPolicies"
 	| "BidiStreaming"
@@ -33,7 +28,7 @@ export const homing: Symbols<
 };
 
 /** What its server half stands on: nothing but types, so that a server loads no client. */
-export const homingServer: Symbols<
+export const homingServer: Imports<
 	| "HandlerPromise"
 	| "HandlerResponse"
 	| "HandlerStream"
@@ -47,12 +42,20 @@ export const homingServer: Symbols<
 	ServiceRegistrar: type("ServiceRegistrar", "homing/server"),
 };
 
-export const connect: Symbols<"Code" | "ConnectError" | "HandlerContext"> = {
+export const connect: Imports<"Code" | "ConnectError" | "HandlerContext"> = {
 	Code: value("Code", "@connectrpc/connect"),
 	ConnectError: value("ConnectError", "@connectrpc/connect"),
 	HandlerContext: type("HandlerContext", "@connectrpc/connect"),
 };
 
-export const protobuf: Symbols<"MessageInitShape"> = {
+export const protobuf: Imports<"MessageInitShape"> = {
 	MessageInitShape: type("MessageInitShape", "@bufbuild/protobuf"),
 };
+
+function type(name: string, from: string): Import {
+	return { name, from, typeOnly: true };
+}
+
+function value(name: string, from: string): Import {
+	return { name, from, typeOnly: false };
+}
