@@ -50,25 +50,70 @@ const milliseconds: Check<number> = (value, where) => {
 	);
 };
 
+const signal: Check = (value, where) => {
+	if (isObject(value) && "aborted" in value && "addEventListener" in value) {
+		return value;
+	}
+	throw new PolicyError(where, `${shown(value)} is not an AbortSignal`);
+};
+
+const contextValues: Check = (value, where) => {
+	if (isObject(value) && "get" in value && "set" in value) return value;
+	throw new PolicyError(
+		where,
+		`${shown(value)} holds no context values; make some with createContextValues()`,
+	);
+};
+
+const parent: Check = (value, where) => {
+	if (value === false) return value;
+	if (isObject(value) && "signal" in value && "timeoutMs" in value) {
+		return value;
+	}
+	throw new PolicyError(
+		where,
+		`${shown(value)} is not the context of a handler; give one to inherit from it, or false to inherit from none`,
+	);
+};
+
+function isObject(value: unknown): value is object {
+	return typeof value === "object" && value !== null;
+}
+
 const added: OptionTable<AddedCallOptions> = {
 	waitForReady: boolean,
 	retryPolicy: anything,
 	hedgingPolicy: anything,
 	hashKey: text,
-	parent: anything,
+	parent,
 };
 
 const table: OptionTable<CallOptions> = {
 	timeoutMs: milliseconds,
+	// Read by metadataOf.
 	headers: anything,
-	signal: anything,
+	signal,
 	onHeader: callable,
 	onTrailer: callable,
-	contextValues: anything,
+	contextValues,
 	...added,
 };
 
 const NOTHING: CompiledMethodPolicy = {};
+
+/** A call's `headers`, in a copy of our own. Throws PolicyError for what can be no header. */
+export function metadataOf(
+	headers: HeadersInit | undefined,
+): Headers | undefined {
+	if (headers === undefined) return undefined;
+	try {
+		return new Headers(headers);
+	} catch (cause) {
+		const error = new PolicyError("headers", (cause as Error).message);
+		error.cause = cause;
+		throw error;
+	}
+}
 
 /** Checks a call's options and reads the policy in them. Throws PolicyError that names the bad one. */
 export function policyOfCall(

@@ -10,7 +10,8 @@ export interface CallRequest {
 	readonly method: DescMethod;
 	/** Asked again when the channel's service config changes before the call could be sent. */
 	policy(): CompiledMethodPolicy;
-	readonly headers: HeadersInit | undefined;
+	/** The caller's metadata; nobody else changes it. */
+	readonly headers: Headers | undefined;
 	readonly signal: AbortSignal | undefined;
 	readonly hashKey: string | undefined;
 	/** Whose deadline and cancellation the call inherits. */

@@ -20,7 +20,7 @@ import type { Clock } from "../policy/clock.ts";
 import { mergePolicies } from "../policy/method-policy.ts";
 import type { CompiledServiceConfig } from "../policy/service-config.ts";
 import { CallBounds } from "./call-bounds.ts";
-import { callOptionsKey, policyOfAdded } from "./call-options.ts";
+import { callOptionsKey, metadataOf, policyOfAdded } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
 import { messageOf } from "./message-codec.ts";
 import { type ClientPolicies, MethodPolicies } from "./method-policies.ts";
@@ -158,7 +158,7 @@ export class CallTransport implements Transport {
 			method,
 			policy: () =>
 				mergePolicies(own, policies.under(this.#sender.serviceConfigs)),
-			headers,
+			headers: metadataOf(headers),
 			signal,
 			hashKey: added?.hashKey,
 			scope: inheritedScope(added?.parent),
@@ -197,7 +197,7 @@ export class CallTransport implements Transport {
 			requestMethod: "POST",
 			url: `${this.#sender.origin}/${method.parent.typeName}/${method.name}`,
 			signal: bounds.signal,
-			header: new Headers(headers),
+			header: headers ?? new Headers(),
 			contextValues,
 		};
 	}

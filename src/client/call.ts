@@ -69,7 +69,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	}
 
 	get header(): Headers {
-		this.#header ??= new Headers(this.#request.headers);
+		this.#header ??= this.#request.headers ?? new Headers();
 		return this.#header;
 	}
 

@@ -6,7 +6,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { mergePolicies } from "../policy/method-policy.ts";
 import { toHeaders } from "../wire/metadata.ts";
-import { type CallOptions, policyOfCall } from "./call-options.ts";
+import { type CallOptions, metadataOf, policyOfCall } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
@@ -79,7 +79,7 @@ export class ChannelCaller implements Caller {
 		return {
 			method,
 			policy: () => mergePolicies(own, policy()),
-			headers: options.headers,
+			headers: metadataOf(options.headers),
 			signal: options.signal,
 			hashKey: options.hashKey,
 			scope: inheritedScope(options.parent),
