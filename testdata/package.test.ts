@@ -144,37 +144,65 @@ async function casesWith(program: string): Promise<string[]> {
 	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
 }
 
-it("brings the options that generated messages import", async () => {
-	const proto = join(project.directory, "with-options");
-	const golden = join(testdata, "policies-in-the-proto");
-	await cp(join(golden, "policies.proto"), join(proto, "policies.proto"));
-	await cp(
-		join(project.directory, "node_modules/homing/proto/homing"),
-		join(proto, "homing"),
-		{ recursive: true },
-	);
-	await writeFile(
-		join(project.directory, "buf.gen.yaml"),
-		JSON.stringify({
+describe("homing/options.proto", () => {
+	const mapped = "map_imports=homing/options.proto:homing/options";
+	const messageOptions = ["target=js", "import_extension=js", mapped];
+	const serviceOptions = ["target=js", "import_extension=js"];
+
+	beforeAll(async () => {
+		const proto = join(project.directory, "with-options");
+		await mkdir(proto);
+		const golden = join(testdata, "policies-in-the-proto/policies.proto");
+		await cp(golden, join(proto, "policies.proto"));
+	});
+
+	it("is found in the package by buf, and generated code finds its module there", async () => {
+		const write = (path: string, content: object) =>
+			writeFile(join(project.directory, path), JSON.stringify(content));
+		await write("buf.yaml", {
+			version: "v2",
+			modules: [
+				{ path: "with-options" },
+				{ path: "node_modules/homing/proto" },
+			],
+		});
+		const out = "options-by-buf";
+		await write("buf.gen.yaml", {
 			version: "v2",
 			inputs: [{ directory: "with-options" }],
 			plugins: [
-				{
-					local: "protoc-gen-es",
-					out: "with-options",
-					opt: [
-						"target=js",
-						"import_extension=js",
-						"map_imports=homing/options.proto:homing/options",
-					],
-				},
+				{ local: "protoc-gen-es", out, opt: messageOptions },
+				{ local: "protoc-gen-homing", out, opt: serviceOptions },
 			],
-		}),
-	);
-	await project.run("buf", "generate", "--path", "with-options/policies.proto");
-	const messages = join(proto, "policies_pb.js");
-	expect(await readFile(messages, "utf8")).toContain('from "homing/options/');
-	await project.run(process.execPath, messages);
+		});
+		await project.run("buf", "generate");
+		await load(`${out}/policies_rpc.js`);
+	});
+
+	it("is found in the package by protoc, and generated code finds its module there", async ({
+		skip,
+	}) => {
+		await tool("protoc", skip);
+		const out = "options-by-protoc";
+		await mkdir(join(project.directory, out));
+		await project.run(
+			"protoc",
+			"--proto_path=with-options",
+			"--proto_path=node_modules/homing/proto",
+			`--es_out=${out}`,
+			`--es_opt=${messageOptions.join(",")}`,
+			`--homing_out=${out}`,
+			`--homing_opt=${serviceOptions.join(",")}`,
+			"policies.proto",
+		);
+		await load(`${out}/policies_rpc.js`);
+	});
+
+	async function load(path: string): Promise<void> {
+		const messages = join(project.directory, path.replace("_rpc", "_pb"));
+		expect(await readFile(messages, "utf8")).toContain('from "homing/options/');
+		await project.run(process.execPath, path);
+	}
 });
 
 /** With which the code in the repository is generated. */
