@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import {
+	cp,
+	mkdir,
+	readdir,
+	readFile,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -144,65 +151,53 @@ async function casesWith(program: string): Promise<string[]> {
 	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
 }
 
-describe("homing/options.proto", () => {
-	const mapped = "map_imports=homing/options.proto:homing/options";
-	const messageOptions = ["target=js", "import_extension=js", mapped];
-	const serviceOptions = ["target=js", "import_extension=js"];
+describe("docs/plugin.md", () => {
+	let page: string;
 
 	beforeAll(async () => {
-		const proto = join(project.directory, "with-options");
-		await mkdir(proto);
-		const golden = join(testdata, "policies-in-the-proto/policies.proto");
-		await cp(golden, join(proto, "policies.proto"));
-	});
-
-	it("is found in the package by buf, and generated code finds its module there", async () => {
-		const write = (path: string, content: object) =>
-			writeFile(join(project.directory, path), JSON.stringify(content));
-		await write("buf.yaml", {
-			version: "v2",
-			modules: [
-				{ path: "with-options" },
-				{ path: "node_modules/homing/proto" },
-			],
-		});
-		const out = "options-by-buf";
-		await write("buf.gen.yaml", {
-			version: "v2",
-			inputs: [{ directory: "with-options" }],
-			plugins: [
-				{ local: "protoc-gen-es", out, opt: messageOptions },
-				{ local: "protoc-gen-homing", out, opt: serviceOptions },
-			],
-		});
-		await project.run("buf", "generate");
-		await load(`${out}/policies_rpc.js`);
-	});
-
-	it("is found in the package by protoc, and generated code finds its module there", async ({
-		skip,
-	}) => {
-		await tool("protoc", skip);
-		const out = "options-by-protoc";
-		await mkdir(join(project.directory, out));
-		await project.run(
-			"protoc",
-			"--proto_path=with-options",
-			"--proto_path=node_modules/homing/proto",
-			`--es_out=${out}`,
-			`--es_opt=${messageOptions.join(",")}`,
-			`--homing_out=${out}`,
-			`--homing_opt=${serviceOptions.join(",")}`,
-			"policies.proto",
+		page = await readFile(join(root, "docs/plugin.md"), "utf8");
+		for (const [, file = "", text = ""] of page.matchAll(
+			/^```\w+ (\S+)\n(.*?)^```$/gms,
+		)) {
+			const path = join(project.directory, "docs", file);
+			await mkdir(dirname(path), { recursive: true });
+			await writeFile(path, text);
+		}
+		await symlink(
+			"../node_modules",
+			join(project.directory, "docs/node_modules"),
 		);
-		await load(`${out}/policies_rpc.js`);
 	});
 
-	async function load(path: string): Promise<void> {
-		const messages = join(project.directory, path.replace("_rpc", "_pb"));
-		expect(await readFile(messages, "utf8")).toContain('from "homing/options/');
-		await project.run(process.execPath, path);
-	}
+	it("shows what works with buf", async () => {
+		await project.run("sh", "-c", "cd docs && buf generate && node client.ts");
+		const messages = await readFile(
+			join(project.directory, "docs/gen/payment/v1/payment_pb.ts"),
+			"utf8",
+		);
+		expect(messages).toContain('from "homing/options/');
+	});
+
+	it("shows what works with protoc", async ({ skip }) => {
+		await tool("protoc", skip);
+		const [, command = ""] = /^```sh\n(.*?)^```$/ms.exec(page) ?? [];
+		expect(command).toContain("protoc");
+		await project.run(
+			"sh",
+			"-ec",
+			`cd docs && rm -rf gen && ${command} node client.ts`,
+		);
+	});
+
+	it("names all options that the plugin itself has", () => {
+		for (const option of [
+			"emit=",
+			"grpc_service_config=",
+			"retry_max_attempts=",
+		]) {
+			expect(page).toContain(`| \`${option}`);
+		}
+	});
 });
 
 /** With which the code in the repository is generated. */
