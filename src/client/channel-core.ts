@@ -3,26 +3,23 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type {
 	Balancer,
 	BalancerFactory,
+	BalancerHelper,
 	ChannelState,
 	Pick,
 	Picker,
 	PickInfo,
 } from "../balancer/balancer.ts";
 import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
-import { balancerNamed, balancerNames } from "../balancer/policies.ts";
 import { parseAddress } from "../discovery/address.ts";
 import type { Endpoint, Resolution } from "../discovery/resolver.ts";
 import type { Timer } from "../policy/clock.ts";
-import { PolicyError } from "../policy/policy-error.ts";
-import {
-	type CompiledServiceConfig,
-	parseServiceConfig,
-} from "../policy/service-config.ts";
+import type { CompiledServiceConfig } from "../policy/service-config.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { guarded } from "./guarded.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
+import { ServiceConfigs } from "./service-configs.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
 
 /** A call, as far as its channel knows it. */
@@ -49,8 +46,10 @@ export class ChannelCore {
 	#watch: ResolutionWatch | undefined;
 	#balancer: Balancer | undefined;
 	#balancerFactory: BalancerFactory | undefined;
+	/** What the balancer has been lent: one that was closed publishes in vain. */
+	#lent: BalancerHelper | undefined;
 	#subchannels = new Set<EndpointSubchannel>();
-	#serviceConfigs: readonly CompiledServiceConfig[];
+	readonly #serviceConfigs: ServiceConfigs;
 	#resolved = false;
 	#lastError: Error | undefined;
 	readonly #requestHeaders = new Map<DescMethod, readonly string[]>();
@@ -64,7 +63,9 @@ export class ChannelCore {
 
 	constructor(setting: ChannelSetting) {
 		this.setting = setting;
-		this.#serviceConfigs = configsOf(setting.serviceConfig);
+		this.#serviceConfigs = new ServiceConfigs(setting, (error) =>
+			setting.hooks.resolved?.({ error }),
+		);
 	}
 
 	get state(): ChannelState {
@@ -73,7 +74,7 @@ export class ChannelCore {
 
 	/** The resolver's and the option's, the nearer first: the same list until it changes. */
 	get serviceConfigs(): readonly CompiledServiceConfig[] {
-		return this.#serviceConfigs;
+		return this.#serviceConfigs.nearestFirst;
 	}
 
 	/** What went wrong last on the way to a connection. */
@@ -243,20 +244,16 @@ export class ChannelCore {
 
 	/** Throws if the resolution is no good; then all stays as it was. */
 	#adopt({ endpoints, serviceConfig }: Resolution): void {
-		const config =
-			serviceConfig && parseServiceConfig(serviceConfig, "serviceConfig");
-		const configs = configsOf(config, this.setting.serviceConfig);
-		const factory = this.#chooseBalancer(configs);
 		if (endpoints.length === 0) {
 			throw new Error(`${this.setting.name} has no endpoints`);
 		}
 		for (const endpoint of endpoints) addressesOf(endpoint);
-		if (config !== undefined) this.#serviceConfigs = configs;
+		const factory = this.#serviceConfigs.adopt(serviceConfig);
 		this.#resolved = true;
 		if (this.#balancerFactory !== factory) {
-			this.#balancer?.close();
-			this.#balancerFactory = factory;
+			this.#closeBalancer();
 			this.#balancer = this.#makeBalancer(factory);
+			this.#balancerFactory = factory;
 		}
 		this.#balancer?.update(endpoints);
 	}
@@ -267,36 +264,26 @@ export class ChannelCore {
 		this.setting.hooks.resolved?.({ error });
 	}
 
-	/** The first that is known, of those that the nearest config names; else the channel's own. */
-	#chooseBalancer(configs: readonly CompiledServiceConfig[]): BalancerFactory {
-		const wanted = configs.find(
-			(config) => config.loadBalancingConfig !== undefined,
-		)?.loadBalancingConfig;
-		if (wanted === undefined) return this.setting.balancer;
-		for (const { name } of wanted) {
-			const factory = balancerNamed(name);
-			if (factory !== undefined) return factory;
-		}
-		throw new PolicyError(
-			"serviceConfig.loadBalancingConfig",
-			`names ${wanted.map(({ name }) => name).join(", ")}, none of which is known; the balancers are ${balancerNames().join(", ")}`,
-		);
-	}
-
 	#makeBalancer(factory: BalancerFactory): Balancer {
 		const { clock, random } = this.setting;
-		const balancer: Balancer = factory({
+		const helper: BalancerHelper = {
 			random,
 			now: () => clock.now(),
 			createSubchannel: (endpoint, onState) =>
 				this.#makeSubchannel(endpoint, onState),
 			publish: (state, picker) => {
-				if (this.#balancer === undefined || this.#balancer === balancer) {
-					this.#enter(state, picker);
-				}
+				if (this.#lent === helper) this.#enter(state, picker);
 			},
-		});
-		return balancer;
+		};
+		this.#lent = helper;
+		return factory(helper);
+	}
+
+	#closeBalancer(): void {
+		this.#lent = undefined;
+		this.#balancer?.close();
+		this.#balancer = undefined;
+		this.#balancerFactory = undefined;
 	}
 
 	#makeSubchannel(
@@ -310,12 +297,12 @@ export class ChannelCore {
 			(state, error) => {
 				if (error !== undefined) this.#lastError = error;
 				if (state === "shutdown") this.#subchannels.delete(subchannel);
-				onState(state, error);
 				this.setting.hooks.endpointState?.(
 					endpoint,
 					state,
 					error?.message ?? "",
 				);
+				onState(state, error);
 				if (state === "idle" || state === "transientFailure") {
 					this.#watch?.refresh();
 				}
@@ -353,9 +340,7 @@ export class ChannelCore {
 		this.setting.clock.cancel(this.#idleTimer);
 		this.#watch?.stop();
 		this.#watch = undefined;
-		this.#balancer?.close();
-		this.#balancer = undefined;
-		this.#balancerFactory = undefined;
+		this.#closeBalancer();
 	}
 
 	async #close(graceMs: number): Promise<void> {
@@ -375,12 +360,6 @@ export class ChannelCore {
 			};
 		});
 	}
-}
-
-function configsOf(
-	...configs: readonly (CompiledServiceConfig | undefined)[]
-): readonly CompiledServiceConfig[] {
-	return configs.filter((config) => config !== undefined);
 }
 
 function addressesOf({ address }: Endpoint) {

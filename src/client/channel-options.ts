@@ -42,7 +42,7 @@ export interface ChannelOptions {
 	insecureCredentials?: boolean | undefined;
 	/** gRPC's default service config: used where the resolver brings none. */
 	serviceConfig?: ServiceConfig | undefined;
-	/** "round_robin" (the default), "pick_first", or one of your own. The service config of a resolver goes before a name. */
+	/** "round_robin" (the default), "pick_first", or one of your own. A service config that lists balancers goes before a name. */
 	balancer?: string | BalancerFactory | undefined;
 	/** Not there yet. */
 	outlierDetection?: object | false | undefined;
@@ -118,6 +118,22 @@ const headerText: Check<string> = (value, where) => {
 	);
 };
 
+/** RFC 3986 section 3.2, without userinfo (RFC 9113 section 8.3.1). */
+const authority: Check<string> = (value, where) => {
+	const string = headerText(value, where);
+	if (/^[^\s/?#@\\]+$/.test(string)) return string;
+	throw new PolicyError(
+		where,
+		`${shown(value)} is no authority; write a host, or host:port`,
+	);
+};
+
+const period: Check<number> = (value, where) => {
+	const ms = parseDuration(value, where);
+	if (ms > 0) return ms;
+	throw new PolicyError(where, `${shown(value)} is no time at all`);
+};
+
 /** Named in the contract, built in a later version: refused rather than ignored. */
 const notYet: Check = (_value, where) => {
 	throw new PolicyError(
@@ -129,7 +145,7 @@ const notYet: Check = (_value, where) => {
 /** One row an option of a channel. */
 export const channelOptions: OptionTable<ChannelOptions> = {
 	tls,
-	authority: headerText,
+	authority,
 	credentials: callable,
 	insecureCredentials: boolean,
 	// Read as a whole by parseServiceConfig.
@@ -138,8 +154,8 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	outlierDetection: notYet,
 	circuitBreaker: notYet,
 	keepalive: notYet,
-	connectTimeout: parseDuration,
-	idleTimeout: parseDuration,
+	connectTimeout: period,
+	idleTimeout: period,
 	compression: oneOf("gzip"),
 	maxConnectionsPerEndpoint: notYet,
 	maxConcurrentCalls: notYet,

@@ -1,5 +1,5 @@
 import type { BalancerFactory } from "../balancer/balancer.ts";
-import { balancerNamed, DEFAULT_BALANCER } from "../balancer/policies.ts";
+import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { parseTarget } from "../discovery/target.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
@@ -11,6 +11,7 @@ import {
 	parseServiceConfig,
 } from "../policy/service-config.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
+import { chooseBalancer } from "./choose-balancer.ts";
 import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
@@ -31,7 +32,8 @@ export interface ChannelSetting {
 	readonly random: () => number;
 	readonly connectTimeoutMs: number;
 	readonly idleTimeoutMs: number;
-	readonly balancer: BalancerFactory;
+	/** Its option: what is made of it, `chooseBalancer` knows. */
+	readonly balancer: string | BalancerFactory | undefined;
 	readonly serviceConfig: CompiledServiceConfig | undefined;
 	readonly credentials: ChannelOptions["credentials"];
 	readonly compression: "gzip" | undefined;
@@ -73,7 +75,10 @@ export function settleChannel(
 			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
 		);
 	}
-	const { serviceConfig } = options;
+	const serviceConfig =
+		options.serviceConfig &&
+		parseServiceConfig(options.serviceConfig, "serviceConfig");
+	chooseBalancer(options.balancer, serviceConfig ? [serviceConfig] : []);
 	return {
 		...environment,
 		name: found.name,
@@ -93,9 +98,8 @@ export function settleChannel(
 			"connectTimeout",
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
-		balancer: balancerOf(options.balancer),
-		serviceConfig:
-			serviceConfig && parseServiceConfig(serviceConfig, "serviceConfig"),
+		balancer: options.balancer,
+		serviceConfig,
 		credentials: options.credentials,
 		compression: options.compression,
 		hooks: guardedHooks(options.hooks ?? {}),
@@ -113,7 +117,7 @@ function findTarget(
 	tls: boolean;
 } {
 	if (typeof target !== "string") {
-		if (typeof target?.watch !== "function") {
+		if (!isResolver(target)) {
 			throw new PolicyError(
 				"target",
 				`${shown(target)} is neither a target like "localhost:50051" nor a Resolver, an object with a method \`watch\``,
@@ -133,7 +137,7 @@ function findTarget(
 		name: target,
 		resolver:
 			read.source === undefined
-				? ownResolver(resolvers, read.parsed.scheme)(read.parsed)
+				? ownResolver(resolvers, read.parsed)
 				: resolverOfTarget(read.source),
 		authority: read.defaultAuthority,
 		serverName: read.serverName,
@@ -141,17 +145,24 @@ function findTarget(
 	};
 }
 
-type ResolverFactory = NonNullable<ChannelOptions["resolvers"]>[string];
-
 /** Schemes are the same in upper and in lower case. */
 function ownResolver(
-	resolvers: Record<string, ResolverFactory>,
-	scheme: string,
-): ResolverFactory {
-	const entry = Object.entries(resolvers).find(
-		([name]) => name.toLowerCase() === scheme,
+	resolvers: NonNullable<ChannelOptions["resolvers"]>,
+	parsed: ParsedTarget,
+): Resolver {
+	const [name, make] = Object.entries(resolvers).find(
+		([name]) => name.toLowerCase() === parsed.scheme,
+	) as [string, (target: ParsedTarget) => Resolver];
+	const resolver = make(parsed);
+	if (isResolver(resolver)) return resolver;
+	throw new PolicyError(
+		`resolvers.${name}`,
+		`made ${shown(resolver)} of "${parsed.text}", which is no Resolver: an object with a method \`watch\``,
 	);
-	return (entry as [string, ResolverFactory])[1];
+}
+
+function isResolver(value: unknown): value is Resolver {
+	return typeof (value as Partial<Resolver> | null)?.watch === "function";
 }
 
 function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
@@ -163,14 +174,4 @@ function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
 /** The host of an authority. */
 function nameOf(authority: string | undefined): string | undefined {
 	return authority?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-}
-
-function balancerOf(
-	balancer: string | BalancerFactory | undefined,
-): BalancerFactory {
-	if (typeof balancer === "function") return balancer;
-	return (
-		(balancer === undefined ? undefined : balancerNamed(balancer)) ??
-		DEFAULT_BALANCER
-	);
 }

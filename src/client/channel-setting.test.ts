@@ -1,0 +1,246 @@
+import { describe, expect, test } from "vitest";
+import { FakeClock } from "../../testdata/harness/fake-clock.ts";
+import type { ParsedTarget } from "../discovery/parsed-target.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { staticResolver } from "../discovery/static.ts";
+import type { ChannelOptions } from "./channel-options.ts";
+import { type ChannelSetting, settleChannel } from "./channel-setting.ts";
+import { dialPlaintext } from "./dial.ts";
+
+const environment = { clock: new FakeClock(), random: () => 0 };
+
+function settle(
+	target: string | Resolver,
+	options: ChannelOptions = {},
+): ChannelSetting {
+	return settleChannel(target, options, environment);
+}
+
+describe("by default", () => {
+	test("a channel is plaintext, with 5 s to connect and 30 min to idle", () => {
+		expect(settle("localhost:50051")).toMatchObject({
+			name: "localhost:50051",
+			scheme: "http",
+			authority: "localhost:50051",
+			connectTimeoutMs: 5000,
+			idleTimeoutMs: 1_800_000,
+			dial: dialPlaintext,
+			compression: undefined,
+			credentials: undefined,
+			serviceConfig: undefined,
+			hooks: {},
+		});
+	});
+
+	test("it says who it is", () => {
+		expect(settle("h:1").userAgent).toMatch(/^homing\/\d+\.\d+\.\d+$/);
+		expect(settle("h:1", { userAgent: "shop/2.0" }).userAgent).toMatch(
+			/^shop\/2\.0 homing\/\d/,
+		);
+	});
+});
+
+describe("TLS", () => {
+	test.each<[string, ChannelOptions, string]>([
+		["h:50051", {}, "http"],
+		["h:443", {}, "https"],
+		["https://h:50051", {}, "https"],
+		["http://h:50051", {}, "http"],
+		["h:50051", { tls: true }, "https"],
+		["h:50051", { tls: {} }, "https"],
+		["h:50051", { tls: () => ({}) }, "https"],
+		["h:443", { tls: false }, "http"],
+		["unix:/run/x.sock", { tls: true }, "https"],
+	])("%s with %o is %s", (target, options, scheme) => {
+		expect(settle(target, options).scheme).toBe(scheme);
+	});
+
+	test("a Resolver is plaintext unless the option says otherwise", () => {
+		const resolver = staticResolver(["h:443"]);
+		expect(settle(resolver).scheme).toBe("http");
+		expect(settle(resolver, { tls: true }).scheme).toBe("https");
+	});
+});
+
+describe("the authority", () => {
+	test.each([
+		["h:50051", "h:50051"],
+		["dns:///h.example:50051", "h.example:50051"],
+		["https://h.example", "h.example"],
+		["unix:/run/x.sock", "localhost"],
+		["memory:///payment", "payment"],
+	])("of %s is %s", (target, authority) => {
+		expect(settle(target).authority).toBe(authority);
+	});
+
+	test("is what the option says", () => {
+		expect(settle("h:1", { authority: "shop.example" }).authority).toBe(
+			"shop.example",
+		);
+	});
+
+	test("of a Resolver is localhost", () => {
+		const setting = settle(staticResolver(["10.0.0.1:1"]));
+		expect(setting.authority).toBe("localhost");
+		expect(setting.name).toBe("the resolver");
+	});
+});
+
+describe("resolvers of one's own", () => {
+	const resolver = staticResolver(["h:1"]);
+
+	test("get their targets, taken apart", () => {
+		const seen: ParsedTarget[] = [];
+		const setting = settle("Nacos://server:8848/group/payment?zone=b", {
+			resolvers: {
+				nacos: (target) => {
+					seen.push(target);
+					return resolver;
+				},
+			},
+		});
+		expect(setting.resolver).toBe(resolver);
+		expect(seen).toHaveLength(1);
+		expect(seen[0]).toMatchObject({
+			scheme: "nacos",
+			authority: "server:8848",
+			path: "group/payment",
+			text: "Nacos://server:8848/group/payment?zone=b",
+		});
+		expect(seen[0]?.parameters.get("zone")).toBe("b");
+	});
+
+	test("are found whatever the case of their scheme", () => {
+		const options = { resolvers: { NACOS: () => resolver } };
+		expect(settle("nacos:///payment", options).resolver).toBe(resolver);
+	});
+
+	test("that throw for a bad target are heard at construction", () => {
+		const options = {
+			resolvers: {
+				nacos: () => {
+					throw new TypeError("no group in it");
+				},
+			},
+		};
+		expect(() => settle("nacos:///payment", options)).toThrow("no group in it");
+	});
+
+	test("that make no Resolver are refused, naming them", () => {
+		const options = {
+			resolvers: { nacos: () => ({}) as Resolver },
+		};
+		expect(() => settle("nacos:///payment", options)).toThrow(
+			'resolvers.nacos: made an object of "nacos:///payment", which is no Resolver',
+		);
+	});
+});
+
+describe("a bad target is refused at construction, naming what is wrong:", () => {
+	test.each<[unknown, string]>([
+		["", "target"],
+		["h:0", "target"],
+		["h:99999", "target"],
+		["nacos://x/y", "nacos"],
+		["ftp://h:21", "ftp"],
+		["ipv4:not-an-address:1", "target"],
+		["consul://x", "target"],
+		["consul:///payment", "not there yet"],
+		["etcd:///a/payment", "not there yet"],
+		["kubernetes:///payment", "not there yet"],
+		["memory://payment", "write it as in memory:///name"],
+		[undefined, "target: undefined is neither a target"],
+		[null, "target: null is neither a target"],
+		[5, "target: 5 is neither a target"],
+		[{}, "target: an object is neither a target"],
+		[{ watch: 1 }, "neither a target"],
+	])("%j", (target, message) => {
+		expect(() => settle(target as string)).toThrow(TypeError);
+		expect(() => settle(target as string)).toThrow(message);
+	});
+});
+
+describe("a bad option is refused at construction, naming it:", () => {
+	const text = "5 s" as unknown as number;
+	test.each<[unknown, string]>([
+		[{ tsl: true }, "tsl: is not an option; did you mean tls?"],
+		[{ timeout: 5 }, "timeout: is not an option"],
+		[{ tls: "yes" }, "tls: "],
+		[{ tls: { cert: 5 } }, "tls.cert: 5 is not PEM text or bytes"],
+		[{ tls: { certificate: "" } }, "tls.certificate: is not an option"],
+		[{ tls: { rejectUnauthorized: "no" } }, "tls.rejectUnauthorized: "],
+		[{ authority: "" }, "authority: "],
+		[{ authority: "a\nb" }, "authority: "],
+		[{ authority: "shop.example/x" }, "authority: "],
+		[{ credentials: "token" }, "credentials: "],
+		[{ insecureCredentials: 1 }, "insecureCredentials: "],
+		[{ serviceConfig: "{}" }, "serviceConfig: "],
+		[
+			{ serviceConfig: { methodConfig: [{ name: [{}], timeout: text }] } },
+			"serviceConfig.methodConfig[0].timeout: ",
+		],
+		[
+			{ serviceConfig: { loadBalancingConfig: [{ unheard_of: {} }] } },
+			"serviceConfig.loadBalancingConfig: names unheard_of",
+		],
+		[
+			{ balancer: "least_request" },
+			'balancer: "least_request" is no balancer; give one of pick_first, round_robin',
+		],
+		[{ balancer: {} }, "balancer: "],
+		[{ connectTimeout: text }, "connectTimeout: "],
+		[{ connectTimeout: 0 }, "connectTimeout: 0 is no time at all"],
+		[{ connectTimeout: -1 }, "connectTimeout: "],
+		[{ idleTimeout: "0s" }, "idleTimeout: "],
+		[{ idleTimeout: "1m" }, "idleTimeout: "],
+		[{ compression: "br" }, "compression: "],
+		[{ hooks: { callStarted: () => {} } }, "hooks.callStarted: "],
+		[{ hooks: { callStart: 5 } }, "hooks.callStart: "],
+		[{ userAgent: "a\u2603" }, "userAgent: "],
+		[{ resolvers: { nacos: {} } }, "resolvers.nacos: "],
+		...[
+			"outlierDetection",
+			"circuitBreaker",
+			"keepalive",
+			"maxConnectionsPerEndpoint",
+			"maxConcurrentCalls",
+			"localZone",
+		].map((key): [unknown, string] => [
+			{ [key]: {} },
+			`${key}: is not there yet in this version`,
+		]),
+	])("%j", (options, message) => {
+		expect(() => settle("h:1", options as ChannelOptions)).toThrow(TypeError);
+		expect(() => settle("h:1", options as ChannelOptions)).toThrow(message);
+	});
+
+	test("an option that is undefined is absent", () => {
+		expect(() =>
+			settle("h:1", { tls: undefined, keepalive: undefined }),
+		).not.toThrow();
+	});
+});
+
+describe("credentials", () => {
+	const credentials = () => ({ authorization: "Bearer x" });
+
+	test("are refused over plaintext, unless that is called safe", () => {
+		expect(() => settle("h:1", { credentials })).toThrow(
+			"credentials: would travel over plaintext",
+		);
+		expect(() =>
+			settle("h:1", { credentials, insecureCredentials: false }),
+		).toThrow("credentials: ");
+		const safe = settle("h:1", { credentials, insecureCredentials: true });
+		expect(safe.credentials).toBe(credentials);
+	});
+
+	test("go with TLS, wherever that is asked for", () => {
+		expect(settle("h:1", { credentials, tls: true }).scheme).toBe("https");
+		expect(settle("https://h:1", { credentials }).scheme).toBe("https");
+		expect(settle("h:443", { credentials }).scheme).toBe("https");
+		expect(() => settle("h:443", { credentials, tls: false })).toThrow(
+			"credentials: ",
+		);
+	});
+});
