@@ -126,12 +126,14 @@ describe("the process", () => {
 	});
 
 	it("reads and writes pipes that do not block", async () => {
-		// A Node process that opens its standard streams makes them non-blocking
-		// for all who share them.
+		// A Node process makes its standard streams non-blocking for all who share
+		// them, and ends that when it ends, unless it is killed.
 		const node = JSON.stringify(process.execPath);
+		const unblock =
+			'process.stdin; process.stdout; process.kill(process.pid, "SIGKILL")';
 		const shell = spawn("sh", [
 			"-c",
-			`${node} -e 'process.stdin; process.stdout' && ${node} -e 'fs.writeSync(1, "!"); ${run()}'`,
+			`${node} -e '${unblock}'; ${node} -e 'fs.writeSync(1, "!"); ${run()}'`,
 		]);
 		const output = buffer(shell.stdout);
 		await once(shell.stdout, "data");

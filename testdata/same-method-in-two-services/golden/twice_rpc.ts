@@ -2,14 +2,14 @@
 // @generated from file twice.proto (package twice, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Message, MessageSchema } from "./twice_pb.js";
-import { Echo, Reader, Writer } from "./twice_pb.js";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Message, MessageSchema } from "./twice_pb.js";
+import { Echo, Reader, Writer } from "./twice_pb.js";
 
 /**
  * @generated from service twice.Reader
