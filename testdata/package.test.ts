@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import {
 	cp,
 	mkdir,
+	mkdtemp,
 	readdir,
 	readFile,
 	symlink,
@@ -9,6 +11,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -150,6 +153,30 @@ async function casesWith(program: string): Promise<string[]> {
 	const cases = await goldenCases();
 	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
 }
+
+describe("the generated code in the repository", () => {
+	it.for(["src/gen", "src/server/gen", "testdata/services"])(
+		"is what %s/buf.gen.yaml generates (npm run generate does)",
+		async (directory) => {
+			const output = await mkdtemp(join(project.directory, "repository-"));
+			await promisify(execFile)(
+				join(root, "node_modules/.bin/buf"),
+				["generate", "--template", `${directory}/buf.gen.yaml`, "-o", output],
+				{ cwd: root },
+			);
+			const paths = (await readdir(output, { recursive: true })).filter(
+				(path) => path.endsWith(".ts"),
+			);
+			expect(paths).not.toHaveLength(0);
+			for (const path of paths) {
+				const [now, committed] = await Promise.all(
+					[output, root].map((base) => readFile(join(base, path), "utf8")),
+				);
+				expect(committed, path).toBe(now);
+			}
+		},
+	);
+});
 
 describe("docs/plugin.md", () => {
 	let page: string;

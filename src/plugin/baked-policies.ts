@@ -1,4 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { BakedPolicies } from "../generated.ts";
 import {
 	type CompiledMethodPolicy,
 	forStreaming,
@@ -14,9 +15,6 @@ import type { Comments } from "./comments.ts";
 import type { ConfigFiles, ConfiguredPolicy } from "./config-files.ts";
 import type { ProtoOptions } from "./proto-options.ts";
 import { spelled } from "./spelled-policy.ts";
-
-/** What is baked into the clients of one service: data, as it is printed. */
-export type BakedPolicies = ServiceConfig & { target?: string };
 
 type MethodName = { service: string; method?: string };
 

@@ -31,7 +31,7 @@ export async function buildPlugin(directory: string): Promise<void> {
 		platform: "node",
 		// Node loads CommonJS faster than ECMAScript modules.
 		format: "cjs",
-		target: "node22",
+		target: "node20",
 		legalComments: "none",
 		metafile: true,
 		plugins: [withoutCompiler],

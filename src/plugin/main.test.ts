@@ -125,6 +125,20 @@ describe("the process", () => {
 		expect(code).toBe(0);
 	});
 
+	it("says so when nobody takes the answer", async () => {
+		const child = spawn(process.execPath, ["-e", run()]);
+		child.stdout.destroy();
+		child.stdin.end(encoded(125));
+		const [stderr, [code]] = await Promise.all([
+			buffer(child.stderr),
+			once(child, "close"),
+		]);
+		expect(String(stderr)).toMatch(
+			/^protoc-gen-homing: nobody took the answer: .*EPIPE.*\n$/,
+		);
+		expect(code).toBe(1);
+	});
+
 	it("reads and writes pipes that do not block", async () => {
 		// A Node process makes its standard streams non-blocking for all who share
 		// them, and ends that when it ends, unless it is killed.

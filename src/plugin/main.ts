@@ -58,11 +58,19 @@ async function generate(): Promise<number> {
 		response = answer(bytes);
 	} catch (error) {
 		return complain(
-			`${error instanceof Error ? error.message : error}; it is for buf or protoc to write one`,
+			`${messageOf(error)}; it is for buf or protoc to write one`,
 		);
 	}
-	await writeStdout(response);
+	try {
+		await writeStdout(response);
+	} catch (error) {
+		return complain(`nobody took the answer: ${messageOf(error)}`);
+	}
 	return 0;
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }
 
 function complain(message: string): number {

@@ -7,7 +7,6 @@ import {
 	type Schema,
 	type Target,
 } from "@bufbuild/protoplugin";
-
 import { clientHalf } from "./client-half.ts";
 import { parameterNames } from "./function.ts";
 import { modulePath } from "./module-path.ts";

@@ -1,6 +1,7 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Schema } from "@bufbuild/protoplugin";
-import { type BakedPolicies, bakedPolicies } from "./baked-policies.ts";
+import type { BakedPolicies } from "../generated.ts";
+import { bakedPolicies } from "./baked-policies.ts";
 import { Comments } from "./comments.ts";
 import { ConfigFiles } from "./config-files.ts";
 import {
