@@ -171,10 +171,13 @@ export class Attempt implements Attempts, CallListener, Waiting {
 	}
 
 	#send(pick: SubchannelPick, connection: ClientConnection): void {
-		const { core, maxResponseBytes } = this.#call;
+		const { core, deadline, maxResponseBytes } = this.#call;
+		const now = core.setting.clock.now();
+		// The deadline's timer is late, and about to end the call.
+		if (deadline !== undefined && deadline <= now) return;
 		this.#pick = pick;
 		this.#state = "sent";
-		this.#sentAt = core.setting.clock.now();
+		this.#sentAt = now;
 		core.setting.hooks.attemptStart?.(this.#call.info, {
 			number: 1,
 			endpoint: pick.subchannel.endpoint,

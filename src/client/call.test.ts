@@ -1,563 +1,504 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { getEventListeners } from "node:events";
+import net from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Channel, type Resolver } from "homing";
-import { Server } from "homing/server";
-import { describe, expect, test } from "vitest";
-import { serveStreams } from "../../testdata/harness/http2-server.ts";
-import type { EchoServiceServer } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { afterEach, describe, expect, test } from "vitest";
 import {
+	type ClientInTime,
+	clientInTime,
+} from "../../testdata/harness/client-in-time.ts";
+import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
+import {
+	answer,
+	frame,
+	type RunningServer,
+	respond,
+	serveStreams,
+} from "../../testdata/harness/http2-server.ts";
+import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
+import {
+	type EchoServiceClient,
 	NewEchoServiceClient,
-	RegisterEchoServiceServer,
 } from "../../testdata/services/gen/echo/echo_rpc.ts";
-import {
-	NewPaymentClient,
-	RegisterPaymentServer,
-} from "../../testdata/services/gen/microservice/v1/payment_rpc.ts";
+import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import type { OrderManagementClient } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import type { ClientOptions } from "./client-options.ts";
 
-const never = new Promise<never>(() => {});
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
 
-async function echoServer(
-	echo: EchoServiceServer["echo"],
-): Promise<AsyncDisposable & { address: string; server: Server }> {
-	const server = new Server();
-	RegisterEchoServiceServer(server, { echo });
-	const { address } = await server.listen("127.0.0.1:0");
-	return {
-		address,
-		server,
-		[Symbol.asyncDispose]: () => server.shutdown({ graceMs: 0 }),
-	};
+function echoInTime(
+	target: string | Resolver,
+	options?: ClientOptions,
+): ClientInTime<EchoServiceClient> {
+	const made = clientInTime<EchoServiceClient>(EchoService, target, options);
+	after.push(() => made[Symbol.asyncDispose]());
+	return made;
 }
 
-async function failure(call: Promise<unknown>): Promise<ConnectError> {
-	const error = await call.then(
-		() => undefined,
-		(error: unknown) => error,
+function ordersInTime(
+	target: string,
+	options?: ClientOptions,
+): ClientInTime<OrderManagementClient> {
+	const made = clientInTime<OrderManagementClient>(
+		OrderManagement,
+		target,
+		options,
 	);
-	expect(error).toBeInstanceOf(ConnectError);
-	return error as ConnectError;
+	after.push(() => made[Symbol.asyncDispose]());
+	return made;
 }
 
-/** Endpoints that never come. */
-const silentResolver: Resolver = {
-	// biome-ignore lint/correctness/useYield: it has nothing to say
+interface Noting extends RunningServer {
+	/** The `grpc-timeout` of each request, "" where there was none. */
+	readonly timeouts: string[];
+	/** Resolves with the next request. */
+	request(): Promise<void>;
+	/** Resolves with the error code that the next stream is reset with. */
+	reset(): Promise<number>;
+}
+
+/** A server that notes requests, and answers as told. */
+async function noting(
+	onStream: Parameters<typeof serveStreams>[0] = (stream) => answer(stream),
+): Promise<Noting> {
+	const timeouts: string[] = [];
+	let request = Promise.withResolvers<void>();
+	let reset = Promise.withResolvers<number>();
+	const server = await serveStreams((stream, headers, raw) => {
+		timeouts.push(String(headers["grpc-timeout"] ?? ""));
+		request.resolve();
+		request = Promise.withResolvers();
+		stream.on("close", () => {
+			if (stream.rstCode === 0) return;
+			reset.resolve(stream.rstCode);
+			reset = Promise.withResolvers();
+		});
+		onStream(stream, headers, raw);
+	});
+	after.push(() => server[Symbol.asyncDispose]());
+	return Object.assign(server, {
+		timeouts,
+		request: () => request.promise,
+		reset: () => reset.promise,
+	});
+}
+
+const silence = (): void => {};
+
+/** A port on which connections are accepted and nothing is said. */
+async function silentPort(): Promise<string> {
+	const sockets = new Set<net.Socket>();
+	const server = net.createServer((socket) => {
+		sockets.add(socket);
+		socket.on("error", silence);
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	after.push(() => {
+		for (const socket of sockets) socket.destroy();
+		server.close();
+	});
+	return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+}
+
+/** The error that a call ends with. */
+async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
+	try {
+		await call;
+	} catch (error) {
+		expect(error).toBeInstanceOf(ConnectError);
+		return error as ConnectError;
+	}
+	throw new Error("the call went well");
+}
+
+const neverResolves: Resolver = {
 	async *watch({ signal }) {
-		if (!signal.aborted) await once(signal, "abort");
+		yield* [];
+		await new Promise((resolve) => signal.addEventListener("abort", resolve));
 	},
 };
 
-describe("a deadline that passes", () => {
-	test("while resolving, says so", async () => {
-		await using echo = NewEchoServiceClient(silentResolver, {
-			timeout: "0.05s",
+describe("a deadline passes", () => {
+	test("while resolving", async () => {
+		const { client, clock } = echoInTime(neverResolves);
+		const error = errorOf(client.echo({}, { timeoutMs: 500 }));
+		await clock.advance(499);
+		expect(clock.pending).toBeGreaterThan(0);
+		await clock.advance(1);
+		expect(await error).toMatchObject({
+			code: Code.DeadlineExceeded,
+			rawMessage: "the deadline of 500 ms passed while resolving the resolver",
 		});
-		const error = await failure(echo.echo({}));
-		expect(error.code).toBe(Code.DeadlineExceeded);
-		expect(error.rawMessage).toBe(
-			"the deadline of 50 ms passed while resolving the resolver",
+	});
+
+	test("while a resolver fails, with its last words, if the call waits for it", async () => {
+		const failing: Resolver = {
+			async *watch() {
+				yield* [];
+				throw new Error("no such name");
+			},
+		};
+		const { client, clock } = echoInTime(failing, { waitForReady: true });
+		const error = errorOf(client.echo({}, { timeoutMs: 2000 }));
+		await clock.advance(2000);
+		expect((await error).rawMessage).toBe(
+			"the deadline of 2 s passed while resolving the resolver; last: no such name",
 		);
 	});
 
-	test("while connecting, names the address", async () => {
-		// Accepts, and says nothing.
-		const silent = createServer(() => {}).listen(0, "127.0.0.1");
-		await once(silent, "listening");
-		const { port } = silent.address() as { port: number };
-		await using echo = NewEchoServiceClient(`127.0.0.1:${port}`);
-		const error = await failure(echo.echo({}, { timeoutMs: 50 }));
-		expect(error.rawMessage).toBe(
-			`the deadline of 50 ms passed while waiting for a connection to 127.0.0.1:${port}`,
+	test("while connecting, naming where to", async () => {
+		const address = await silentPort();
+		const { client, clock } = echoInTime(address);
+		const error = errorOf(client.echo({}, { timeoutMs: 1500 }));
+		await clock.advance(1500);
+		expect((await error).rawMessage).toBe(
+			`the deadline of 1.5 s passed while waiting for a connection to ${address}`,
 		);
-		silent.close();
 	});
 
-	test("with waitForReady, says what the last connection failed of", async () => {
-		await using echo = NewEchoServiceClient("127.0.0.1:1", {
+	test("while connections fail, with the last error, if the call waits for one", async () => {
+		const failed = Promise.withResolvers<void>();
+		const { client, clock } = echoInTime("127.0.0.1:1", {
 			waitForReady: true,
-			timeout: "0.1s",
+			hooks: {
+				endpointState: (_, state) => {
+					if (state === "transientFailure") failed.resolve();
+				},
+			},
 		});
-		const error = await failure(echo.echo({}));
-		expect(error.code).toBe(Code.DeadlineExceeded);
-		expect(error.rawMessage).toContain(
-			"passed while waiting for a connection to 127.0.0.1:1; last: connect ECONNREFUSED",
+		const error = errorOf(client.echo({}, { timeoutMs: 500 }));
+		await failed.promise;
+		await clock.advance(500);
+		expect((await error).rawMessage).toBe(
+			"the deadline of 500 ms passed while waiting for a connection to 127.0.0.1:1; last: connect ECONNREFUSED 127.0.0.1:1",
 		);
 	});
 
-	test("while waiting for credentials, says so", async () => {
-		await using server = await echoServer(() => ({}));
-		await using echo = NewEchoServiceClient(server.address, {
-			credentials: () => never,
+	test("while waiting for credentials", async () => {
+		const { client, clock } = echoInTime("127.0.0.1:1", {
+			credentials: () => new Promise(silence),
 			insecureCredentials: true,
 		});
-		const error = await failure(echo.echo({}, { timeoutMs: 50 }));
-		expect(error.rawMessage).toBe(
-			"the deadline of 50 ms passed while waiting for credentials",
+		const error = errorOf(client.echo({}, { timeoutMs: 500 }));
+		await clock.advance(500);
+		expect((await error).rawMessage).toBe(
+			"the deadline of 500 ms passed while waiting for credentials",
 		);
 	});
 
-	test("before the answer, names the server, and tells it", async () => {
-		const aborted = Promise.withResolvers<unknown>();
-		await using server = await echoServer(async (_request, { signal }) => {
-			await once(signal, "abort");
-			aborted.resolve(signal.reason);
-			return {};
+	test("while waiting for an answer: the stream is reset", async () => {
+		const server = await noting(silence);
+		const { client, clock } = echoInTime(server.address);
+		const request = server.request();
+		const reset = server.reset();
+		const error = errorOf(client.echo({}, { timeoutMs: 500 }));
+		await request;
+		await clock.advance(500);
+		expect(await error).toMatchObject({
+			code: Code.DeadlineExceeded,
+			rawMessage: `the deadline of 500 ms passed while waiting for an answer from ${server.address}`,
 		});
-		await using echo = NewEchoServiceClient(server.address);
-		const error = await failure(echo.echo({}, { timeoutMs: 60 }));
-		expect(error.code).toBe(Code.DeadlineExceeded);
-		expect(error.rawMessage).toBe(
-			`the deadline of 60 ms passed while waiting for an answer from ${server.address}`,
-		);
-		// The reset of the client and the timer of the server race.
-		expect([Code.DeadlineExceeded, Code.Canceled]).toContain(
-			ConnectError.from(await aborted.promise).code,
-		);
+		expect(await reset).toBe(8);
 	});
 
-	test("after response headers, says so", async () => {
-		await using server = await serveStreams((stream) => {
-			stream.respond({ ":status": 200, "content-type": "application/grpc" });
+	test("after response headers, or while messages still come", async () => {
+		const server = await noting((stream) => {
+			respond(stream);
+			stream.write(frame());
 		});
-		await using echo = NewEchoServiceClient(server.address);
-		const error = await failure(echo.echo({}, { timeoutMs: 80 }));
-		expect(error.rawMessage).toBe(
-			`the deadline of 80 ms passed after response headers from ${server.address} had arrived`,
-		);
-	});
-
-	test("resets the stream with CANCEL", async () => {
-		const codes: Promise<number>[] = [];
-		await using server = await serveStreams((stream) => {
-			codes.push(once(stream, "close").then(() => stream.rstCode));
+		const { client, clock } = ordersInTime(server.address);
+		const stream = client.searchOrders({}, { timeoutMs: 500 });
+		await stream.recv();
+		const reset = server.reset();
+		const error = errorOf(stream.recv());
+		await clock.advance(500);
+		expect(await error).toMatchObject({
+			code: Code.DeadlineExceeded,
+			rawMessage: `the deadline of 500 ms passed after response headers from ${server.address} had arrived`,
 		});
-		await using echo = NewEchoServiceClient(server.address);
-		await failure(echo.echo({}, { timeoutMs: 30 }));
-		expect(await Promise.all(codes)).toEqual([8]);
-	});
-
-	test("before the call begins, sends nothing", async () => {
-		let requests = 0;
-		await using server = await serveStreams(() => {
-			requests++;
-		});
-		await using channel = new Channel(server.address);
-		await channel.connect();
-		await using inner = await echoServer(async (_request, context) => {
-			while ((context.timeoutMs() ?? 0) > 0) await new Promise(setImmediate);
-			await failure(
-				NewEchoServiceClient(channel).echo({}, { parent: context }),
-			);
-			return {};
-		});
-		await using echo = NewEchoServiceClient(inner.address);
-		await failure(echo.echo({}, { timeoutMs: 30 }));
-		await new Promise(setImmediate);
-		expect(requests).toBe(0);
+		expect(await reset).toBe(8);
+		await expect(stream.recv()).rejects.toBe(await error);
+		await expect(stream.trailer).rejects.toBe(await error);
 	});
 });
 
-describe("grpc-timeout", () => {
-	test("is what is left of the deadline when the call is sent, and never more", async () => {
-		const timeouts: string[] = [];
-		await using server = await serveStreams((stream, headers) => {
-			timeouts.push(String(headers["grpc-timeout"]));
-			stream.respond(
-				{
-					":status": 200,
-					"content-type": "application/grpc",
-					"grpc-status": 0,
-				},
-				{ endStream: true },
-			);
-		});
-		const resolver: Resolver = {
+describe("the time that is left", () => {
+	test("is what grpc-timeout says when the request is sent, not what the call began with", async () => {
+		const server = await noting();
+		const resolved = Promise.withResolvers<void>();
+		const slow: Resolver = {
 			async *watch() {
-				await new Promise((resolve) => setTimeout(resolve, 40));
+				await resolved.promise;
 				yield { endpoints: [{ address: server.address }] };
 			},
 		};
-		await using echo = NewEchoServiceClient(resolver);
-		await failure(echo.echo({}, { timeoutMs: 5000 }));
-		const ms = Number(/^(\d+)u$/.exec(timeouts[0] ?? "")?.[1]) / 1000;
-		expect(ms).toBeLessThanOrEqual(4962);
-		expect(ms).toBeGreaterThan(3000);
+		const { client, clock } = echoInTime(slow);
+		const call = client.echo({}, { timeoutMs: 1000 });
+		await clock.advance(300);
+		resolved.resolve();
+		await call;
+		expect(server.timeouts).toEqual(["700000u"]);
 	});
 
-	test.each([
-		["a unary call has 10 s", {}, {}, /^(999\d{4}|99[0-8]\d{4})u$/],
-		["0 switches it off for a client", { timeout: 0 }, {}, /^undefined$/],
-		["0 switches it off for a call", {}, { timeoutMs: 0 }, /^undefined$/],
-		[
-			"the call goes before the client",
-			{ timeout: 1 },
-			{ timeoutMs: 7000 },
-			/^6\d{6}u$/,
-		],
-	] as const)("%s", async (_what, options, callOptions, expected) => {
-		let timeout = "";
-		await using server = await serveStreams((stream, headers) => {
-			timeout = String(headers["grpc-timeout"]);
-			stream.respond({ ":status": 503 }, { endStream: true });
-		});
-		await using echo = NewEchoServiceClient(server.address, options);
-		await failure(echo.echo({}, callOptions));
-		expect(timeout).toMatch(expected);
-	});
-});
-
-describe("cancellation", () => {
-	test("by a signal is CANCELED, with the reason as cause, and reaches the handler", async () => {
-		const reason = new Error("the user went away");
-		const started = Promise.withResolvers<void>();
-		const left = Promise.withResolvers<unknown>();
-		await using server = await echoServer(async (_request, { signal }) => {
-			started.resolve();
-			await once(signal, "abort");
-			left.resolve(signal.reason);
-			return {};
-		});
-		await using echo = NewEchoServiceClient(server.address);
-		const controller = new AbortController();
-		const call = failure(echo.echo({}, { signal: controller.signal }));
-		await started.promise;
-		controller.abort(reason);
-		const error = await call;
-		expect(error.code).toBe(Code.Canceled);
-		expect(error.cause).toBe(reason);
-		expect(error.rawMessage).toContain("the user went away");
-		expect(ConnectError.from(await left.promise).code).toBe(Code.Canceled);
+	test("never is more than the call has", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		for (const timeoutMs of [50, 3000, 3_600_000]) {
+			await client.echo({}, { timeoutMs });
+			const [, digits, unit] =
+				server.timeouts.at(-1)?.match(/^(\d+)(.)$/) ?? [];
+			const size = { n: 1e-6, u: 1e-3, m: 1, S: 1e3 }[unit as "m"];
+			expect(Number(digits) * size).toBeLessThanOrEqual(timeoutMs);
+			expect(Number(digits) * size).toBeGreaterThan(0);
+		}
 	});
 
-	test("by AbortSignal.timeout is DEADLINE_EXCEEDED", async () => {
-		await using server = await echoServer(() => never);
-		await using echo = NewEchoServiceClient(server.address);
-		const error = await failure(
-			echo.echo({}, { signal: AbortSignal.timeout(20) }),
-		);
-		expect(error.code).toBe(Code.DeadlineExceeded);
-	});
-
-	test("before the call sends nothing", async () => {
-		let calls = 0;
-		await using server = await echoServer(() => {
-			calls++;
-			return {};
-		});
-		await using echo = NewEchoServiceClient(server.address);
-		const error = await failure(
-			echo.echo({}, { signal: AbortSignal.abort(new Error("too late")) }),
-		);
-		expect(error.code).toBe(Code.Canceled);
-		await echo.echo({});
-		expect(calls).toBe(1);
-	});
-});
-
-describe("calls inside a handler", () => {
-	test("inherit what is left of its deadline", async () => {
-		const left: (number | undefined)[] = [];
-		await using back = await echoServer((_request, context) => {
-			left.push(context.timeoutMs());
-			return {};
-		});
-		await using inner = NewEchoServiceClient(back.address);
-		await using front = await echoServer(async () => {
-			await inner.echo({});
-			await inner.echo({}, { timeoutMs: 60_000 });
-			await inner.echo({}, { parent: false });
-			return {};
-		});
-		await using echo = NewEchoServiceClient(front.address);
-		await echo.echo({}, { timeoutMs: 5000 });
-		const [inherited = 0, cut = 0, free = 0] = left;
-		expect(inherited).toBeGreaterThan(3000);
-		expect(inherited).toBeLessThanOrEqual(5000);
-		expect(cut).toBeLessThanOrEqual(inherited);
-		expect(free).toBeGreaterThan(5000);
-	});
-
-	test("say that the deadline was inherited", async () => {
-		const message = Promise.withResolvers<string>();
-		await using back = await echoServer(() => never);
-		await using inner = NewEchoServiceClient(back.address);
-		await using front = await echoServer(async () => {
-			message.resolve((await failure(inner.echo({}))).rawMessage);
-			return {};
-		});
-		await using echo = NewEchoServiceClient(front.address);
-		await failure(echo.echo({}, { timeoutMs: 80 }));
-		expect(await message.promise).toMatch(/^the inherited deadline of \d+/);
-	});
-
-	test("are cancelled when it is, but not when it ends well", async () => {
-		const started = Promise.withResolvers<void>();
-		const codes = Promise.withResolvers<Code>();
-		const release = Promise.withResolvers<void>();
-		let background: Promise<unknown> = never;
-		await using back = await echoServer(async ({ mes }) => {
-			started.resolve();
-			await (mes === "background" ? release.promise : never);
-			return { resp: mes };
-		});
-		await using inner = NewEchoServiceClient(back.address);
-		await using front = await echoServer(async ({ mes }) => {
-			const call = inner.echo({ mes });
-			if (mes === "background") {
-				background = call;
-				await started.promise;
-				return {};
+	test("if it is none, nothing is sent, though the timer is late", async () => {
+		const server = await noting();
+		class LateClock extends FakeClock {
+			late = 0;
+			override now(): number {
+				return super.now() + this.late;
 			}
-			codes.resolve((await failure(call)).code);
-			return {};
-		});
-		await using echo = NewEchoServiceClient(front.address);
-		await echo.echo({ mes: "background" });
-		release.resolve();
-		expect(await background).toMatchObject({ resp: "background" });
-
-		const controller = new AbortController();
-		const call = failure(
-			echo.echo({ mes: "x" }, { signal: controller.signal }),
-		);
-		await new Promise((resolve) => setTimeout(resolve, 20));
-		controller.abort();
-		expect((await call).code).toBe(Code.Canceled);
-		expect(await codes.promise).toBe(Code.Canceled);
-	});
-});
-
-describe("a call that fails fast", () => {
-	test("names the target, the addresses tried, and the last error", async () => {
-		await using echo = NewEchoServiceClient("ipv4:127.0.0.1:1,127.0.0.1:2");
-		const error = await failure(echo.echo({}));
-		expect(error.code).toBe(Code.Unavailable);
-		expect(error.rawMessage).toMatch(
-			/^no connection to ipv4:127\.0\.0\.1:1,127\.0\.0\.1:2 \(tried 127\.0\.0\.1:1, 127\.0\.0\.1:2\): connect ECONNREFUSED/,
-		);
-	});
-
-	test("with waitForReady, waits for the server to come", async () => {
-		const probe = createServer().listen(0, "127.0.0.1");
-		await once(probe, "listening");
-		const { port } = probe.address() as { port: number };
-		probe.close();
-		await once(probe, "close");
-		await using echo = NewEchoServiceClient(`127.0.0.1:${port}`);
-		const call = echo.echo({ mes: "late" }, { waitForReady: true });
-		await new Promise((resolve) => setTimeout(resolve, 50));
-		await using server = new Server();
-		RegisterEchoServiceServer(server, { echo: ({ mes }) => ({ resp: mes }) });
-		await server.listen(`127.0.0.1:${port}`);
-		expect((await call).resp).toBe("late");
-	});
-
-	test("with a connection that is lost, names the server", async () => {
-		await using server = await serveStreams((stream) => {
-			stream.session?.destroy();
-		});
-		await using echo = NewEchoServiceClient(server.address);
-		const error = await failure(echo.echo({}));
-		expect(error.code).toBe(Code.Unavailable);
-		expect(error.rawMessage).toContain(`${server.address}: connection lost`);
-	});
-});
-
-describe("limits and compression", () => {
-	const mebi = 1024 * 1024;
-
-	test("a response of exactly the limit arrives, one byte more is RESOURCE_EXHAUSTED", async () => {
-		// "resp" costs its bytes, one for the tag and four for the length.
-		await using server = await echoServer(({ mes }) => ({
-			resp: "x".repeat(Number(mes)),
-		}));
-		await using echo = NewEchoServiceClient(server.address);
-		const fits = 4 * mebi - 5;
-		expect((await echo.echo({ mes: String(fits) })).resp.length).toBe(fits);
-		const error = await failure(echo.echo({ mes: String(fits + 1) }));
-		expect(error.code).toBe(Code.ResourceExhausted);
-		expect(error.rawMessage).toContain(`limit of ${4 * mebi}`);
-	});
-
-	test("a request above maxRequestMessageBytes is refused before it is sent", async () => {
-		let calls = 0;
-		await using server = await echoServer(() => {
-			calls++;
-			return {};
-		});
-		await using echo = NewEchoServiceClient(server.address, {
-			methods: { echo: { maxRequestMessageBytes: 10 } },
-		});
-		await echo.echo({ mes: "x".repeat(8) });
-		const error = await failure(echo.echo({ mes: "x".repeat(9) }));
-		expect(error.code).toBe(Code.ResourceExhausted);
-		expect(error.rawMessage).toContain("maxRequestMessageBytes, 10");
-		expect(calls).toBe(1);
-	});
-
-	test.each([
-		[1023, 0],
-		[1024, 1],
-	])(
-		"of a request of %i bytes, the compressed flag is %i",
-		async (bytes, flag) => {
-			const first = Promise.withResolvers<number | undefined>();
-			await using server = await serveStreams((stream, headers) => {
-				expect(headers["grpc-encoding"]).toBe("gzip");
-				stream.once("data", (chunk: Buffer) => {
-					first.resolve(chunk[0]);
-					stream.respond({ ":status": 503 }, { endStream: true });
-				});
-			});
-			await using echo = NewEchoServiceClient(server.address, {
-				compression: "gzip",
-			});
-			await failure(echo.echo({ mes: "x".repeat(bytes - 3) }));
-			expect(await first.promise).toBe(flag);
-		},
-	);
-});
-
-describe("credentials", () => {
-	test("are added to each call, with the caller's own metadata", async () => {
-		const seen: string[] = [];
-		await using server = await echoServer((_request, { requestHeader }) => {
-			seen.push(
-				`${requestHeader.get("authorization")} ${requestHeader.get("x-own")}`,
-			);
-			return {};
-		});
-		let token = 0;
-		await using echo = NewEchoServiceClient(server.address, {
-			credentials: async ({ service, method }) => ({
-				authorization: `${service}/${method} ${++token}`,
-			}),
-			insecureCredentials: true,
-		});
-		await echo.echo({}, { headers: { "x-own": "a" } });
-		await echo.echo({}, { headers: { "x-own": "b" } });
-		expect(seen).toEqual([
-			"echo.EchoService/Echo 1 a",
-			"echo.EchoService/Echo 2 b",
-		]);
-	});
-
-	test("that cannot be had fail the call with UNAUTHENTICATED, or with their own code", async () => {
-		await using server = await echoServer(() => ({}));
-		const clientWith = (thrown: unknown) =>
-			NewEchoServiceClient(server.address, {
-				credentials: () => Promise.reject(thrown),
-				insecureCredentials: true,
-			});
-		await using plain = clientWith(new Error("no token"));
-		const error = await failure(plain.echo({}));
-		expect(error.code).toBe(Code.Unauthenticated);
-		expect(error.rawMessage).toContain("no token");
-		await using coded = clientWith(new ConnectError("x", Code.Unavailable));
-		expect((await failure(coded.echo({}))).code).toBe(Code.Unavailable);
-	});
-
-	test("are refused over plaintext, unless that is said to be safe", () => {
-		expect(() =>
-			NewEchoServiceClient("localhost:1", { credentials: () => ({}) }),
-		).toThrow(/^credentials: .*insecureCredentials/);
-	});
-});
-
-describe("hooks", () => {
-	test("hear of calls, attempts, and metadata that was left out", async () => {
-		const heard: string[] = [];
-		await using server = await echoServer(({ mes }) => {
-			if (mes === "fail") throw new ConnectError("no", Code.NotFound);
-			return {};
-		});
-		await using echo = NewEchoServiceClient(server.address, {
-			hooks: {
-				callStart: ({ method }) => heard.push(`start ${method}`),
-				callEnd: (_call, { code, attempts }) =>
-					heard.push(`end ${code} ${attempts}`),
-				attemptStart: (_call, { number, endpoint }) =>
-					heard.push(`attempt ${number} ${endpoint.address}`),
-				attemptEnd: (_call, { code }) => heard.push(`attempt end ${code}`),
-				metadataDropped: (_call, name) => heard.push(`dropped ${name}`),
-			},
-		});
-		await echo.echo({}, { headers: { "grpc-timeout": "1S", te: "x" } });
-		await failure(echo.echo({ mes: "fail" }));
-		const attempt = `attempt 1 ${server.address}`;
-		expect(heard).toEqual([
-			"start Echo",
-			attempt,
-			"dropped grpc-timeout",
-			"dropped te",
-			"attempt end undefined",
-			"end undefined 1",
-			"start Echo",
-			attempt,
-			`attempt end ${Code.NotFound}`,
-			`end ${Code.NotFound} 1`,
-		]);
-	});
-});
-
-describe("an endpoint that is removed", () => {
-	test("gets no new calls, and the calls that it has end well", async () => {
-		const release = Promise.withResolvers<void>();
-		const started = Promise.withResolvers<void>();
-		await using old = await echoServer(async () => {
-			started.resolve();
-			await release.promise;
-			return { resp: "old" };
-		});
-		await using fresh = await echoServer(() => ({ resp: "fresh" }));
-		const move = Promise.withResolvers<void>();
-		const resolver: Resolver = {
+		}
+		const clock = new LateClock();
+		const resolved = Promise.withResolvers<void>();
+		const slow: Resolver = {
 			async *watch() {
-				yield { endpoints: [{ address: old.address }] };
-				await move.promise;
-				yield { endpoints: [{ address: fresh.address }] };
+				await resolved.promise;
+				yield { endpoints: [{ address: server.address }] };
 			},
 		};
-		const moved = Promise.withResolvers<void>();
-		await using echo = NewEchoServiceClient(resolver, {
-			hooks: {
-				endpointState: ({ address }, state) => {
-					if (address === fresh.address && state === "ready") moved.resolve();
-				},
-			},
-		});
-		const slow = echo.echo({});
-		await started.promise;
-		move.resolve();
-		await moved.promise;
-		expect((await echo.echo({})).resp).toBe("fresh");
-		release.resolve();
-		expect((await slow).resp).toBe("old");
+		const { client, core } = clientInTime<EchoServiceClient>(
+			EchoService,
+			slow,
+			{},
+			clock,
+		);
+		const error = errorOf(client.echo({}, { timeoutMs: 500 }));
+		resolved.resolve();
+		const connected = server.connection();
+		// The event loop was busy for so long.
+		clock.late = 600;
+		await connected;
+		await core.connect(undefined);
+		await settled();
+		await clock.advance(500);
+		expect((await error).code).toBe(Code.DeadlineExceeded);
+		await client.echo({}, { timeoutMs: 7 });
+		expect(server.timeouts).toEqual(["7000000n"]);
+		await core.close(0);
+	});
+
+	test("if it is none from the beginning, nothing is sent", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		await client.echo({});
+		const parent = contextWith({ remainingMs: -5 });
+		const error = await errorOf(client.echo({}, { parent }));
+		expect(error.code).toBe(Code.DeadlineExceeded);
+		expect(error.rawMessage).toContain("before the call was sent");
+		await client.echo({});
+		expect(server.timeouts).toHaveLength(2);
 	});
 });
 
-test("streams have a deadline only by method or by call", async () => {
-	await using server = new Server();
-	const timeouts: (number | undefined)[] = [];
-	RegisterPaymentServer(server, {
-		create: () => ({}),
-		async *createStream(requests, context) {
-			timeouts.push(context.timeoutMs());
-			for await (const _ of requests) yield {};
-		},
+/** The context of a handler of another server. */
+function contextWith({
+	remainingMs,
+	signal = new AbortController().signal,
+}: {
+	remainingMs?: number;
+	signal?: AbortSignal;
+}): NonNullable<
+	Exclude<Parameters<EchoServiceClient["echo"]>[1], undefined>["parent"]
+> & { signal: AbortSignal } {
+	return { signal, timeoutMs: () => remainingMs } as never;
+}
+
+describe("a timeout", () => {
+	test.each<
+		[string, ClientOptions, { timeoutMs?: number } | undefined, string]
+	>([
+		["10 s is built in", {}, undefined, "10000000u"],
+		["the client's", { timeout: "3s" }, undefined, "3000000u"],
+		[
+			"the method's, before the client's",
+			{ timeout: "3s", methods: { echo: { timeout: "4s" } } },
+			undefined,
+			"4000000u",
+		],
+		[
+			"the call's, before all, also to lengthen",
+			{ timeout: "3s", methods: { echo: { timeout: "4s" } } },
+			{ timeoutMs: 60_000 },
+			"60000000u",
+		],
+		[
+			"the service config's, where nobody nearer sets one",
+			{
+				serviceConfig: {
+					methodConfig: [
+						{ name: [{ service: "echo.EchoService" }], timeout: "5s" },
+					],
+				},
+			},
+			undefined,
+			"5000000u",
+		],
+		["0 for the client is none", { timeout: 0 }, undefined, ""],
+		[
+			"0 for the method is none",
+			{ methods: { echo: { timeout: "0s" } } },
+			undefined,
+			"",
+		],
+		["0 for the call is none", { timeout: "3s" }, { timeoutMs: 0 }, ""],
+		["less than 0 is none, as in Connect", {}, { timeoutMs: -1 }, ""],
+	])("%s", async (_, options, callOptions, sent) => {
+		const server = await noting();
+		const { client } = echoInTime(server.address, options);
+		await client.echo({}, callOptions);
+		expect(server.timeouts).toEqual([sent]);
 	});
-	const { address } = await server.listen("127.0.0.1:0");
-	const drain = async (stream: AsyncIterable<unknown>): Promise<void> => {
-		for await (const _ of stream);
-	};
-	await using wide = NewPaymentClient(address, { timeout: "3s" });
-	await drain(wide.createStream([]));
-	await drain(wide.createStream([], { timeoutMs: 2000 }));
-	await using narrow = NewPaymentClient(address, {
-		methods: { createStream: { timeout: "1s" } },
+
+	test("of all methods is not for streams", async () => {
+		const server = await noting();
+		const { client } = ordersInTime(server.address, { timeout: "3s" });
+		for await (const _ of client.searchOrders({}));
+		for await (const _ of client.searchOrders({}, { timeoutMs: 2000 }));
+		expect(server.timeouts).toEqual(["", "2000000u"]);
 	});
-	await drain(narrow.createStream([]));
-	expect(timeouts[0]).toBeUndefined();
-	expect(timeouts[1]).toBeLessThanOrEqual(2000);
-	expect(timeouts[2]).toBeLessThanOrEqual(1000);
+});
+
+describe("an AbortSignal", () => {
+	test("cancels the call, with its reason as the cause, and resets the stream", async () => {
+		const server = await noting(silence);
+		await using client = NewEchoServiceClient(server.address);
+		const abort = new AbortController();
+		const request = server.request();
+		const reset = server.reset();
+		const error = errorOf(client.echo({}, { signal: abort.signal }));
+		await request;
+		const reason = new Error("the user left");
+		abort.abort(reason);
+		expect(await error).toMatchObject({
+			code: Code.Canceled,
+			rawMessage: "the call was cancelled: the user left",
+			cause: reason,
+		});
+		expect(await reset).toBe(8);
+	});
+
+	test("that has fired lets nothing be sent", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		await client.echo({});
+		const error = await errorOf(
+			client.echo({}, { signal: AbortSignal.abort("early") }),
+		);
+		expect(error).toMatchObject({ code: Code.Canceled, cause: "early" });
+		await client.echo({});
+		expect(server.timeouts).toHaveLength(2);
+	});
+
+	test("cancels a call that still waits for a connection", async () => {
+		const abort = new AbortController();
+		const { client, core } = echoInTime(await silentPort());
+		const error = errorOf(client.echo({}, { signal: abort.signal }));
+		await settled();
+		expect(core.snapshot()).toMatchObject({
+			callsInFlight: 1,
+			callsWaiting: 1,
+		});
+		abort.abort();
+		expect((await error).code).toBe(Code.Canceled);
+		expect(core.snapshot()).toMatchObject({
+			callsInFlight: 0,
+			callsWaiting: 0,
+		});
+	});
+
+	test("of AbortSignal.timeout is a deadline", async () => {
+		const server = await noting(silence);
+		await using client = NewEchoServiceClient(server.address);
+		const signal = AbortSignal.timeout(50);
+		const error = await errorOf(client.echo({}, { signal }));
+		expect(error.code).toBe(Code.DeadlineExceeded);
+		expect(error.cause).toBe(signal.reason);
+	});
+
+	test("is not listened to once the call is over", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		const { signal } = new AbortController();
+		for (let i = 0; i < 3; i++) await client.echo({}, { signal });
+		expect(getEventListeners(signal, "abort")).toEqual([]);
+	});
+});
+
+describe("a parent", () => {
+	test("shortens the deadline, never lengthens it", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		await client.echo({}, { parent: contextWith({ remainingMs: 500 }) });
+		await client.echo({}, { parent: contextWith({ remainingMs: 3_600_000 }) });
+		await client.echo({}, { parent: contextWith({}), timeoutMs: 0 });
+		const [short, long, none] = server.timeouts;
+		expect(Number(short?.slice(0, -1))).toBeLessThanOrEqual(500_000);
+		expect(Number(short?.slice(0, -1))).toBeGreaterThan(300_000);
+		expect(long).toMatch(/^(10000000|99\d{5})u$/);
+		expect(none).toBe("");
+	});
+
+	test("whose deadline passes is named", async () => {
+		const server = await noting(silence);
+		await using client = NewEchoServiceClient(server.address);
+		const parent = contextWith({ remainingMs: 50 });
+		const error = await errorOf(client.echo({}, { parent }));
+		expect(error.code).toBe(Code.DeadlineExceeded);
+		expect(error.rawMessage).toMatch(
+			/^the inherited deadline of 50 ms passed while waiting for an answer from /,
+		);
+	});
+
+	test("that is cancelled cancels the call", async () => {
+		const server = await noting(silence);
+		await using client = NewEchoServiceClient(server.address);
+		const abort = new AbortController();
+		const request = server.request();
+		const parent = contextWith({ signal: abort.signal });
+		const error = errorOf(client.echo({}, { parent }));
+		await request;
+		const reason = new Error("the client hung up");
+		abort.abort(reason);
+		expect(await error).toMatchObject({
+			code: Code.Canceled,
+			rawMessage:
+				"the call that it was made for was cancelled: the client hung up",
+			cause: reason,
+		});
+	});
+
+	test("that was cancelled before lets nothing be sent", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		const parent = contextWith({ signal: AbortSignal.abort() });
+		expect((await errorOf(client.echo({}, { parent }))).code).toBe(
+			Code.Canceled,
+		);
+		await client.echo({});
+		expect(server.timeouts).toHaveLength(1);
+	});
+
+	test("is not listened to once the call is over", async () => {
+		const server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		const parent = contextWith({});
+		await client.echo({}, { parent });
+		expect(getEventListeners(parent.signal, "abort")).toEqual([]);
+	});
 });

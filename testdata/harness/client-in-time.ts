@@ -21,8 +21,8 @@ export function clientInTime<T extends object>(
 	service: DescService,
 	target: string | Resolver,
 	options: ClientOptions = {},
+	clock: FakeClock = new FakeClock(),
 ): ClientInTime<T> {
-	const clock = new FakeClock();
 	const settled = settleClient(service, options, undefined);
 	const core = new ChannelCore(
 		settleChannel(target, settled.channel, { clock, random: () => 0.5 }),
