@@ -25,8 +25,10 @@ describe("a client that connects and", () => {
 		const closed = once(silent, "close");
 		silent.on("error", () => {}).resume();
 		await using good = new RawClient(`127.0.0.1:${port}`);
-		await vi.waitFor(() => expect(clock.pending).toBe(1));
-		expect(connections.size).toBe(1);
+		await vi.waitFor(() => {
+			expect(connections.size).toBe(1);
+			expect(clock.pending).toBe(1);
+		});
 
 		await clock.advance(9_999);
 		expect(silent.destroyed).toBe(false);

@@ -85,7 +85,6 @@ export class Connections {
 	/** Ends what is left, in the middle of a handshake, too. */
 	destroy(): void {
 		this.#destroyed = true;
-		for (const connection of this.#open) connection.destroy();
 		for (const socket of this.#sockets) socket.destroy();
 	}
 

@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, test, vi } from "vitest";
 import { framed } from "../../testdata/harness/raw-client.ts";
 import {
 	getOrder,
@@ -8,6 +9,10 @@ import {
 	serving,
 	text,
 } from "../../testdata/harness/serving.ts";
+import { systemClock } from "../policy/clock.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Routes } from "./routes.ts";
+import { serverSettings } from "./server-options.ts";
 
 const echo = {
 	getOrder: ({ value }: { value: string }) => ({ id: value }),
@@ -180,5 +185,22 @@ describe("the counts of calls", () => {
 			failed: 1,
 			inFlight: 1,
 		});
+	});
+});
+
+describe("a dispatcher that was closed", () => {
+	test("refuses further calls with its reason", () => {
+		const settings = serverSettings({});
+		const dispatcher = new Dispatcher(systemClock, settings, new Routes([]));
+		dispatcher.close(new ConnectError("gone", Code.Unavailable));
+		const sendTrailers = vi.fn();
+		dispatcher.dispatch(
+			{ sendTrailers } as never,
+			[":method", "POST", "content-type", "application/grpc"],
+			{ address: "unix:" },
+		);
+		expect(sendTrailers.mock.calls[0]?.[0]).toEqual(
+			expect.arrayContaining(["grpc-status", "14", "grpc-message", "gone"]),
+		);
 	});
 });

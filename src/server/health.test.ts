@@ -1,5 +1,7 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { RawCall, RawClient } from "../../testdata/harness/raw-client.ts";
 import { RawClient as Client } from "../../testdata/harness/raw-client.ts";
 import { serving } from "../../testdata/harness/serving.ts";
@@ -11,6 +13,7 @@ import {
 	HealthListResponseSchema,
 	HealthCheckResponse_ServingStatus as Status,
 } from "./gen/grpc/health/v1/health_pb.ts";
+import { HealthService } from "./health.ts";
 import { Server } from "./server.ts";
 
 const orders = "ecommerce.OrderManagement";
@@ -124,6 +127,24 @@ describe("Watch", () => {
 		await watch.outcome;
 		await call(served.client, "Check", "").outcome;
 		expect(served.server.snapshot().calls.inFlight).toBe(0);
+	});
+
+	test("that is over is forgotten", async () => {
+		setFlagsFromString("--expose-gc");
+		const collect = runInNewContext("gc") as () => void;
+		const health = new HealthService();
+		const begin = async () => {
+			const watch = health.watch(create(HealthCheckRequestSchema));
+			const iterator = watch[Symbol.asyncIterator]();
+			await iterator.next();
+			await iterator.return?.();
+			return new WeakRef(watch);
+		};
+		const watch = await begin();
+		await vi.waitFor(() => {
+			collect();
+			expect(watch.deref() === undefined).toBe(true);
+		});
 	});
 
 	test("hears NOT_SERVING at shutdown, and then ends with UNAVAILABLE", async () => {

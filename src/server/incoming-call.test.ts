@@ -483,6 +483,21 @@ describe("deadlines", () => {
 		expect(call.lifetime.reason?.code).toBe(Code.DeadlineExceeded);
 	});
 
+	test("a client that has read what it was sent, however slowly, hears of it", async () => {
+		await using served = await serving({
+			async *searchOrders() {
+				yield { description: "x".repeat(1 << 20) };
+				await never;
+			},
+		});
+		const call = served.client.open(searchOrders, { "grpc-timeout": "300m" });
+		call.stream.pause();
+		call.send(text("a")).end();
+		await call.headers;
+		call.stream.resume();
+		expect(await call.outcome).toMatchObject({ messages: [{}], status: 4 });
+	});
+
 	test("a client that does not read what it was sent is cut off at its deadline", async () => {
 		await using served = await serving({
 			getOrder: () => ({ description: "x".repeat(8 << 20) }),

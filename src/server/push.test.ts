@@ -108,6 +108,24 @@ describe("push", () => {
 		]);
 	});
 
+	test("send rejects for what flow control holds back when the client leaves", async () => {
+		const outcomes = Promise.withResolvers<PromiseSettledResult<void>[]>();
+		await using served = await serving({
+			searchOrders: push(async (_, stream) => {
+				const sent = [1, 2, 3].map(() =>
+					stream.send({ description: "x".repeat(1 << 20) }),
+				);
+				outcomes.resolve(await Promise.allSettled(sent));
+			}),
+		});
+		const call = served.client.open(searchOrders).send(text("a")).end();
+		call.stream.pause();
+		await call.headers;
+		call.cancel();
+		const gone = { status: "rejected", reason: { code: Code.Canceled } };
+		expect(await outcomes.promise).toMatchObject([gone, gone, gone]);
+	});
+
 	test("a send that nobody waits for and that fails does not end the process", async () => {
 		const unhandled: unknown[] = [];
 		const listen = (reason: unknown) => unhandled.push(reason);

@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { describe, expect, test, vi } from "vitest";
 import { RawClient } from "../../testdata/harness/raw-client.ts";
@@ -204,6 +207,21 @@ describe("shutdown", () => {
 		expect(served.server.snapshot().connections).toBe(0);
 	});
 
+	test("waits for no call that was answered though requests of it still wait", async () => {
+		await using served = await serving({
+			updateOrders: async () => {
+				await new Promise((resolve) => setTimeout(resolve, 50));
+				return {};
+			},
+		});
+		const call = served.client.open(updateOrders);
+		for (let i = 0; i < 20; i++) call.send(new Uint8Array(20_000));
+		expect((await call.end().outcome).status).toBe(0);
+		const start = performance.now();
+		await served.server.shutdown({ graceMs: 5_000 });
+		expect(performance.now() - start).toBeLessThan(4_000);
+	});
+
 	test("is one and the same, whoever asks, and however often", async () => {
 		const server = new Server();
 		await server.listen("127.0.0.1:0");
@@ -243,11 +261,13 @@ describe("shutdown", () => {
 
 	test("leaves no listener of its own that accepts behind its back", async () => {
 		const server = new Server();
-		const listening = server.listen("127.0.0.1:0");
+		const path = join(tmpdir(), `homing-${process.pid}.sock`);
+		const listening = server.listen(`unix:${path}`);
 		const shutdown = server.shutdown();
 		await expect(listening).rejects.toThrow(/has been shut down/);
 		await shutdown;
 		expect(server.snapshot().addresses).toEqual([]);
+		expect(existsSync(path)).toBe(false);
 	});
 
 	test("costs a grpc-js client no call: it is told to go, and what is in flight arrives", async () => {
