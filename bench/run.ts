@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { cpus } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { judge } from "./bounds.ts";
@@ -13,8 +13,8 @@ import type { Effort, Finding, Group } from "./group.ts";
 import { importTime } from "./import-time.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
-const THOROUGH: Effort = { rounds: 15, roundMs: 300, warmUpMs: 1500 };
-const QUICK: Effort = { rounds: 3, roundMs: 200, warmUpMs: 500 };
+const THOROUGH: Effort = { rounds: 12, roundMs: 350, warmUpMs: 2000 };
+const QUICK: Effort = { rounds: 4, roundMs: 150, warmUpMs: 600 };
 
 /** The plugin's own, which speaks for itself. */
 const GENERATION = fileURLToPath(new URL("generation.ts", import.meta.url));
@@ -39,8 +39,14 @@ const { values, positionals } = parseArgs({
 const effort = values.quick ? QUICK : THOROUGH;
 const findings: Finding[] = [];
 
+const [load = 0] = loadavg();
 console.log(
-	`Node ${process.versions.node} on ${cpus().length} × ${cpus()[0]?.model}: ${effort.rounds} rounds of ${effort.roundMs} ms, medians and quartiles\n`,
+	`Node ${process.versions.node}, ${availableParallelism()} processors, load ${load.toFixed(1)}: medians of ${effort.rounds} rounds, and their quartiles`,
+);
+console.log(
+	load > availableParallelism() / 2
+		? "This machine is busy with something else: expect wide spreads.\n"
+		: "",
 );
 for (const group of chosen(positionals)) {
 	for (const finding of await group.run(effort)) {

@@ -41,10 +41,11 @@ export class Side<Question, A> implements Disposable {
 	}
 }
 
-/** Makes this process a side that answers so. */
+/** Makes this process a side that answers so, for as long as there is someone to ask. */
 export function answerWith<Question, A>(
 	answer: (question: Question) => Promise<A>,
 ): void {
+	process.once("disconnect", () => process.exit());
 	process.on("message", async ({ question }: { question: Question }) => {
 		try {
 			process.send?.({ answer: await answer(question) } satisfies Answer<A>);
