@@ -103,11 +103,11 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		this.#stream?.release();
 	}
 
-	cancel(): void {
+	cancel(code: Code): void {
 		if (this.#state === "over") return;
 		this.#call.core.stopWaiting(this);
 		this.#stream?.cancel();
-		this.#over(Code.Canceled);
+		this.#over(code);
 	}
 
 	headers(headers: RawHeaders): void {

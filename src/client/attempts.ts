@@ -1,3 +1,4 @@
+import type { Code } from "@connectrpc/connect";
 import type { PickInfo, Subchannel } from "../balancer/balancer.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import type { RawHeaders } from "../wire/connection.ts";
@@ -17,8 +18,8 @@ export interface Attempts {
 	closeSend(frame?: Uint8Array): void;
 	hold(): void;
 	release(): void;
-	/** Ends all of them; nothing more is heard. */
-	cancel(): void;
+	/** Ends all of them, as the call ended; nothing more is heard. */
+	cancel(code: Code): void;
 }
 
 /** What attempts need to know of their call. */

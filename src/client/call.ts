@@ -244,7 +244,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 
 	#fail(code: Code, message: string, cause?: unknown): void {
 		if (this.#ended) return;
-		this.#attempts?.cancel();
+		this.#attempts?.cancel(code);
 		const error = new ConnectError(message, code, undefined, undefined, cause);
 		this.#finish(
 			{

@@ -237,18 +237,18 @@ export class ChannelCore {
 			this.#adopt(resolution);
 		} catch (error) {
 			this.#resolutionFailed(error as Error);
-			return;
 		}
-		this.setting.hooks.resolved?.(resolution);
 	}
 
 	/** Throws if the resolution is no good; then all stays as it was. */
-	#adopt({ endpoints, serviceConfig }: Resolution): void {
+	#adopt(resolution: Resolution): void {
+		const { endpoints, serviceConfig } = resolution;
 		if (endpoints.length === 0) {
 			throw new Error(`${this.setting.name} has no endpoints`);
 		}
 		for (const endpoint of endpoints) addressesOf(endpoint);
 		const factory = this.#serviceConfigs.adopt(serviceConfig);
+		this.setting.hooks.resolved?.(resolution);
 		this.#resolved = true;
 		if (this.#balancerFactory !== factory) {
 			this.#closeBalancer();
