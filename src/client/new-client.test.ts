@@ -213,3 +213,29 @@ describe("a bad option is refused at construction, naming it:", () => {
 		).not.toThrow();
 	});
 });
+
+describe("a balancer that the plugin baked in", () => {
+	const connectionsOf = async (options?: ClientOptions): Promise<number> => {
+		await using one = await echoServer();
+		await using other = await echoServer();
+		await using client = newClient<EchoServiceClient>(
+			EchoService,
+			staticResolver([one.address, other.address]),
+			options,
+			{ loadBalancingConfig: [{ pick_first: {} }] },
+		);
+		for (let i = 0; i < 4; i++) await client.echo({});
+		return one.accepted + other.accepted;
+	};
+
+	test("is used", async () => {
+		expect(await connectionsOf()).toBe(1);
+	});
+
+	test.each<ClientOptions>([
+		{ balancer: "round_robin" },
+		{ serviceConfig: { loadBalancingConfig: [{ round_robin: {} }] } },
+	])("gives way to %o", async (options) => {
+		expect(await connectionsOf(options)).toBe(2);
+	});
+});

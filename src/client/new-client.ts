@@ -49,7 +49,13 @@ export function newClient<T extends object>(
 			`is missing, and the proto gives ${service.typeName} none: pass one like "localhost:50051"`,
 		);
 	}
-	const channel = new Channel(found, settled.channel);
+	const { balancer, serviceConfig } = settled.channel;
+	const channel = new Channel(found, {
+		...settled.channel,
+		// What is baked in also speaks of the channel, unless the options do.
+		serviceConfig:
+			serviceConfig ?? (balancer === undefined ? baked : undefined),
+	});
 	return overChannel(service, channel, settled, () => channel.close());
 }
 
