@@ -7,7 +7,11 @@ import {
 } from "../wire/client-call.ts";
 import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
 import { formatTimeout } from "../wire/grpc-timeout.ts";
-import { appendMetadata } from "../wire/metadata.ts";
+import {
+	appendMetadata,
+	headerBytes,
+	MAX_HEADER_BYTES,
+} from "../wire/metadata.ts";
 import type { AttemptedCall, Attempts } from "./attempts.ts";
 import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
@@ -140,8 +144,10 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		this.#state = "authorizing";
 		const encoded: string[] = [];
 		try {
-			const given = await credentials(this.#call.info);
-			appendMetadata(encoded, new Headers(given), undefined);
+			const given = new Headers(await credentials(this.#call.info));
+			// What the call itself says is nearer.
+			for (const name of this.#call.header.keys()) given.delete(name);
+			appendMetadata(encoded, given, undefined);
 		} catch (error) {
 			this.#refuse(Code.Unauthenticated, "no credentials for the call", error);
 			return;
@@ -175,21 +181,27 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		const now = core.setting.clock.now();
 		// The deadline's timer is late, and about to end the call.
 		if (deadline !== undefined && deadline <= now) return;
+		this.#sentAt = now;
+		const headers = this.#requestHeaders();
+		if (headerBytes(headers) > MAX_HEADER_BYTES) {
+			this.#refuse(
+				Code.ResourceExhausted,
+				"the call cannot be sent",
+				new Error(
+					`its headers take ${headerBytes(headers)} bytes, and the limit is ${MAX_HEADER_BYTES}: send less metadata`,
+				),
+			);
+			return;
+		}
 		this.#pick = pick;
 		this.#state = "sent";
-		this.#sentAt = now;
 		core.setting.hooks.attemptStart?.(this.#call.info, {
 			number: 1,
 			endpoint: pick.subchannel.endpoint,
 			hedge: false,
 		});
 		pick.started?.();
-		const stream = new ClientCall(
-			connection,
-			this.#requestHeaders(),
-			maxResponseBytes,
-			this,
-		);
+		const stream = new ClientCall(connection, headers, maxResponseBytes, this);
 		this.#stream = stream;
 		if (this.#held) stream.hold();
 		this.#sendEarly(stream);

@@ -44,6 +44,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	#metadata: RawHeaders | undefined;
 	#info: CallInfo | undefined;
 	#attempts: Attempts | undefined;
+	/** Of its requests so far. */
+	#largestBytes = 0;
 	#ended = false;
 
 	constructor(core: ChannelCore, request: CallRequest, observer: CallObserver) {
@@ -159,6 +161,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		this.#policy = policy;
 		this.core.setting.clock.cancel(this.#timer);
 		this.#setDeadline();
+		this.#refuseLarge();
 	}
 
 	headers(headers: RawHeaders): void {
@@ -184,13 +187,19 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	}
 
 	#frame(message: Uint8Array): Uint8Array {
-		const limit = this.#policy.maxRequestMessageBytes;
-		if (limit !== undefined && message.length > limit) {
-			const text = `the request of ${message.length} bytes is larger than maxRequestMessageBytes, ${limit}`;
-			this.#fail(Code.ResourceExhausted, text);
-			throw new ConnectError(text, Code.ResourceExhausted);
-		}
+		this.#largestBytes = Math.max(this.#largestBytes, message.length);
+		const error = this.#refuseLarge();
+		if (error !== undefined) throw error;
 		return frameMessage(message, this.core.setting.compression);
+	}
+
+	/** Ends the call, if one of its requests is larger than its policy allows, and returns with what. */
+	#refuseLarge(): ConnectError | undefined {
+		const limit = this.#policy.maxRequestMessageBytes;
+		if (limit === undefined || this.#largestBytes <= limit) return undefined;
+		const text = `the request of ${this.#largestBytes} bytes is larger than maxRequestMessageBytes, ${limit}`;
+		this.#fail(Code.ResourceExhausted, text);
+		return new ConnectError(text, Code.ResourceExhausted);
 	}
 
 	#encodeMetadata(): RawHeaders {

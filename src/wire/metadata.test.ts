@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { appendMetadata, toHeaders } from "./metadata.ts";
+import { appendMetadata, headerBytes, toHeaders } from "./metadata.ts";
 
 /** What `metadata` is on the wire, and what was dropped. */
 function encoded(metadata: HeadersInit): { wire: string[]; dropped: string[] } {
@@ -119,4 +119,9 @@ describe("toHeaders", () => {
 	test("keeps bytes beyond ASCII as the wire had them", () => {
 		expect(toHeaders(["x-a", "caf\u00e9"]).get("x-a")).toBe("caf\u00e9");
 	});
+});
+
+test("headers are measured as HTTP/2 does: 32 bytes for each pair, and its text", () => {
+	expect(headerBytes([])).toBe(0);
+	expect(headerBytes(["a", "", "name", "value"])).toBe(64 + 10);
 });

@@ -20,6 +20,16 @@ const RESERVED: ReadonlySet<string> = new Set([
 	"grpc-message",
 ]);
 
+/** Of a request: Node sends no more, and most servers take less. */
+export const MAX_HEADER_BYTES: number = 64 * 1024;
+
+/** Bytes of all names and values, with 32 for each pair (RFC 9113 section 6.5.2). */
+export function headerBytes(headers: RawHeaders): number {
+	let bytes = 16 * headers.length;
+	for (const text of headers) bytes += text.length;
+	return bytes;
+}
+
 /**
  * Appends user metadata as it goes onto the wire: repeated ASCII values stay comma-joined, as `Headers` holds them;
  * values of `-bin` keys are base64, one field a value, unpadded (PROTOCOL-HTTP2, "Custom-Metadata").

@@ -300,6 +300,16 @@ describe("a request", () => {
 		expect(trailers).toEqual(["grpc-status", "0"]);
 	});
 
+	test("that HTTP/2 does not allow fails alone, and is not called unprocessed: it would be sent again for ever", async () => {
+		await using server = await serveStreams((stream) => answer(stream));
+		const { connection } = await open(server.address);
+		const twice = [...POST, "authorization", "a", "authorization", "b"];
+		const { reset } = await exchange(connection, twice).outcome;
+		expect(reset?.processed).toBe(true);
+		expect(reset?.cause?.message).toContain("authorization");
+		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
+	});
+
 	test("with more headers than the peer takes fails alone, and was not processed", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);

@@ -78,10 +78,12 @@ class NodeClientConnection implements ClientConnection {
 		try {
 			http2 = this.#session.request(toHeaderList(headers));
 		} catch (error) {
+			// Where the connection is not to blame, to send the same again would be no use.
+			const processed = !(this.#session.closed || this.#session.destroyed);
 			queueMicrotask(() =>
 				listener.reset({
 					code: Http2Code.REFUSED_STREAM,
-					processed: false,
+					processed,
 					cause: this.#error ?? (error as Error),
 				}),
 			);
