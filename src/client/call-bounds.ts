@@ -12,14 +12,16 @@ export class CallBounds {
 	readonly #controller = new AbortController();
 	readonly #timer: Timer;
 	readonly #forget: (() => void)[] = [];
-	#open = false;
+	#holds = 0;
+	#settled = false;
 
 	constructor(clock: Clock, request: CallRequest) {
 		this.#clock = clock;
 		const deadline = deadlineOf(request);
 		if (deadline < Infinity) {
-			this.#timer = clock.after(Math.max(deadline - clock.now(), 0), () =>
-				this.#controller.abort(
+			const remaining = Math.ceil(deadline - clock.now());
+			this.#timer = clock.after(Math.max(remaining, 0), () =>
+				this.#abort(
 					new ConnectError(
 						`the deadline of ${formatDuration(Math.round(deadline - request.startedAt))} passed`,
 						Code.DeadlineExceeded,
@@ -30,9 +32,7 @@ export class CallBounds {
 		const { scope, signal } = request;
 		if (signal !== undefined) this.#follow(signal);
 		if (scope !== undefined) {
-			this.#forget.push(
-				scope.onCancel((reason) => this.#controller.abort(reason)),
-			);
+			this.#forget.push(scope.onCancel((reason) => this.#abort(reason)));
 		}
 	}
 
@@ -40,39 +40,41 @@ export class CallBounds {
 		return this.#controller.signal;
 	}
 
-	/** The call goes on after `run` has settled, until `end` is called. */
-	hold(): void {
-		this.#open = true;
+	/** The call goes on after `run` has settled, until what this returns is called. */
+	hold(): () => void {
+		let held = true;
+		this.#holds++;
+		return () => {
+			if (held) this.#holds--;
+			held = false;
+			this.#endIfOver();
+		};
 	}
 
-	/** Lets go of timer and signals. */
-	end(): void {
-		this.#clock.cancel(this.#timer);
-		for (const forget of this.#forget.splice(0)) forget();
-	}
-
-	/** Settles as `call` does, but when the signal fires does not wait for one that ignores it. */
+	/**
+	 * Settles as `call` does, but when the signal fires does not wait for one that ignores it. Rejects with ConnectError;
+	 * what may then still be under way is cancelled.
+	 */
 	async run<T>(call: () => Promise<T>): Promise<T> {
-		let done = false;
 		try {
-			const result = await Promise.race([call(), this.#hung(() => done)]);
-			if (!this.#open) this.end();
-			return result;
-		} catch (error) {
-			this.end();
+			return await Promise.race([call(), this.#hung()]);
+		} catch (reason) {
+			const error = ConnectError.from(reason);
+			this.#abort(error);
 			throw error;
 		} finally {
-			done = true;
+			this.#settled = true;
+			this.#endIfOver();
 		}
 	}
 
 	/** Rejects once the signal has fired, a while after whoever heeds it has had time to say more. */
-	#hung(done: () => boolean): Promise<never> {
+	#hung(): Promise<never> {
 		const { promise, reject } = Promise.withResolvers<never>();
 		const { signal } = this;
 		const fire = (): void => {
 			this.#clock.after(0, () => {
-				if (!done()) reject(asError(signal.reason));
+				if (!this.#settled) reject(cancelled(signal.reason));
 			});
 		};
 		if (signal.aborted) fire();
@@ -80,8 +82,23 @@ export class CallBounds {
 		return promise;
 	}
 
+	#abort(reason: unknown): void {
+		this.#controller.abort(reason);
+		this.#end();
+	}
+
+	#endIfOver(): void {
+		if (this.#settled && this.#holds === 0) this.#end();
+	}
+
+	/** Lets go of timer and signals. */
+	#end(): void {
+		this.#clock.cancel(this.#timer);
+		for (const forget of this.#forget.splice(0)) forget();
+	}
+
 	#follow(signal: AbortSignal): void {
-		const abort = (): void => this.#controller.abort(signal.reason);
+		const abort = (): void => this.#abort(signal.reason);
 		if (signal.aborted) abort();
 		else {
 			signal.addEventListener("abort", abort, { once: true });
@@ -90,10 +107,19 @@ export class CallBounds {
 	}
 }
 
-function asError(reason: unknown): ConnectError {
-	const timedOut = reason instanceof Error && reason.name === "TimeoutError";
-	return ConnectError.from(
-		reason,
-		timedOut ? Code.DeadlineExceeded : Code.Canceled,
-	);
+/** The error of a call that was cancelled for `reason`: CANCELED, or DEADLINE_EXCEEDED for a deadline or an AbortSignal.timeout. */
+export function cancelled(
+	reason: unknown,
+	what = "the call was cancelled",
+): ConnectError {
+	const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
+	if (reason instanceof ConnectError && reason.code === code) return reason;
+	const why = reason instanceof Error ? `: ${reason.message}` : "";
+	return new ConnectError(`${what}${why}`, code, undefined, undefined, reason);
+}
+
+function isTimeout(reason: unknown): boolean {
+	return reason instanceof ConnectError
+		? reason.code === Code.DeadlineExceeded
+		: reason instanceof Error && reason.name === "TimeoutError";
 }

@@ -125,14 +125,16 @@ export class CallTransport implements Transport {
 		}
 		const bounds = new CallBounds(sender.clock, request);
 		const next = this.#intercepted((passed: StreamRequest<I, O>) => {
-			bounds.hold();
-			return sender.stream(
+			const ended = bounds.hold();
+			const response = sender.stream(
 				method,
 				within(request, passed),
 				passed.message,
 				passed.contextValues,
-				() => bounds.end(),
+				ended,
 			);
+			response.catch(ended);
+			return response;
 		});
 		return bounds.run(() =>
 			next({

@@ -12,7 +12,7 @@ import type {
 } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import type { CompiledServiceConfig } from "../policy/service-config.ts";
-import { CallBounds } from "./call-bounds.ts";
+import { CallBounds, cancelled } from "./call-bounds.ts";
 import { type CallRequest, deadlineOf } from "./call-request.ts";
 import type { Sender } from "./call-transport.ts";
 
@@ -36,13 +36,15 @@ export class ForeignSender implements Sender {
 	): Promise<UnaryResponse<I, O>> {
 		const bounds = new CallBounds(this.clock, request);
 		return bounds.run(() =>
-			this.#transport.unary(
-				method,
-				bounds.signal,
-				this.#timeoutMs(request),
-				request.headers,
-				input,
-				contextValues,
+			within(bounds, () =>
+				this.#transport.unary(
+					method,
+					bounds.signal,
+					this.#timeoutMs(request),
+					request.headers,
+					input,
+					contextValues,
+				),
 			),
 		);
 	}
@@ -56,19 +58,21 @@ export class ForeignSender implements Sender {
 	): Promise<StreamResponse<I, O>> {
 		const bounds = new CallBounds(this.clock, request);
 		return bounds.run(async () => {
-			const response = await this.#transport.stream(
-				method,
-				bounds.signal,
-				this.#timeoutMs(request),
-				request.headers,
-				input,
-				contextValues,
+			const response = await within(bounds, () =>
+				this.#transport.stream(
+					method,
+					bounds.signal,
+					this.#timeoutMs(request),
+					request.headers,
+					input,
+					contextValues,
+				),
 			);
-			bounds.hold();
+			const release = bounds.hold();
 			return {
 				...response,
-				message: watched(response.message, () => {
-					bounds.end();
+				message: watched(bounds, response.message, () => {
+					release();
 					ended();
 				}),
 			};
@@ -83,12 +87,28 @@ export class ForeignSender implements Sender {
 	}
 }
 
+/** A call that is cancelled fails as a call over homing's channels does, whatever its transport makes of the signal. */
+async function within<T>(
+	{ signal }: CallBounds,
+	call: () => Promise<T>,
+): Promise<T> {
+	if (signal.aborted) throw cancelled(signal.reason);
+	try {
+		return await call();
+	} catch (error) {
+		throw signal.aborted ? cancelled(signal.reason) : error;
+	}
+}
+
 async function* watched<T>(
+	{ signal }: CallBounds,
 	messages: AsyncIterable<T>,
 	ended: () => void,
 ): AsyncIterable<T> {
 	try {
 		yield* messages;
+	} catch (error) {
+		throw signal.aborted ? cancelled(signal.reason) : error;
 	} finally {
 		ended();
 	}

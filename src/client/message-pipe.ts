@@ -7,7 +7,13 @@ interface Waiter<T> {
 export class MessagePipe<T> implements AsyncIterable<T> {
 	readonly #written: { message: T; taken: () => void }[] = [];
 	readonly #readers: Waiter<T>[] = [];
+	#left = false;
 	#ending: { error: unknown } | "well" | undefined;
+
+	/** The reader has gone before the end: what is written now, nobody reads. */
+	get left(): boolean {
+		return this.#left;
+	}
 
 	write(message: T): Promise<void> {
 		const reader = this.#readers.shift();
@@ -39,6 +45,7 @@ export class MessagePipe<T> implements AsyncIterable<T> {
 
 	[Symbol.asyncIterator](): AsyncIterator<T, undefined> {
 		const leave = (): void => {
+			this.#left = true;
 			this.#ending ??= "well";
 			this.#release();
 		};

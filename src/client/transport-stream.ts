@@ -5,8 +5,11 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { cancelled } from "./call-bounds.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { Messages, StreamHandle } from "./caller.ts";
+import { guarded } from "./guarded.ts";
+import { messageIteration } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
@@ -16,13 +19,19 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 {
 	readonly #method: DescMethod;
 	readonly #abort = new AbortController();
-	readonly #forgetSignal: () => void;
+	#forgetSignal: () => void = () => {};
 	readonly #requests = new MessagePipe<MessageInitShape<I>>();
 	readonly #response: Promise<StreamResponse<I, O>>;
 	readonly #responses: AsyncIterator<MessageShape<O>>;
+	/** Those who wait for a message, to be told when the call is cancelled. */
+	readonly #receivers = new Set<(error: ConnectError) => void>();
 	readonly #trailer = Promise.withResolvers<Headers>();
+	readonly #onHeader: CallOptions["onHeader"];
+	readonly #onTrailer: CallOptions["onTrailer"];
 	#sendClosed = false;
+	#endedWell = false;
 	#error: ConnectError | undefined;
+	#onEnd: (() => void) | undefined;
 
 	/** Starts the call, by `open`. */
 	constructor(
@@ -34,15 +43,23 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		) => Promise<StreamResponse<I, O>>,
 	) {
 		this.#method = method;
-		this.#forgetSignal = this.#follow(options.signal);
-		this.#response = open(this.#abort.signal, this.#requests);
-		this.#responses = this.#receive(options);
-		this.#response.catch((error: unknown) => this.#failed(error));
+		this.#onHeader = options.onHeader && guarded(options.onHeader);
+		this.#onTrailer = options.onTrailer && guarded(options.onTrailer);
 		this.#trailer.promise.catch(() => {});
+		this.#response = open(this.#abort.signal, this.#requests);
+		this.#response.then(
+			({ header }) => this.#onHeader?.(header),
+			(error: unknown) => this.#failed(error),
+		);
+		this.#responses = this.#receive();
+		this.#forgetSignal = this.#follow(options.signal);
 	}
 
 	get header(): Promise<Headers> {
-		const header = this.#response.then((response) => response.header);
+		const header = this.#response.then(
+			(response) => response.header,
+			(error: unknown) => Promise.reject(this.#failed(error)),
+		);
 		header.catch(() => {});
 		return header;
 	}
@@ -52,7 +69,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	async send(message: MessageInitShape<I>): Promise<void> {
-		if (this.#error !== undefined) throw this.#error;
+		this.#mayStillSend();
 		if (this.#sendClosed) {
 			throw new ConnectError(
 				"the request has been closed: send before closeSend or closeAndRecv",
@@ -60,7 +77,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 			);
 		}
 		await this.#requests.write(message);
-		if (this.#error !== undefined) throw this.#error;
+		this.#mayStillSend();
 	}
 
 	async closeSend(): Promise<void> {
@@ -79,9 +96,24 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		void this.#pump(messages);
 	}
 
-	async recv(): Promise<MessageShape<O> | undefined> {
-		const next = await this.#responses.next();
-		return next.done ? undefined : next.value;
+	recv(): Promise<MessageShape<O> | undefined> {
+		if (this.#error !== undefined) return Promise.reject(this.#error);
+		return new Promise((resolve, reject) => {
+			this.#receivers.add(reject);
+			const settle = (then: () => void): void => {
+				this.#receivers.delete(reject);
+				then();
+			};
+			this.#responses.next().then(
+				({ done, value }) =>
+					settle(() => {
+						if (!done) resolve(value);
+						else if (this.#error !== undefined) reject(this.#error);
+						else resolve(undefined);
+					}),
+				(error) => settle(() => reject(error)),
+			);
+		});
 	}
 
 	async closeAndRecv(): Promise<MessageShape<O>> {
@@ -99,9 +131,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	cancel(reason?: unknown): void {
-		this.#abort.abort(
-			reason ?? new ConnectError("the call was cancelled", Code.Canceled),
-		);
+		this.#cancel(reason, "the call was cancelled");
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
@@ -109,57 +139,99 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return {
-			next: async () => {
-				const value = await this.recv();
-				return value === undefined
-					? { done: true, value }
-					: { done: false, value };
-			},
-			return: async () => {
-				this.cancel();
-				return { done: true, value: undefined };
-			},
-			throw: async (error) => {
-				this.cancel(error);
-				throw error;
-			},
-		};
+		return messageIteration(this);
 	}
 
-	async *#receive(options: CallOptions): AsyncGenerator<MessageShape<O>> {
+	async *#receive(): AsyncGenerator<MessageShape<O>> {
+		let response: StreamResponse<I, O> | undefined;
 		try {
-			const response = await this.#response;
-			options.onHeader?.(response.header);
+			response = await this.#response;
 			yield* response.message;
-			this.#forgetSignal();
-			this.#trailer.resolve(response.trailer);
-			options.onTrailer?.(response.trailer);
+			this.#ended(response.trailer);
 		} catch (error) {
 			throw this.#failed(error);
+		} finally {
+			if (response !== undefined) this.#onTrailer?.(response.trailer);
 		}
 	}
 
-	#failed(error: unknown): ConnectError {
-		this.#error ??= ConnectError.from(error);
-		this.#forgetSignal();
-		this.#requests.fail(this.#error);
-		this.#trailer.reject(this.#error);
+	#mayStillSend(): void {
+		if (this.#error !== undefined) throw this.#error;
+		if (this.#endedWell) {
+			throw new ConnectError(
+				"the server has ended the call with status OK: nobody reads what is sent now",
+				Code.FailedPrecondition,
+			);
+		}
+	}
+
+	#cancel(reason: unknown, what: string): void {
+		if (this.#endedWell || this.#error !== undefined) return;
+		const error = this.#failed(cancelled(reason, what));
+		for (const reject of this.#receivers) reject(error);
+		// What interceptors have put around the messages may clean up; what it throws then is its own affair.
+		this.#responses.return?.().catch(() => {});
+	}
+
+	#ended(trailer: Headers): void {
+		this.#endedWell = true;
+		this.#letGo(undefined);
+		this.#trailer.resolve(trailer);
+	}
+
+	/** The call has failed, and this is its error, unless it had one before. What of it is under way is aborted. */
+	#failed(reason: unknown): ConnectError {
+		if (this.#error === undefined) {
+			this.#error = ConnectError.from(reason);
+			this.#letGo(this.#error);
+			this.#trailer.reject(this.#error);
+			this.#abort.abort(this.#error);
+		}
 		return this.#error;
+	}
+
+	#letGo(error: ConnectError | undefined): void {
+		this.#forgetSignal();
+		this.#requests.fail(error);
+		this.#onEnd?.();
 	}
 
 	async #pump(messages: Messages<I>): Promise<void> {
 		try {
-			for await (const message of messages) await this.send(message);
-			await this.closeSend();
+			const iterator =
+				Symbol.asyncIterator in messages
+					? messages[Symbol.asyncIterator]()
+					: messages[Symbol.iterator]();
+			// Whoever produces the messages may clean up; what it throws then is its own affair.
+			this.#onEnd = () => {
+				this.#onEnd = undefined;
+				void (async () => iterator.return?.())().catch(() => {});
+			};
+			if (this.#over) this.#onEnd();
+			while (!this.#over) {
+				const next = await iterator.next();
+				if (next.done) {
+					this.#onEnd = undefined;
+					await this.closeSend();
+					return;
+				}
+				if (!this.#over) await this.#requests.write(next.value);
+			}
+			this.#onEnd?.();
 		} catch (error) {
-			this.cancel(error);
+			this.#onEnd = undefined;
+			this.#cancel(error, "the request messages could not all be sent");
 		}
+	}
+
+	/** Nobody reads requests any more. */
+	get #over(): boolean {
+		return this.#endedWell || this.#error !== undefined || this.#requests.left;
 	}
 
 	#follow(signal: AbortSignal | undefined): () => void {
 		if (signal === undefined) return () => {};
-		const abort = (): void => this.#abort.abort(signal.reason);
+		const abort = (): void => this.cancel(signal.reason);
 		if (signal.aborted) abort();
 		else signal.addEventListener("abort", abort, { once: true });
 		return () => signal.removeEventListener("abort", abort);
