@@ -4,14 +4,14 @@
 // @generated from file bench.proto (package homing.bench.v1, syntax proto3)
 /* eslint-disable */
 
-import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Order, OrderSchema, Parcel, ParcelSchema } from "./bench_pb.ts";
-import { Bench } from "./bench_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
+import type { Order, OrderSchema, Parcel, ParcelSchema } from "./bench_pb.ts";
+import { Bench } from "./bench_pb.ts";
 
 /**
  * @generated from service homing.bench.v1.Bench

@@ -4,14 +4,14 @@
 // @generated from file soak.proto (package homing.soak.v1, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Request, RequestSchema, Response, ResponseSchema } from "./soak_pb.ts";
-import { Soak } from "./soak_pb.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { Request, RequestSchema, Response, ResponseSchema } from "./soak_pb.ts";
+import { Soak } from "./soak_pb.ts";
 
 /**
  * Everything answers with what it was asked, three times where it streams,

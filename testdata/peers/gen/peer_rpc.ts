@@ -9,15 +9,15 @@
 // @generated from file peer.proto (package homing.peer.v1, syntax proto3)
 /* eslint-disable */
 
-import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import { newClient } from "homing";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Instruction, InstructionSchema, Reply, ReplySchema, WitnessReply, WitnessReplySchema, WitnessRequest, WitnessRequestSchema } from "./peer_pb.ts";
-import { Absent, Peer } from "./peer_pb.ts";
 import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
+import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
+import type { Instruction, InstructionSchema, Reply, ReplySchema, WitnessReply, WitnessReplySchema, WitnessRequest, WitnessRequestSchema } from "./peer_pb.ts";
+import { Absent, Peer } from "./peer_pb.ts";
 
 /**
  * @generated from service homing.peer.v1.Peer
