@@ -154,6 +154,24 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		this.#fail(Code.Canceled, error.message, error);
 	}
 
+	/** Ends the call with what was found out on this side. */
+	fail(error: ConnectError): void {
+		if (this.#ended) return;
+		const { code, rawMessage } = error;
+		this.#attempts?.cancel(code);
+		this.#finish(
+			{
+				code,
+				message: rawMessage,
+				headers: NO_HEADERS,
+				trailers: NO_HEADERS,
+				local: true,
+				processed: true,
+			},
+			error,
+		);
+	}
+
 	/** The service config has changed before the call could be sent. */
 	reconfigure(): void {
 		const policy = this.#request.policy();
@@ -252,20 +270,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	}
 
 	#fail(code: Code, message: string, cause?: unknown): void {
-		if (this.#ended) return;
-		this.#attempts?.cancel(code);
-		const error = new ConnectError(message, code, undefined, undefined, cause);
-		this.#finish(
-			{
-				code,
-				message,
-				headers: NO_HEADERS,
-				trailers: NO_HEADERS,
-				local: true,
-				processed: true,
-			},
-			error,
-		);
+		this.fail(new ConnectError(message, code, undefined, undefined, cause));
 	}
 
 	#finish(end: CallEnd, error: ConnectError | undefined): void {

@@ -13,6 +13,7 @@ import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { guarded } from "./guarded.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
+import { messageIteration } from "./message-iteration.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** While this many bytes of messages wait to be received, the server is stopped. */
@@ -49,6 +50,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	#received: Uint8Array[] = [];
 	#receivedBytes = 0;
 	#held = false;
+	#only: Promise<MessageShape<O>> | undefined;
 	readonly #receivers: Settler<MessageShape<O> | undefined>[] = [];
 	#headers: RawHeaders | undefined;
 	readonly #headerWaiters: Settler<Headers>[] = [];
@@ -107,13 +109,16 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	closeSend(): Promise<void> {
-		if (this.#error !== undefined) return Promise.reject(this.#error);
 		this.#closeSend(undefined);
 		return SENT;
 	}
 
 	sendOnly(message: MessageInitShape<I> | undefined): void {
-		this.#closeSend(encodeMessage(this.#method.input, message));
+		try {
+			this.#closeSend(encodeMessage(this.#method.input, message));
+		} catch (error) {
+			this.#call.fail(error as ConnectError);
+		}
 	}
 
 	sendAll(messages: Messages<I>): void {
@@ -136,7 +141,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 
 	closeAndRecv(): Promise<MessageShape<O>> {
 		this.#closeSend(undefined);
-		return this.recvOnly();
+		this.#only ??= this.recvOnly();
+		return this.#only;
 	}
 
 	async recvOnly(): Promise<MessageShape<O>> {
@@ -144,7 +150,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		if (only === undefined) throw wrongNumber(this.#method, 0);
 		if ((await this.recv()) === undefined) return only;
 		const error = wrongNumber(this.#method, 2);
-		this.cancel(error);
+		this.#call.fail(error);
 		throw error;
 	}
 
@@ -157,22 +163,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return {
-			next: async () => {
-				const value = await this.recv();
-				return value === undefined
-					? { done: true, value }
-					: { done: false, value };
-			},
-			return: async () => {
-				this.cancel(new Error("the caller stopped reading"));
-				return { done: true, value: undefined };
-			},
-			throw: async (error) => {
-				this.cancel(error);
-				throw error;
-			},
-		};
+		return messageIteration(this);
 	}
 
 	// What the call tells.
@@ -241,6 +232,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		if (this.#sendClosed) return;
 		this.#sendClosed = true;
 		this.#call.closeSend(last);
+		// There is nothing left to hold back.
+		this.writable();
 	}
 
 	#whyNotSend(): ConnectError | undefined {
@@ -268,7 +261,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		try {
 			return Promise.resolve(decodeMessage(this.#method.output, message));
 		} catch (error) {
-			this.cancel(error);
+			this.#call.fail(error as ConnectError);
+			// The call itself may have ended well.
+			this.#error ??= error as ConnectError;
+			this.#received = [];
 			return Promise.reject(error);
 		}
 	}
