@@ -3,12 +3,17 @@ interface Waiter<T> {
 	reject(error: unknown): void;
 }
 
-/** An iteration that is written into: `write` resolves once the reader has come for the message. */
+/** An iteration that is written into: `write` resolves once at most `room` messages wait for the reader to come. */
 export class MessagePipe<T> implements AsyncIterable<T> {
+	readonly #room: number;
 	readonly #written: { message: T; taken: () => void }[] = [];
 	readonly #readers: Waiter<T>[] = [];
 	#left = false;
 	#ending: { error: unknown } | "well" | undefined;
+
+	constructor(room = 0) {
+		this.#room = room;
+	}
 
 	/** The reader has gone before the end: what is written now, nobody reads. */
 	get left(): boolean {
@@ -22,6 +27,10 @@ export class MessagePipe<T> implements AsyncIterable<T> {
 			return Promise.resolve();
 		}
 		if (this.#ending !== undefined) return Promise.resolve();
+		if (this.#written.length < this.#room) {
+			this.#written.push({ message, taken: () => {} });
+			return Promise.resolve();
+		}
 		return new Promise((taken) => {
 			this.#written.push({ message, taken });
 		});

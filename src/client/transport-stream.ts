@@ -13,6 +13,9 @@ import { messageIteration } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
+/** So many requests may wait: a transport in memory comes for them only when a response is asked for. */
+const ROOM = 16;
+
 /** A streaming call over a Connect Transport, as a handle. */
 export class TransportStream<I extends DescMessage, O extends DescMessage>
 	implements StreamHandle<I, O>
@@ -20,7 +23,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	readonly #method: DescMethod;
 	readonly #abort = new AbortController();
 	#forgetSignal: () => void = () => {};
-	readonly #requests = new MessagePipe<MessageInitShape<I>>();
+	readonly #requests = new MessagePipe<MessageInitShape<I>>(ROOM);
 	readonly #response: Promise<StreamResponse<I, O>>;
 	readonly #responses: AsyncIterator<MessageShape<O>>;
 	/** Those who wait for a message, to be told when the call is cancelled. */

@@ -88,6 +88,8 @@ export function errorOfStatus(
 		status.code === 0 ? Code.Unknown : status.code,
 		toHeaders(headers, trailers),
 	);
+	// To a server that hands it on: its metadata was the other server's.
+	error.isWireError = true;
 	const details = headerOf(trailers, "grpc-status-details-bin");
 	if (details !== undefined) error.details = decodeDetails(details);
 	return error;
