@@ -3,7 +3,7 @@ interface Waiter<T> {
 	reject(error: unknown): void;
 }
 
-/** An iteration that is written into: `write` resolves once at most `room` messages wait for the reader to come. */
+/** An iteration that is written into: `write` resolves once the reader has come for the message, or at once while fewer than `room` wait. */
 export class MessagePipe<T> implements AsyncIterable<T> {
 	readonly #room: number;
 	readonly #written: { message: T; taken: () => void }[] = [];
