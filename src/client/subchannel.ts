@@ -25,6 +25,9 @@ export interface SubchannelSetting {
 /** Of one address of an endpoint before the next, in milliseconds (RFC 8305 section 5). */
 const HEAD_START_MS = 250;
 
+/** A connection that is lost sooner after it was begun, in milliseconds, and that not for the first time, was as good as none. */
+const SHORT_LIFE_MS = 1000;
+
 type State =
 	| { readonly name: "idle" }
 	| { readonly name: "connecting"; readonly abort: AbortController }
@@ -41,6 +44,12 @@ export class EndpointSubchannel implements Subchannel {
 	readonly #setting: SubchannelSetting;
 	readonly #onState: (state: ChannelState, error?: Error) => void;
 	readonly #backoff: Backoff;
+	/** For a peer that ends its connections as soon as they are made. */
+	readonly #shortLives: Backoff;
+	#lostEarly = false;
+	#startedAt = 0;
+	/** Connections that have ended, or are about to. */
+	readonly #gone = new WeakSet<ClientConnection>();
 	#state: State = { name: "idle" };
 
 	constructor(
@@ -55,6 +64,7 @@ export class EndpointSubchannel implements Subchannel {
 		this.#setting = setting;
 		this.#onState = onState;
 		this.#backoff = new Backoff(setting.random);
+		this.#shortLives = new Backoff(setting.random);
 	}
 
 	get state(): ChannelState {
@@ -93,8 +103,7 @@ export class EndpointSubchannel implements Subchannel {
 	}
 
 	async #establish(abort: AbortController): Promise<void> {
-		const { clock } = this.#setting;
-		const startedAt = clock.now();
+		this.#startedAt = this.#setting.clock.now();
 		try {
 			const connection = await this.#firstOf(abort);
 			if (this.#state.name !== "connecting") {
@@ -103,14 +112,21 @@ export class EndpointSubchannel implements Subchannel {
 			}
 			this.#backoff.reset();
 			this.#enter({ name: "ready", connection });
+			if (this.#gone.has(connection)) this.#lost(connection);
 		} catch (error) {
 			if (this.#state.name !== "connecting") return;
-			const waitMs = this.#backoff.next() - (clock.now() - startedAt);
-			const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
-				this.#enter({ name: "idle" }),
-			);
-			this.#enter({ name: "transientFailure", timer }, error as Error);
+			this.#fail(error as Error, this.#backoff);
 		}
+	}
+
+	/** Connects no more until the backoff is over, which counts from the start of the last attempt. */
+	#fail(error: Error, backoff: Backoff): void {
+		const { clock } = this.#setting;
+		const waitMs = this.#startedAt + backoff.next() - clock.now();
+		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
+			this.#enter({ name: "idle" }),
+		);
+		this.#enter({ name: "transientFailure", timer }, error);
 	}
 
 	/** The first address that connects; the attempts that come second are given up (RFC 8305). */
@@ -194,9 +210,22 @@ export class EndpointSubchannel implements Subchannel {
 
 	/** New calls go to a new connection; those on the old one finish there. */
 	#lost(connection: ClientConnection): void {
-		if (this.#state.name === "ready" && this.#state.connection === connection) {
-			this.#enter({ name: "idle" });
+		this.#gone.add(connection);
+		if (this.connection !== connection) return;
+		const age = this.#setting.clock.now() - this.#startedAt;
+		const early = age < SHORT_LIFE_MS;
+		if (early && this.#lostEarly) {
+			this.#fail(
+				new Error(
+					`${this.name} closes its connections as soon as they are made`,
+				),
+				this.#shortLives,
+			);
+			return;
 		}
+		this.#lostEarly = early;
+		if (!early) this.#shortLives.reset();
+		this.#enter({ name: "idle" });
 	}
 }
 
