@@ -1,12 +1,14 @@
 import {
 	Code,
 	ConnectError,
+	createClient,
 	createContextKey,
 	createContextValues,
 	type Interceptor,
 	type UnaryResponse,
 } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import {
 	NewOrderManagementClient,
 	type OrderManagementClient,
@@ -347,6 +349,39 @@ describe("interceptors", () => {
 		expect((await found.recv())?.id).toBe("hang1");
 		found.cancel();
 		await vi.waitFor(() => expect(handled).toContain("searchOrders aborted"));
+	});
+
+	test("have a signal that goes on with a stream, and is let go of at its end", async () => {
+		const signals: AbortSignal[] = [];
+		await using client = NewOrderManagementClient(address, {
+			interceptors: [
+				(next) => (request) => {
+					signals.push(request.signal);
+					return next(request);
+				},
+			],
+		});
+		const found = client.searchOrders({ value: "hang" }, { timeoutMs: 100 });
+		expect((await found.recv())?.id).toBe("hang1");
+		expect(signals[0]?.aborted).toBe(false);
+		await vi.waitFor(() =>
+			expect(signals[0]?.reason).toMatchObject({ code: Code.DeadlineExceeded }),
+		);
+
+		await using channel = new Channel(address, {
+			interceptors: [
+				(next) => (request) => {
+					signals.push(request.signal);
+					return next(request);
+				},
+			],
+		});
+		const abort = new AbortController();
+		const borrowing = createClient(OrderManagement, channel);
+		const { signal } = abort;
+		await idsOf(borrowing.searchOrders({ value: "a" }, { signal }));
+		abort.abort();
+		expect(signals[1]?.aborted).toBe(false);
 	});
 
 	test("around the messages clean up when the iteration is left early", async () => {

@@ -156,6 +156,18 @@ describe("a stream over a Connect transport", () => {
 		stream.cancel();
 	});
 
+	test("lets go of requests that are still awaited when it ends", async () => {
+		const { stream } = opened(async function* () {
+			yield { id: "1" };
+		});
+		const leave = vi.fn(async () => ({ done: true, value: {} }) as const);
+		stream.sendAll({
+			[Symbol.asyncIterator]: () => ({ next: never, return: leave }),
+		});
+		for await (const { id } of stream) expect(id).toBe("1");
+		expect(leave).toHaveBeenCalledOnce();
+	});
+
 	test("lets go of its signal at the end", async () => {
 		const abort = new AbortController();
 		const { stream, state } = opened(
