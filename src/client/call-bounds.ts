@@ -40,14 +40,14 @@ export class CallBounds {
 		return this.#controller.signal;
 	}
 
-	/** The call goes on after `run` has settled, until what this returns is called. */
-	hold(): () => void {
+	/** The call goes on after `run` has settled, until what this returns is called: with its error, if it has failed. */
+	hold(): (error?: unknown) => void {
 		let held = true;
 		this.#holds++;
-		return () => {
+		return (error) => {
 			if (held) this.#holds--;
 			held = false;
-			this.#endIfOver();
+			this.#endIfOver(error);
 		};
 	}
 
@@ -87,8 +87,10 @@ export class CallBounds {
 		this.#end();
 	}
 
-	#endIfOver(): void {
-		if (this.#settled && this.#holds === 0) this.#end();
+	#endIfOver(error?: unknown): void {
+		if (!this.#settled || this.#holds > 0) return;
+		if (error === undefined) this.#end();
+		else this.#abort(error);
 	}
 
 	/** Lets go of timer and signals. */

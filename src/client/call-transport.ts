@@ -37,13 +37,13 @@ export interface Sender {
 		input: MessageInitShape<I>,
 		contextValues: ContextValues,
 	): Promise<UnaryResponse<I, O>>;
-	/** Calls `ended` once the call is over, if it resolves. */
+	/** Calls `ended` once the call is over, if it resolves: with its error, if it has failed. */
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: DescMethodStreaming<I, O>,
 		request: CallRequest,
 		input: AsyncIterable<MessageInitShape<I>>,
 		contextValues: ContextValues,
-		ended: () => void,
+		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>>;
 }
 

@@ -59,7 +59,7 @@ export class CoreSender implements Sender {
 		request: CallRequest,
 		input: AsyncIterable<MessageInitShape<I>>,
 		_contextValues: ContextValues,
-		ended: () => void,
+		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>> {
 		const trailer = new Headers();
 		const call = new StreamCall<I, O>(
@@ -68,10 +68,10 @@ export class CoreSender implements Sender {
 			{
 				onTrailer: (received) => {
 					for (const [name, value] of received) trailer.append(name, value);
-					ended();
 				},
 			},
 		);
+		call.trailer.then(() => ended(), ended);
 		call.sendAll(input);
 		return {
 			stream: true,

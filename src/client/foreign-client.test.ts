@@ -730,7 +730,10 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			const outcome = inHandler(() =>
 				client.getOrder({ value: "hang" }, { headers, timeoutMs: 0 }),
 			);
-			expect((await failing(outcome)).code).toBe(Code.DeadlineExceeded);
+			// Its deadline passes on both sides: the server may hear first that the client has given up.
+			expect([Code.Canceled, Code.DeadlineExceeded]).toContain(
+				(await failing(outcome)).code,
+			);
 			await happened(`${id} aborted`);
 		});
 	});

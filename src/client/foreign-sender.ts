@@ -54,7 +54,7 @@ export class ForeignSender implements Sender {
 		request: CallRequest,
 		input: AsyncIterable<MessageInitShape<I>>,
 		contextValues: ContextValues,
-		ended: () => void,
+		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>> {
 		const bounds = new CallBounds(this.clock, request);
 		return bounds.run(async () => {
@@ -71,9 +71,9 @@ export class ForeignSender implements Sender {
 			const release = bounds.hold();
 			return {
 				...response,
-				message: watched(bounds, response.message, () => {
-					release();
-					ended();
+				message: watched(bounds, response.message, (error) => {
+					release(error);
+					ended(error);
 				}),
 			};
 		});
@@ -103,12 +103,14 @@ async function within<T>(
 async function* watched<T>(
 	{ signal }: CallBounds,
 	messages: AsyncIterable<T>,
-	ended: () => void,
+	ended: (error?: unknown) => void,
 ): AsyncIterable<T> {
 	try {
 		yield* messages;
-	} catch (error) {
-		throw signal.aborted ? cancelled(signal.reason) : error;
+	} catch (thrown) {
+		const error = signal.aborted ? cancelled(signal.reason) : thrown;
+		ended(error);
+		throw error;
 	} finally {
 		ended();
 	}
