@@ -13,7 +13,7 @@ import type { Effort, Finding, Group } from "./group.ts";
 import { importTime } from "./import-time.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
-const THOROUGH: Effort = { rounds: 12, roundMs: 350, warmUpMs: 2000 };
+const THOROUGH: Effort = { rounds: 10, roundMs: 350, warmUpMs: 1800 };
 const QUICK: Effort = { rounds: 4, roundMs: 150, warmUpMs: 600 };
 
 /** The plugin's own, which speaks for itself. */
