@@ -249,13 +249,13 @@ export class ChannelCore {
 		for (const endpoint of endpoints) addressesOf(endpoint);
 		const factory = this.#serviceConfigs.adopt(serviceConfig);
 		this.setting.hooks.resolved?.(resolution);
-		this.#resolved = true;
 		if (this.#balancerFactory !== factory) {
 			this.#closeBalancer();
 			this.#balancer = this.#makeBalancer(factory);
 			this.#balancerFactory = factory;
 		}
 		this.#balancer?.update(endpoints);
+		this.#resolved = true;
 	}
 
 	#resolutionFailed(error: Error): void {
