@@ -17,7 +17,7 @@ import {
 import { PolicyError, shown } from "../policy/policy-error.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
-import type { TlsOptions } from "./tls-options.ts";
+import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
 export interface Keepalive {
 	time: Duration;
@@ -80,23 +80,10 @@ const hooks: OptionTable<ClientHooks> = {
 	metadataDropped: callable,
 };
 
-const pem: Check = (value, where) => {
-	if (typeof value === "string" || value instanceof Uint8Array) return value;
-	throw new PolicyError(where, `${shown(value)} is not PEM text or bytes`);
-};
-
-const tlsOptions: OptionTable<TlsOptions> = {
-	ca: pem,
-	cert: pem,
-	key: pem,
-	rejectUnauthorized: boolean,
-	servername: text,
-};
-
 const tls: Check = (value, where) =>
 	typeof value === "boolean" || typeof value === "function"
 		? value
-		: optionsOf(tlsOptions)(value, where);
+		: tlsOptions(value, where);
 
 const balancer: Check = (value, where) => {
 	if (typeof value === "function") return value;

@@ -169,6 +169,8 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ tls: { cert: 5 } }, "tls.cert: 5 is not PEM text or bytes"],
 		[{ tls: { certificate: "" } }, "tls.certificate: is not an option"],
 		[{ tls: { rejectUnauthorized: "no" } }, "tls.rejectUnauthorized: "],
+		[{ tls: { cert: "" } }, "tls.key: is missing beside tls.cert"],
+		[{ tls: { key: "" } }, "tls.cert: is missing beside tls.key"],
 		[{ authority: "" }, "authority: "],
 		[{ authority: "a\nb" }, "authority: "],
 		[{ authority: "shop.example/x" }, "authority: "],

@@ -16,7 +16,7 @@ import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
-import type { TlsSource } from "./tls-options.ts";
+import { type TlsSource, tlsOptions } from "./tls-options.ts";
 import { VERSION } from "./version.ts";
 
 /** Target and options of a channel, checked and made ready for use. */
@@ -167,7 +167,9 @@ function isResolver(value: unknown): value is Resolver {
 
 function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
 	if (tls === false) return undefined;
-	if (typeof tls === "function") return tls;
+	if (typeof tls === "function") {
+		return async () => tlsOptions(await tls(), "tls()");
+	}
 	return () => (tls === true ? {} : tls);
 }
 

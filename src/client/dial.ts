@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls } from "node:tls";
 import { type Address, formatAddress } from "../discovery/address.ts";
-import { explainTls } from "./tls-errors.ts";
+import { explainTls, noHttp2 } from "./tls-errors.ts";
 import type { TlsOptions, TlsSource } from "./tls-options.ts";
 
 /** Connects to one address; rejects with the signal's reason when it fires. */
@@ -14,8 +14,7 @@ export const dialPlaintext: Dial = (address, signal) =>
 /** Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2). */
 export function tlsDialer(source: TlsSource, serverName: string): Dial {
 	return async (address, signal) => {
-		const options = await source();
-		signal.throwIfAborted();
+		const options = await unlessAborted(source(), signal);
 		const name = options.servername ?? serverName;
 		const socket = connectTls({
 			...whereOf(address),
@@ -34,12 +33,25 @@ export function tlsDialer(source: TlsSource, serverName: string): Dial {
 		}
 		if (socket.alpnProtocol !== "h2") {
 			socket.destroy();
-			throw new Error(
-				`${formatAddress(address)} speaks TLS but does not offer HTTP/2 by ALPN ("h2"): is it an HTTP/1.1 server, or a proxy without HTTP/2?`,
-			);
+			throw new Error(noHttp2(formatAddress(address)));
 		}
 		return socket;
 	};
+}
+
+/** Rejects with the signal's reason, should that fire first. */
+function unlessAborted<T>(
+	value: T | Promise<T>,
+	signal: AbortSignal,
+): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const abort = (): void => reject(signal.reason);
+		if (signal.aborted) abort();
+		signal.addEventListener("abort", abort, { once: true });
+		Promise.resolve(value)
+			.then(resolve, reject)
+			.finally(() => signal.removeEventListener("abort", abort));
+	});
 }
 
 function whereOf(
@@ -80,7 +92,7 @@ function settled<S extends Socket>(
 		};
 		const fail = (error: Error): void => {
 			settle();
-			reject(error);
+			reject(error instanceof AggregateError ? joined(error) : error);
 		};
 		const close = (): void =>
 			fail(new Error("the peer closed the connection while it was set up"));
@@ -98,4 +110,10 @@ function settled<S extends Socket>(
 		socket.once(event, succeed).once("close", close).once("error", fail);
 		if (signal.aborted) abort();
 	});
+}
+
+/** What became of each address of a name that has several: Node's own error has no words. */
+function joined(error: AggregateError): Error {
+	const messages = error.errors.map((one: Error) => one.message);
+	return new Error(messages.join("; "), { cause: error });
 }

@@ -15,6 +15,8 @@ export function explainTls(
 		case "EPROTO":
 		case "ERR_SSL_WRONG_VERSION_NUMBER":
 			return because(`${at} does not speak TLS: is it a plaintext server?`);
+		case "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
+			return because(noHttp2(at));
 		case "ERR_TLS_CERT_ALTNAME_INVALID":
 			return because(
 				`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
@@ -34,4 +36,9 @@ export function explainTls(
 		default:
 			return error;
 	}
+}
+
+/** Said of a TLS server that did not agree on HTTP/2 (RFC 9113 section 3.2). */
+export function noHttp2(at: string): string {
+	return `${at} speaks TLS but does not offer HTTP/2 by ALPN ("h2"): is it an HTTP/1.1 server, or a proxy without HTTP/2?`;
 }

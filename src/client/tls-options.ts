@@ -1,3 +1,13 @@
+import {
+	at,
+	boolean,
+	type Check,
+	checkOptions,
+	type OptionTable,
+	text,
+} from "../policy/option-table.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+
 /** Options of TLS, as node:tls has them; strings and bytes are PEM. */
 export interface TlsOptions {
 	/** Trusted instead of the platform's roots. */
@@ -13,3 +23,32 @@ export interface TlsOptions {
 
 /** Asked for each new connection, so that certificates can change without a restart. */
 export type TlsSource = () => TlsOptions | Promise<TlsOptions>;
+
+const pem: Check = (value, where) => {
+	if (typeof value === "string" || value instanceof Uint8Array) return value;
+	throw new PolicyError(where, `${shown(value)} is not PEM text or bytes`);
+};
+
+const table: OptionTable<TlsOptions> = {
+	ca: pem,
+	cert: pem,
+	key: pem,
+	rejectUnauthorized: boolean,
+	servername: text,
+};
+
+/** Throws PolicyError that names the bad option. */
+export const tlsOptions: Check<TlsOptions> = (value, where) => {
+	checkOptions(value, table, where);
+	const { cert, key } = value;
+	if ((cert === undefined) !== (key === undefined)) {
+		const [given, missing] =
+			cert === undefined ? ["key", "cert"] : ["cert", "key"];
+		throw new PolicyError(
+			at(where, missing),
+			`is missing beside ${at(where, given)}; a certificate is shown with its key`,
+			"missing",
+		);
+	}
+	return value;
+};

@@ -1,0 +1,447 @@
+import dns from "node:dns";
+import { once } from "node:events";
+import { createServer as createHttp1Server } from "node:https";
+import net from "node:net";
+import tls from "node:tls";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+	answer,
+	type RunningServer,
+	type ServerInit,
+	serveStreams,
+} from "../../testdata/harness/http2-server.ts";
+import {
+	type Identity,
+	makeIdentity,
+} from "../../testdata/peers/node/certificates.ts";
+import {
+	type EchoServiceClient,
+	NewEchoServiceClient,
+} from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { type Address, parseAddress } from "../discovery/address.ts";
+import type { ClientOptions } from "./client-options.ts";
+import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
+import type { TlsOptions } from "./tls-options.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+const authority = makeIdentity({ commonName: "test authority" });
+const stranger = makeIdentity({ commonName: "unknown authority" });
+const ca = authority.certificate;
+
+function issue(...hosts: string[]): Identity {
+	return makeIdentity({ commonName: "server", hosts, issuer: authority });
+}
+
+const local = issue("127.0.0.1", "localhost");
+const clientIdentity = makeIdentity({
+	commonName: "client",
+	issuer: authority,
+});
+
+async function serving(init: ServerInit): Promise<RunningServer> {
+	const server = await serveStreams((stream) => answer(stream), init);
+	after.push(() => server[Symbol.asyncDispose]());
+	return server;
+}
+
+function client(target: string, options: ClientOptions): EchoServiceClient {
+	const made = NewEchoServiceClient(target, options);
+	after.push(() => made[Symbol.asyncDispose]());
+	return made;
+}
+
+/** The words of the UNAVAILABLE that a call ends with. */
+async function whyNot(target: string, options: ClientOptions): Promise<string> {
+	const error = await client(target, options)
+		.echo({}, { timeoutMs: 5000 })
+		.then(
+			() => new Error("the call went well"),
+			(error: unknown) => error,
+		);
+	expect(error).toBeInstanceOf(ConnectError);
+	expect((error as ConnectError).code).toBe(Code.Unavailable);
+	return (error as ConnectError).rawMessage;
+}
+
+function pem({ certificate, key }: Identity): { cert: string; key: string } {
+	return { cert: certificate, key };
+}
+
+describe("TLS", () => {
+	test("reaches a server that the given authority vouches for", async () => {
+		const server = await serving({ identity: local });
+		await client(server.address, { tls: { ca } }).echo({});
+		await client(`https://${server.address}`, { tls: { ca } }).echo({});
+		await client(`localhost:${server.port}`, { tls: { ca } }).echo({});
+	});
+
+	test("takes PEM as bytes, too", async () => {
+		const server = await serving({ identity: local });
+		const bytes = new TextEncoder().encode(ca);
+		await client(server.address, { tls: { ca: bytes } }).echo({});
+	});
+
+	test("says https to the server, and who is meant", async () => {
+		const seen = Promise.withResolvers<Record<string, unknown>>();
+		const server = await serveStreams(
+			(stream, headers) => {
+				seen.resolve(headers);
+				answer(stream);
+			},
+			{ identity: issue("shop.example") },
+		);
+		after.push(() => server[Symbol.asyncDispose]());
+		await client(server.address, {
+			tls: { ca },
+			authority: "shop.example:8443",
+		}).echo({});
+		expect(await seen.promise).toMatchObject({
+			":scheme": "https",
+			":authority": "shop.example:8443",
+		});
+	});
+
+	test("asks for the certificate of the host, by SNI, and for none by address", async () => {
+		const asked: (string | false)[] = [];
+		const server = tls.createServer(
+			{
+				...pem(local),
+				ALPNProtocols: ["h2"],
+				SNICallback: (name, done) => {
+					asked.push(name);
+					done(null);
+				},
+			},
+			(socket) => socket.on("error", () => {}),
+		);
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => server.close());
+		const { port } = server.address() as net.AddressInfo;
+		for (const name of ["localhost", "127.0.0.1"]) {
+			const dial = tlsDialer(() => ({ ca }), name);
+			(await dial(addressOf(`127.0.0.1:${port}`), never)).destroy();
+		}
+		expect(asked).toEqual(["localhost"]);
+	});
+
+	test("refuses a server of an unknown authority", async () => {
+		const server = await serving({
+			identity: makeIdentity({
+				commonName: "server",
+				hosts: ["127.0.0.1"],
+				issuer: stranger,
+			}),
+		});
+		const message = await whyNot(server.address, { tls: { ca } });
+		expect(message).toContain(
+			`the certificate of ${server.address} is not trusted: set tls.ca`,
+		);
+	});
+
+	test("trusts only the platform's roots where none are given", async () => {
+		const server = await serving({ identity: local });
+		expect(await whyNot(server.address, { tls: true })).toContain(
+			"is not trusted: set tls.ca",
+		);
+		expect(await whyNot(`https://${server.address}`, {})).toContain(
+			"is not trusted: set tls.ca",
+		);
+	});
+
+	test("refuses a certificate for another host", async () => {
+		const server = await serving({ identity: issue("elsewhere.example") });
+		const message = await whyNot(server.address, { tls: { ca } });
+		expect(message).toContain(
+			`the certificate of ${server.address} is not made out to "127.0.0.1": set \`authority\` or \`tls.servername\``,
+		);
+	});
+
+	test("refuses an expired certificate", async () => {
+		const dayMs = 86_400_000;
+		const server = await serving({
+			identity: makeIdentity({
+				commonName: "server",
+				hosts: ["127.0.0.1"],
+				issuer: authority,
+				notBefore: new Date(Date.now() - 2 * dayMs),
+				notAfter: new Date(Date.now() - dayMs),
+			}),
+		});
+		expect(await whyNot(server.address, { tls: { ca } })).toContain("expired");
+	});
+
+	test.each<[string, ClientOptions]>([
+		["authority", { tls: { ca }, authority: "shop.example" }],
+		["authority with a port", { tls: { ca }, authority: "shop.example:443" }],
+		["tls.servername", { tls: { ca, servername: "shop.example" } }],
+		[
+			"tls.servername before authority",
+			{
+				tls: { ca, servername: "shop.example" },
+				authority: "other.example",
+			},
+		],
+	])("takes the name to check from %s", async (_, options) => {
+		const server = await serving({ identity: issue("shop.example") });
+		await client(server.address, options).echo({});
+	});
+
+	test("checks nothing where that is asked for by name", async () => {
+		const server = await serving({
+			identity: makeIdentity({ commonName: "self", hosts: ["x.example"] }),
+		});
+		const tls = { rejectUnauthorized: false };
+		await client(server.address, { tls }).echo({});
+	});
+});
+
+describe("mutual TLS", () => {
+	test("shows the client's certificate", async () => {
+		const seen = Promise.withResolvers<unknown>();
+		const server = await serveStreams(
+			(stream) => {
+				const socket = stream.session?.socket as tls.TLSSocket;
+				seen.resolve(socket.getPeerCertificate().subject);
+				answer(stream);
+			},
+			{ identity: local, clients: authority },
+		);
+		after.push(() => server[Symbol.asyncDispose]());
+		const tls = { ca, ...pem(clientIdentity) };
+		await client(server.address, { tls }).echo({});
+		expect(await seen.promise).toMatchObject({ CN: "client" });
+	});
+
+	test("without one is refused, and says what to set", async () => {
+		const server = await serving({ identity: local, clients: authority });
+		expect(await whyNot(server.address, { tls: { ca } })).toContain(
+			`${server.address} asks for a client certificate: set tls.cert and tls.key`,
+		);
+	});
+
+	test("with one of another authority is refused", async () => {
+		const server = await serving({ identity: local, clients: authority });
+		const wrong = makeIdentity({ commonName: "client", issuer: stranger });
+		const tls = { ca, ...pem(wrong) };
+		expect(await whyNot(server.address, { tls })).not.toBe("");
+	});
+
+	test.each<[string, TlsOptions]>([
+		["a certificate that is none", { ca, cert: "nonsense", key: local.key }],
+		["a key that fits not", { ca, cert: local.certificate, key: stranger.key }],
+	])("with %s fails to connect, saying so", async (_, tls) => {
+		const server = await serving({ identity: local });
+		expect(await whyNot(server.address, { tls })).not.toBe("");
+	});
+});
+
+describe("a function for the TLS options", () => {
+	test("is asked again for each connection", async () => {
+		const server = await serving({ identity: local, clients: authority });
+		const other = makeIdentity({ commonName: "later", issuer: authority });
+		const names: unknown[] = [];
+		let asked = 0;
+		const echo = client(server.address, {
+			tls: async () => {
+				asked += 1;
+				return { ca, ...pem(asked === 1 ? clientIdentity : other) };
+			},
+		});
+		for (let i = 0; i < 2; i++) {
+			await echo.echo({});
+			const [session] = server.sessions;
+			const socket = session?.socket as tls.TLSSocket;
+			names.push(socket.getPeerCertificate().subject.CN);
+			const connection = server.connection();
+			server.cut();
+			if (i === 0) await connection;
+		}
+		expect(names).toEqual(["client", "later"]);
+	});
+
+	test.each<[string, () => TlsOptions | Promise<TlsOptions>]>([
+		[
+			"throws",
+			() => {
+				throw new Error("no such file");
+			},
+		],
+		["rejects", () => Promise.reject(new Error("no such file"))],
+	])("that %s is a failed connection, which is tried again", async (_, tls) => {
+		const server = await serving({ identity: local });
+		expect(await whyNot(server.address, { tls })).toContain("no such file");
+	});
+
+	test("that gives bad ones fails the connection, naming them", async () => {
+		const server = await serving({ identity: local });
+		for (const [given, message] of [
+			[{ ca, key: local.key }, "tls().cert: is missing beside tls().key"],
+			[{ certificate: ca }, "tls().certificate: is not an option"],
+			[undefined, "tls(): undefined is not an object"],
+		] as const) {
+			const tls = (): TlsOptions => given as TlsOptions;
+			expect(await whyNot(server.address, { tls })).toContain(message);
+		}
+	});
+
+	test("that never answers is given up after the connect timeout", async () => {
+		const server = await serving({ identity: local });
+		const message = await whyNot(server.address, {
+			tls: () => new Promise(() => {}),
+			connectTimeout: "0.05s",
+		});
+		expect(message).toContain("connect timeout: waited 50 ms");
+	});
+});
+
+describe("a mismatch", () => {
+	test("of TLS with a plaintext server says so", async () => {
+		const server = await serving({});
+		expect(await whyNot(server.address, { tls: { ca } })).toContain(
+			`${server.address} does not speak TLS: is it a plaintext server?`,
+		);
+	});
+
+	test("of plaintext with a TLS server says so", async () => {
+		const server = await serving({ identity: local });
+		expect(await whyNot(server.address, {})).toMatch(
+			new RegExp(`${server.address} .*is it a TLS server, reached without`),
+		);
+	});
+
+	test("with an HTTP/1.1 server over TLS says so", async () => {
+		const server = createHttp1Server(pem(local), (_request, response) =>
+			response.end("hello"),
+		).listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => {
+			server.closeAllConnections();
+			server.close();
+		});
+		const { port } = server.address() as net.AddressInfo;
+		expect(await whyNot(`127.0.0.1:${port}`, { tls: { ca } })).toMatch(
+			/does not offer HTTP\/2 by ALPN|is it an HTTP\/1\.1 server/,
+		);
+	});
+
+	test("with a server that knows nothing of ALPN says so", async () => {
+		const server = tls.createServer(pem(local), (socket) => {
+			socket.on("error", () => {});
+			socket.resume();
+		});
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => server.close());
+		const { port } = server.address() as net.AddressInfo;
+		expect(await whyNot(`127.0.0.1:${port}`, { tls: { ca } })).toContain(
+			"speaks TLS but does not offer HTTP/2 by ALPN",
+		);
+	});
+
+	test("with a TCP server that says nothing ends after the connect timeout, over TLS and without", async () => {
+		const sockets = new Set<net.Socket>();
+		const server = net.createServer((socket) => sockets.add(socket));
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => {
+			for (const socket of sockets) socket.destroy();
+			server.close();
+		});
+		const { port } = server.address() as net.AddressInfo;
+		const address = `127.0.0.1:${port}`;
+		const connectTimeout = "0.1s";
+		expect(await whyNot(address, { connectTimeout })).toContain(
+			`connect timeout: waited 100 ms for ${address} to send its HTTP/2 SETTINGS`,
+		);
+		expect(await whyNot(address, { connectTimeout, tls: { ca } })).toContain(
+			`connect timeout: waited 100 ms for ${address}`,
+		);
+	});
+});
+
+function addressOf(text: string): Address {
+	return parseAddress(text, "address");
+}
+
+const never = new AbortController().signal;
+
+describe("a dial", () => {
+	const dials: [string, Dial][] = [
+		["plaintext", dialPlaintext],
+		["TLS", tlsDialer(() => ({ ca }), "localhost")],
+	];
+
+	test.each(dials)(
+		"of %s rejects with the signal's reason when it fires, and leaves no socket",
+		async (_, dial) => {
+			const hungUp = Promise.withResolvers<void>();
+			const accepted = Promise.withResolvers<void>();
+			const server = net.createServer((socket) => {
+				accepted.resolve();
+				socket.on("error", () => {});
+				socket.resume().on("close", () => hungUp.resolve());
+			});
+			server.listen(0, "127.0.0.1");
+			await once(server, "listening");
+			after.push(() => server.close());
+			const { port } = server.address() as net.AddressInfo;
+			const abort = new AbortController();
+			const dialled = dial(addressOf(`127.0.0.1:${port}`), abort.signal);
+			await accepted.promise;
+			const reason = new Error("no longer wanted");
+			abort.abort(reason);
+			const outcome = await dialled.catch((error: unknown) => error);
+			if (outcome instanceof net.Socket) outcome.destroy();
+			else expect(outcome).toBe(reason);
+			await hungUp.promise;
+		},
+	);
+
+	test.each(dials)(
+		"of %s rejects at once where the signal has fired",
+		async (_, dial) => {
+			const reason = new Error("no longer wanted");
+			const dialled = dial(addressOf("127.0.0.1:1"), AbortSignal.abort(reason));
+			await expect(dialled).rejects.toBe(reason);
+		},
+	);
+
+	test.each(dials)("of %s rejects with what went wrong", async (_, dial) => {
+		const dialled = dial(addressOf("127.0.0.1:1"), never);
+		await expect(dialled).rejects.toThrow("connect ECONNREFUSED 127.0.0.1:1");
+		const nowhere = dial(addressOf("unix:/nowhere/x.sock"), never);
+		await expect(nowhere).rejects.toThrow("ENOENT");
+	});
+
+	test.each(dials)(
+		"of %s to a name of several addresses that all refuse names each",
+		async (_, dial) => {
+			const lookup = vi.spyOn(dns, "lookup");
+			after.push(() => lookup.mockRestore());
+			lookup.mockImplementation(((
+				_name: string,
+				_options: object,
+				done: (error: null, addresses: object[]) => void,
+			) =>
+				done(null, [
+					{ address: "127.0.0.1", family: 4 },
+					{ address: "127.0.0.2", family: 4 },
+				])) as never);
+			const dialled = dial(addressOf("two.example:1"), never);
+			await expect(dialled).rejects.toThrow(
+				/ECONNREFUSED 127\.0\.0\.1:1; .*ECONNREFUSED 127\.0\.0\.2:1/,
+			);
+		},
+	);
+
+	test.each(dials)("of %s to a name that is none says so", async (_, dial) => {
+		const dialled = dial(addressOf("no-such-host.invalid:1"), never);
+		await expect(dialled).rejects.toThrow(/ENOTFOUND|EAI_AGAIN/);
+	});
+});
