@@ -1,0 +1,183 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { describe, expect, test } from "vitest";
+import {
+	answer,
+	frame,
+	respond,
+	serveStreams,
+} from "../../testdata/harness/http2-server.ts";
+
+const here = (file: string): string =>
+	JSON.stringify(new URL(file, import.meta.url).href);
+
+const services = "../../testdata/services/gen";
+
+/** Without generated clients, which ask for homing by its name. */
+const prelude = `
+	import { Channel, newClient } from ${here("../client.ts")};
+	import { EchoService } from ${here(`${services}/echo/echo_pb.ts`)};
+	import { OrderManagement } from ${here(`${services}/ecommerce/order_management_pb.ts`)};
+	const NewEchoServiceClient = (...args) => newClient(EchoService, ...args);
+	const NewOrderManagementClient = (...args) =>
+		newClient(OrderManagement, ...args);
+	console.log("begin");
+`;
+
+interface Ended {
+	readonly code: number | null;
+	readonly output: string;
+	/** Milliseconds from when it had said "begin" to its end. */
+	readonly ms: number;
+}
+
+/** Runs a program to its end; kills it after 20 s. */
+async function run(program: string): Promise<Ended> {
+	const child = spawn(
+		process.execPath,
+		[
+			"--experimental-strip-types",
+			"--no-warnings",
+			"--input-type=module",
+			"--eval",
+			`${prelude}${program}`,
+		],
+		{ stdio: ["ignore", "pipe", "inherit"], timeout: 20_000 },
+	);
+	let output = "";
+	let began = 0;
+	child.stdout.on("data", (chunk) => {
+		if (output === "") began = performance.now();
+		output += chunk;
+	});
+	const [code] = await once(child, "close");
+	return { code, output, ms: performance.now() - began };
+}
+
+describe.concurrent("a process ends by itself", () => {
+	test("when its client has done nothing", async () => {
+		const { code } = await run(`
+			NewEchoServiceClient("127.0.0.1:1");
+			new Channel("127.0.0.1:1");
+		`);
+		expect(code).toBe(0);
+	});
+
+	test("when its calls are done, though the connection stays open", async () => {
+		await using server = await serveStreams((stream) => answer(stream));
+		const { code, output, ms } = await run(`
+			const echo = NewEchoServiceClient("${server.address}");
+			await echo.echo({});
+			console.log("done");
+		`);
+		expect({ code, output }).toEqual({ code: 0, output: "begin\ndone\n" });
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("when its calls have failed or been cancelled", async () => {
+		await using server = await serveStreams((stream) => respond(stream));
+		const { code, output, ms } = await run(`
+			const echo = NewEchoServiceClient("${server.address}");
+			await echo.echo({}, { timeoutMs: 50 }).catch((e) => console.log(e.code));
+			const orders = NewOrderManagementClient("${server.address}");
+			const stream = orders.searchOrders({});
+			await stream.header;
+			stream.cancel();
+			const nobody = NewEchoServiceClient("127.0.0.1:1");
+			await nobody.echo({}).catch((e) => console.log(e.code));
+		`);
+		expect({ code, output }).toEqual({ code: 0, output: "begin\n4\n14\n" });
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("while its channel backs off, or connects without a call that waits", async () => {
+		const server = net.createServer(() => {}).listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const { port } = server.address() as net.AddressInfo;
+		const { code, ms } = await run(`
+			for (const address of ["127.0.0.1:1", "127.0.0.1:${port}"]) {
+				const echo = NewEchoServiceClient(address);
+				await echo.echo({}, { timeoutMs: 100 }).catch(() => {});
+			}
+		`);
+		server.close();
+		expect(code).toBe(0);
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("when its channel has been closed", async () => {
+		await using server = await serveStreams(() => {});
+		const { code, output } = await run(`
+			const echo = NewEchoServiceClient("${server.address}", { timeout: 0 });
+			const call = echo.echo({}).catch((e) => console.log(e.rawMessage));
+			setTimeout(() => echo[Symbol.asyncDispose](), 100);
+			await call;
+		`);
+		expect(code).toBe(0);
+		expect(output).toBe("begin\nthe channel has been closed\n");
+	});
+});
+
+describe.concurrent("a process stays alive", () => {
+	test("while a call is in flight, without a deadline", async () => {
+		await using server = await serveStreams((stream) => {
+			setTimeout(() => answer(stream), 300);
+		});
+		const { output } = await run(`
+			const echo = NewEchoServiceClient("${server.address}", { timeout: 0 });
+			echo.echo({}).then(() => console.log("answered"));
+		`);
+		expect(output).toBe("begin\nanswered\n");
+	});
+
+	test("while a stream is open", async () => {
+		await using server = await serveStreams((stream) => {
+			respond(stream);
+			setTimeout(() => {
+				stream.write(frame());
+				stream.once("wantTrailers", () =>
+					stream.sendTrailers({ "grpc-status": 0 }),
+				);
+				stream.end();
+			}, 300);
+		});
+		const { output } = await run(`
+			const orders = NewOrderManagementClient("${server.address}");
+			(async () => {
+				for await (const _ of orders.searchOrders({})) console.log("order");
+			})();
+		`);
+		expect(output).toBe("begin\norder\n");
+	});
+
+	test("while a call waits for a connection", async () => {
+		const probe = net.createServer().listen(0, "127.0.0.1");
+		await once(probe, "listening");
+		const { port } = probe.address() as net.AddressInfo;
+		probe.close();
+		await once(probe, "close");
+		const running = run(`
+			const echo = NewEchoServiceClient("127.0.0.1:${port}", {
+				timeout: 0,
+				waitForReady: true,
+			});
+			echo.echo({}).then(() => console.log("answered"));
+		`);
+		await new Promise((resolve) => setTimeout(resolve, 1500));
+		await using _ = await serveStreams((stream) => answer(stream), {
+			at: port,
+		});
+		expect((await running).output).toBe("begin\nanswered\n");
+	});
+
+	test("while connect() is awaited", async () => {
+		const { code, output } = await run(`
+			const channel = new Channel("127.0.0.1:1");
+			const signal = AbortSignal.timeout(1000);
+			await channel.connect(signal).catch((e) => console.log(e.message));
+		`);
+		expect(code).toBe(0);
+		expect(output).toContain("ECONNREFUSED");
+	});
+});
