@@ -1,5 +1,21 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+	type ServerInit,
+	serveRoutes,
+} from "../../testdata/harness/http2-server.ts";
+import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
+import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { memoryRegistry } from "../discovery/memory.ts";
+import type { ParsedTarget } from "../discovery/parsed-target.ts";
+import { poll } from "../discovery/poll.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { staticResolver } from "../discovery/static.ts";
 import { parseTarget } from "../discovery/target.ts";
+import { channelOf } from "./client-object.ts";
+import type { ClientOptions } from "./client-options.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
 
 function resolverOf(target: string): unknown {
@@ -33,4 +49,131 @@ test.each([
 	expect(() => resolverOf(target)).toThrow(TypeError);
 	expect(() => resolverOf(target)).toThrow(message);
 	expect(() => resolverOf(target)).toThrow("pass a Resolver of your own");
+});
+
+describe("calls reach", () => {
+	const directory = mkdtempSync(join(tmpdir(), "homing-targets-"));
+	afterAll(() => rmSync(directory, { recursive: true }));
+
+	/** A server that answers with its name. */
+	const named = (resp: string, init?: ServerInit) =>
+		serveRoutes(
+			(router) => router.service(EchoService, { echo: () => ({ resp }) }),
+			init,
+		);
+
+	/** Who answers calls to the target, in no order. */
+	async function answering(
+		target: string | Resolver,
+		options?: ClientOptions,
+	): Promise<string[]> {
+		await using echo = NewEchoServiceClient(target, options);
+		await channelOf(echo)?.connect(AbortSignal.timeout(5000));
+		const names = new Set<string>();
+		for (let i = 0; i < 20; i++) names.add((await echo.echo({})).resp);
+		return [...names].sort();
+	}
+
+	test.each([
+		["host:port", (port: number) => `127.0.0.1:${port}`],
+		["a name", (port: number) => `localhost:${port}`],
+		["dns:", (port: number) => `dns:///localhost:${port}`],
+		["dns: without slashes", (port: number) => `dns:127.0.0.1:${port}`],
+		["ipv4:", (port: number) => `ipv4:127.0.0.1:${port}`],
+		["http:", (port: number) => `http://127.0.0.1:${port}`],
+		["upper case", (port: number) => `HTTP://127.0.0.1:${port}`],
+	])("%s", async (_, targetOf) => {
+		await using server = await named("there");
+		expect(await answering(targetOf(server.port))).toEqual(["there"]);
+	});
+
+	test("every address of a list, in turn", async () => {
+		await using one = await named("one");
+		await using two = await named("two");
+		const target = `ipv4:${one.address},${two.address}`;
+		await using echo = NewEchoServiceClient(target);
+		await expect
+			.poll(async () => {
+				await echo.echo({});
+				return [one.accepted, two.accepted];
+			})
+			.toEqual([1, 1]);
+		const names: string[] = [];
+		for (let i = 0; i < 4; i++) names.push((await echo.echo({})).resp);
+		expect(names.slice(0, 2).sort()).toEqual(["one", "two"]);
+		expect(names.slice(2)).toEqual(names.slice(0, 2));
+	});
+
+	test("the first of a list that answers, with pick_first", async () => {
+		await using one = await named("one");
+		await using two = await named("two");
+		const target = `ipv4:127.0.0.1:1,${one.address},${two.address}`;
+		const options = { balancer: "pick_first" };
+		expect(await answering(target, options)).toEqual(["one"]);
+		expect(two.accepted).toBe(0);
+	});
+
+	test.each([
+		["unix:/absolute", (path: string) => `unix:${path}`],
+		["unix:///absolute", (path: string) => `unix://${path}`],
+		["unix:relative", (path: string) => `unix:${relative(".", path)}`],
+	])("%s", async (name, targetOf) => {
+		const path = join(directory, `${name.replaceAll("/", "-")}.sock`);
+		await using _ = await named("socket", { at: path });
+		expect(await answering(targetOf(path))).toEqual(["socket"]);
+	});
+
+	test.skipIf(process.platform !== "linux")("unix-abstract:", async () => {
+		const name = `homing-test-${process.pid}`;
+		await using _ = await named("abstract", { at: `\0${name}` });
+		expect(await answering(`unix-abstract:${name}`)).toEqual(["abstract"]);
+	});
+
+	test("the endpoints in a file, and those that come to stand there", async () => {
+		await using one = await named("one");
+		await using two = await named("two");
+		const path = join(directory, "endpoints.json");
+		writeFileSync(path, JSON.stringify([one.address]));
+		await using echo = NewEchoServiceClient(`file://${path}`);
+		expect((await echo.echo({})).resp).toBe("one");
+		writeFileSync(path, JSON.stringify([{ address: two.address }]));
+		await expect
+			.poll(async () => (await echo.echo({})).resp, { timeout: 10_000 })
+			.toBe("two");
+	});
+
+	test("what is registered in this process, and no longer what has gone", async () => {
+		await using one = await named("one");
+		await using two = await named("two");
+		const registry = memoryRegistry();
+		const { signal } = new AbortController();
+		const name = "homing-targets";
+		const first = await registry.register({ name, port: one.port }, signal);
+		await using echo = NewEchoServiceClient(`memory:///${name}`);
+		expect((await echo.echo({})).resp).toBe("one");
+		await registry.register({ name, port: two.port }, signal);
+		await first[Symbol.asyncDispose]();
+		await expect.poll(async () => (await echo.echo({})).resp).toBe("two");
+	});
+
+	test("what a function lists", async () => {
+		await using server = await named("polled");
+		const resolver = poll(async () => [server.address]);
+		expect(await answering(resolver)).toEqual(["polled"]);
+	});
+
+	test("what a resolver of one's own scheme finds", async () => {
+		await using server = await named("own");
+		const resolvers = {
+			nacos: ({ path }: ParsedTarget) =>
+				staticResolver([path === "payment" ? server.address : "127.0.0.1:1"]),
+		};
+		expect(await answering("nacos:///payment", { resolvers })).toEqual(["own"]);
+	});
+
+	test("one endpoint by any of its addresses", async () => {
+		await using server = await named("either");
+		const endpoint = { address: ["127.0.0.1:1", server.address] };
+		expect(await answering(staticResolver([endpoint]))).toEqual(["either"]);
+	});
 });
