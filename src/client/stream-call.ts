@@ -207,8 +207,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 
 	#endWell(end: CallEnd): void {
 		for (const { resolve } of this.#receivers.splice(0)) resolve(undefined);
-		const tooLate = this.#whyNotSend() as ConnectError;
-		for (const { reject } of this.#senders.splice(0)) reject(tooLate);
+		if (this.#senders.length > 0) {
+			const tooLate = this.#whyNotSend() as ConnectError;
+			for (const { reject } of this.#senders.splice(0)) reject(tooLate);
+		}
 		for (const { resolve } of this.#headerWaiters.splice(0)) {
 			resolve(new Headers());
 		}
