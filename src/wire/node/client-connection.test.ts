@@ -398,6 +398,37 @@ describe("a response", () => {
 		stream.reset(Http2Code.CANCEL);
 	});
 
+	test("that is whole before a large request lets go of what was not sent yet", async () => {
+		const server = await startRawServer({
+			onHeaders: (stream) => {
+				stream.headers([
+					[":status", "200"],
+					["content-type", "application/grpc"],
+				]);
+				stream.headers([["grpc-status", "0"]], true);
+			},
+		});
+		await using tap = await tapFrames(Number(server.address.split(":")[1]));
+		const { connection } = await open(tap.address);
+		const { trailers } = await call(connection, Buffer.alloc(1 << 20));
+		expect(trailers).toEqual(["grpc-status", "0"]);
+		const reset = await tap.until(({ type }) => type === "RST_STREAM");
+		expect(reset.payload.readUInt32BE()).toBe(Http2Code.CANCEL);
+		await server.stop();
+	});
+
+	test("to a request that was whole resets nothing", async () => {
+		await using server = await serveStreams((stream) => {
+			stream.resume().on("end", () => answer(stream));
+		});
+		await using tap = await tapFrames(server.port);
+		const { connection } = await open(tap.address);
+		for (const bytes of [0, 100, 50_000, 1 << 20]) {
+			await call(connection, Buffer.alloc(bytes));
+		}
+		expect(tap.frames.some(({ type }) => type === "RST_STREAM")).toBe(false);
+	});
+
 	test.each(["NO_ERROR", "CANCEL"] as const)(
 		"that is whole counts, though a reset with %s comes right behind it",
 		async (name) => {

@@ -238,6 +238,10 @@ class NodeClientStream implements Stream {
 	#finish(trailers: RawHeaders): void {
 		const listener = this.#listener;
 		this.#listener = undefined;
+		// What flow control still holds up, a peer that has ended may never come to read.
+		if (this.#http2.writableLength > 0) {
+			resetStream(this.#http2, Http2Code.CANCEL);
+		}
 		listener?.end(trailers);
 	}
 }
