@@ -1,0 +1,102 @@
+import { createContextKey, createContextValues } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { answer, serveStreams } from "../../testdata/harness/http2-server.ts";
+import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { NewOrderManagementClient } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
+import type { CallOptions } from "./call-options.ts";
+import { channelOf } from "./client-object.ts";
+
+const bad: [object, string][] = [
+	[{ timeot: 5 }, "timeot: is not an option"],
+	[{ timeout: "5s" }, "timeout: is not an option; did you mean timeoutMs?"],
+	[{ timeoutMs: "5" }, "timeoutMs: "],
+	[{ headers: { "bad name": "x" } }, "headers: "],
+	[{ headers: { a: "line\nline" } }, "headers: "],
+	[{ signal: {} }, "signal: "],
+	[{ parent: {} }, "parent: "],
+	[{ retryPolicy: { maxAttempts: 1 } }, "retryPolicy.maxAttempts: "],
+	[{ hashKey: "" }, "hashKey: "],
+];
+
+describe("a bad option of a call", () => {
+	test.each(bad)(
+		"%j rejects a unary call, naming it, before anything is sent",
+		async (options, message) => {
+			let requests = 0;
+			await using server = await serveStreams((stream) => {
+				requests += 1;
+				answer(stream);
+			});
+			await using echo = NewEchoServiceClient(server.address);
+			const call = echo.echo({}, options as CallOptions);
+			await expect(call).rejects.toThrow(TypeError);
+			await expect(call).rejects.toThrow(message);
+			expect(channelOf(echo)?.snapshot()).toMatchObject({
+				state: "idle",
+				callsInFlight: 0,
+			});
+			expect(requests).toBe(0);
+		},
+	);
+
+	test.each(bad)(
+		"%j makes a streaming call throw, naming it, before it begins",
+		async (options, message) => {
+			await using orders = NewOrderManagementClient("127.0.0.1:1");
+			const given = options as CallOptions;
+			expect(() => orders.searchOrders({}, given)).toThrow(message);
+			expect(() => orders.updateOrders.open(given)).toThrow(message);
+			expect(() => orders.processOrders.open(given)).toThrow(message);
+			expect(() => orders.processOrders([], given)).toThrow(message);
+			await expect(orders.updateOrders([], given)).rejects.toThrow(message);
+			expect(channelOf(orders)?.snapshot()).toMatchObject({
+				state: "idle",
+				callsInFlight: 0,
+			});
+		},
+	);
+});
+
+test("headers are read when the call is made: what becomes of them later does not count", async () => {
+	const seen: unknown[] = [];
+	await using server = await serveStreams((stream, headers) => {
+		seen.push(headers["x-a"]);
+		answer(stream);
+	});
+	await using echo = NewEchoServiceClient(server.address);
+	const headers = new Headers({ "x-a": "before" });
+	// It has to connect first, so that the request is sent later.
+	const call = echo.echo({}, { headers });
+	headers.set("x-a", "after");
+	await call;
+	expect(seen).toEqual(["before"]);
+});
+
+test("what a caller's onHeader or onTrailer throws rejects the call", async () => {
+	await using server = await serveStreams((stream) => answer(stream));
+	await using echo = NewEchoServiceClient(server.address);
+	const mine = (): never => {
+		throw new Error("mine");
+	};
+	await expect(echo.echo({}, { onHeader: mine })).rejects.toThrow("mine");
+	await expect(echo.echo({}, { onTrailer: mine })).rejects.toThrow("mine");
+});
+
+test("context values are taken, where there is nobody to read them", async () => {
+	await using server = await serveStreams((stream) => answer(stream));
+	await using echo = NewEchoServiceClient(server.address);
+	const key = createContextKey("");
+	const contextValues = createContextValues().set(key, "x");
+	await echo.echo({}, { contextValues });
+});
+
+test("a request that is left out is an empty message", async () => {
+	const bodies: Buffer[] = [];
+	await using server = await serveStreams((stream) => {
+		stream.on("data", (chunk: Buffer) => bodies.push(chunk));
+		stream.on("end", () => answer(stream));
+	});
+	await using echo = NewEchoServiceClient(server.address);
+	await (echo.echo as () => Promise<unknown>)();
+	expect(Buffer.concat(bodies)).toEqual(Buffer.alloc(5));
+});
