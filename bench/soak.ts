@@ -18,6 +18,9 @@ import {
 } from "./soak/leftovers.ts";
 import { SoakService } from "./soak/service.ts";
 
+/** At rest, Node itself keeps hold of now one, now another object a connection. What leaks grows with the calls. */
+const NODES_OWN = 8;
+
 const CALLS = 1_200_000;
 const IN_FLIGHT = 64;
 const MAX_GROWTH_BYTES = 1024 * 1024;
@@ -119,9 +122,6 @@ function inFlight(): number {
 		server.snapshot().calls.inFlight,
 	);
 }
-
-/** At rest, Node itself keeps hold of now one, now another object a connection. What leaks grows with the calls. */
-const NODES_OWN = 8;
 
 function differences(before: Leftovers, after: Leftovers): string[] {
 	const counted = ["timers", "streams", "abortSignals", "listeners"] as const;
