@@ -238,7 +238,7 @@ export class Attempt implements Attempts, CallListener, Waiting {
 			headers: NO_HEADERS,
 			trailers: NO_HEADERS,
 			local: true,
-			processed: false,
+			progress: "miscarried",
 			cause: error.cause instanceof Error ? error.cause : error,
 		});
 	}

@@ -166,7 +166,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 				headers: NO_HEADERS,
 				trailers: NO_HEADERS,
 				local: true,
-				processed: true,
+				progress: "processed",
 			},
 			error,
 		);

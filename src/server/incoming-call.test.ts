@@ -479,7 +479,7 @@ describe("deadlines", () => {
 			},
 		);
 		now = 50;
-		call.left({ code: 8, processed: true, cause: undefined });
+		call.left({ code: 8, progress: "processed", cause: undefined });
 		expect(call.lifetime.reason?.code).toBe(Code.DeadlineExceeded);
 	});
 

@@ -83,7 +83,7 @@ describe("a response", () => {
 			headers: [...OK, "x-a", "1"],
 			trailers: ["grpc-status", "0", "x-b", "2"],
 			local: false,
-			processed: true,
+			progress: "processed",
 			cause: undefined,
 		});
 	});
@@ -96,7 +96,7 @@ describe("a response", () => {
 			code: Code.NotFound,
 			message: "not €",
 			local: false,
-			processed: true,
+			progress: "processed",
 		});
 	});
 
@@ -124,7 +124,7 @@ describe("a response", () => {
 		call.write(MESSAGE);
 		call.closeSend();
 		call.cancel();
-		server.reset({ code: 8, processed: true, cause: undefined });
+		server.reset({ code: 8, progress: "processed", cause: undefined });
 		expect(heard).toEqual(["headers 2", "end 0"]);
 		expect(done).toEqual(["end 0"]);
 	});
@@ -158,7 +158,7 @@ describe("a response without a grpc-status", () => {
 		expect(ended()).toMatchObject({
 			code: Code.Unknown,
 			local: true,
-			processed: true,
+			progress: "processed",
 		});
 		expect(ended().message).toContain("without a grpc-status");
 	});
@@ -171,7 +171,7 @@ describe("a response without a grpc-status", () => {
 		expect(ended()).toMatchObject({
 			code: Code.Internal,
 			local: true,
-			processed: true,
+			progress: "processed",
 		});
 		expect(ended().message).toContain("without trailers");
 	});
@@ -241,7 +241,7 @@ describe("messages", () => {
 		expect(ended()).toMatchObject({
 			code: Code.ResourceExhausted,
 			local: true,
-			processed: true,
+			progress: "processed",
 		});
 	});
 
@@ -280,7 +280,7 @@ describe("a request", () => {
 		server.headers(OK);
 		server.data(MESSAGE);
 		server.end(["grpc-status", "0"]);
-		server.reset({ code: 8, processed: true, cause: undefined });
+		server.reset({ code: 8, progress: "processed", cause: undefined });
 		expect(done).toEqual([`reset ${Http2Code.CANCEL}`]);
 		expect(heard.filter((what) => !what.startsWith("headers"))).toEqual([]);
 	});
@@ -289,26 +289,29 @@ describe("a request", () => {
 describe("a reset", () => {
 	test("of the stream has the code that gRPC's table gives it, and names it", () => {
 		const { server, ended } = play();
-		server.reset({ code: 0xb, processed: true, cause: undefined });
+		server.reset({ code: 0xb, progress: "processed", cause: undefined });
 		expect(ended()).toMatchObject({
 			code: Code.ResourceExhausted,
 			message: "the server reset the stream (ENHANCE_YOUR_CALM)",
 			local: true,
-			processed: true,
+			progress: "processed",
 		});
 	});
 
 	test("tells whether the server may have processed the request", () => {
 		const { server, ended } = play();
-		server.reset({ code: 0x7, processed: false, cause: undefined });
-		expect(ended()).toMatchObject({ code: Code.Unavailable, processed: false });
+		server.reset({ code: 0x7, progress: "refused", cause: undefined });
+		expect(ended()).toMatchObject({
+			code: Code.Unavailable,
+			progress: "refused",
+		});
 	});
 
 	test("by the loss of the connection is UNAVAILABLE, with what happened to it", () => {
 		const { server, ended } = play();
 		const cause = new Error("read ECONNRESET");
 		server.headers(OK);
-		server.reset({ code: 0, processed: true, cause });
+		server.reset({ code: 0, progress: "processed", cause });
 		expect(ended()).toMatchObject({
 			code: Code.Unavailable,
 			message: "connection lost: read ECONNRESET",
@@ -322,7 +325,7 @@ describe("a reset", () => {
 		const { call, server, heard } = play();
 		call.hold();
 		server.data(MESSAGE);
-		server.reset({ code: 0x8, processed: true, cause: undefined });
+		server.reset({ code: 0x8, progress: "processed", cause: undefined });
 		call.release();
 		expect(heard).toEqual(["end 1"]);
 	});

@@ -4,6 +4,7 @@ import {
 	Http2Code,
 	headerOf,
 	type RawHeaders,
+	type RequestProgress,
 	type Stream,
 	type StreamListener,
 	type StreamReset,
@@ -23,8 +24,7 @@ export interface CallEnd extends Status {
 	readonly trailers: RawHeaders;
 	/** true when the status is not the server's own, but what was found out on this side. */
 	readonly local: boolean;
-	/** false when it is certain that the server's application never saw the call. */
-	readonly processed: boolean;
+	readonly progress: RequestProgress;
 	readonly cause?: Error | undefined;
 }
 
@@ -128,7 +128,7 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 						code: Code.Unavailable,
 						message: `connection lost: ${cause.message}`,
 					},
-			{ processed: reset.processed, local: true, cause },
+			{ progress: reset.progress, local: true, cause },
 		);
 	}
 
@@ -143,10 +143,13 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	messagesEnd(): void {
 		const status = statusOf(this.#trailers) ?? statusOf(this.#headers);
 		if (status !== undefined) {
-			this.#finish(status, { processed: true });
+			this.#finish(status, { progress: "processed" });
 			return;
 		}
-		this.#finish(this.#statusOfSilence(), { processed: true, local: true });
+		this.#finish(this.#statusOfSilence(), {
+			progress: "processed",
+			local: true,
+		});
 	}
 
 	malformed(code: Code, message: string): void {
@@ -186,12 +189,16 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 		if (this.#state === "over") return;
 		this.#reader.stop();
 		this.#stream.reset(Http2Code.CANCEL);
-		this.#finish(status, { processed: true, local: true });
+		this.#finish(status, { progress: "processed", local: true });
 	}
 
 	#finish(
 		status: Status,
-		how: { processed: boolean; local?: boolean; cause?: Error | undefined },
+		how: {
+			progress: RequestProgress;
+			local?: boolean;
+			cause?: Error | undefined;
+		},
 	): void {
 		const state = this.#state;
 		if (state === "over") return;
@@ -207,7 +214,7 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 			headers: trailersOnly ? NONE : this.#headers,
 			trailers: trailersOnly ? this.#headers : this.#trailers,
 			local: how.local ?? false,
-			processed: how.processed,
+			progress: how.progress,
 			cause: how.cause,
 		});
 	}

@@ -6,12 +6,18 @@
 /** Name, value, name, value, … as they stand on the wire: in order, names in lower case, repeated names kept. */
 export type RawHeaders = readonly string[];
 
+/**
+ * How far a request got. "miscarried": nothing of it left this side, as its connection was ending. "refused": the peer
+ * turned it away unseen by its application (REFUSED_STREAM, or a GOAWAY with a lower stream id). "processed": the
+ * application may have seen it, and only a retry policy can tell whether to send it again.
+ */
+export type RequestProgress = "miscarried" | "refused" | "processed";
+
 /** Why a stream ended without its peer having ended it. */
 export interface StreamReset {
 	/** RFC 9113 section 7. */
 	readonly code: number;
-	/** false when it is certain that the peer's application never saw the request, so that it may be sent again. */
-	readonly processed: boolean;
+	readonly progress: RequestProgress;
 	/** What happened to the connection, where the whole connection was lost. */
 	readonly cause: Error | undefined;
 }

@@ -300,17 +300,17 @@ describe("a request", () => {
 		expect(trailers).toEqual(["grpc-status", "0"]);
 	});
 
-	test("that HTTP/2 does not allow fails alone, and is not called unprocessed: it would be sent again for ever", async () => {
+	test("that HTTP/2 does not allow fails alone, and is not called miscarried: it would be sent again for ever", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
 		const twice = [...POST, "authorization", "a", "authorization", "b"];
 		const { reset } = await exchange(connection, twice).outcome;
-		expect(reset?.processed).toBe(true);
+		expect(reset?.progress).toBe("processed");
 		expect(reset?.cause?.message).toContain("authorization");
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 
-	test("with more headers than the peer takes fails alone, and was not processed", async () => {
+	test("with more headers than the peer takes fails alone, and as refused: it would fail again", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
 		const { outcome } = exchange(connection, [
@@ -319,7 +319,7 @@ describe("a request", () => {
 			"x".repeat(200_000),
 		]);
 		const { reset } = await outcome;
-		expect(reset).toMatchObject({ processed: false, cause: undefined });
+		expect(reset).toMatchObject({ progress: "refused", cause: undefined });
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 });
@@ -541,13 +541,13 @@ describe("flow control", () => {
 
 describe("a reset by the server", () => {
 	test.each([
-		["REFUSED_STREAM", false],
-		["CANCEL", true],
-		["INTERNAL_ERROR", true],
-		["ENHANCE_YOUR_CALM", true],
+		["REFUSED_STREAM", "refused"],
+		["CANCEL", "processed"],
+		["INTERNAL_ERROR", "processed"],
+		["ENHANCE_YOUR_CALM", "processed"],
 	] as const)(
-		"with %s tells its code; processed: %s",
-		async (name, processed) => {
+		"with %s tells its code, and that the request was %s",
+		async (name, progress) => {
 			await using server = await serveStreams((stream) =>
 				stream.close(Http2Code[name]),
 			);
@@ -556,7 +556,7 @@ describe("a reset by the server", () => {
 			stream.write(frame());
 			expect((await outcome).reset).toEqual({
 				code: Http2Code[name],
-				processed,
+				progress,
 				cause: undefined,
 			});
 		},
@@ -605,7 +605,7 @@ describe("a lost connection", () => {
 		void closed.then(() => order.push("closed"));
 		server.cut();
 		for (const { reset } of await Promise.all(calls)) {
-			expect(reset?.processed).toBe(true);
+			expect(reset?.progress).toBe("processed");
 			expect(reset?.cause).toBeInstanceOf(Error);
 			expect(reset?.cause?.message).not.toBe("");
 		}
@@ -625,7 +625,7 @@ describe("a lost connection", () => {
 		await server.stop();
 	});
 
-	test("takes no new streams: they are reset later, not processed, with the cause", async () => {
+	test("takes no new streams: they are reset later, as miscarried, with the cause", async () => {
 		await using server = await serveStreams(() => {});
 		const { connection, closed } = await open(server.address);
 		server.cut();
@@ -637,7 +637,7 @@ describe("a lost connection", () => {
 		stream.pause();
 		stream.resume();
 		const { reset } = await outcome;
-		expect(reset?.processed).toBe(false);
+		expect(reset?.progress).toBe("miscarried");
 		expect(reset?.cause).toBeInstanceOf(Error);
 	});
 });
@@ -652,7 +652,7 @@ describe("GOAWAY", () => {
 		expect(goaways).toEqual([{ code: 0, debugData: "max_age" }]);
 	});
 
-	test("lets the streams up to its last one finish, and tells of those above that they were not processed", async () => {
+	test("lets the streams up to its last one finish, and tells of those above that they were refused", async () => {
 		const requests: RawStream[] = [];
 		const three = Promise.withResolvers<void>();
 		const server = await startRawServer({
@@ -666,7 +666,7 @@ describe("GOAWAY", () => {
 		await three.promise;
 		const [first, second] = requests as [RawStream, RawStream];
 		first.connection.goAway(second.id, errorCode.NO_ERROR);
-		expect((await calls[2])?.reset).toMatchObject({ processed: false });
+		expect((await calls[2])?.reset).toMatchObject({ progress: "refused" });
 		for (const stream of [first, second]) {
 			stream.headers([
 				[":status", "200"],
@@ -713,7 +713,7 @@ describe("GOAWAY", () => {
 			stream.pause();
 			stream.resume();
 			expect(sofar.reset).toBeUndefined();
-			expect((await outcome).reset).toMatchObject({ processed: false });
+			expect((await outcome).reset).toMatchObject({ progress: "miscarried" });
 			stream.reset(Http2Code.CANCEL);
 		},
 	);

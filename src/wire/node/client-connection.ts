@@ -9,6 +9,7 @@ import {
 	type ConnectionListener,
 	Http2Code,
 	type RawHeaders,
+	type RequestProgress,
 	type Stream,
 	type StreamListener,
 } from "../connection.ts";
@@ -79,11 +80,11 @@ class NodeClientConnection implements ClientConnection {
 			http2 = this.#session.request(toHeaderList(headers));
 		} catch (error) {
 			// Where the connection is not to blame, to send the same again would be no use.
-			const processed = !(this.#session.closed || this.#session.destroyed);
+			const isOver = this.#session.closed || this.#session.destroyed;
 			queueMicrotask(() =>
 				listener.reset({
 					code: Http2Code.REFUSED_STREAM,
-					processed,
+					progress: isOver ? "miscarried" : "processed",
 					cause: this.#error ?? (error as Error),
 				}),
 			);
@@ -93,13 +94,16 @@ class NodeClientConnection implements ClientConnection {
 		return new NodeClientStream(http2, listener, this);
 	}
 
-	/** Whether the peer may have acted on a stream that it did not end. */
-	mayHaveProcessed(http2: ClientHttp2Stream): boolean {
-		return (
-			http2.id !== undefined &&
-			http2.id <= this.#lastStreamId &&
-			http2.rstCode !== Http2Code.REFUSED_STREAM
-		);
+	/** How far a stream got that the peer did not end. */
+	progressOf({ id, rstCode }: ClientHttp2Stream): RequestProgress {
+		if (id === undefined) {
+			// Headers that the peer does not take fail on a sound connection, and would again.
+			const isOver = this.#session.closed || this.lossOf !== undefined;
+			return isOver ? "miscarried" : "refused";
+		}
+		return id > this.#lastStreamId || rstCode === Http2Code.REFUSED_STREAM
+			? "refused"
+			: "processed";
 	}
 
 	/** Why the connection is gone; undefined while it is not. */
@@ -230,7 +234,7 @@ class NodeClientStream implements Stream {
 		this.#listener = undefined;
 		listener?.reset({
 			code: rstCode,
-			processed: this.#connection.mayHaveProcessed(this.#http2),
+			progress: this.#connection.progressOf(this.#http2),
 			cause,
 		});
 	}

@@ -200,7 +200,7 @@ class NodeServerStream implements ServerStream {
 		this.#listener = undefined;
 		listener?.reset({
 			code: this.#http2.rstCode,
-			processed: true,
+			progress: "processed",
 			cause: this.#connection.loss,
 		});
 	}
