@@ -1,0 +1,173 @@
+import { type Duration, parseDuration } from "../policy/duration.ts";
+import { onlyDefined } from "../policy/only-defined.ts";
+import {
+	type Check,
+	checkOptions,
+	either,
+	integer,
+	type OptionTable,
+	oneOf,
+	optionsOf,
+} from "../policy/option-table.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+
+/**
+ * Which endpoints are sick, and for how long they get no calls: gRFC A50, with
+ * its names and its defaults, and Envoy's consecutive failures.
+ *
+ * A call has failed when it ends with UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL
+ * or UNKNOWN. One that ends with CANCELED does not count: its caller let go. All
+ * other codes are answers of a server that works. (A50 counts each code but OK
+ * as a failure, so that a client with bad requests makes servers look sick.)
+ */
+export interface OutlierDetectionOptions {
+	/** Between two looks at the rates, which is also when endpoints come back. More than 0. 10 s. */
+	interval?: Duration | undefined;
+	/** How long the first ejection lasts; the next one soon after lasts twice as long, and so on. 30 s. */
+	baseEjectionTime?: Duration | undefined;
+	/** No ejection lasts longer, unless `baseEjectionTime` does. 300 s. */
+	maxEjectionTime?: Duration | undefined;
+	/**
+	 * The rates eject no further endpoint when it would make more than this
+	 * percentage of all; but one may always go. 0: the rates eject none. 10.
+	 */
+	maxEjectionPercent?: number | undefined;
+	/** Ejects those that fail more than the others do. `false`: switched off. */
+	successRateEjection?: SuccessRateEjection | false | undefined;
+	/** Ejects those that fail much, whatever the others do. `false`: switched off. */
+	failurePercentageEjection?: FailurePercentageEjection | false | undefined;
+	/** So many failures in a row eject at once, but never more than half of the endpoints. `false`: switched off. 5. */
+	consecutiveFailures?: number | false | undefined;
+}
+
+export interface SuccessRateEjection {
+	/** Thousandths of standard deviations below the mean success rate at which an endpoint is an outlier. 1900. */
+	stdevFactor?: number | undefined;
+	/** The chance, in percent, that an outlier is ejected. 100. */
+	enforcementPercentage?: number | undefined;
+	/** So many endpoints must have had `requestVolume`, or nothing is ejected. 5. */
+	minimumHosts?: number | undefined;
+	/** Calls in an interval below which an endpoint is not looked at. 100. */
+	requestVolume?: number | undefined;
+}
+
+export interface FailurePercentageEjection {
+	/** An endpoint of whose calls more than this percentage failed is an outlier. 85. */
+	threshold?: number | undefined;
+	/** The chance, in percent, that an outlier is ejected. 100. */
+	enforcementPercentage?: number | undefined;
+	/** So many endpoints must have had `requestVolume`, or nothing is ejected. 5. */
+	minimumHosts?: number | undefined;
+	/** Calls in an interval below which an endpoint is not looked at. 50. */
+	requestVolume?: number | undefined;
+}
+
+/** Options that have been checked, with the defaults in their places. */
+export interface CompiledOutlierDetection {
+	readonly intervalMs: number;
+	readonly baseEjectionMs: number;
+	readonly maxEjectionMs: number;
+	readonly maxEjectionPercent: number;
+	readonly successRate: CompiledSuccessRate | undefined;
+	readonly failurePercentage: CompiledFailurePercentage | undefined;
+	/** Infinity when switched off. */
+	readonly consecutiveFailures: number;
+}
+
+export type CompiledSuccessRate = Readonly<
+	Record<keyof SuccessRateEjection, number>
+>;
+export type CompiledFailurePercentage = Readonly<
+	Record<keyof FailurePercentageEjection, number>
+>;
+
+const SUCCESS_RATE: CompiledSuccessRate = {
+	stdevFactor: 1900,
+	enforcementPercentage: 100,
+	minimumHosts: 5,
+	requestVolume: 100,
+};
+
+const FAILURE_PERCENTAGE: CompiledFailurePercentage = {
+	threshold: 85,
+	enforcementPercentage: 100,
+	minimumHosts: 5,
+	requestVolume: 50,
+};
+
+const percentage = integer(0, 100);
+
+const successRate: OptionTable<SuccessRateEjection> = {
+	stdevFactor: integer(0),
+	enforcementPercentage: percentage,
+	minimumHosts: integer(1),
+	requestVolume: integer(1),
+};
+
+const failurePercentage: OptionTable<FailurePercentageEjection> = {
+	threshold: percentage,
+	enforcementPercentage: percentage,
+	minimumHosts: integer(1),
+	requestVolume: integer(1),
+};
+
+const interval: Check<number> = (value, where) => {
+	const ms = parseDuration(value, where);
+	if (ms > 0) return ms;
+	throw new PolicyError(where, `${shown(value)} is no time at all`);
+};
+
+const outlierDetection: OptionTable<OutlierDetectionOptions> = {
+	interval,
+	baseEjectionTime: parseDuration,
+	maxEjectionTime: parseDuration,
+	maxEjectionPercent: percentage,
+	successRateEjection: orFalse("an object", optionsOf(successRate)),
+	failurePercentageEjection: orFalse("an object", optionsOf(failurePercentage)),
+	consecutiveFailures: orFalse("a whole number that is 1 or more", integer(1)),
+};
+
+function orFalse<T>(what: string, check: Check<T>): Check<T | false> {
+	return either<T | false>(`${what}, or false`, oneOf(false), check);
+}
+
+/**
+ * Checks the option `outlierDetection`, and puts in the defaults; `undefined`
+ * has nothing but them, and `false` is `undefined`: switched off.
+ *
+ * @throws PolicyError with the path of the first bad field
+ */
+export function compileOutlierDetection(
+	value: unknown,
+	where: string,
+): CompiledOutlierDetection | undefined {
+	if (value === false) return undefined;
+	const options = value ?? {};
+	checkOptions(options, outlierDetection, where);
+	const ms = (value: Duration): number => parseDuration(value, where);
+	return {
+		intervalMs: ms(options.interval ?? "10s"),
+		baseEjectionMs: ms(options.baseEjectionTime ?? "30s"),
+		maxEjectionMs: ms(options.maxEjectionTime ?? "300s"),
+		maxEjectionPercent: options.maxEjectionPercent ?? 10,
+		successRate: filled(options.successRateEjection, SUCCESS_RATE),
+		failurePercentage: filled(
+			options.failurePercentageEjection,
+			FAILURE_PERCENTAGE,
+		),
+		consecutiveFailures:
+			options.consecutiveFailures === false
+				? Number.POSITIVE_INFINITY
+				: (options.consecutiveFailures ?? 5),
+	};
+}
+
+/** What is given over what is not; undefined for `false`. */
+function filled<T extends object>(
+	given: Partial<Record<keyof T, unknown>> | false | undefined,
+	defaults: T,
+): T | undefined {
+	return given === false
+		? undefined
+		: { ...defaults, ...onlyDefined(given ?? {}) };
+}
