@@ -5,7 +5,6 @@ import type { Resolver } from "../discovery/resolver.ts";
 import { staticResolver } from "../discovery/static.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import { type ChannelSetting, settleChannel } from "./channel-setting.ts";
-import { dialPlaintext } from "./dial.ts";
 
 const environment = { clock: new FakeClock(), random: () => 0 };
 
@@ -17,19 +16,45 @@ function settle(
 }
 
 describe("by default", () => {
-	test("a channel is plaintext, with 5 s to connect and 30 min to idle", () => {
+	test("a channel is plaintext, and idle after 30 min", () => {
 		expect(settle("localhost:50051")).toMatchObject({
 			name: "localhost:50051",
 			scheme: "http",
 			authority: "localhost:50051",
-			connectTimeoutMs: 5000,
 			idleTimeoutMs: 1_800_000,
-			dial: dialPlaintext,
 			compression: undefined,
 			credentials: undefined,
 			serviceConfig: undefined,
 			hooks: {},
 		});
+	});
+
+	test.each<[ChannelOptions, number]>([
+		[{}, 5000],
+		[{ connectTimeout: "0.5s" }, 500],
+	])("%o gives a connection %d ms", async (options, ms) => {
+		const clock = new FakeClock();
+		const { connect } = settleChannel("h:1", options, {
+			clock,
+			random: () => 0,
+			connect: (_address, _listener, signal) =>
+				new Promise((_resolve, reject) => {
+					signal.addEventListener("abort", () => reject(signal.reason));
+				}),
+		});
+		let failure: Error | undefined;
+		connect(
+			{ kind: "tcp", host: "h", port: 1 },
+			{ accepted: () => {}, goaway: () => {}, closed: () => {} },
+			new AbortController().signal,
+		).catch((error) => {
+			failure = error;
+		});
+		await clock.advance(ms - 1);
+		expect(failure).toBeUndefined();
+		await clock.advance(1);
+		expect(failure?.message).toMatch(/^connect timeout: .* h:1 to accept/);
+		expect(clock.pending).toBe(0);
 	});
 
 	test("it says who it is", () => {

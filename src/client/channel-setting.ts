@@ -12,7 +12,8 @@ import {
 } from "../policy/service-config.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
 import { chooseBalancer } from "./choose-balancer.ts";
-import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
+import { type Connect, connectOver, connectWithin } from "./connect.ts";
+import { dialPlaintext, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
@@ -27,10 +28,10 @@ export interface ChannelSetting {
 	readonly scheme: "http" | "https";
 	readonly authority: string;
 	readonly userAgent: string;
-	readonly dial: Dial;
+	/** With the channel's TLS and within its connect timeout. */
+	readonly connect: Connect;
 	readonly clock: Clock;
 	readonly random: () => number;
-	readonly connectTimeoutMs: number;
 	readonly idleTimeoutMs: number;
 	/** Its option: what is made of it, `chooseBalancer` knows. */
 	readonly balancer: string | BalancerFactory | undefined;
@@ -40,11 +41,13 @@ export interface ChannelSetting {
 	readonly hooks: ClientHooks;
 }
 
-/** Time and chance, for tests to replace. */
+/** Time, chance and the network, for tests to replace. */
 export interface Environment {
 	readonly clock: Clock;
 	/** At least 0, less than 1. */
 	readonly random: () => number;
+	/** Instead of sockets; the connect timeout is kept all the same. */
+	readonly connect?: Connect;
 }
 
 const realEnvironment: Environment = {
@@ -78,6 +81,10 @@ export function settleChannel(
 	const serviceConfig =
 		options.serviceConfig &&
 		parseServiceConfig(options.serviceConfig, "serviceConfig");
+	const dial =
+		tls === undefined
+			? dialPlaintext
+			: tlsDialer(tls, nameOf(options.authority) ?? found.serverName);
 	chooseBalancer(options.balancer, serviceConfig ? [serviceConfig] : []);
 	return {
 		...environment,
@@ -89,13 +96,10 @@ export function settleChannel(
 			options.userAgent === undefined
 				? `homing/${VERSION}`
 				: `${options.userAgent} homing/${VERSION}`,
-		dial:
-			tls === undefined
-				? dialPlaintext
-				: tlsDialer(tls, nameOf(options.authority) ?? found.serverName),
-		connectTimeoutMs: parseDuration(
-			options.connectTimeout ?? "5s",
-			"connectTimeout",
+		connect: connectWithin(
+			parseDuration(options.connectTimeout ?? "5s", "connectTimeout"),
+			environment.connect ?? connectOver(dial),
+			environment.clock,
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
 		balancer: options.balancer,

@@ -14,6 +14,7 @@ import {
 import type { ChannelState } from "../balancer/balancer.ts";
 import { parseAddress } from "../discovery/address.ts";
 import type { ClientConnection } from "../wire/connection.ts";
+import { connectOver, connectWithin } from "./connect.ts";
 import { type Dial, dialPlaintext } from "./dial.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
 
@@ -42,6 +43,10 @@ function observed(
 	const heard: string[] = [];
 	const dialled: string[] = [];
 	let news = Promise.withResolvers<void>();
+	const watched: Dial = (to, signal) => {
+		dialled.push(to.kind === "tcp" ? `${to.host}:${to.port}` : to.path);
+		return dial(to, signal);
+	};
 	const addresses = [address].flat().map((one) => parseAddress(one, one));
 	const subchannel = new EndpointSubchannel(
 		{ address },
@@ -49,11 +54,7 @@ function observed(
 		{
 			clock,
 			random: () => 0.5,
-			connectTimeoutMs: 5000,
-			dial: (to, signal) => {
-				dialled.push(to.kind === "tcp" ? `${to.host}:${to.port}` : to.path);
-				return dial(to, signal);
-			},
+			connect: connectWithin(5000, connectOver(watched), clock),
 		},
 		(state, error) => {
 			heard.push(error === undefined ? state : `${state}: ${error.message}`);

@@ -1,25 +1,17 @@
-import type { Duplex } from "node:stream";
 import type { ChannelState, Subchannel } from "../balancer/balancer.ts";
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import { staggered } from "../discovery/staggered.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
-import { formatDuration } from "../policy/duration.ts";
-import type {
-	ClientConnection,
-	ConnectionListener,
-} from "../wire/connection.ts";
-import { clientConnection } from "../wire/node/client-connection.ts";
+import type { ClientConnection } from "../wire/connection.ts";
 import { Backoff } from "./backoff.ts";
-import type { Dial } from "./dial.ts";
-import { explainTls } from "./tls-errors.ts";
+import type { Connect } from "./connect.ts";
 
 /** What a subchannel needs of its channel. */
 export interface SubchannelSetting {
-	readonly dial: Dial;
+	readonly connect: Connect;
 	readonly clock: Clock;
 	readonly random: () => number;
-	readonly connectTimeoutMs: number;
 }
 
 /** Of one address of an endpoint before the next, in milliseconds (RFC 8305 section 5). */
@@ -154,58 +146,23 @@ export class EndpointSubchannel implements Subchannel {
 		}
 	}
 
-	/** A connection on which the peer's SETTINGS have arrived. */
 	async #connectTo(
-		address: Address,
-		given: AbortSignal,
-	): Promise<ClientConnection> {
-		const { clock, connectTimeoutMs, dial } = this.#setting;
-		const attempt = new AbortController();
-		const giveUp = (): void => attempt.abort(given.reason);
-		given.addEventListener("abort", giveUp, { once: true });
-		let reached = "to accept the connection";
-		const timer = clock.afterIdle(connectTimeoutMs, () =>
-			attempt.abort(
-				new Error(
-					`connect timeout: waited ${formatDuration(connectTimeoutMs)} for ${formatAddress(address)} ${reached}`,
-				),
-			),
-		);
-		try {
-			const socket = await dial(address, attempt.signal);
-			reached = "to send its HTTP/2 SETTINGS: is it a gRPC server?";
-			return await this.#greeted(socket, address, attempt.signal);
-		} finally {
-			clock.cancel(timer);
-			given.removeEventListener("abort", giveUp);
-		}
-	}
-
-	#greeted(
-		socket: Duplex,
 		address: Address,
 		signal: AbortSignal,
 	): Promise<ClientConnection> {
-		return new Promise((resolve, reject) => {
-			const fail = (): void => {
-				connection.destroy();
-				reject(signal.reason);
-			};
-			const listener: ConnectionListener = {
-				ready: () => {
-					signal.removeEventListener("abort", fail);
-					resolve(connection);
-				},
-				goaway: () => this.#lost(connection),
-				closed: (error) => {
-					signal.removeEventListener("abort", fail);
-					reject(notHttp2(address, error));
-					this.#lost(connection);
-				},
-			};
-			const connection = clientConnection(socket, listener);
-			signal.addEventListener("abort", fail, { once: true });
-		});
+		let connection: ClientConnection | undefined;
+		let gone = false;
+		const lost = (): void => {
+			gone = true;
+			if (connection !== undefined) this.#lost(connection);
+		};
+		connection = await this.#setting.connect(
+			address,
+			{ accepted: () => {}, goaway: lost, closed: lost },
+			signal,
+		);
+		if (gone) this.#gone.add(connection);
+		return connection;
 	}
 
 	/** New calls go to a new connection; those on the old one finish there. */
@@ -235,18 +192,4 @@ function joined(errors: readonly unknown[]): Error {
 	return new Error(errors.map((error) => (error as Error).message).join("; "), {
 		cause: first,
 	});
-}
-
-/** Said of a connection that was lost before it was one. */
-function notHttp2(address: Address, error: Error | undefined): Error {
-	const at = formatAddress(address);
-	// A server may refuse our certificate only after it has shown its own (RFC 8446 section 4.4.2.4).
-	const refused = error && explainTls(error, at, "");
-	if (refused !== undefined && refused !== error) return refused;
-	return new Error(
-		error === undefined || /ECONNRESET|EPIPE/.test(error.message)
-			? `${at} closed the connection before any HTTP/2: is it a TLS server, reached without \`tls\`?`
-			: `${at} did not answer in HTTP/2 (${error.message}): is it an HTTP/1.1 server, or a TLS server reached without \`tls\`?`,
-		{ cause: error },
-	);
 }

@@ -1,0 +1,113 @@
+import type { Duplex } from "node:stream";
+import { type Address, formatAddress } from "../discovery/address.ts";
+import type { Clock } from "../policy/clock.ts";
+import { formatDuration } from "../policy/duration.ts";
+import type {
+	ClientConnection,
+	ConnectionListener,
+} from "../wire/connection.ts";
+import { clientConnection } from "../wire/node/client-connection.ts";
+import type { Dial } from "./dial.ts";
+import { explainTls } from "./tls-errors.ts";
+
+/** What a connection tells the one who asked for it, from the first packet to its end. */
+export interface ConnectListener extends Omit<ConnectionListener, "ready"> {
+	/** TCP, or TLS, stands; what is left is the greeting. May be left out: it serves messages only. */
+	accepted(): void;
+}
+
+/**
+ * Connects to one address: resolves when the peer has sent its SETTINGS, and is known to speak HTTP/2. Rejects with what
+ * went wrong, or with the signal's reason when that fires. The listener may hear of an end before the promise settles.
+ */
+export type Connect = (
+	address: Address,
+	listener: ConnectListener,
+	signal: AbortSignal,
+) => Promise<ClientConnection>;
+
+/** Connects over what `dial` dials. */
+export function connectOver(dial: Dial): Connect {
+	return async (address, listener, signal) => {
+		const socket = await dial(address, signal);
+		listener.accepted();
+		return greeted(socket, address, listener, signal);
+	};
+}
+
+/** Gives up after `timeoutMs`, from the first packet to SETTINGS. */
+export function connectWithin(
+	timeoutMs: number,
+	connect: Connect,
+	clock: Clock,
+): Connect {
+	return async (address, listener, given) => {
+		const attempt = new AbortController();
+		const giveUp = (): void => attempt.abort(given.reason);
+		given.addEventListener("abort", giveUp, { once: true });
+		let missing = "to accept the connection";
+		const timer = clock.afterIdle(timeoutMs, () =>
+			attempt.abort(
+				new Error(
+					`connect timeout: waited ${formatDuration(timeoutMs)} for ${formatAddress(address)} ${missing}`,
+				),
+			),
+		);
+		const watched: ConnectListener = {
+			accepted: () => {
+				missing = "to send its HTTP/2 SETTINGS: is it a gRPC server?";
+				listener.accepted();
+			},
+			goaway: (goaway) => listener.goaway(goaway),
+			closed: (error) => listener.closed(error),
+		};
+		try {
+			if (given.aborted) giveUp();
+			return await connect(address, watched, attempt.signal);
+		} finally {
+			clock.cancel(timer);
+			given.removeEventListener("abort", giveUp);
+		}
+	};
+}
+
+function greeted(
+	socket: Duplex,
+	address: Address,
+	listener: ConnectListener,
+	signal: AbortSignal,
+): Promise<ClientConnection> {
+	return new Promise((resolve, reject) => {
+		const fail = (): void => {
+			connection.destroy();
+			reject(signal.reason);
+		};
+		const connection = clientConnection(socket, {
+			ready: () => {
+				signal.removeEventListener("abort", fail);
+				resolve(connection);
+			},
+			goaway: (goaway) => listener.goaway(goaway),
+			closed: (error) => {
+				signal.removeEventListener("abort", fail);
+				reject(notHttp2(address, error));
+				listener.closed(error);
+			},
+		});
+		signal.addEventListener("abort", fail, { once: true });
+	});
+}
+
+/** Said of a connection that was lost before it was one. */
+function notHttp2(address: Address, error: Error | undefined): Error {
+	const at = formatAddress(address);
+	// A server may refuse our certificate only after it has shown its own (RFC 8446 section 4.4.2.4).
+	const refused = error && explainTls(error, at, "");
+	if (refused !== undefined && refused !== error) return refused;
+	return new Error(
+		error === undefined || /ECONNRESET|EPIPE/.test(error.message)
+			? `${at} closed the connection before any HTTP/2: is it a TLS server, reached without \`tls\`?`
+			: `${at} did not answer in HTTP/2 (${error.message}): is it an HTTP/1.1 server, or a TLS server reached without \`tls\`?`,
+		{ cause: error },
+	);
+}
