@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Pick, Subchannel } from "../balancer/balancer.ts";
+import type { Pick } from "../balancer/balancer.ts";
+import type { Timer } from "../policy/clock.ts";
 import {
 	type CallEnd,
 	type CallListener,
@@ -12,25 +13,48 @@ import {
 	headerBytes,
 	MAX_HEADER_BYTES,
 } from "../wire/metadata.ts";
-import type { AttemptedCall, Attempts } from "./attempts.ts";
+import type { AttemptedCall } from "./attempted-call.ts";
 import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
+import type { RequestBuffer } from "./request-buffer.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
 type SubchannelPick = Extract<Pick, { kind: "subchannel" }>;
 
 const NO_HEADERS: RawHeaders = [];
-const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
+const NO_MESSAGES: readonly Uint8Array[] = [];
+
+/** Who makes an attempt, and hears what becomes of it. */
+export interface AttemptOwner {
+	/** The request so far: an attempt begins with it. */
+	readonly request: RequestBuffer;
+	/** It has left; what is written from now on goes to its `write`. */
+	sent(attempt: Attempt): void;
+	headers(attempt: Attempt, headers: RawHeaders): void;
+	message(attempt: Attempt, message: Uint8Array): void;
+	writable(): void;
+	/** Last and once, unless it is then started again. */
+	ended(attempt: Attempt, end: CallEnd): void;
+	/** Instead of `ended`, when another attempt would fare no better. */
+	refused(attempt: Attempt, end: CallEnd): void;
+}
+
+/** Which attempt of its call it is. */
+export interface AttemptNumber {
+	/** From 1 on. */
+	readonly number: number;
+	/** Those before it that failed: `grpc-previous-rpc-attempts`. */
+	readonly previous: number;
+	readonly hedge: boolean;
+}
 
 /** One attempt of a call: waits for a connection, and is then one stream on it. */
-export class Attempt implements Attempts, CallListener, Waiting {
+export class Attempt implements CallListener, Waiting {
 	readonly #call: AttemptedCall;
-	readonly #listener: CallListener;
+	readonly #owner: AttemptOwner;
+	readonly #which: AttemptNumber;
 	#state: "picking" | "authorizing" | "sent" | "over" = "picking";
-	/** Written before there was a stream. */
-	#early: Uint8Array[] = [];
-	#sendClosed = false;
 	#held = false;
 	#pick: SubchannelPick | undefined;
 	#stream: ClientCall | undefined;
@@ -38,22 +62,30 @@ export class Attempt implements Attempts, CallListener, Waiting {
 	#answered = false;
 	#lastFailure: Error | undefined;
 	#credentials: RawHeaders = NO_HEADERS;
+	#withheld: Uint8Array[] | undefined;
+	#turn: Timer;
 
-	constructor(call: AttemptedCall, listener: CallListener) {
+	constructor(call: AttemptedCall, owner: AttemptOwner, which: AttemptNumber) {
 		this.#call = call;
-		this.#listener = listener;
+		this.#owner = owner;
+		this.#which = which;
 	}
 
-	get count(): number {
-		return this.#stream === undefined ? 0 : 1;
+	/** Where it went; undefined until it is sent. */
+	get subchannel(): EndpointSubchannel | undefined {
+		return this.#pick?.subchannel as EndpointSubchannel | undefined;
 	}
 
-	get tried(): ReadonlySet<Subchannel> {
-		return this.#pick === undefined
-			? NONE_TRIED
-			: new Set([this.#pick.subchannel]);
+	get isHedge(): boolean {
+		return this.#which.hedge;
 	}
 
+	/** Response messages that were not passed on, at most two: of a unary call, any number but one is wrong. */
+	get withheld(): readonly Uint8Array[] {
+		return this.#withheld ?? NO_MESSAGES;
+	}
+
+	/** How far it has got, to follow "the deadline passed". */
 	get progress(): string {
 		const { core } = this.#call;
 		switch (this.#state) {
@@ -76,25 +108,33 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		else void this.#authorize(credentials);
 	}
 
+	/** It never left, and asks again in a later turn of the event loop, lest a dying connection keep it busy. */
+	startAgain(): void {
+		this.#state = "picking";
+		this.#pick = undefined;
+		this.#stream = undefined;
+		this.#turn = this.#call.core.setting.clock.after(0, () => this.pickAgain());
+	}
+
+	withhold(message: Uint8Array): void {
+		this.#withheld ??= [];
+		if (this.#withheld.length < 2) this.#withheld.push(message);
+	}
+
 	pickAgain(): void {
 		this.#call.core.stopWaiting(this);
 		this.#call.reconfigure();
 		if (this.#state === "picking") this.#askForConnection();
 	}
 
+	/** Only once it is sent. false: wait for `writable`. */
 	write(frame: Uint8Array): boolean {
-		if (this.#stream !== undefined) return this.#stream.write(frame);
-		this.#early.push(frame);
-		return false;
+		return this.#stream?.write(frame) ?? false;
 	}
 
+	/** Only once it is sent. */
 	closeSend(frame?: Uint8Array): void {
-		if (this.#stream !== undefined) {
-			this.#stream.closeSend(frame);
-			return;
-		}
-		if (frame !== undefined) this.#early.push(frame);
-		this.#sendClosed = true;
+		this.#stream?.closeSend(frame);
 	}
 
 	hold(): void {
@@ -107,37 +147,42 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		this.#stream?.release();
 	}
 
+	/** Nothing more is heard of it. */
 	cancel(code: Code): void {
 		if (this.#state === "over") return;
 		this.#call.core.stopWaiting(this);
+		this.#call.core.setting.clock.cancel(this.#turn);
 		this.#stream?.cancel();
 		this.#over(code);
 	}
 
 	headers(headers: RawHeaders): void {
 		this.#answered = true;
-		this.#listener.headers(headers);
+		this.#owner.headers(this, headers);
 	}
 
 	message(message: Uint8Array): void {
-		this.#listener.message(message);
+		this.#owner.message(this, message);
 	}
 
 	writable(): void {
-		this.#listener.writable();
+		this.#owner.writable();
 	}
 
 	end(end: CallEnd): void {
-		this.#over(end.code === 0 ? undefined : end.code);
+		this.#over(
+			end.code === 0 ? undefined : end.code,
+			end.progress !== "miscarried",
+		);
 		// The server's own words stay as they are.
-		this.#listener.end(
+		this.#owner.ended(
+			this,
 			end.local ? { ...end, message: `${this.#address}: ${end.message}` } : end,
 		);
 	}
 
 	get #address(): string {
-		const subchannel = this.#pick?.subchannel as EndpointSubchannel | undefined;
-		return subchannel?.name ?? "";
+		return this.subchannel?.name ?? "";
 	}
 
 	async #authorize(credentials: Credentials): Promise<void> {
@@ -149,6 +194,7 @@ export class Attempt implements Attempts, CallListener, Waiting {
 			for (const name of this.#call.header.keys()) given.delete(name);
 			appendMetadata(encoded, given, undefined);
 		} catch (error) {
+			if (this.#state !== "authorizing") return;
 			this.#refuse(Code.Unauthenticated, "no credentials for the call", error);
 			return;
 		}
@@ -168,11 +214,17 @@ export class Attempt implements Attempts, CallListener, Waiting {
 			else core.wait(this);
 		} else if (pick.kind === "wait") {
 			core.wait(this);
-		} else if (pick.kind === "fail" && policy.waitForReady) {
+		} else if (pick.kind === "drop") {
+			this.#refuse(Code.Unavailable, this.#unreached(), pick.error);
+		} else if (policy.waitForReady) {
 			this.#lastFailure = pick.error;
 			core.wait(this);
 		} else {
-			this.#refuse(Code.Unavailable, this.#unreached(), pick.error);
+			this.#state = "over";
+			this.#owner.ended(
+				this,
+				endOf(Code.Unavailable, this.#unreached(), pick.error),
+			);
 		}
 	}
 
@@ -195,26 +247,29 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		}
 		this.#pick = pick;
 		this.#state = "sent";
+		const { number, hedge } = this.#which;
 		core.setting.hooks.attemptStart?.(this.#call.info, {
-			number: 1,
+			number,
 			endpoint: pick.subchannel.endpoint,
-			hedge: false,
+			hedge,
 		});
 		pick.started?.();
 		const stream = new ClientCall(connection, headers, maxResponseBytes, this);
 		this.#stream = stream;
 		if (this.#held) stream.hold();
-		this.#sendEarly(stream);
+		this.#sendRequest(stream);
 	}
 
-	#sendEarly(stream: ClientCall): void {
-		const frames = this.#early;
-		this.#early = [];
-		const last = this.#sendClosed ? frames.pop() : undefined;
+	#sendRequest(stream: ClientCall): void {
+		const { frames, closed } = this.#owner.request;
+		const before = closed ? frames.length - 1 : frames.length;
 		let room = true;
-		for (const frame of frames) room = stream.write(frame);
-		if (this.#sendClosed) stream.closeSend(last);
-		else if (room) this.#listener.writable();
+		for (let i = 0; i < before; i++) {
+			room = stream.write(frames[i] as Uint8Array);
+		}
+		if (closed) stream.closeSend(frames[before]);
+		this.#owner.sent(this);
+		if (!closed && room) this.#owner.writable();
 	}
 
 	#requestHeaders(): RawHeaders {
@@ -223,6 +278,10 @@ export class Attempt implements Attempts, CallListener, Waiting {
 		if (call.deadline !== undefined) {
 			headers.push("grpc-timeout", formatTimeout(call.deadline - this.#sentAt));
 		}
+		const { previous } = this.#which;
+		if (previous > 0) {
+			headers.push("grpc-previous-rpc-attempts", String(previous));
+		}
 		headers.push(...call.metadata);
 		if (this.#credentials.length > 0) headers.push(...this.#credentials);
 		return headers;
@@ -230,17 +289,8 @@ export class Attempt implements Attempts, CallListener, Waiting {
 
 	/** Ends the call before anything was sent. */
 	#refuse(code: Code, what: string, cause: unknown): void {
-		const error = ConnectError.from(cause, code);
-		this.#over(error.code);
-		this.#listener.end({
-			code: error.code,
-			message: `${what}: ${error.rawMessage}`,
-			headers: NO_HEADERS,
-			trailers: NO_HEADERS,
-			local: true,
-			progress: "miscarried",
-			cause: error.cause instanceof Error ? error.cause : error,
-		});
+		this.#state = "over";
+		this.#owner.refused(this, endOf(code, what, cause));
 	}
 
 	#unreached(): string {
@@ -251,19 +301,33 @@ export class Attempt implements Attempts, CallListener, Waiting {
 			: `no connection to ${name} (tried ${addresses})`;
 	}
 
-	#over(code: Code | undefined): void {
+	#over(code: Code | undefined, sent = true): void {
 		this.#state = "over";
 		const pick = this.#pick;
 		if (pick === undefined) return;
 		const { clock, hooks } = this.#call.core.setting;
 		if (pick.ended === undefined && hooks.attemptEnd === undefined) return;
 		const latencyMs = clock.now() - this.#sentAt;
-		pick.ended?.({ code, latencyMs, sent: true });
+		pick.ended?.({ code, latencyMs, sent });
 		hooks.attemptEnd?.(this.#call.info, {
-			number: 1,
+			number: this.#which.number,
 			endpoint: pick.subchannel.endpoint,
 			code,
 			latencyMs,
 		});
 	}
+}
+
+/** The end of an attempt that was not sent. */
+function endOf(code: Code, what: string, cause: unknown): CallEnd {
+	const error = ConnectError.from(cause, code);
+	return {
+		code: error.code,
+		message: `${what}: ${error.rawMessage}`,
+		headers: NO_HEADERS,
+		trailers: NO_HEADERS,
+		local: true,
+		progress: "miscarried",
+		cause: error.cause instanceof Error ? error.cause : error,
+	};
 }

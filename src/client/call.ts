@@ -9,7 +9,8 @@ import type { RawHeaders } from "../wire/connection.ts";
 import { frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
-import type { AttemptedCall, Attempts } from "./attempts.ts";
+import type { AttemptedCall } from "./attempted-call.ts";
+import { CallAttempts } from "./call-attempts.ts";
 import {
 	type CallObserver,
 	type CallRequest,
@@ -17,7 +18,7 @@ import {
 } from "./call-request.ts";
 import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
 import type { CallInfo } from "./hooks.ts";
-import { startAttempts } from "./start-attempts.ts";
+import { isIdempotent } from "./method-policies.ts";
 
 const NO_HEADERS: RawHeaders = [];
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
@@ -43,7 +44,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	#header: Headers | undefined;
 	#metadata: RawHeaders | undefined;
 	#info: CallInfo | undefined;
-	#attempts: Attempts | undefined;
+	#attempts: CallAttempts | undefined;
 	/** Of its requests so far. */
 	#largestBytes = 0;
 	#ended = false;
@@ -85,6 +86,14 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		return this.#policy.maxResponseMessageBytes ?? MAX_MESSAGE_BYTES;
 	}
 
+	/** Unary calls that may be sent twice: gRPC would commit them at the response headers, as it does all others. */
+	get commitsAtEnd(): boolean {
+		return (
+			this.method.methodKind === "unary" &&
+			(this.#policy.attempts?.kind === "hedge" || isIdempotent(this.method))
+		);
+	}
+
 	/** What hooks and credentials see of the call. */
 	get info(): CallInfo {
 		this.#info ??= {
@@ -114,7 +123,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			this.#deadlinePassed();
 			return;
 		}
-		this.#attempts = startAttempts(this, this);
+		this.#attempts = new CallAttempts(this, this);
+		this.#attempts.start();
 	}
 
 	/** Sends a message; false: wait for `writable`. Throws ConnectError RESOURCE_EXHAUSTED above the limit. */

@@ -12,12 +12,18 @@ import type {
 import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
 import { parseAddress } from "../discovery/address.ts";
 import type { Endpoint, Resolution } from "../discovery/resolver.ts";
+import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import type { Timer } from "../policy/clock.ts";
-import type { CompiledServiceConfig } from "../policy/service-config.ts";
+import { RetryThrottle } from "../policy/retry-throttle.ts";
+import type {
+	CompiledServiceConfig,
+	RetryThrottling,
+} from "../policy/service-config.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { guarded } from "./guarded.ts";
 import { outsideCalls } from "./outside-calls.ts";
+import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
@@ -50,6 +56,8 @@ export class ChannelCore {
 	#lent: BalancerHelper | undefined;
 	#subchannels = new Set<EndpointSubchannel>();
 	readonly #serviceConfigs: ServiceConfigs;
+	readonly retryThrottle: RetryThrottle;
+	readonly #retryBudget: RetryBudget;
 	#resolved = false;
 	#lastError: Error | undefined;
 	readonly #requestHeaders = new Map<DescMethod, readonly string[]>();
@@ -66,6 +74,8 @@ export class ChannelCore {
 		this.#serviceConfigs = new ServiceConfigs(setting, (error) =>
 			setting.hooks.resolved?.({ error }),
 		);
+		this.retryThrottle = new RetryThrottle(this.#throttling());
+		this.#retryBudget = new RetryBudget(setting.retryBufferBytes);
 	}
 
 	get state(): ChannelState {
@@ -122,6 +132,14 @@ export class ChannelCore {
 			this.#requestHeaders.set(method, headers);
 		}
 		return headers.slice();
+	}
+
+	/** Where a new call keeps its request. */
+	newRequestBuffer(): RequestBuffer {
+		return new RequestBuffer(
+			this.#retryBudget,
+			this.setting.retryBufferBytesPerCall,
+		);
 	}
 
 	/** Counts a call in; false once the channel is closing. */
@@ -248,6 +266,7 @@ export class ChannelCore {
 		}
 		for (const endpoint of endpoints) addressesOf(endpoint);
 		const factory = this.#serviceConfigs.adopt(serviceConfig);
+		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
 		if (this.#balancerFactory !== factory) {
 			this.#closeBalancer();
@@ -256,6 +275,14 @@ export class ChannelCore {
 		}
 		this.#balancer?.update(endpoints);
 		this.#resolved = true;
+	}
+
+	/** Of the nearest service config that has any. */
+	#throttling(): RetryThrottling {
+		for (const { retryThrottling } of this.serviceConfigs) {
+			if (retryThrottling !== undefined) return retryThrottling;
+		}
+		return builtinRetryThrottling;
 	}
 
 	#resolutionFailed(error: Error): void {
@@ -269,6 +296,10 @@ export class ChannelCore {
 		const helper: BalancerHelper = {
 			random,
 			now: () => clock.now(),
+			after: (ms, action) => {
+				const timer = clock.afterIdle(ms, action);
+				return () => clock.cancel(timer);
+			},
 			createSubchannel: (endpoint, onState) =>
 				this.#makeSubchannel(endpoint, onState),
 			publish: (state, picker) => {

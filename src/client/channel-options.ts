@@ -7,6 +7,7 @@ import {
 	boolean,
 	type Check,
 	callable,
+	integer,
 	mapOf,
 	type OptionTable,
 	oneOf,
@@ -54,6 +55,12 @@ export interface ChannelOptions {
 	connectTimeout?: Duration | undefined;
 	/** Without a call for so long, a channel closes its connections and stops watching. 30 min. */
 	idleTimeout?: Duration | undefined;
+	/** No policy makes a call more attempts than so many, the first among them (gRFC A6). 5. */
+	maxAttempts?: number | undefined;
+	/** Of requests, in all, that are kept to be sent again; a call for which there is no room is not retried. 16 MiB. */
+	retryBufferBytes?: number | undefined;
+	/** The same of one call. 256 KiB. */
+	retryBufferBytesPerCall?: number | undefined;
 	/** Of requests of 1 KiB and more; responses are always accepted. */
 	compression?: "gzip" | undefined;
 	/** Not there yet. */
@@ -143,6 +150,9 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	keepalive: notYet,
 	connectTimeout: period,
 	idleTimeout: period,
+	maxAttempts: integer(1),
+	retryBufferBytes: integer(0),
+	retryBufferBytesPerCall: integer(0),
 	compression: oneOf("gzip"),
 	maxConnectionsPerEndpoint: notYet,
 	maxConcurrentCalls: notYet,

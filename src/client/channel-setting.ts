@@ -33,6 +33,10 @@ export interface ChannelSetting {
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly idleTimeoutMs: number;
+	/** The most that a policy gets. */
+	readonly maxAttempts: number;
+	readonly retryBufferBytes: number;
+	readonly retryBufferBytesPerCall: number;
 	/** Its option: what is made of it, `chooseBalancer` knows. */
 	readonly balancer: string | BalancerFactory | undefined;
 	readonly serviceConfig: CompiledServiceConfig | undefined;
@@ -102,6 +106,9 @@ export function settleChannel(
 			environment.clock,
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
+		maxAttempts: options.maxAttempts ?? 5,
+		retryBufferBytes: options.retryBufferBytes ?? 16 * 1024 * 1024,
+		retryBufferBytesPerCall: options.retryBufferBytesPerCall ?? 256 * 1024,
 		balancer: options.balancer,
 		serviceConfig,
 		credentials: options.credentials,

@@ -67,7 +67,8 @@ export class MethodPolicies {
 	}
 }
 
-function isIdempotent(method: DescMethod): boolean {
+/** By its `idempotency_level`. */
+export function isIdempotent(method: DescMethod): boolean {
 	return (
 		method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
 		method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT

@@ -95,7 +95,6 @@ function readConfig(
 ): CompiledServiceConfig {
 	try {
 		return parseServiceConfig(JSON.parse(readFileSync(path, "utf8")), "", {
-			maxAttemptsCap: Infinity,
 			defaultMaxAttempts: retryMaxAttempts,
 		});
 	} catch (error) {

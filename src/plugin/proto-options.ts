@@ -62,7 +62,7 @@ export class ProtoOptions {
 		}
 		try {
 			// A decoded message has the names that its JSON has.
-			return compileMethodPolicy(value, "", { maxAttemptsCap: Infinity });
+			return compileMethodPolicy(value, "");
 		} catch (error) {
 			if (error instanceof PolicyError) {
 				const position = comments.position(desc, [

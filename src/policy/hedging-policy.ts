@@ -17,7 +17,7 @@ export interface HedgingPolicy {
 /** A hedging policy that has been checked. */
 export interface CompiledHedgingPolicy {
 	readonly kind: "hedge";
-	/** At most the cap. */
+	/** As it was written: the channel has a cap for it. */
 	readonly maxAttempts: number;
 	readonly hedgingDelayMs: number;
 	readonly nonFatalCodes: ReadonlySet<Code>;
@@ -41,7 +41,7 @@ export function compileHedgingPolicy(
 	const fields = policyFields(policy, known, where, rules);
 	return {
 		kind: "hedge",
-		maxAttempts: fields.required("maxAttempts", maxAttempts(rules)),
+		maxAttempts: fields.required("maxAttempts", maxAttempts),
 		hedgingDelayMs: fields.optional("hedgingDelay", parseDuration) ?? 0,
 		nonFatalCodes: new Set(
 			fields.optional("nonFatalStatusCodes", listOf(parseCode)),

@@ -77,10 +77,12 @@ describe("compileMethodPolicy", () => {
 	});
 
 	test("the rules reach the policies inside", () => {
-		const policy = { retryPolicy: { ...retryPolicy, maxAttempts: 9 } };
+		const without = { ...retryPolicy, maxAttempts: undefined };
 		expect(
-			compileMethodPolicy(policy, "", { maxAttemptsCap: 8 }).attempts,
-		).toMatchObject({ maxAttempts: 8 });
+			compileMethodPolicy({ retryPolicy: without }, "", {
+				defaultMaxAttempts: 4,
+			}).attempts,
+		).toMatchObject({ maxAttempts: 4 });
 	});
 
 	test("the rows refuse the keys that the compiler ignores", () => {

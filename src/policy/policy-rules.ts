@@ -4,8 +4,6 @@ import { JsonFields, parseUint32 } from "./proto-json.ts";
 
 /** How policies are read, where that is not the same for every reader. */
 export interface PolicyRules {
-	/** `maxAttempts` above it means it (gRFC A6). Default 5. */
-	readonly maxAttemptsCap?: number | undefined;
 	/** For a `retryPolicy` without `maxAttempts`; without this, that is an error. */
 	readonly defaultMaxAttempts?: number | undefined;
 	/** Options that a program wrote: an unknown key in a retry or hedging policy is an error. In a service config it is ignored. */
@@ -26,18 +24,12 @@ export function policyFields(
 	return fields;
 }
 
-/** The check of the attempts of a retry or hedging policy: 2 or more, cut to the cap. */
-export function maxAttempts({
-	maxAttemptsCap = 5,
-}: PolicyRules): Check<number> {
-	return (value, where) => {
-		const attempts = parseUint32(value, where);
-		if (attempts < 2) {
-			throw new PolicyError(
-				where,
-				`${shown(value)} is too few; the first attempt counts, so write 2 or more, or leave the policy out`,
-			);
-		}
-		return Math.min(attempts, maxAttemptsCap);
-	};
-}
+/** The check of the attempts of a retry or hedging policy: 2 or more. */
+export const maxAttempts: Check<number> = (value, where) => {
+	const attempts = parseUint32(value, where);
+	if (attempts >= 2) return attempts;
+	throw new PolicyError(
+		where,
+		`${shown(value)} is too few; the first attempt counts, so write 2 or more, or leave the policy out`,
+	);
+};

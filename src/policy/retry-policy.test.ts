@@ -87,17 +87,15 @@ describe("rules", () => {
 		compileRetryPolicy({ ...policy, maxAttempts }, "retryPolicy", rules)
 			.maxAttempts;
 
-	test("more than 5 attempts mean 5, unless the cap is raised", () => {
+	test("attempts stay as they are written: the channel has the cap", () => {
 		expect(attempts(5)).toBe(5);
-		expect(attempts(6)).toBe(5);
-		expect(attempts(6, { maxAttemptsCap: 10 })).toBe(6);
-		expect(attempts(20, { maxAttemptsCap: 10 })).toBe(10);
+		expect(attempts(20)).toBe(20);
 	});
 
 	test("absent attempts take the default that the reader gives", () => {
 		expect(attempts(undefined, { defaultMaxAttempts: 3 })).toBe(3);
 		expect(attempts(4, { defaultMaxAttempts: 3 })).toBe(4);
-		expect(attempts(undefined, { defaultMaxAttempts: 9 })).toBe(5);
+		expect(attempts(undefined, { defaultMaxAttempts: 9 })).toBe(9);
 		expect(() => attempts(undefined, { defaultMaxAttempts: 1 })).toThrow(
 			"defaultMaxAttempts: 1 is too few",
 		);

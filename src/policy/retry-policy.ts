@@ -23,7 +23,7 @@ export interface RetryPolicy {
 /** A retry policy that has been checked. */
 export interface CompiledRetryPolicy {
 	readonly kind: "retry";
-	/** At most the cap. */
+	/** As it was written: the channel has a cap for it. */
 	readonly maxAttempts: number;
 	readonly initialBackoffMs: number;
 	readonly maxBackoffMs: number;
@@ -51,9 +51,9 @@ export function compileRetryPolicy(
 	const fields = policyFields(policy, known, where, rules);
 	const attempts =
 		rules.defaultMaxAttempts === undefined
-			? fields.required("maxAttempts", maxAttempts(rules))
-			: (fields.optional("maxAttempts", maxAttempts(rules)) ??
-				maxAttempts(rules)(rules.defaultMaxAttempts, "defaultMaxAttempts"));
+			? fields.required("maxAttempts", maxAttempts)
+			: (fields.optional("maxAttempts", maxAttempts) ??
+				maxAttempts(rules.defaultMaxAttempts, "defaultMaxAttempts"));
 	return {
 		kind: "retry",
 		maxAttempts: attempts,

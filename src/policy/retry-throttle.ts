@@ -1,5 +1,9 @@
 import type { RetryThrottling } from "./service-config.ts";
 
+/** Why there is no retry, and no further hedge. */
+export const THROTTLED =
+	"too many attempts have failed on this channel: its retry throttle is closed";
+
 /**
  * Stops the retries and hedges of a channel while the server fails too much of
  * what it is sent (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"). It

@@ -58,17 +58,37 @@ export interface ServerStream extends Stream {
 export interface ConnectionListener {
 	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
 	ready(): void;
+	/** `hasRoom` is true again. */
+	room(): void;
 	/** The peer takes no new streams (RFC 9113 section 6.8). */
 	goaway(goaway: { code: number; debugData: string }): void;
 	/** The connection is gone, and every stream of it has heard so. Once. */
 	closed(error: Error | undefined): void;
 }
 
-/** Keeps the process alive while streams are open, and only then. */
+/**
+ * "call": keeps the process alive, and a connection that is closing, until it has ended. "watch": does neither, and is
+ * reset in silence when its connection closes.
+ */
+export type StreamPurpose = "call" | "watch";
+
+/** Keeps the process alive while calls are open, and only then. */
 export interface ClientConnection {
+	/** Calls that have not ended yet; watches do not count. */
+	readonly openCalls: number;
+	/** Another stream, call or watch, would be within the peer's MAX_CONCURRENT_STREAMS; beyond it, streams wait for their turn. */
+	readonly hasRoom: boolean;
+	/** Grows with whatever is read from the peer: one that stays as it was means that nothing has come. */
+	readonly heard: number;
 	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
-	open(headers: RawHeaders, listener: StreamListener): Stream;
-	/** No new streams; those that are open finish; then the connection closes. */
+	open(
+		headers: RawHeaders,
+		listener: StreamListener,
+		purpose?: StreamPurpose,
+	): Stream;
+	/** PING (RFC 9113 section 6.7). Calls back when the peer answers it, and on a connection that is gone, never. */
+	ping(answered: () => void): void;
+	/** No new streams; calls that are open finish; then the connection closes. */
 	close(): void;
 	/** Ends the connection and all its streams now. */
 	destroy(error?: Error): void;
@@ -107,4 +127,9 @@ export function headerOf(
 		if (headers[i] === name) return headers[i + 1];
 	}
 	return undefined;
+}
+
+/** All values of a header, in order. */
+export function valuesOf(headers: RawHeaders, name: string): string[] {
+	return headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name);
 }

@@ -1,0 +1,330 @@
+import { Code } from "@connectrpc/connect";
+import type { Subchannel } from "../balancer/balancer.ts";
+import type { AttemptDecision, AttemptRule } from "../policy/attempt-rule.ts";
+import type { Timer } from "../policy/clock.ts";
+import { codeName } from "../policy/code.ts";
+import { HedgingRule } from "../policy/hedging-rule.ts";
+import { RetryRule } from "../policy/retry-rule.ts";
+import { parsePushback } from "../policy/retry-schedule.ts";
+import type { CallEnd, CallListener } from "../wire/client-call.ts";
+import { type RawHeaders, valuesOf } from "../wire/connection.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
+import type { AttemptedCall } from "./attempted-call.ts";
+import type { RequestBuffer } from "./request-buffer.ts";
+
+const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
+
+/**
+ * All attempts of a call: one; or one after the other, or several at a time, as its policy says; and, whatever the policy,
+ * again what no server has acted on (gRFC A6). Until the call is committed to one of them, the request is kept.
+ */
+export class CallAttempts implements AttemptOwner {
+	readonly request: RequestBuffer;
+	readonly #call: AttemptedCall;
+	readonly #listener: CallListener;
+	#inFlight: Attempt[] = [];
+	/** The attempt that the call is committed to. */
+	#winner: Attempt | undefined;
+	/** The request is too large to be kept: what is sent next wins. */
+	#unkept = false;
+	#rule: AttemptRule | undefined;
+	/** Until the next attempt. */
+	#timer: Timer;
+	#launched = 0;
+	#sent = 0;
+	/** Those that the policy counts. */
+	#made = 0;
+	#tried: Set<Subchannel> | undefined;
+	#refusedBefore = false;
+	#lastFailure: CallEnd | undefined;
+	#held = false;
+	#over = false;
+
+	constructor(call: AttemptedCall, listener: CallListener) {
+		this.#call = call;
+		this.#listener = listener;
+		this.request = call.core.newRequestBuffer();
+	}
+
+	/** How many have been sent. */
+	get count(): number {
+		return this.#sent;
+	}
+
+	/** Where those went that did not do: the next goes elsewhere, if it can. */
+	get tried(): ReadonlySet<Subchannel> {
+		return this.#tried ?? NONE_TRIED;
+	}
+
+	/** How far the call has got, to follow "the deadline passed". */
+	get progress(): string {
+		const attempt = this.#winner ?? this.#inFlight[0];
+		const made = this.#made;
+		const where =
+			attempt === undefined
+				? `after ${made} ${made === 1 ? "attempt" : "attempts"}`
+				: `${made > 1 ? `in attempt ${made} ` : ""}${attempt.progress}`;
+		const failure = this.#lastFailure;
+		return failure === undefined || where.includes("; last: ")
+			? where
+			: `${where}; last: [${codeName(failure.code as Code)}] ${failure.message}`;
+	}
+
+	start(): void {
+		this.#make(false);
+	}
+
+	/** Sends a framed message; false: wait for `writable`. */
+	write(frame: Uint8Array): boolean {
+		if (this.#winner !== undefined) return this.#winner.write(frame);
+		if (this.#over) return false;
+		const kept = this.request.add(frame);
+		let room = false;
+		for (const attempt of this.#inFlight) {
+			if (attempt.write(frame)) room = true;
+		}
+		if (!kept) this.#outgrown();
+		return room;
+	}
+
+	closeSend(frame?: Uint8Array): void {
+		if (this.#winner !== undefined) {
+			this.#winner.closeSend(frame);
+			return;
+		}
+		if (this.#over) return;
+		const kept = frame === undefined || this.request.add(frame);
+		this.request.close();
+		for (const attempt of this.#inFlight) attempt.closeSend(frame);
+		if (!kept) this.#outgrown();
+	}
+
+	hold(): void {
+		this.#held = true;
+		for (const attempt of this.#inFlight) attempt.hold();
+	}
+
+	release(): void {
+		this.#held = false;
+		for (const attempt of this.#inFlight) attempt.release();
+	}
+
+	/** Ends all of them, as the call ended; nothing more is heard. */
+	cancel(code: Code): void {
+		this.#finish();
+		for (const attempt of this.#inFlight.splice(0)) attempt.cancel(code);
+	}
+
+	// What the attempts tell.
+
+	sent(attempt: Attempt): void {
+		this.#sent += 1;
+		if (this.#unkept) {
+			this.#commit(attempt);
+			return;
+		}
+		const delayMs = this.#currentRule()?.afterSent();
+		if (delayMs !== undefined) this.#schedule(delayMs);
+	}
+
+	headers(attempt: Attempt, headers: RawHeaders): void {
+		if (this.#winner === undefined) {
+			if (this.#call.commitsAtEnd) return;
+			this.#commit(attempt);
+		}
+		this.#listener.headers(headers);
+	}
+
+	message(attempt: Attempt, message: Uint8Array): void {
+		if (this.#winner === undefined) attempt.withhold(message);
+		else this.#listener.message(message);
+	}
+
+	writable(): void {
+		this.#listener.writable();
+	}
+
+	ended(attempt: Attempt, end: CallEnd): void {
+		this.#remove(attempt);
+		if (end.code === 0) {
+			this.#succeed(attempt, end);
+			return;
+		}
+		if (this.#sentAgain(attempt, end)) return;
+		this.#lastFailure = end;
+		this.#avoid(attempt);
+		const decision = this.#decide(end);
+		if (decision.kind === "next") {
+			this.#schedule(decision.delayMs);
+		} else if (decision.kind === "denied" && this.#inFlight.length > 0) {
+			this.#call.core.setting.clock.cancel(this.#timer);
+		} else {
+			this.#fail(end);
+		}
+	}
+
+	refused(attempt: Attempt, end: CallEnd): void {
+		this.#remove(attempt);
+		this.#fail(end);
+	}
+
+	/** Makes the next attempt that the policy counts. */
+	#make(hedge: boolean): void {
+		this.#made += 1;
+		this.#launch(hedge);
+	}
+
+	#launch(hedge: boolean): void {
+		for (const other of this.#inFlight) this.#avoid(other);
+		const attempt = new Attempt(this.#call, this, {
+			number: ++this.#launched,
+			previous: this.#made - 1,
+			hedge,
+		});
+		this.#inFlight.push(attempt);
+		if (this.#held) attempt.hold();
+		attempt.start();
+	}
+
+	#remove(attempt: Attempt): void {
+		this.#inFlight.splice(this.#inFlight.indexOf(attempt), 1);
+	}
+
+	/** The next attempt prefers another endpoint. */
+	#avoid({ subchannel }: Attempt): void {
+		if (subchannel === undefined) return;
+		this.#tried ??= new Set();
+		this.#tried.add(subchannel);
+	}
+
+	/** The rule by the policy as it is once an attempt has been sent, or has failed. */
+	#currentRule(): AttemptRule | undefined {
+		const { core, policy } = this.#call;
+		const { attempts } = policy;
+		if (this.#rule === undefined && attempts !== undefined) {
+			if (attempts.kind === "retry") {
+				this.#rule = new RetryRule(attempts, core.retryThrottle, core.setting);
+			} else if (attempts.kind === "hedge") {
+				this.#rule = new HedgingRule(
+					attempts,
+					core.retryThrottle,
+					core.setting,
+				);
+			}
+		}
+		return this.#rule;
+	}
+
+	/**
+	 * Transparent retry (gRFC A6): what never left goes again whenever there is a connection; what a server turned away
+	 * unseen goes again once.
+	 */
+	#sentAgain(attempt: Attempt, end: CallEnd): boolean {
+		const { subchannel } = attempt;
+		if (this.#winner !== undefined || subchannel === undefined) return false;
+		if (end.progress === "miscarried") {
+			this.#sent -= 1;
+			this.#tell("transparent", 0, `never left for ${subchannel.name}`);
+			this.#inFlight.push(attempt);
+			attempt.startAgain();
+			return true;
+		}
+		if (end.progress !== "refused" || this.#refusedBefore) return false;
+		this.#refusedBefore = true;
+		this.#tell("transparent", 0, `${subchannel.name} turned it away unseen`);
+		this.#avoid(attempt);
+		this.#launch(attempt.isHedge);
+		return true;
+	}
+
+	#decide(end: CallEnd): AttemptDecision {
+		const rule = this.#currentRule();
+		if (rule === undefined) return { kind: "fatal" };
+		const pushback = valuesOf(end.trailers, "grpc-retry-pushback-ms");
+		let decision = rule.failed(end.code as Code, parsePushback(pushback));
+		if (decision.kind !== "fatal" && this.#winner !== undefined) {
+			const reason = this.#unkept
+				? "the request is larger than what is kept to be sent again"
+				: "response headers had arrived";
+			decision = { kind: "denied", reason };
+		}
+		if (decision.kind === "next") {
+			this.#tell("scheduled", decision.delayMs, decision.reason);
+		} else if (decision.kind === "denied") {
+			this.#tell("denied", 0, decision.reason);
+		}
+		return decision;
+	}
+
+	#tell(
+		kind: "scheduled" | "denied" | "transparent",
+		delayMs: number,
+		reason: string,
+	): void {
+		const { core, info } = this.#call;
+		core.setting.hooks.retry?.(info, { kind, delayMs, reason });
+	}
+
+	#schedule(delayMs: number): void {
+		const { clock } = this.#call.core.setting;
+		clock.cancel(this.#timer);
+		if (delayMs > 0) {
+			this.#timer = clock.after(delayMs, () => this.#due());
+		} else {
+			this.#due();
+		}
+	}
+
+	#due(): void {
+		if (this.#over || this.#winner !== undefined) return;
+		if (this.#rule?.allows()) {
+			this.#make(this.#call.policy.attempts?.kind === "hedge");
+		} else if (this.#inFlight.length === 0) {
+			this.#fail(this.#lastFailure as CallEnd);
+		}
+	}
+
+	/** More was written than is kept: no attempt after this one. */
+	#outgrown(): void {
+		this.#unkept = true;
+		const sent = this.#inFlight.find(
+			({ subchannel }) => subchannel !== undefined,
+		);
+		if (sent !== undefined) this.#commit(sent);
+	}
+
+	#commit(winner: Attempt): void {
+		this.#winner = winner;
+		this.#call.core.setting.clock.cancel(this.#timer);
+		const others = this.#inFlight.filter((attempt) => attempt !== winner);
+		this.#inFlight = [winner];
+		for (const other of others) other.cancel(Code.Canceled);
+		this.request.free();
+	}
+
+	#succeed(attempt: Attempt, end: CallEnd): void {
+		this.#call.core.retryThrottle.succeeded();
+		if (this.#winner === undefined) this.#commit(attempt);
+		this.#finish();
+		for (const message of attempt.withheld) this.#listener.message(message);
+		this.#listener.end(end);
+	}
+
+	#fail(end: CallEnd): void {
+		this.cancel(Code.Canceled);
+		// The server's own words stay as they are.
+		const all =
+			end.local && this.#made > 1
+				? `; gave up after ${this.#made} attempts`
+				: "";
+		this.#listener.end(
+			all === "" ? end : { ...end, message: `${end.message}${all}` },
+		);
+	}
+
+	#finish(): void {
+		this.#over = true;
+		this.#call.core.setting.clock.cancel(this.#timer);
+		this.request.free();
+	}
+}
