@@ -23,7 +23,13 @@ export type BalancerFactory = (helper: BalancerHelper) => Balancer;
 
 /** What the channel lends a balancer. */
 export interface BalancerHelper {
-	/** `onState` hears each new state: after a lost connection "idle", after a failed one "transientFailure" and, once its backoff is over, "idle". */
+	/**
+	 * `onState` hears each new state: after a lost connection "idle", after a
+	 * failed one "transientFailure" and, once its backoff is over, "idle". One that
+	 * is taken out while its connection lives (ejected, unhealthy) goes from
+	 * "ready" to "transientFailure", and back to "ready" when it may have calls
+	 * again.
+	 */
 	createSubchannel(
 		endpoint: Endpoint,
 		onState: (state: ChannelState, error?: Error) => void,
@@ -34,6 +40,8 @@ export interface BalancerHelper {
 	readonly random: () => number;
 	/** Milliseconds on a clock that never jumps. */
 	readonly now: () => number;
+	/** Calls `action` once, `ms` milliseconds later, and keeps no process alive for it; what it returns calls it off. */
+	after(ms: number, action: () => void): () => void;
 }
 
 /** Turns endpoints and their states into pickers. */

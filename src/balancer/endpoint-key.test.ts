@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { byKey, endpointKey } from "./endpoint-key.ts";
+import { byKey, endpointKey, weightOf } from "./endpoint-key.ts";
 
 describe("endpointKey", () => {
 	test("is the same whatever weight and zone are", () => {
@@ -22,6 +22,8 @@ describe("endpointKey", () => {
 			{ address: ["b:1", "a:1"] },
 			{ address: "a:1", attributes: { x: "1" } },
 			{ address: "a:1", attributes: { x: "2" } },
+			{ address: "a:1", attributes: { x: "1", y: "2" } },
+			{ address: "a:1", attributes: { x: "1\n1 1 y=2" } },
 			{ address: '["a:1"]' },
 		].map(endpointKey);
 		expect(new Set(keys).size).toBe(keys.length);
@@ -33,4 +35,15 @@ test("byKey keeps the order, and the first of those with the same key", () => {
 	const other = { address: "b:1" };
 	const map = byKey([first, other, { address: "a:1", weight: 5 }]);
 	expect([...map.values()]).toEqual([first, other]);
+});
+
+test.each([
+	[undefined, 1],
+	[2.5, 2.5],
+	[0, 1],
+	[-1, 1],
+	[Number.NaN, 1],
+	[Infinity, 1],
+])("weight %s counts as %d", (weight, counts) => {
+	expect(weightOf({ address: "a:1", weight })).toBe(counts);
 });

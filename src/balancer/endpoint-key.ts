@@ -1,20 +1,34 @@
 import type { Endpoint } from "../discovery/resolver.ts";
 
 /** Equal for endpoints that one connection can serve: the same addresses and attributes, whatever their weights and zones. */
-export function endpointKey(endpoint: Endpoint): string {
-	const { address, attributes } = endpoint;
-	if (attributes === undefined) {
-		return typeof address === "string" ? address : JSON.stringify(address);
+export function endpointKey({ address, attributes }: Endpoint): string {
+	let key = typeof address === "string" ? address : JSON.stringify(address);
+	if (attributes === undefined) return key;
+	for (const name of Object.keys(attributes).sort()) {
+		const value = attributes[name] as string;
+		// With their lengths, so that no name or value can look like more than one.
+		key += `\n${name.length} ${value.length} ${name}=${value}`;
 	}
-	return JSON.stringify([address, Object.entries(attributes).sort()]);
+	return key;
 }
 
-/** The endpoints by their keys; of those with the same key, the first. */
+/**
+ * The endpoints by their keys; of those with the same key, the first. One whose
+ * weight is 0 is to get no calls and is left out, unless all are.
+ */
 export function byKey(endpoints: readonly Endpoint[]): Map<string, Endpoint> {
 	const map = new Map<string, Endpoint>();
 	for (const endpoint of endpoints) {
+		if (endpoint.weight === 0) continue;
 		const key = endpointKey(endpoint);
 		if (!map.has(key)) map.set(key, endpoint);
 	}
-	return map;
+	return map.size > 0 || endpoints.length === 0
+		? map
+		: byKey(endpoints.map((endpoint) => ({ ...endpoint, weight: undefined })));
+}
+
+/** An endpoint's share of the calls, relative to others'. */
+export function weightOf({ weight }: Endpoint): number {
+	return weight !== undefined && weight > 0 && weight < Infinity ? weight : 1;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
 	endpoints,
 	FakeBalancerHelper,
+	tried,
 } from "../../testdata/harness/fake-balancer-helper.ts";
 import type { Balancer } from "./balancer.ts";
 import { roundRobin } from "./round-robin.ts";
@@ -68,6 +69,98 @@ test("a picker is a snapshot: one that was published before knows nothing of wha
 	expect(helper.picker).not.toBe(before);
 });
 
+describe("weights", () => {
+	const weighted = (...weights: number[]): FakeBalancerHelper => {
+		const helper = new FakeBalancerHelper();
+		const balancer = roundRobin(helper);
+		balancer.update(
+			weights.map((weight, i) => ({ address: `${"abc"[i]}:1`, weight })),
+		);
+		helper.allReady();
+		return helper;
+	};
+
+	test("that differ are shares of the turns, exactly (A58)", () => {
+		const helper = weighted(3, 2, 1);
+		const turns = calls(helper, 600);
+		const count = (address: string): number =>
+			turns.filter((turn) => turn === address).length;
+		expect([count("a:1"), count("b:1"), count("c:1")]).toEqual([300, 200, 100]);
+	});
+
+	test("that differ are spread: no run of the heaviest is longer than its share", () => {
+		const turns = calls(weighted(2, 1, 1), 100).join(" ");
+		expect(turns).not.toContain("a:1 a:1 a:1");
+	});
+
+	test("that are equal are plain turns", () => {
+		expect(calls(weighted(5, 5, 5), 4)).toEqual(["a:1", "b:1", "c:1", "a:1"]);
+	});
+
+	test("of an endpoint that stays change without a new connection", () => {
+		const { helper, balancer } = balancing("a:1", "b:1");
+		helper.allReady();
+		balancer.update([{ address: "a:1", weight: 3 }, { address: "b:1" }]);
+		expect(helper.made.map(({ attempts }) => attempts)).toEqual([1, 1]);
+		expect(calls(helper, 40).filter((turn) => turn === "a:1")).toHaveLength(30);
+	});
+
+	test("of 0 keep an endpoint from calls and connections, unless all have it", () => {
+		const { helper, balancer } = balancing("a:1", "b:1");
+		balancer.update([{ address: "a:1", weight: 0 }, { address: "b:1" }]);
+		expect(helper.alive).toEqual(["b:1"]);
+		balancer.update([{ address: "b:1", weight: 0 }]);
+		expect(helper.alive).toEqual(["b:1"]);
+	});
+});
+
+describe("a call that is tried again", () => {
+	test.each([1, 3])(
+		"goes to an endpoint that it has not tried, with weights 1 and %d",
+		(weight) => {
+			const { helper, balancer } = balancing("a:1", "b:1", "c:1");
+			balancer.update([
+				{ address: "a:1", weight },
+				{ address: "b:1" },
+				{ address: "c:1" },
+			]);
+			helper.allReady();
+			const [a, b] = [helper.of("a:1"), helper.of("b:1")];
+			for (let i = 0; i < 20; i++) {
+				expect(helper.next(tried(a))).not.toBe("a:1");
+				expect(helper.next(tried(a, b))).toBe("c:1");
+			}
+		},
+	);
+
+	test("goes on with any when it has tried all", () => {
+		const { helper } = balancing("a:1", "b:1");
+		helper.allReady();
+		expect(helper.next(tried(...helper.made))).toMatch(/^[ab]:1$/);
+	});
+});
+
+describe("an endpoint that is taken out while its connection lives", () => {
+	test("gets no calls, and gets them again when it is back, over the same connection", () => {
+		const { helper } = balancing("a:1", "b:1");
+		helper.allReady();
+		helper.of("a:1").fails("ejected");
+		expect(calls(helper, 3)).toEqual(["b:1", "b:1", "b:1"]);
+		helper.of("a:1").becomes("ready");
+		expect(new Set(calls(helper, 2))).toEqual(new Set(["a:1", "b:1"]));
+		expect(helper.of("a:1").attempts).toBe(1);
+	});
+
+	test("if it is the only one, fails calls with the reason", () => {
+		const { helper } = balancing("a:1");
+		helper.allReady();
+		helper.of("a:1").fails("ejected");
+		expect(helper.next()).toBe("fail: ejected");
+		helper.of("a:1").becomes("ready");
+		expect(helper.next()).toBe("a:1");
+	});
+});
+
 describe("a lost connection", () => {
 	test("is made again at once, and its endpoint gets no calls meanwhile", () => {
 		const { helper } = balancing("a:1", "b:1");
@@ -112,6 +205,23 @@ describe("failure", () => {
 		helper.of("a:1").becomes("ready");
 		expect(helper.states.at(-1)).toBe("ready");
 		helper.of("a:1").becomes("idle");
+		expect(helper.next()).toBe("wait");
+	});
+
+	test("is reported though no two endpoints are in backoff at the same time (A48)", () => {
+		const { helper } = balancing("a:1", "b:1");
+		helper.of("a:1").fails("a refused");
+		helper.of("a:1").becomes("idle");
+		helper.of("b:1").fails("b refused");
+		expect(helper.of("a:1").state).toBe("connecting");
+		expect(helper.states.at(-1)).toBe("transientFailure");
+	});
+
+	test("is over when the resolver names an endpoint that has not been tried", () => {
+		const { helper, balancer } = balancing("a:1");
+		helper.of("a:1").fails("refused");
+		balancer.update(endpoints("b:1"));
+		expect(helper.states.at(-1)).toBe("connecting");
 		expect(helper.next()).toBe("wait");
 	});
 
@@ -163,6 +273,15 @@ describe("an update", () => {
 		expect(helper.alive).toEqual(["b:1"]);
 		expect(helper.next()).toBe("wait");
 	});
+});
+
+test("what becomes of an endpoint that has no calls anyway makes no new picker", () => {
+	const { helper } = balancing("a:1", "b:1");
+	helper.of("a:1").becomes("ready");
+	const { picker } = helper;
+	helper.of("b:1").fails("refused");
+	helper.of("b:1").becomes("idle");
+	expect(helper.picker).toBe(picker);
 });
 
 test("closing shuts down every subchannel and publishes nothing more", () => {

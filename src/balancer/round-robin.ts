@@ -1,111 +1,95 @@
-import type { Endpoint } from "../discovery/resolver.ts";
 import type {
-	Balancer,
 	BalancerFactory,
 	BalancerHelper,
-	ChannelState,
 	Pick,
 	Picker,
+	PickInfo,
 	Subchannel,
 } from "./balancer.ts";
-import { byKey } from "./endpoint-key.ts";
-import { failPicker, waitPicker } from "./fixed-picker.ts";
+import { EveryEndpoint, type Member } from "./every-endpoint.ts";
+import { Stride } from "./stride.ts";
+import { untriedFrom } from "./untried.ts";
 
 /**
- * Keeps a connection to every endpoint, and gives them the calls in turn
- * (grpc/load-balancing, "round_robin").
+ * Keeps a connection to every endpoint, and gives those that are ready the
+ * calls in turn (grpc/load-balancing, "round_robin"). Where weights differ, an
+ * endpoint has as many turns as its weight says, spread evenly (gRFC A58,
+ * "static stride"; but the weights are the resolver's, not the servers' own
+ * reports). A call that is tried again goes to one that it has not tried.
  */
-export const roundRobin: BalancerFactory = (helper) => new RoundRobin(helper);
+export const roundRobin: BalancerFactory = (helper) =>
+	new EveryEndpoint<TurnTaker>(helper, {
+		join: (subchannel, weight) => ({
+			subchannel,
+			weight,
+			pick: { kind: "subchannel", subchannel },
+		}),
+		picker: (ready) => new TurnPicker(ready, turnsOf(ready, helper)),
+	});
 
-type Member = ReturnType<BalancerHelper["createSubchannel"]>;
+interface TurnTaker extends Member {
+	readonly pick: Pick;
+}
 
-class RoundRobin implements Balancer {
-	readonly #helper: BalancerHelper;
-	#members = new Map<string, Member>();
-	#lastError = new Error("no connection has been tried yet");
-	/** gRPC: once in failure, a channel reports it until a connection is ready. */
-	#failing = false;
-	#updating = false;
-
-	constructor(helper: BalancerHelper) {
-		this.#helper = helper;
-	}
-
-	update(endpoints: readonly Endpoint[]): void {
-		const wanted = byKey(endpoints);
-		const before = this.#members;
-		this.#updating = true;
-		this.#members = new Map();
-		for (const [key, endpoint] of wanted) {
-			this.#members.set(key, before.get(key) ?? this.#member(endpoint));
-		}
-		for (const [key, member] of before) {
-			if (!wanted.has(key)) member.shutdown();
-		}
-		for (const member of this.#members.values()) member.connect();
-		this.#updating = false;
-		this.#publish();
-	}
-
-	exitIdle(): void {
-		for (const member of this.#members.values()) member.connect();
-	}
-
-	close(): void {
-		for (const member of this.#members.values()) member.shutdown();
-		this.#members.clear();
-	}
-
-	#member(endpoint: Endpoint): Member {
-		const member: Member = this.#helper.createSubchannel(
-			endpoint,
-			(state, error) => {
-				if (error !== undefined) this.#lastError = error;
-				if (state === "idle") member.connect();
-				if (state !== "shutdown" && !this.#updating) this.#publish();
-			},
-		);
-		return member;
-	}
-
-	#publish(): void {
-		const states = new Set<ChannelState>();
-		const ready: Subchannel[] = [];
-		for (const member of this.#members.values()) {
-			states.add(member.state);
-			if (member.state === "ready") ready.push(member);
-		}
-		if (ready.length > 0) {
-			this.#failing = false;
-			const start = Math.floor(this.#helper.random() * ready.length);
-			this.#helper.publish("ready", new TurnPicker(ready, start));
-		} else if (
-			this.#failing ||
-			!(states.has("connecting") || states.has("idle"))
-		) {
-			this.#failing = true;
-			this.#helper.publish("transientFailure", failPicker(this.#lastError));
-		} else {
-			this.#helper.publish("connecting", waitPicker);
-		}
-	}
+/** Whose turn it is, as an index: endlessly. */
+interface Turns {
+	next(): number;
 }
 
 class TurnPicker implements Picker {
-	readonly #picks: readonly Pick[];
+	readonly #ready: readonly TurnTaker[];
+	readonly #turns: Turns;
+
+	constructor(ready: readonly TurnTaker[], turns: Turns) {
+		this.#ready = ready;
+		this.#turns = turns;
+	}
+
+	pick({ tried }: PickInfo): Pick {
+		const { pick, subchannel } = this.#ready[this.#turns.next()] as TurnTaker;
+		return tried.size > 0 && tried.has(subchannel)
+			? this.#another(tried, pick)
+			: pick;
+	}
+
+	/** By turns, as long as there is hope; then whichever comes first. */
+	#another(tried: ReadonlySet<Subchannel>, otherwise: Pick): Pick {
+		let turn = 0;
+		for (let turns = tried.size; turns > 0; turns--) {
+			turn = this.#turns.next();
+			const { pick, subchannel } = this.#ready[turn] as TurnTaker;
+			if (!tried.has(subchannel)) return pick;
+		}
+		return untriedFrom(turn, this.#ready, tried)?.pick ?? otherwise;
+	}
+}
+
+class EqualTurns implements Turns {
+	readonly #count: number;
 	#next: number;
 
-	constructor(ready: readonly Subchannel[], start: number) {
-		this.#picks = ready.map((subchannel) => ({
-			kind: "subchannel",
-			subchannel,
-		}));
+	constructor(count: number, start: number) {
+		this.#count = count;
 		this.#next = start;
 	}
 
-	pick(): Pick {
-		const pick = this.#picks[this.#next] as Pick;
-		this.#next = (this.#next + 1) % this.#picks.length;
-		return pick;
+	next(): number {
+		const turn = this.#next;
+		this.#next = turn + 1 === this.#count ? 0 : turn + 1;
+		return turn;
 	}
+}
+
+/** Beginning anywhere, so that many clients do not begin at the same endpoint. */
+function turnsOf(
+	ready: readonly TurnTaker[],
+	{ random }: BalancerHelper,
+): Turns {
+	const { weight } = ready[0] as TurnTaker;
+	return ready.every((member) => member.weight === weight)
+		? new EqualTurns(ready.length, Math.floor(random() * ready.length))
+		: new Stride(
+				ready.map((member) => member.weight),
+				random(),
+			);
 }

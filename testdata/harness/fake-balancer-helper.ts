@@ -8,6 +8,7 @@ import type {
 } from "../../src/balancer/balancer.ts";
 import type { Endpoint } from "../../src/discovery/resolver.ts";
 import { EchoService } from "../services/gen/echo/echo_pb.ts";
+import { FakeClock } from "./fake-clock.ts";
 
 /** A subchannel that is in whatever state a test puts it. */
 export class FakeSubchannel implements Subchannel {
@@ -57,7 +58,8 @@ export class FakeBalancerHelper implements BalancerHelper {
 	readonly states: ChannelState[] = [];
 	picker: Picker | undefined;
 	random: () => number = () => 0;
-	now: () => number = () => 0;
+	readonly clock = new FakeClock();
+	now: () => number = () => this.clock.now();
 
 	createSubchannel(
 		endpoint: Endpoint,
@@ -71,6 +73,11 @@ export class FakeBalancerHelper implements BalancerHelper {
 	publish(state: ChannelState, picker: Picker): void {
 		if (this.states.at(-1) !== state) this.states.push(state);
 		this.picker = picker;
+	}
+
+	after(ms: number, action: () => void): () => void {
+		const timer = this.clock.afterIdle(ms, action);
+		return () => this.clock.cancel(timer);
 	}
 
 	/** The newest subchannel of that address. */
@@ -89,14 +96,21 @@ export class FakeBalancerHelper implements BalancerHelper {
 			.map(({ endpoint }) => endpoint.address);
 	}
 
-	pick(): Pick {
+	/** Everything that can connect has. */
+	allReady(): void {
+		for (const subchannel of this.made) {
+			if (subchannel.state === "connecting") subchannel.becomes("ready");
+		}
+	}
+
+	pick(call: Partial<PickInfo> = {}): Pick {
 		if (this.picker === undefined) throw new Error("nothing was published");
-		return this.picker.pick(anyCall);
+		return this.picker.pick({ ...anyCall, ...call });
 	}
 
 	/** The address that the next call goes to, or what becomes of it instead. */
-	next(): string {
-		const pick = this.pick();
+	next(call?: Partial<PickInfo>): string {
+		const pick = this.pick(call);
 		switch (pick.kind) {
 			case "subchannel":
 				return String(pick.subchannel.endpoint.address);
@@ -114,6 +128,11 @@ export const anyCall: PickInfo = {
 	header: new Headers(),
 	tried: new Set(),
 };
+
+/** A call that has tried these. */
+export function tried(...subchannels: Subchannel[]): Partial<PickInfo> {
+	return { tried: new Set(subchannels) };
+}
 
 export function endpoints(...addresses: string[]): Endpoint[] {
 	return addresses.map((address) => ({ address }));

@@ -1,0 +1,140 @@
+import type { Endpoint } from "../discovery/resolver.ts";
+import type {
+	Balancer,
+	BalancerHelper,
+	ChannelState,
+	Picker,
+	Subchannel,
+} from "./balancer.ts";
+import { byKey, weightOf } from "./endpoint-key.ts";
+import { failPicker, waitPicker } from "./fixed-picker.ts";
+
+/** What a policy knows of an endpoint for as long as the resolver names it, through all its connections. */
+export interface Member {
+	readonly subchannel: Subchannel;
+	weight: number;
+}
+
+/** What tells one policy over all endpoints from another. */
+export interface EveryEndpointPolicy<M extends Member> {
+	join(subchannel: Subchannel, weight: number): M;
+	/** Over those that are ready, at least one, in the resolver's order. */
+	picker(ready: readonly M[]): Picker;
+	/** The resolver names it no more. */
+	leave?(member: M): void;
+}
+
+type Lent = ReturnType<BalancerHelper["createSubchannel"]>;
+
+interface Connection<M> {
+	readonly lent: Lent;
+	readonly member: M;
+	ready: boolean;
+	/** From a failure until it is ready again, through all attempts (gRFC A48, "Aggregated Connectivity State"). */
+	failed: boolean;
+	gone: boolean;
+}
+
+/** Keeps a connection to every endpoint, for a policy that chooses among those that are ready. */
+export class EveryEndpoint<M extends Member> implements Balancer {
+	readonly #helper: BalancerHelper;
+	readonly #policy: EveryEndpointPolicy<M>;
+	#connections = new Map<string, Connection<M>>();
+	/** The same ones: faster to go through. */
+	#list: readonly Connection<M>[] = [];
+	#ready = 0;
+	#failed = 0;
+	#lastError = new Error("no connection has been tried yet");
+	#updating = false;
+
+	constructor(helper: BalancerHelper, policy: EveryEndpointPolicy<M>) {
+		this.#helper = helper;
+		this.#policy = policy;
+	}
+
+	update(endpoints: readonly Endpoint[]): void {
+		const wanted = byKey(endpoints);
+		const before = this.#connections;
+		this.#updating = true;
+		this.#connections = new Map();
+		for (const [key, endpoint] of wanted) {
+			let connection = before.get(key);
+			if (connection === undefined) connection = this.#connection(endpoint);
+			else connection.member.weight = weightOf(endpoint);
+			this.#connections.set(key, connection);
+		}
+		for (const [key, connection] of before) {
+			if (!wanted.has(key)) this.#close(connection);
+		}
+		this.#list = [...this.#connections.values()];
+		this.exitIdle();
+		this.#updating = false;
+		this.#publish();
+	}
+
+	exitIdle(): void {
+		for (const { lent } of this.#list) lent.connect();
+	}
+
+	close(): void {
+		this.#updating = true;
+		for (const connection of this.#list) this.#close(connection);
+		this.#connections.clear();
+		this.#list = [];
+	}
+
+	#connection(endpoint: Endpoint): Connection<M> {
+		const lent = this.#helper.createSubchannel(endpoint, (state, error) =>
+			this.#heard(connection, state, error),
+		);
+		const connection: Connection<M> = {
+			lent,
+			member: this.#policy.join(lent, weightOf(endpoint)),
+			ready: false,
+			failed: false,
+			gone: false,
+		};
+		return connection;
+	}
+
+	#close(connection: Connection<M>): void {
+		connection.lent.shutdown();
+		connection.gone = true;
+		this.#policy.leave?.(connection.member);
+	}
+
+	#heard(
+		connection: Connection<M>,
+		state: ChannelState,
+		error: Error | undefined,
+	): void {
+		if (connection.gone) return;
+		if (error !== undefined) this.#lastError = error;
+		const { ready } = connection;
+		const failed =
+			state === "transientFailure" ||
+			(connection.failed && state !== "ready" && state !== "shutdown");
+		this.#ready += Number(state === "ready") - Number(ready);
+		this.#failed += Number(failed) - Number(connection.failed);
+		connection.ready = state === "ready";
+		connection.failed = failed;
+		// Those that are ready are what a picker knows.
+		const same = ready === connection.ready && this.#ready > 0;
+		if (!same && !this.#updating) this.#publish();
+		if (state === "idle") connection.lent.connect();
+	}
+
+	#publish(): void {
+		if (this.#ready > 0) {
+			const ready: M[] = [];
+			for (const connection of this.#list) {
+				if (connection.ready) ready.push(connection.member);
+			}
+			this.#helper.publish("ready", this.#policy.picker(ready));
+		} else if (this.#failed === this.#list.length) {
+			this.#helper.publish("transientFailure", failPicker(this.#lastError));
+		} else {
+			this.#helper.publish("connecting", waitPicker);
+		}
+	}
+}
