@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { framed } from "../../testdata/harness/raw-client.ts";
 import {
@@ -287,6 +287,95 @@ describe("a handler that throws", () => {
 		});
 		const call = served.client.open(getOrder).send(text("a")).end();
 		expect((await call.outcome).status).toBe(2);
+	});
+});
+
+describe("metadata that cannot travel as it is", () => {
+	// node:http2 sends each of these once, or throws.
+	test.each(["retry-after", "etag", "authorization", "x-any"])(
+		"%s in the error and in the trailers travels joined",
+		async (name) => {
+			await using served = await serving({
+				getOrder: (_request, context) => fail(name, context),
+				async *searchOrders(_request, context) {
+					yield {};
+					fail(name, context);
+				},
+			});
+			const one = served.client.open(getOrder).send(text("")).end();
+			expect((await one.outcome).headers?.[name]).toBe("1, 2");
+			const many = served.client.open(searchOrders).send(text("")).end();
+			const { status, trailers } = await many.outcome;
+			expect(status).toBe(Code.Aborted);
+			expect(trailers?.[name]).toBe("1, 2");
+		},
+	);
+
+	function fail(name: string, context: HandlerContext): never {
+		context.responseTrailer.set(name, "2");
+		throw new ConnectError("no", Code.Aborted, { [name]: "1" });
+	}
+
+	const large = "x".repeat(64 * 1024);
+
+	test("more headers than a connection survives fail the call alone", async () => {
+		const onError = vi.fn();
+		await using served = await serving(
+			{
+				getOrder({ value }, context) {
+					if (value === "large") context.responseHeader.set("x-large", large);
+					return {};
+				},
+			},
+			{ onError },
+		);
+		const call = served.client.open(getOrder).send(text("large")).end();
+		const { status } = await call.outcome;
+		expect(status).toBe(Code.Internal);
+		expect(onError).toHaveBeenCalledOnce();
+		expect(onError.mock.calls[0]?.[0].message).toMatch(
+			/headers take \d+ bytes, and the limit is 65536/,
+		);
+		const next = served.client.open(getOrder).send(text("")).end();
+		expect((await next.outcome).status).toBe(0);
+	});
+
+	test.each([
+		["in an error's message", new ConnectError(`why ${large}`, Code.Aborted)],
+		["in an error's metadata", new ConnectError("why", 10, { x: large })],
+	])(
+		"more trailers than a connection survives, %s, leave the code and the beginning of the message",
+		async (_where, error) => {
+			await using served = await serving({
+				getOrder() {
+					throw error;
+				},
+				async *searchOrders() {
+					yield {};
+					throw error;
+				},
+			});
+			for (const path of [getOrder, searchOrders, getOrder]) {
+				const call = served.client.open(path).send(text("")).end();
+				const { status, message } = await call.outcome;
+				expect(status).toBe(Code.Aborted);
+				expect(message).toMatch(
+					/trailers take \d+ bytes, and the limit is 65536: send less metadata; why/,
+				);
+				expect(message?.length).toBeLessThan(2000);
+			}
+		},
+	);
+
+	test("more trailers than a connection survives turn OK into RESOURCE_EXHAUSTED", async () => {
+		await using served = await serving({
+			getOrder(_request, context) {
+				context.responseTrailer.set("x-large", large);
+				return {};
+			},
+		});
+		const call = served.client.open(getOrder).send(text("")).end();
+		expect((await call.outcome).status).toBe(Code.ResourceExhausted);
 	});
 });
 

@@ -1,4 +1,4 @@
-import type { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
 	Http2Code,
 	type RawHeaders,
@@ -8,7 +8,7 @@ import {
 } from "./connection.ts";
 import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
 import { frameMessage } from "./message-writer.ts";
-import { appendMetadata } from "./metadata.ts";
+import { appendMetadata, headerBytes, MAX_HEADER_BYTES } from "./metadata.ts";
 import { trailersOfError } from "./status.ts";
 
 /** What the client of a call does, as its owner on the server hears it. */
@@ -58,7 +58,11 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		stream.listen(this);
 	}
 
-	/** Sends the response headers, with metadata. Only the first time it is called. */
+	/**
+	 * Sends the response headers, with metadata. Only the first time it is called.
+	 *
+	 * @throws ConnectError RESOURCE_EXHAUSTED for more metadata than a connection survives
+	 */
 	respond(metadata: Headers | undefined): void {
 		if (this.#state !== "open") return;
 		const headers = responseHeaders(this.#terms.contentType);
@@ -66,6 +70,8 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 			headers.push("grpc-encoding", this.#terms.responseEncoding);
 		}
 		if (metadata !== undefined) appendMetadata(headers, metadata, undefined);
+		const bytes = headerBytes(headers);
+		if (bytes > MAX_HEADER_BYTES) throw largeHeaders("headers", bytes);
 		this.#state = "responding";
 		this.#stream.respond(headers);
 	}
@@ -82,10 +88,11 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	/** Ends the call, well without an `error`; without `respond` before it as Trailers-Only. */
 	finish(error: ConnectError | undefined, metadata: Headers | undefined): void {
 		if (this.#state === "over") return;
-		const trailers =
-			this.#state === "open" ? responseHeaders(this.#terms.contentType) : [];
-		appendStatus(trailers, error);
-		if (metadata !== undefined) appendMetadata(trailers, metadata, undefined);
+		let trailers = this.#trailersOf(error, metadata);
+		const bytes = headerBytes(trailers);
+		if (bytes > MAX_HEADER_BYTES) {
+			trailers = this.#trailersOf(largeHeaders("trailers", bytes, error));
+		}
 		this.#over();
 		this.#stream.sendTrailers(trailers);
 	}
@@ -145,6 +152,13 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#listener.malformed(code, message);
 	}
 
+	#trailersOf(error: ConnectError | undefined, metadata?: Headers): string[] {
+		const trailers =
+			this.#state === "open" ? responseHeaders(this.#terms.contentType) : [];
+		appendStatus(trailers, error, metadata);
+		return trailers;
+	}
+
 	#over(): void {
 		this.#state = "over";
 		this.#reader.stop();
@@ -173,12 +187,39 @@ function responseHeaders(contentType: string): string[] {
 	return [":status", "200", "content-type", contentType];
 }
 
-function appendStatus(onto: string[], error: ConnectError | undefined): void {
-	if (error === undefined) {
-		onto.push("grpc-status", "0");
-		return;
-	}
-	onto.push(...trailersOfError(error));
+function appendStatus(
+	onto: string[],
+	error: ConnectError | undefined,
+	metadata?: Headers,
+): void {
+	if (error === undefined) onto.push("grpc-status", "0");
+	else onto.push(...trailersOfError(error));
 	// What another server said of a call made here is not this server's to say.
-	if (!error.isWireError) appendMetadata(onto, error.metadata, undefined);
+	const own = error?.isWireError ? undefined : error?.metadata;
+	const all = joined(own, metadata);
+	if (all !== undefined) appendMetadata(onto, all, undefined);
+}
+
+/** As one, so that a name in both is sent once: node:http2 throws for many of those that are sent twice. */
+function joined(
+	one: Headers | undefined,
+	other: Headers | undefined,
+): Headers | undefined {
+	if (one === undefined || other === undefined) return one ?? other;
+	const all = new Headers(one);
+	for (const [name, value] of other) all.append(name, value);
+	return all;
+}
+
+/** node:http2 closes the whole connection when it is given more headers than it sends. */
+function largeHeaders(
+	what: "headers" | "trailers",
+	bytes: number,
+	error?: ConnectError,
+): ConnectError {
+	const ofError = error === undefined ? "" : `; ${error.rawMessage}`;
+	return new ConnectError(
+		`the response's ${what} take ${bytes} bytes, and the limit is ${MAX_HEADER_BYTES}: send less metadata${ofError.slice(0, 1024)}`,
+		error?.code ?? Code.ResourceExhausted,
+	);
 }
