@@ -45,7 +45,12 @@ describe("by default", () => {
 		let failure: Error | undefined;
 		connect(
 			{ kind: "tcp", host: "h", port: 1 },
-			{ accepted: () => {}, goaway: () => {}, closed: () => {} },
+			{
+				accepted: () => {},
+				room: () => {},
+				goaway: () => {},
+				closed: () => {},
+			},
 			new AbortController().signal,
 		).catch((error) => {
 			failure = error;

@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Clock } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
@@ -58,6 +58,7 @@ export function connectWithin(
 				missing = "to send its HTTP/2 SETTINGS: is it a gRPC server?";
 				listener.accepted();
 			},
+			room: () => listener.room(),
 			goaway: (goaway) => listener.goaway(goaway),
 			closed: (error) => listener.closed(error),
 		};
@@ -72,7 +73,7 @@ export function connectWithin(
 }
 
 function greeted(
-	socket: Duplex,
+	socket: Socket,
 	address: Address,
 	listener: ConnectListener,
 	signal: AbortSignal,
@@ -87,6 +88,7 @@ function greeted(
 				signal.removeEventListener("abort", fail);
 				resolve(connection);
 			},
+			room: () => listener.room(),
 			goaway: (goaway) => listener.goaway(goaway),
 			closed: (error) => {
 				signal.removeEventListener("abort", fail);

@@ -158,7 +158,7 @@ export class EndpointSubchannel implements Subchannel {
 		};
 		connection = await this.#setting.connect(
 			address,
-			{ accepted: () => {}, goaway: lost, closed: lost },
+			{ accepted: () => {}, room: () => {}, goaway: lost, closed: lost },
 			signal,
 		);
 		if (gone) this.#gone.add(connection);

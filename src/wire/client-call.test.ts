@@ -33,6 +33,10 @@ function play(maxBytes = 1000): Play {
 	let server: StreamListener | undefined;
 	let ended: CallEnd | undefined;
 	const connection: ClientConnection = {
+		openCalls: 0,
+		hasRoom: true,
+		heard: 0,
+		ping: () => {},
 		open(headers, listener) {
 			sent = headers;
 			server = listener;

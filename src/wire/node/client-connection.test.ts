@@ -1,6 +1,11 @@
-import { once } from "node:events";
-import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import {
+	call,
+	exchange,
+	type Opened,
+	openConnection,
+	POST,
+} from "../../../testdata/harness/client-exchange.ts";
 import { tapFrames } from "../../../testdata/harness/frame-tap.ts";
 import {
 	answer,
@@ -17,145 +22,18 @@ import {
 	type RawStream,
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import {
-	type ClientConnection,
-	Http2Code,
-	type RawHeaders,
-	type Stream,
-	type StreamReset,
-} from "../connection.ts";
-import { clientConnection } from "./client-connection.ts";
+import { Http2Code } from "../connection.ts";
 import { STREAM_WINDOW_BYTES } from "./windows.ts";
 
-const POST: RawHeaders = [
-	":method",
-	"POST",
-	":scheme",
-	"http",
-	":path",
-	"/a.B/C",
-	":authority",
-	"here.example",
-	"te",
-	"trailers",
-	"content-type",
-	"application/grpc",
-];
-
-const opened: ClientConnection[] = [];
+const opened: Opened[] = [];
 afterEach(() => {
-	for (const connection of opened.splice(0)) connection.destroy();
+	for (const one of opened.splice(0)) one[Symbol.dispose]();
 });
 
-/** A connection, once the server's SETTINGS are there, and what it has told. */
-async function open(address: string) {
-	const socket = connect(
-		Number(address.split(":")[1]),
-		address.split(":")[0] as string,
-	);
-	await once(socket, "connect");
-	const goaways: { code: number; debugData: string }[] = [];
-	const ready = Promise.withResolvers<void>();
-	const closed = Promise.withResolvers<Error | undefined>();
-	const wentAway = Promise.withResolvers<void>();
-	const connection = clientConnection(socket, {
-		ready: ready.resolve,
-		goaway: (goaway) => {
-			goaways.push(goaway);
-			wentAway.resolve();
-		},
-		closed: closed.resolve,
-	});
-	opened.push(connection);
-	await ready.promise;
-	return {
-		connection,
-		socket,
-		goaways,
-		closed: closed.promise,
-		wentAway: wentAway.promise,
-	};
-}
-
-interface Outcome {
-	headers: RawHeaders | undefined;
-	readonly body: Buffer;
-	readonly bodyBytes: number;
-	trailers: RawHeaders | undefined;
-	reset: StreamReset | undefined;
-}
-
-interface Exchange {
-	readonly stream: Stream;
-	/** Settles with the first of `end` and `reset`. */
-	readonly outcome: Promise<Outcome>;
-	/** What has come so far. */
-	readonly sofar: Outcome;
-	/** Resolves with the next `writable`. */
-	writable(): Promise<void>;
-	/** Resolves with the next data. */
-	data(): Promise<void>;
-}
-
-function exchange(
-	connection: ClientConnection,
-	headers: RawHeaders = POST,
-): Exchange {
-	const chunks: Uint8Array[] = [];
-	let bodyBytes = 0;
-	const sofar: Outcome = {
-		headers: undefined,
-		get body() {
-			return Buffer.concat(chunks);
-		},
-		get bodyBytes() {
-			return bodyBytes;
-		},
-		trailers: undefined,
-		reset: undefined,
-	};
-	const outcome = Promise.withResolvers<Outcome>();
-	let writable = Promise.withResolvers<void>();
-	let data = Promise.withResolvers<void>();
-	const stream = connection.open(headers, {
-		headers: (headers) => {
-			sofar.headers = headers;
-		},
-		data: (chunk) => {
-			chunks.push(chunk);
-			bodyBytes += chunk.length;
-			data.resolve();
-			data = Promise.withResolvers();
-		},
-		end: (trailers) => {
-			expect(sofar.trailers ?? sofar.reset).toBeUndefined();
-			sofar.trailers = trailers;
-			outcome.resolve(sofar);
-		},
-		reset: (reset) => {
-			expect(sofar.trailers ?? sofar.reset).toBeUndefined();
-			sofar.reset = reset;
-			outcome.resolve(sofar);
-		},
-		writable: () => {
-			writable.resolve();
-			writable = Promise.withResolvers();
-		},
-	});
-	return {
-		stream,
-		outcome: outcome.promise,
-		sofar,
-		writable: () => writable.promise,
-		data: () => data.promise,
-	};
-}
-
-/** A unary exchange. */
-function call(connection: ClientConnection, body = frame()): Promise<Outcome> {
-	const { stream, outcome } = exchange(connection);
-	stream.end(body);
-	return outcome;
+async function open(address: string): Promise<Opened> {
+	const one = await openConnection(address);
+	opened.push(one);
+	return one;
 }
 
 describe("a request", () => {

@@ -1,0 +1,163 @@
+import type { ClientHttp2Stream } from "node:http2";
+import {
+	Http2Code,
+	type RawHeaders,
+	type RequestProgress,
+	type Stream,
+	type StreamListener,
+} from "../connection.ts";
+import { Outbox, resetStream } from "./outbox.ts";
+
+/** What a stream asks of its connection. */
+export interface StreamOwner {
+	/** How far a stream got that the peer did not end. */
+	progressOf(http2: ClientHttp2Stream): RequestProgress;
+	/** Why the connection is gone; undefined while it is not. */
+	readonly lossOf: Error | undefined;
+	/** Of every stream, once. */
+	streamClosed(stream: NodeClientStream): void;
+}
+
+/** END_STREAM, as the flags of a "response" event have it. */
+const END_STREAM = 0x1;
+
+const owner: unique symbol = Symbol("owner");
+type Owned = ClientHttp2Stream & { [owner]: NodeClientStream };
+
+/** One request and its response. */
+export class NodeClientStream implements Stream {
+	readonly #http2: ClientHttp2Stream;
+	readonly #connection: StreamOwner;
+	readonly #outbox: Outbox;
+	#listener: StreamListener | undefined;
+	#trailers: RawHeaders | undefined;
+
+	constructor(
+		http2: ClientHttp2Stream,
+		listener: StreamListener,
+		connection: StreamOwner,
+	) {
+		this.#http2 = http2;
+		this.#listener = listener;
+		this.#connection = connection;
+		this.#outbox = new Outbox(http2);
+		(http2 as Owned)[owner] = this;
+		http2.on("response", onResponse as () => void);
+		http2.on("data", onData);
+		http2.on("trailers", onTrailers as () => void);
+		http2.on("end", onEnd);
+		http2.on("drain", onDrain);
+		http2.on("error", onError);
+		http2.on("close", onClose);
+	}
+
+	write(chunk: Uint8Array): boolean {
+		return this.#outbox.write(chunk);
+	}
+
+	end(last?: Uint8Array): void {
+		this.#outbox.end(last);
+	}
+
+	reset(code: number): void {
+		this.#listener = undefined;
+		resetStream(this.#http2, code);
+	}
+
+	pause(): void {
+		this.#http2.pause();
+	}
+
+	resume(): void {
+		this.#http2.resume();
+	}
+
+	heardHeaders(headers: RawHeaders, endStream: boolean): void {
+		if (endStream) this.#trailers = [];
+		this.#listener?.headers(headers);
+	}
+
+	heardData(chunk: Uint8Array): void {
+		this.#listener?.data(chunk);
+	}
+
+	heardTrailers(trailers: RawHeaders): void {
+		this.#trailers = trailers;
+	}
+
+	/** "end" comes after a reset and after a lost connection, too: alone, only trailers prove that the peer has ended. */
+	heardEnd(): void {
+		if (this.#trailers !== undefined) this.#finish(this.#trailers);
+	}
+
+	heardDrain(): void {
+		this.#outbox.drained();
+		this.#listener?.writable();
+	}
+
+	heardClose(): void {
+		this.#connection.streamClosed(this);
+		const { rstCode } = this.#http2;
+		const cause = this.#connection.lossOf;
+		if (cause === undefined && rstCode === Http2Code.NO_ERROR) {
+			this.#finish(this.#trailers ?? []);
+			return;
+		}
+		const listener = this.#listener;
+		this.#listener = undefined;
+		listener?.reset({
+			code: rstCode,
+			progress: this.#connection.progressOf(this.#http2),
+			cause,
+		});
+	}
+
+	#finish(trailers: RawHeaders): void {
+		const listener = this.#listener;
+		this.#listener = undefined;
+		// What flow control still holds up, a peer that has ended may never come to read.
+		if (this.#http2.writableLength > 0) {
+			resetStream(this.#http2, Http2Code.CANCEL);
+		}
+		listener?.end(trailers);
+	}
+}
+
+// One function for all streams, rather than seven closures for each.
+
+function onResponse(
+	this: Owned,
+	_headers: unknown,
+	flags: number,
+	raw: RawHeaders,
+): void {
+	this[owner].heardHeaders(raw, (flags & END_STREAM) !== 0);
+}
+
+function onData(this: Owned, chunk: Uint8Array): void {
+	this[owner].heardData(chunk);
+}
+
+function onTrailers(
+	this: Owned,
+	_headers: unknown,
+	_flags: number,
+	raw: RawHeaders,
+): void {
+	this[owner].heardTrailers(raw);
+}
+
+function onEnd(this: Owned): void {
+	this[owner].heardEnd();
+}
+
+function onDrain(this: Owned): void {
+	this[owner].heardDrain();
+}
+
+/** "close" follows, and says all there is to know. */
+function onError(): void {}
+
+function onClose(this: Owned): void {
+	this[owner].heardClose();
+}

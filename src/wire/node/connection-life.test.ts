@@ -1,0 +1,265 @@
+import { once } from "node:events";
+import { afterEach, describe, expect, test } from "vitest";
+import {
+	call,
+	exchange,
+	type Opened,
+	openConnection,
+	POST,
+} from "../../../testdata/harness/client-exchange.ts";
+import { tapFrames } from "../../../testdata/harness/frame-tap.ts";
+import {
+	answer,
+	frame,
+	respond,
+	serveStreams,
+} from "../../../testdata/harness/http2-server.ts";
+import {
+	errorCode,
+	frameType,
+	type RawConnection,
+	type RawStream,
+	startRawServer,
+	uint32,
+} from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
+import { Http2Code } from "../connection.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+async function open(address: string): Promise<Opened> {
+	const one = await openConnection(address);
+	after.push(() => one[Symbol.dispose]());
+	return one;
+}
+
+/** Looks again until it holds. */
+async function until(holds: () => boolean): Promise<void> {
+	while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+const MAX_CONCURRENT_STREAMS = 3;
+
+function maxStreams(count: number): Buffer {
+	return Buffer.concat([Buffer.of(0, MAX_CONCURRENT_STREAMS), uint32(count)]);
+}
+
+const OK = [
+	[":status", "200"],
+	["content-type", "application/grpc"],
+	["grpc-status", "0"],
+] as const;
+
+describe("room", () => {
+	test("is there without end where the peer sets no limit", async () => {
+		await using server = await serveStreams(() => {});
+		const { connection } = await open(server.address);
+		for (let i = 0; i < 300; i++) void call(connection);
+		expect(connection.openCalls).toBe(300);
+		expect(connection.hasRoom).toBe(true);
+	});
+
+	test("ends at the peer's MAX_CONCURRENT_STREAMS, and comes back with the end of a stream, which is told", async () => {
+		const requests: RawStream[] = [];
+		const server = await startRawServer({
+			settings: [[MAX_CONCURRENT_STREAMS, 2]],
+			onRequest: (stream) => requests.push(stream),
+		});
+		after.push(() => server.stop());
+		const { connection, rooms } = await open(server.address);
+		expect(connection.hasRoom).toBe(true);
+		const first = call(connection);
+		expect(connection.hasRoom).toBe(true);
+		const second = exchange(connection);
+		expect(connection.openCalls).toBe(2);
+		expect(connection.hasRoom).toBe(false);
+		await until(() => requests.length > 0);
+		requests[0]?.headers(OK, true);
+		await first;
+		await until(() => connection.hasRoom);
+		expect(connection.openCalls).toBe(1);
+		expect(rooms()).toBe(1);
+		second.stream.reset(Http2Code.CANCEL);
+		await until(() => connection.openCalls === 0);
+		expect(rooms()).toBe(1);
+	});
+
+	test("comes and goes with new SETTINGS", async () => {
+		let raw: RawConnection | undefined;
+		const server = await startRawServer({
+			settings: [[MAX_CONCURRENT_STREAMS, 1]],
+			onConnection: (connection) => {
+				raw = connection;
+			},
+		});
+		after.push(() => server.stop());
+		const { connection, rooms } = await open(server.address);
+		void call(connection);
+		expect(connection.hasRoom).toBe(false);
+		raw?.frame(frameType.settings, 0, 0, maxStreams(2));
+		await until(() => connection.hasRoom);
+		expect(rooms()).toBe(1);
+		raw?.frame(frameType.settings, 0, 0, maxStreams(0));
+		await until(() => !connection.hasRoom);
+		expect(rooms()).toBe(1);
+	});
+
+	test("is taken by watches, too", async () => {
+		const server = await startRawServer({
+			settings: [[MAX_CONCURRENT_STREAMS, 1]],
+		});
+		after.push(() => server.stop());
+		const { connection, rooms } = await open(server.address);
+		const watch = exchange(connection, POST, "watch");
+		expect(connection.openCalls).toBe(0);
+		expect(connection.hasRoom).toBe(false);
+		watch.stream.reset(Http2Code.CANCEL);
+		await until(() => connection.hasRoom);
+		expect(rooms()).toBe(1);
+	});
+});
+
+describe("heard", () => {
+	test.each<[string, (stream: RawStream) => void]>([
+		["headers", (stream) => stream.headers(OK.slice(0, 2))],
+		["data", (stream) => stream.data(frame())],
+		["a reset", (stream) => stream.reset(errorCode.CANCEL)],
+		[
+			"SETTINGS",
+			({ connection }) => connection.frame(frameType.settings, 0, 0),
+		],
+		[
+			"a PING of the peer's",
+			({ connection }) =>
+				connection.frame(frameType.ping, 0, 0, Buffer.alloc(8)),
+		],
+	])("grows with %s", async (_, say) => {
+		const arrived = Promise.withResolvers<RawStream>();
+		const server = await startRawServer({ onRequest: arrived.resolve });
+		after.push(() => server.stop());
+		const { connection } = await open(server.address);
+		void call(connection);
+		const stream = await arrived.promise;
+		stream.headers(OK.slice(0, 2));
+		await new Promise<void>((resolve) => connection.ping(resolve));
+		const before = connection.heard;
+		say(stream);
+		await until(() => connection.heard > before);
+	});
+
+	test("stays as it is while nothing comes, whatever is sent", async () => {
+		await using server = await serveStreams((stream) => respond(stream));
+		await using tap = await tapFrames(server.port);
+		const { connection } = await open(tap.address);
+		await new Promise<void>((resolve) => connection.ping(resolve));
+		tap.freeze();
+		const before = connection.heard;
+		void call(connection);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		expect(connection.heard).toBe(before);
+		expect(before).toBeGreaterThan(0);
+	});
+});
+
+describe("a PING", () => {
+	test("is answered by a peer that lives", async () => {
+		await using server = await serveStreams(() => {});
+		await using tap = await tapFrames(server.port);
+		const { connection } = await open(tap.address);
+		await new Promise<void>((resolve) => connection.ping(resolve));
+		const pings = tap.frames.filter(({ type }) => type === "PING");
+		expect(pings.map(({ flags }) => flags)).toEqual([0]);
+	});
+
+	test("to a peer that is gone is never answered, and throws nothing", async () => {
+		await using server = await serveStreams(() => {});
+		await using tap = await tapFrames(server.port);
+		const { connection, closed } = await open(tap.address);
+		tap.freeze();
+		let answers = 0;
+		const count = (): void => {
+			answers += 1;
+		};
+		// More than Node lets be under way.
+		for (let i = 0; i < 20; i++) connection.ping(count);
+		connection.destroy();
+		await closed;
+		connection.ping(count);
+		await new Promise(setImmediate);
+		expect(answers).toBe(0);
+	});
+});
+
+describe("a watch", () => {
+	test("does not keep a connection from closing, as a call does", async () => {
+		let answerCall = (): void => {};
+		let arrived = 0;
+		await using server = await serveStreams((stream) => {
+			if (++arrived === 1) respond(stream);
+			else answerCall = () => answer(stream);
+		});
+		const { connection, closed } = await open(server.address);
+		const watch = exchange(connection, POST, "watch");
+		const inFlight = call(connection);
+		await until(() => arrived === 2);
+		const [session] = server.sessions;
+		connection.close();
+		answerCall();
+		expect((await inFlight).trailers).toEqual(["grpc-status", "0"]);
+		expect(await closed).toBeUndefined();
+		expect(watch.sofar.reset).toBeUndefined();
+		if (session?.destroyed === false) await once(session, "close");
+	});
+
+	test("alone is no reason to keep a closing connection", async () => {
+		await using server = await serveStreams((stream) => respond(stream));
+		const { connection, closed } = await open(server.address);
+		exchange(connection, POST, "watch");
+		connection.close();
+		expect(await closed).toBeUndefined();
+	});
+});
+
+describe("a GOAWAY in two steps", () => {
+	test("lets the streams up to the second one's last finish, and tells of those above that they were refused", async () => {
+		const requests: RawStream[] = [];
+		const server = await startRawServer({
+			onRequest: (stream) => requests.push(stream),
+		});
+		after.push(() => server.stop());
+		const { connection, goaways, wentAway } = await open(server.address);
+		const calls = [call(connection), call(connection)];
+		await until(() => requests.length === 2);
+		const [first, second] = requests as [RawStream, RawStream];
+		first.connection.goAway(2 ** 31 - 1, errorCode.NO_ERROR);
+		await wentAway;
+		expect((await call(connection)).reset?.progress).toBe("miscarried");
+		first.connection.goAway(first.id, errorCode.NO_ERROR);
+		expect((await calls[1])?.reset?.progress).toBe("refused");
+		first.headers(OK, true);
+		expect((await calls[0])?.reset).toBeUndefined();
+		expect(goaways).toHaveLength(2);
+		expect(second.id).toBeGreaterThan(first.id);
+	});
+
+	test("of Node's own server is as good", async () => {
+		let answerCall = (): void => {};
+		const arrived = Promise.withResolvers<void>();
+		await using server = await serveStreams((stream) => {
+			answerCall = () => answer(stream);
+			arrived.resolve();
+		});
+		const connecting = server.connection();
+		const { connection, wentAway } = await open(server.address);
+		const session = await connecting;
+		const inFlight = call(connection);
+		await arrived.promise;
+		session.goaway(errorCode.NO_ERROR, 2 ** 31 - 1);
+		await wentAway;
+		session.goaway(errorCode.NO_ERROR);
+		answerCall();
+		expect((await inFlight).trailers).toEqual(["grpc-status", "0"]);
+	});
+});
