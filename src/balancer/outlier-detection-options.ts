@@ -9,7 +9,7 @@ import {
 	oneOf,
 	optionsOf,
 } from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { parsePeriod } from "../policy/period.ts";
 
 /**
  * Which endpoints are sick, and for how long they get no calls: gRFC A50, with
@@ -111,14 +111,8 @@ const failurePercentage: OptionTable<FailurePercentageEjection> = {
 	requestVolume: integer(1),
 };
 
-const interval: Check<number> = (value, where) => {
-	const ms = parseDuration(value, where);
-	if (ms > 0) return ms;
-	throw new PolicyError(where, `${shown(value)} is no time at all`);
-};
-
 const outlierDetection: OptionTable<OutlierDetectionOptions> = {
-	interval,
+	interval: parsePeriod,
 	baseEjectionTime: parseDuration,
 	maxEjectionTime: parseDuration,
 	maxEjectionPercent: percentage,

@@ -1,0 +1,89 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { type Duration, parseDuration } from "../policy/duration.ts";
+import {
+	type Check,
+	callable,
+	checkOptions,
+	integer,
+	type OptionTable,
+} from "../policy/option-table.ts";
+import { parsePeriod } from "../policy/period.ts";
+import { PolicyError, shown } from "../policy/policy-error.ts";
+import type { CallInfo } from "./hooks.ts";
+
+/**
+ * When calls of a method to an endpoint are not even tried, because too many of
+ * those before them failed. `{}` switches breakers on with their defaults.
+ *
+ * A call has failed when it ends with UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL,
+ * UNKNOWN or RESOURCE_EXHAUSTED. One that ends with CANCELED does not count; all
+ * other codes are answers of a server that works.
+ */
+export interface CircuitBreakerOptions {
+	/** How far back calls count. More than 0. 10 s. */
+	window?: Duration | undefined;
+	/** The breaker opens when so large a part of the calls in the window failed: more than 0, at most 1. 0.5. */
+	failureRatio?: number | undefined;
+	/** But not before so many calls have ended in the window. 20. */
+	minimumCalls?: number | undefined;
+	/** How long an open breaker refuses all calls; then it lets one probe through at a time. More than 0. 5 s. */
+	openFor?: Duration | undefined;
+	/** So many probes that go well close the breaker; one that fails opens it again. 2. */
+	successesToClose?: number | undefined;
+	/**
+	 * What a unary call gets when an open breaker has refused it: the message
+	 * returned here, or an init of it, rather than the error. What is thrown
+	 * here is the call's error. Without it, the call fails with `error`.
+	 */
+	fallback?: ((call: CallInfo, error: ConnectError) => unknown) | undefined;
+}
+
+/** Options that have been checked, with the defaults in their places. */
+export interface CompiledCircuitBreaker {
+	readonly windowMs: number;
+	readonly failureRatio: number;
+	readonly minimumCalls: number;
+	readonly openForMs: number;
+	readonly successesToClose: number;
+	readonly fallback: CircuitBreakerOptions["fallback"];
+}
+
+const ratio: Check<number> = (value, where) => {
+	if (typeof value === "number" && value > 0 && value <= 1) return value;
+	throw new PolicyError(
+		where,
+		`${shown(value)} is no ratio; write a number above 0, at most 1`,
+	);
+};
+
+const circuitBreaker: OptionTable<CircuitBreakerOptions> = {
+	window: parsePeriod,
+	failureRatio: ratio,
+	minimumCalls: integer(1),
+	openFor: parsePeriod,
+	successesToClose: integer(1),
+	fallback: callable,
+};
+
+/**
+ * Checks the option `circuitBreaker`, and puts in the defaults; `undefined` and
+ * `false` are `undefined`: switched off.
+ *
+ * @throws PolicyError with the path of the first bad field
+ */
+export function compileCircuitBreaker(
+	value: unknown,
+	where: string,
+): CompiledCircuitBreaker | undefined {
+	if (value === undefined || value === false) return undefined;
+	const options = value;
+	checkOptions<CircuitBreakerOptions>(options, circuitBreaker, where);
+	return {
+		windowMs: parseDuration(options.window ?? "10s", where),
+		failureRatio: options.failureRatio ?? 0.5,
+		minimumCalls: options.minimumCalls ?? 20,
+		openForMs: parseDuration(options.openFor ?? "5s", where),
+		successesToClose: options.successesToClose ?? 2,
+		fallback: options.fallback,
+	};
+}
