@@ -1,0 +1,114 @@
+import { Code } from "@connectrpc/connect";
+import type { Pick, Subchannel } from "./balancer.ts";
+import type { Member } from "./every-endpoint.ts";
+import { DECAY_MS, PeakEwma } from "./peak-ewma.ts";
+import type { TypicalLatency } from "./typical-latency.ts";
+
+type Outcome = Parameters<
+	NonNullable<Extract<Pick, { kind: "subchannel" }>["ended"]>
+>[0];
+
+/** What servers end calls with when something is wrong with them, not with the call. */
+const SICK: ReadonlySet<Code> = new Set([
+	Code.Unavailable,
+	Code.DeadlineExceeded,
+	Code.Internal,
+	Code.Unknown,
+	Code.ResourceExhausted,
+]);
+
+/** No endpoint looks more than so many times as costly as it is for its failures: it would never be tried again. */
+const MAX_PENALTY = 100;
+
+/** What is less counts as this, and so does what is not known of any endpoint: then calls in flight decide. */
+const MIN_LATENCY_MS = 0.001;
+
+/** What a call to one endpoint would cost, by what the calls before it have met. */
+export class EndpointLoad implements Member {
+	readonly subchannel: Subchannel;
+	weight: number;
+	/** Their methods close over the endpoint, so that a call makes no object of its own. */
+	readonly unary: Pick;
+	readonly stream: Pick;
+	readonly #now: () => number;
+	readonly #typical: TypicalLatency;
+	readonly #latency = new PeakEwma();
+	#inFlight = 0;
+	#penalty = 1;
+	#penalizedAt = -Infinity;
+
+	constructor(
+		subchannel: Subchannel,
+		weight: number,
+		now: () => number,
+		typical: TypicalLatency,
+	) {
+		this.subchannel = subchannel;
+		this.weight = weight;
+		this.#now = now;
+		this.#typical = typical;
+		const started = (): void => {
+			this.#inFlight += 1;
+		};
+		this.unary = {
+			kind: "subchannel",
+			subchannel,
+			started,
+			ended: (outcome) => this.#ended(outcome, true),
+		};
+		this.stream = {
+			kind: "subchannel",
+			subchannel,
+			started,
+			ended: (outcome) => this.#ended(outcome, false),
+		};
+	}
+
+	/** To be compared with that of other endpoints. */
+	cost(now: number, meanWeight: number): number {
+		const held = this.#latency.known ? this.#latency : this.#typical;
+		const latencyMs = Math.max(held.at(now) || 0, MIN_LATENCY_MS);
+		const inFlight = (this.#inFlight * meanWeight) / this.weight;
+		return latencyMs * this.#penaltyAt(now) * (inFlight + 1);
+	}
+
+	leave(): void {
+		this.#typical.delete(this.#latency);
+	}
+
+	#ended({ code, latencyMs, sent }: Outcome, unary: boolean): void {
+		this.#inFlight -= 1;
+		if (!sent) return;
+		const now = this.#now();
+		const sick = code !== undefined && SICK.has(code);
+		if (sick) this.#penalize(now, now - latencyMs);
+		// How long a stream lives is up to those who talk.
+		if (!unary) return;
+		if (sick || code === Code.Canceled) this.#tookLonger(latencyMs, now);
+		else this.#took(latencyMs, now);
+	}
+
+	#took(ms: number, now: number): void {
+		this.#latency.sample(ms, now);
+		this.#typical.add(this.#latency);
+	}
+
+	/** Without an answer, all that is known is that it would have taken longer. */
+	#tookLonger(ms: number, now: number): void {
+		const held = this.#latency.known ? this.#latency : this.#typical;
+		if (ms > held.at(now)) this.#took(ms, now);
+	}
+
+	#penalize(now: number, startedAt: number): void {
+		if (startedAt <= this.#penalizedAt) return;
+		this.#penalty = Math.min(this.#penaltyAt(now) * 2, MAX_PENALTY);
+		this.#penalizedAt = now;
+	}
+
+	#penaltyAt(now: number): number {
+		return this.#penalty === 1
+			? 1
+			: 1 +
+					(this.#penalty - 1) * Math.exp((this.#penalizedAt - now) / DECAY_MS);
+	}
+}
