@@ -20,11 +20,17 @@ export type {
 	PickInfo,
 	Subchannel,
 } from "./balancer/balancer.ts";
+export type {
+	FailurePercentageEjection,
+	OutlierDetectionOptions,
+	SuccessRateEjection,
+} from "./balancer/outlier-detection-options.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export { type CallOptions, callOptionsKey } from "./client/call-options.ts";
 export { Channel } from "./client/channel.ts";
 export type { ChannelOptions } from "./client/channel-options.ts";
+export type { CircuitBreakerOptions } from "./client/circuit-breaker-options.ts";
 export { channelOf, closeClient } from "./client/client-object.ts";
 export type { ClientOptions } from "./client/client-options.ts";
 export type { CallInfo, ClientHooks } from "./client/hooks.ts";

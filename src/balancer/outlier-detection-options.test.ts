@@ -117,7 +117,7 @@ test.each<[string, object, string]>([
 	expect(compile).toThrow(problem);
 });
 
-test.each([true, 5, "on", []])("%o is refused", (value) => {
+test.each([true, 5, "on", [], null])("%o is refused", (value) => {
 	expect(() => compileOutlierDetection(value, "outlierDetection")).toThrow(
 		/^outlierDetection: .* is not an object/,
 	);

@@ -136,7 +136,7 @@ export function compileOutlierDetection(
 	where: string,
 ): CompiledOutlierDetection | undefined {
 	if (value === false) return undefined;
-	const options = value ?? {};
+	const options = value === undefined ? {} : value;
 	checkOptions(options, outlierDetection, where);
 	const ms = (value: Duration): number => parseDuration(value, where);
 	return {

@@ -1,8 +1,12 @@
 import type { BalancerFactory } from "../balancer/balancer.ts";
+import {
+	compileOutlierDetection,
+	type OutlierDetectionOptions,
+} from "../balancer/outlier-detection-options.ts";
 import { balancerNamed, balancerNames } from "../balancer/policies.ts";
 import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import { type Duration, parseDuration } from "../policy/duration.ts";
+import type { Duration } from "../policy/duration.ts";
 import {
 	boolean,
 	type Check,
@@ -15,8 +19,13 @@ import {
 	record,
 	text,
 } from "../policy/option-table.ts";
+import { parsePeriod } from "../policy/period.ts";
 import { PolicyError, shown } from "../policy/policy-error.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
+import {
+	type CircuitBreakerOptions,
+	compileCircuitBreaker,
+} from "./circuit-breaker-options.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
@@ -45,10 +54,10 @@ export interface ChannelOptions {
 	serviceConfig?: ServiceConfig | undefined;
 	/** "round_robin" (the default), "pick_first", or one of your own. A service config that lists balancers goes before a name. */
 	balancer?: string | BalancerFactory | undefined;
-	/** Not there yet. */
-	outlierDetection?: object | false | undefined;
-	/** Not there yet. */
-	circuitBreaker?: object | undefined;
+	/** Endpoints that fail get no calls for a while. On by default, with the defaults of gRFC A50 and five failures in a row, as soon as there are two endpoints. */
+	outlierDetection?: OutlierDetectionOptions | false | undefined;
+	/** Calls of a method to an endpoint that fails half of them fail at once for a while. Off by default; `{}` switches it on. */
+	circuitBreaker?: CircuitBreakerOptions | false | undefined;
 	/** Not there yet. */
 	keepalive?: Keepalive | undefined;
 	/** Of one address, TCP to SETTINGS. 5 s. */
@@ -65,8 +74,16 @@ export interface ChannelOptions {
 	compression?: "gzip" | undefined;
 	/** Not there yet. */
 	maxConnectionsPerEndpoint?: number | undefined;
-	/** Not there yet. */
+	/** Of the channel, from their start to their end, streams among them; more calls wait in a queue, within their deadlines. No limit by default. */
 	maxConcurrentCalls?: number | undefined;
+	/**
+	 * So many calls wait for their turn; more fail at once with
+	 * RESOURCE_EXHAUSTED. 0: none waits. Default: as many as
+	 * `maxConcurrentCalls`, so that a burst of twice the limit is served, while
+	 * the last in the queue waits no longer than about one call takes: a longer
+	 * queue helps no caller, it only makes all of them late.
+	 */
+	maxQueuedCalls?: number | undefined;
 	/** Not there yet. */
 	localZone?: string | undefined;
 	hooks?: ClientHooks | undefined;
@@ -122,12 +139,6 @@ const authority: Check<string> = (value, where) => {
 	);
 };
 
-const period: Check<number> = (value, where) => {
-	const ms = parseDuration(value, where);
-	if (ms > 0) return ms;
-	throw new PolicyError(where, `${shown(value)} is no time at all`);
-};
-
 /** Named in the contract, built in a later version: refused rather than ignored. */
 const notYet: Check = (_value, where) => {
 	throw new PolicyError(
@@ -145,17 +156,18 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	// Read as a whole by parseServiceConfig.
 	serviceConfig: record,
 	balancer,
-	outlierDetection: notYet,
-	circuitBreaker: notYet,
+	outlierDetection: compileOutlierDetection,
+	circuitBreaker: compileCircuitBreaker,
 	keepalive: notYet,
-	connectTimeout: period,
-	idleTimeout: period,
+	connectTimeout: parsePeriod,
+	idleTimeout: parsePeriod,
 	maxAttempts: integer(1),
 	retryBufferBytes: integer(0),
 	retryBufferBytesPerCall: integer(0),
 	compression: oneOf("gzip"),
 	maxConnectionsPerEndpoint: notYet,
-	maxConcurrentCalls: notYet,
+	maxConcurrentCalls: integer(1),
+	maxQueuedCalls: integer(0),
 	localZone: notYet,
 	hooks: optionsOf(hooks),
 	userAgent: headerText,

@@ -228,19 +228,25 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ compression: "br" }, "compression: "],
 		[{ hooks: { callStarted: () => {} } }, "hooks.callStarted: "],
 		[{ hooks: { callStart: 5 } }, "hooks.callStart: "],
+		[
+			{ outlierDetection: { interval: 0 } },
+			"outlierDetection.interval: 0 is no time at all",
+		],
+		[{ outlierDetection: true }, "outlierDetection: true is not an object"],
+		[
+			{ circuitBreaker: { failureRatio: 50 } },
+			"circuitBreaker.failureRatio: 50 is no ratio",
+		],
+		[{ maxConcurrentCalls: 0 }, "maxConcurrentCalls: 0 is not a whole number"],
+		[{ maxQueuedCalls: -1 }, "maxQueuedCalls: -1 is not a whole number"],
 		[{ userAgent: "a\u2603" }, "userAgent: "],
 		[{ resolvers: { nacos: {} } }, "resolvers.nacos: "],
-		...[
-			"outlierDetection",
-			"circuitBreaker",
-			"keepalive",
-			"maxConnectionsPerEndpoint",
-			"maxConcurrentCalls",
-			"localZone",
-		].map((key): [unknown, string] => [
-			{ [key]: {} },
-			`${key}: is not there yet in this version`,
-		]),
+		...["keepalive", "maxConnectionsPerEndpoint", "localZone"].map(
+			(key): [unknown, string] => [
+				{ [key]: {} },
+				`${key}: is not there yet in this version`,
+			],
+		),
 	])("%j", (options, message) => {
 		expect(() => settle("h:1", options as ChannelOptions)).toThrow(TypeError);
 		expect(() => settle("h:1", options as ChannelOptions)).toThrow(message);
