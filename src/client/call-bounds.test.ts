@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
-import { CallBounds, cancelled } from "./call-bounds.ts";
+import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
 import type { CallRequest } from "./call-request.ts";
 
 function boundsOf(
@@ -152,6 +152,129 @@ describe("the bounds of a call", () => {
 		).rejects.toMatchObject({ code: Code.Unknown, cause: thrown });
 		await settled();
 		expect(bounds.signal.aborted).toBe(true);
+	});
+});
+
+describe("messages within the bounds of a call", () => {
+	async function all(messages: AsyncIterable<unknown>): Promise<void> {
+		for await (const _ of messages);
+	}
+
+	async function* one(): AsyncGenerator<number> {
+		yield 1;
+		await never();
+	}
+
+	test("are waited for no longer once the deadline has passed", async () => {
+		const clock = new FakeClock();
+		const messages = boundedMessages(boundsOf(clock, 1_000), one());
+		const iterator = messages[Symbol.asyncIterator]();
+		expect(await iterator.next()).toEqual({ done: false, value: 1 });
+		const failed = expect(iterator.next()).rejects.toMatchObject({
+			code: Code.DeadlineExceeded,
+			rawMessage: "the deadline of 1 s passed",
+		});
+		await clock.advance(1_000);
+		await failed;
+		expect(clock.pending).toBe(0);
+	});
+
+	test("are bounded even after the call itself has ended", async () => {
+		const clock = new FakeClock();
+		const bounds = boundsOf(clock, 1_000);
+		const ended = bounds.hold();
+		await bounds.run(async () => 7);
+		ended();
+		expect(clock.pending).toBe(0);
+		const messages = boundedMessages(bounds, one());
+		const failed = expect(all(messages)).rejects.toMatchObject({
+			code: Code.DeadlineExceeded,
+		});
+		await settled();
+		await clock.advance(1_000);
+		await failed;
+		expect(bounds.signal.aborted).toBe(true);
+	});
+
+	test("that are asked for after the deadline fail, though they would hang", async () => {
+		const clock = new FakeClock();
+		const messages = boundedMessages(boundsOf(clock, 1_000), one());
+		await clock.advance(1_000);
+		const iterator = messages[Symbol.asyncIterator]();
+		await iterator.next();
+		const failed = expect(iterator.next()).rejects.toMatchObject({
+			code: Code.DeadlineExceeded,
+		});
+		await clock.advance(0);
+		await failed;
+	});
+
+	test("may still say more when the signal fires", async () => {
+		const clock = new FakeClock();
+		const bounds = boundsOf(clock, 1_000);
+		const messages = boundedMessages(bounds, {
+			[Symbol.asyncIterator]: () => ({
+				next: () =>
+					new Promise<never>((_resolve, reject) => {
+						bounds.signal.addEventListener("abort", () =>
+							reject(new ConnectError("more", Code.Aborted)),
+						);
+					}),
+			}),
+		});
+		const failed = expect(all(messages)).rejects.toMatchObject({
+			rawMessage: "more",
+		});
+		await clock.advance(1_000);
+		await failed;
+	});
+
+	test("have all the time they need to tell of a failure of the call", async () => {
+		const clock = new FakeClock();
+		const bounds = boundsOf(clock);
+		const ended = bounds.hold();
+		const gone = new ConnectError("gone", Code.NotFound);
+		const messages = boundedMessages(
+			bounds,
+			(async function* (): AsyncGenerator<number> {
+				ended(gone);
+				await new Promise<void>((resolve) => clock.after(50, resolve));
+				throw gone;
+			})(),
+		);
+		const failed = expect(all(messages)).rejects.toBe(gone);
+		await clock.advance(50);
+		await failed;
+		expect(bounds.signal.reason).toBe(gone);
+	});
+
+	test("are left and broken off as they are", async () => {
+		const bounds = boundsOf(new FakeClock());
+		const done: unknown[] = [];
+		const inner = {
+			next: async () => ({ done: false, value: 1 }) as const,
+			return: async () => {
+				done.push("return");
+				return { done: true, value: undefined } as const;
+			},
+		};
+		const iterate = (more: object) =>
+			boundedMessages(bounds, {
+				[Symbol.asyncIterator]: () => ({ ...inner, ...more }),
+			})[Symbol.asyncIterator]();
+		await iterate({}).return?.();
+		const why = new Error("why");
+		await expect(iterate({}).throw?.(why)).rejects.toBe(why);
+		const bare = iterate({ return: undefined });
+		expect(await bare.return?.()).toEqual({ done: true, value: undefined });
+		const thrown = iterate({
+			throw: async (error: unknown) => {
+				done.push(error);
+				throw error;
+			},
+		});
+		await expect(thrown.throw?.(why)).rejects.toBe(why);
+		expect(done).toEqual(["return", "return", why]);
 	});
 });
 

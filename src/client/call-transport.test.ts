@@ -209,6 +209,34 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		});
 	});
 
+	test("that throw while they are set up make a ConnectError of it, too", async () => {
+		const thrown = new Error("slipped");
+		await using client = NewOrderManagementClient(address, {
+			interceptors: [
+				() => {
+					throw thrown;
+				},
+			],
+		});
+		const error = await call(client).catch((reason: unknown) => reason);
+		expect(error).toBeInstanceOf(ConnectError);
+		expect(error).toMatchObject({ code: Code.Unknown, cause: thrown });
+	});
+
+	test.each([undefined, null, 42, {}])(
+		"that return no response (%s) are said to",
+		async (returned) => {
+			await using client = NewOrderManagementClient(address, {
+				interceptors: [() => async () => returned as never],
+			});
+			const error = await call(client).catch((reason: unknown) => reason);
+			expect(error).toBeInstanceOf(ConnectError);
+			expect(String(error)).toMatch(
+				/an interceptor has returned .*, which is no response/,
+			);
+		},
+	);
+
 	test("hear of the deadline from the signal, and may say more", async () => {
 		const reasons: unknown[] = [];
 		await using client = NewOrderManagementClient(address, {
@@ -298,6 +326,40 @@ describe("interceptors", () => {
 			rawMessage: "mapped: gone",
 		});
 	});
+
+	test.each([false, true])(
+		"that hang between messages do not hang the call beyond its deadline (server still busy: %s)",
+		async (busy) => {
+			async function* stuck<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+				for await (const message of messages) {
+					yield message;
+					await new Promise(() => {});
+				}
+			}
+			await using client = NewOrderManagementClient(address, {
+				interceptors: [
+					(next) => async (request) => {
+						const response = await next(request);
+						return response.stream
+							? { ...response, message: stuck(response.message) }
+							: response;
+					},
+				],
+			});
+			const options = { timeoutMs: 100 };
+			const found = client.searchOrders(
+				{ value: busy ? "hang" : "a" },
+				options,
+			);
+			expect((await found.recv())?.id).toBe(busy ? "hang1" : "a1");
+			await expect(found.recv()).rejects.toMatchObject({
+				code: Code.DeadlineExceeded,
+			});
+			await expect(client.updateOrders([], options)).rejects.toMatchObject({
+				code: Code.DeadlineExceeded,
+			});
+		},
+	);
 
 	test("share the caller's context values", async () => {
 		const given = createContextKey("nothing");

@@ -19,11 +19,12 @@ import {
 import type { Clock } from "../policy/clock.ts";
 import { mergePolicies } from "../policy/method-policy.ts";
 import type { CompiledServiceConfig } from "../policy/service-config.ts";
-import { CallBounds } from "./call-bounds.ts";
+import { boundedMessages, CallBounds } from "./call-bounds.ts";
 import { callOptionsKey, metadataOf, policyOfAdded } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
 import { messageOf } from "./message-codec.ts";
 import { type ClientPolicies, MethodPolicies } from "./method-policies.ts";
+import { responseOf } from "./returned-response.ts";
 
 /** What carries the calls of a CallTransport. */
 export interface Sender {
@@ -86,21 +87,23 @@ export class CallTransport implements Transport {
 			return sender.unary(method, request, input, contextValues);
 		}
 		const bounds = new CallBounds(sender.clock, request);
-		const next = this.#intercepted((passed: UnaryRequest<I, O>) =>
+		const send = (passed: UnaryRequest<I, O>): Promise<UnaryResponse<I, O>> =>
 			sender.unary(
 				method,
 				within(request, passed),
 				passed.message,
 				passed.contextValues,
+			);
+		return bounds.run(async () =>
+			responseOf(
+				"an interceptor",
+				await this.#intercepted(send)({
+					...this.#common(request, contextValues, bounds),
+					stream: false,
+					method,
+					message: messageOf(method.input, input),
+				}),
 			),
-		);
-		return bounds.run(() =>
-			next({
-				...this.#common(request, contextValues, bounds),
-				stream: false,
-				method,
-				message: messageOf(method.input, input),
-			}),
 		);
 	}
 
@@ -124,7 +127,9 @@ export class CallTransport implements Transport {
 			return sender.stream(method, request, input, contextValues, () => {});
 		}
 		const bounds = new CallBounds(sender.clock, request);
-		const next = this.#intercepted((passed: StreamRequest<I, O>) => {
+		const send = (
+			passed: StreamRequest<I, O>,
+		): Promise<StreamResponse<I, O>> => {
 			const ended = bounds.hold();
 			const response = sender.stream(
 				method,
@@ -135,15 +140,19 @@ export class CallTransport implements Transport {
 			);
 			response.catch(ended);
 			return response;
-		});
-		return bounds.run(() =>
-			next({
-				...this.#common(request, contextValues, bounds),
-				stream: true,
-				method,
-				message: messagesOf(method.input, input),
-			}),
+		};
+		const response = await bounds.run(async () =>
+			responseOf(
+				"an interceptor",
+				await this.#intercepted(send)({
+					...this.#common(request, contextValues, bounds),
+					stream: true,
+					method,
+					message: messagesOf(method.input, input),
+				}),
+			),
 		);
+		return { ...response, message: boundedMessages(bounds, response.message) };
 	}
 
 	#request(

@@ -12,9 +12,10 @@ import type {
 } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import type { CompiledServiceConfig } from "../policy/service-config.ts";
-import { CallBounds, cancelled } from "./call-bounds.ts";
+import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
 import { type CallRequest, deadlineOf } from "./call-request.ts";
 import type { Sender } from "./call-transport.ts";
+import { responseOf } from "./returned-response.ts";
 
 /** Carries calls over somebody else's Connect Transport, and gives them their deadline and what they inherit. */
 export class ForeignSender implements Sender {
@@ -94,20 +95,21 @@ async function within<T>(
 ): Promise<T> {
 	if (signal.aborted) throw cancelled(signal.reason);
 	try {
-		return await call();
+		return responseOf("the transport", await call());
 	} catch (error) {
 		throw signal.aborted ? cancelled(signal.reason) : error;
 	}
 }
 
 async function* watched<T>(
-	{ signal }: CallBounds,
+	bounds: CallBounds,
 	messages: AsyncIterable<T>,
 	ended: (error?: unknown) => void,
 ): AsyncIterable<T> {
 	try {
-		yield* messages;
+		yield* boundedMessages(bounds, messages);
 	} catch (thrown) {
+		const { signal } = bounds;
 		const error = signal.aborted ? cancelled(signal.reason) : thrown;
 		ended(error);
 		throw error;
