@@ -325,18 +325,24 @@ export class ChannelCore {
 			endpoint,
 			addressesOf(endpoint),
 			this.setting,
-			(state, error) => {
-				if (error !== undefined) this.#lastError = error;
-				if (state === "shutdown") this.#subchannels.delete(subchannel);
-				this.setting.hooks.endpointState?.(
-					endpoint,
-					state,
-					error?.message ?? "",
-				);
-				onState(state, error);
-				if (state === "idle" || state === "transientFailure") {
-					this.#watch?.refresh();
-				}
+			{
+				entered: (state, error) => {
+					if (error !== undefined) this.#lastError = error;
+					if (state === "shutdown") this.#subchannels.delete(subchannel);
+					this.setting.hooks.endpointState?.(
+						endpoint,
+						state,
+						error?.message ?? "",
+					);
+					onState(state, error);
+					if (
+						(state === "idle" || state === "transientFailure") &&
+						!subchannel.isConnected
+					) {
+						this.#watch?.refresh();
+					}
+				},
+				room: () => this.#pickAgain(),
 			},
 		);
 		this.#subchannels.add(subchannel);
@@ -349,6 +355,10 @@ export class ChannelCore {
 			this.#state = state;
 			for (const listener of [...this.#listeners]) listener(state);
 		}
+		this.#pickAgain();
+	}
+
+	#pickAgain(): void {
 		for (const call of [...this.#waiting]) call.pickAgain();
 	}
 

@@ -29,9 +29,13 @@ import {
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
+/** Whether the peer of a connection is still there, asked by PING (gRFC A8). */
 export interface Keepalive {
+	/** Of silence, before a PING. At least 10 s: what is less counts as that. */
 	time: Duration;
+	/** What the peer has to answer; then the connection ends. 20 s. */
 	timeout?: Duration;
+	/** Also while no call is in flight. false. */
 	withoutCalls?: boolean;
 }
 
@@ -58,7 +62,7 @@ export interface ChannelOptions {
 	outlierDetection?: OutlierDetectionOptions | false | undefined;
 	/** Calls of a method to an endpoint that fails half of them fail at once for a while. Off by default; `{}` switches it on. */
 	circuitBreaker?: CircuitBreakerOptions | false | undefined;
-	/** Not there yet. */
+	/** Off unless set. */
 	keepalive?: Keepalive | undefined;
 	/** Of one address, TCP to SETTINGS. 5 s. */
 	connectTimeout?: Duration | undefined;
@@ -72,7 +76,7 @@ export interface ChannelOptions {
 	retryBufferBytesPerCall?: number | undefined;
 	/** Of requests of 1 KiB and more; responses are always accepted. */
 	compression?: "gzip" | undefined;
-	/** Not there yet. */
+	/** A further connection is made when the streams of those there are at the peer's MAX_CONCURRENT_STREAMS. 4. */
 	maxConnectionsPerEndpoint?: number | undefined;
 	/** Of the channel, from their start to their end, streams among them; more calls wait in a queue, within their deadlines. No limit by default. */
 	maxConcurrentCalls?: number | undefined;
@@ -139,6 +143,12 @@ const authority: Check<string> = (value, where) => {
 	);
 };
 
+const keepalive: OptionTable<Keepalive> = {
+	time: { required: parsePeriod },
+	timeout: parsePeriod,
+	withoutCalls: boolean,
+};
+
 /** Named in the contract, built in a later version: refused rather than ignored. */
 const notYet: Check = (_value, where) => {
 	throw new PolicyError(
@@ -158,14 +168,14 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	balancer,
 	outlierDetection: compileOutlierDetection,
 	circuitBreaker: compileCircuitBreaker,
-	keepalive: notYet,
+	keepalive: optionsOf(keepalive),
 	connectTimeout: parsePeriod,
 	idleTimeout: parsePeriod,
 	maxAttempts: integer(1),
 	retryBufferBytes: integer(0),
 	retryBufferBytesPerCall: integer(0),
 	compression: oneOf("gzip"),
-	maxConnectionsPerEndpoint: notYet,
+	maxConnectionsPerEndpoint: integer(1),
 	maxConcurrentCalls: integer(1),
 	maxQueuedCalls: integer(0),
 	localZone: notYet,

@@ -22,6 +22,8 @@ describe("by default", () => {
 			scheme: "http",
 			authority: "localhost:50051",
 			idleTimeoutMs: 1_800_000,
+			keepalive: undefined,
+			maxConnectionsPerEndpoint: 4,
 			compression: undefined,
 			credentials: undefined,
 			serviceConfig: undefined,
@@ -241,12 +243,21 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ maxQueuedCalls: -1 }, "maxQueuedCalls: -1 is not a whole number"],
 		[{ userAgent: "a\u2603" }, "userAgent: "],
 		[{ resolvers: { nacos: {} } }, "resolvers.nacos: "],
-		...["keepalive", "maxConnectionsPerEndpoint", "localZone"].map(
-			(key): [unknown, string] => [
-				{ [key]: {} },
-				`${key}: is not there yet in this version`,
-			],
-		),
+		[{ keepalive: true }, "keepalive: "],
+		[{ keepalive: {} }, "keepalive.time: is missing"],
+		[{ keepalive: { time: 0 } }, "keepalive.time: "],
+		[{ keepalive: { time: 1, timeout: "1m" } }, "keepalive.timeout: "],
+		[
+			{ keepalive: { time: 1, without_calls: true } },
+			"keepalive.without_calls: is not an option; did you mean withoutCalls?",
+		],
+		[{ keepalive: { time: 1, withoutCalls: 1 } }, "keepalive.withoutCalls: "],
+		[{ maxConnectionsPerEndpoint: 0 }, "maxConnectionsPerEndpoint: 0 is not"],
+		[{ maxConnectionsPerEndpoint: 1.5 }, "maxConnectionsPerEndpoint: "],
+		...["localZone"].map((key): [unknown, string] => [
+			{ [key]: {} },
+			`${key}: is not there yet in this version`,
+		]),
 	])("%j", (options, message) => {
 		expect(() => settle("h:1", options as ChannelOptions)).toThrow(TypeError);
 		expect(() => settle("h:1", options as ChannelOptions)).toThrow(message);

@@ -16,6 +16,7 @@ import { type Connect, connectOver, connectWithin } from "./connect.ts";
 import { dialPlaintext, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
+import { KeepalivePace } from "./keepalive.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
 import { type TlsSource, tlsOptions } from "./tls-options.ts";
 import { VERSION } from "./version.ts";
@@ -33,6 +34,9 @@ export interface ChannelSetting {
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly idleTimeoutMs: number;
+	/** The channel's own: undefined is off. */
+	readonly keepalive: KeepalivePace | undefined;
+	readonly maxConnectionsPerEndpoint: number;
 	/** The most that a policy gets. */
 	readonly maxAttempts: number;
 	readonly retryBufferBytes: number;
@@ -106,6 +110,8 @@ export function settleChannel(
 			environment.clock,
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
+		keepalive: options.keepalive && new KeepalivePace(options.keepalive),
+		maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 4,
 		maxAttempts: options.maxAttempts ?? 5,
 		retryBufferBytes: options.retryBufferBytes ?? 16 * 1024 * 1024,
 		retryBufferBytesPerCall: options.retryBufferBytesPerCall ?? 256 * 1024,

@@ -190,7 +190,7 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ methods: { echo: { timeout: "x" } } }, "methods.echo.timeout: "],
 		[{ methods: { echo: 5 } }, "methods.echo: "],
 		[{ tls: 5 }, "tls: "],
-		[{ keepalive: { time: "10s" } }, "keepalive: is not there yet"],
+		[{ keepalive: { time: "10" } }, "keepalive.time: "],
 		[null, "options"],
 		["h:1", "options"],
 	])("%j", (options, message) => {

@@ -54,12 +54,21 @@ function observed(
 		{
 			clock,
 			random: () => 0.5,
+			scheme: "http",
+			authority: "here.example",
+			userAgent: "test",
+			credentials: undefined,
+			keepalive: undefined,
+			maxConnectionsPerEndpoint: 4,
 			connect: connectWithin(5000, connectOver(watched), clock),
 		},
-		(state, error) => {
-			heard.push(error === undefined ? state : `${state}: ${error.message}`);
-			news.resolve();
-			news = Promise.withResolvers();
+		{
+			entered: (state, error) => {
+				heard.push(error === undefined ? state : `${state}: ${error.message}`);
+				news.resolve();
+				news = Promise.withResolvers();
+			},
+			room: () => {},
 		},
 	);
 	after.push(() => subchannel.shutdown());

@@ -1,71 +1,102 @@
 import type { ChannelState, Subchannel } from "../balancer/balancer.ts";
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
-import { staggered } from "../discovery/staggered.ts";
-import type { Clock, Timer } from "../policy/clock.ts";
+import type { Timer } from "../policy/clock.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { Backoff } from "./backoff.ts";
-import type { Connect } from "./connect.ts";
+import { ConnectionPool, type PoolSetting } from "./connection-pool.ts";
+import {
+	type Health,
+	type HealthSetting,
+	HealthWatch,
+} from "./health-watch.ts";
+import type { Link } from "./link.ts";
 
 /** What a subchannel needs of its channel. */
-export interface SubchannelSetting {
-	readonly connect: Connect;
-	readonly clock: Clock;
-	readonly random: () => number;
+export interface SubchannelSetting extends PoolSetting, HealthSetting {}
+
+export interface SubchannelOwner {
+	/** Every change of state. `error`: why it is "transientFailure", or why the connection was given up. */
+	entered(state: ChannelState, error: Error | undefined): void;
+	/** Calls that found no connection though the state was "ready" may ask again. */
+	room(): void;
 }
 
-/** Of one address of an endpoint before the next, in milliseconds (RFC 8305 section 5). */
-const HEAD_START_MS = 250;
-
-/** A connection that is lost sooner after it was begun, in milliseconds, and that not for the first time, was as good as none. */
-const SHORT_LIFE_MS = 1000;
-
 type State =
-	| { readonly name: "idle" }
+	| { readonly name: "idle"; readonly error?: Error | undefined }
 	| { readonly name: "connecting"; readonly abort: AbortController }
-	| { readonly name: "ready"; readonly connection: ClientConnection }
-	| { readonly name: "transientFailure"; readonly timer: Timer }
+	| { readonly name: "ready" }
+	| {
+			readonly name: "transientFailure";
+			readonly timer: Timer;
+			readonly error: Error;
+	  }
 	| { readonly name: "shutdown" };
 
-/** One endpoint and its connection: dialled when asked to, with a timeout, and with backoff after a failure. */
+const HEALTHY: Health = { state: "ready" };
+const UNHEARD: Health = { state: "connecting" };
+
+/**
+ * One endpoint and its connections: dialled when asked to, with a timeout, and with backoff after a failure. While it is
+ * connected, its health and an ejection decide which state it shows.
+ */
 export class EndpointSubchannel implements Subchannel {
 	readonly endpoint: Endpoint;
 	/** For messages. */
 	readonly name: string;
-	readonly #addresses: readonly Address[];
 	readonly #setting: SubchannelSetting;
-	readonly #onState: (state: ChannelState, error?: Error) => void;
+	readonly #owner: SubchannelOwner;
+	readonly #pool: ConnectionPool;
 	readonly #backoff: Backoff;
 	/** For a peer that ends its connections as soon as they are made. */
 	readonly #shortLives: Backoff;
 	#lostEarly = false;
 	#startedAt = 0;
-	/** Connections that have ended, or are about to. */
-	readonly #gone = new WeakSet<ClientConnection>();
 	#state: State = { name: "idle" };
+	#healthService: string | undefined;
+	#healthWatch: HealthWatch | undefined;
+	#health: Health = HEALTHY;
+	#ejection: Error | undefined;
+	/** What the owner was told last. */
+	#shown: ChannelState = "idle";
+	#shownError: Error | undefined;
 
+	/** `healthService`: the name to watch the health of (gRFC A17), "" for the server as a whole; undefined: no watch. */
 	constructor(
 		endpoint: Endpoint,
 		addresses: readonly Address[],
 		setting: SubchannelSetting,
-		onState: (state: ChannelState, error?: Error) => void,
+		owner: SubchannelOwner,
+		healthService?: string,
 	) {
 		this.endpoint = endpoint;
-		this.#addresses = addresses;
 		this.name = addresses.map(formatAddress).join(" or ");
 		this.#setting = setting;
-		this.#onState = onState;
+		this.#owner = owner;
+		this.#pool = new ConnectionPool(addresses, setting, {
+			lost: (link, error) => this.#lost(link, error),
+			room: () => owner.room(),
+		});
 		this.#backoff = new Backoff(setting.random);
 		this.#shortLives = new Backoff(setting.random);
+		this.#healthService = healthService;
 	}
 
 	get state(): ChannelState {
-		return this.#state.name;
+		return this.#shown;
 	}
 
-	/** The connection to open streams on; undefined unless "ready". */
+	/** It has a connection, whatever its state says: it may be unhealthy or ejected. */
+	get isConnected(): boolean {
+		return this.#state.name === "ready";
+	}
+
+	/**
+	 * The connection to open the next stream on. Undefined unless "ready", and while all connections are at the peer's
+	 * MAX_CONCURRENT_STREAMS and a further one is being made: the owner hears of `room`.
+	 */
 	get connection(): ClientConnection | undefined {
-		return this.#state.name === "ready" ? this.#state.connection : undefined;
+		return this.#shown === "ready" ? this.#pool.connection : undefined;
 	}
 
 	connect(): void {
@@ -75,36 +106,86 @@ export class EndpointSubchannel implements Subchannel {
 		void this.#establish(abort);
 	}
 
+	/**
+	 * To be called when a call timed out on a connection from which nothing has come since. Sends a PING; without an
+	 * answer in 1 s the connection ends, and with it the calls on it.
+	 */
+	doubt(connection: ClientConnection): void {
+		this.#pool.doubt(connection);
+	}
+
+	/** While it is connected it shows "transientFailure", for this reason. Its connections and their calls go on. */
+	eject(reason: Error): void {
+		this.#ejection = reason;
+		this.#show();
+	}
+
+	uneject(): void {
+		this.#ejection = undefined;
+		this.#show();
+	}
+
+	/** Watches the health of another service from now on; undefined: of none. */
+	set healthService(service: string | undefined) {
+		if (service === this.#healthService) return;
+		this.#healthService = service;
+		if (this.isConnected) this.#startHealth();
+		this.#show();
+	}
+
 	/** Takes no new calls; those in flight finish. */
 	shutdown(): void {
 		const before = this.#state;
 		if (before.name === "shutdown") return;
+		this.#healthWatch?.stop();
 		this.#enter({ name: "shutdown" });
 		if (before.name === "connecting") {
 			before.abort.abort(new Error("no longer wanted"));
 		} else if (before.name === "transientFailure") {
 			this.#setting.clock.cancel(before.timer);
-		} else if (before.name === "ready") {
-			before.connection.close();
 		}
+		this.#pool.close();
 	}
 
-	#enter(state: State, error?: Error): void {
+	#enter(state: State): void {
 		this.#state = state;
-		this.#onState(state.name, error);
+		this.#show();
+	}
+
+	/** Tells the owner what is new to it. */
+	#show(): void {
+		const { state, error } = this.#visible();
+		if (state === this.#shown && error === this.#shownError) return;
+		this.#shown = state;
+		this.#shownError = error;
+		this.#owner.entered(state, error);
+	}
+
+	#visible(): { state: ChannelState; error?: Error | undefined } {
+		const real = this.#state;
+		if (real.name === "idle" || real.name === "transientFailure") {
+			return { state: real.name, error: real.error };
+		}
+		if (real.name !== "ready") return { state: real.name };
+		if (this.#health.state !== "ready") return this.#health;
+		return this.#ejection === undefined
+			? { state: "ready" }
+			: { state: "transientFailure", error: this.#ejection };
 	}
 
 	async #establish(abort: AbortController): Promise<void> {
 		this.#startedAt = this.#setting.clock.now();
 		try {
-			const connection = await this.#firstOf(abort);
+			const link = await this.#pool.connect(abort.signal);
 			if (this.#state.name !== "connecting") {
-				connection.destroy();
+				link.connection.destroy();
 				return;
 			}
 			this.#backoff.reset();
-			this.#enter({ name: "ready", connection });
-			if (this.#gone.has(connection)) this.#lost(connection);
+			this.#pool.add(link);
+			this.#startHealth();
+			this.#enter({ name: "ready" });
+			if (link.isLost) this.#pool.lost(link, undefined);
 		} catch (error) {
 			if (this.#state.name !== "connecting") return;
 			this.#fail(error as Error, this.#backoff);
@@ -118,59 +199,20 @@ export class EndpointSubchannel implements Subchannel {
 		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
 			this.#enter({ name: "idle" }),
 		);
-		this.#enter({ name: "transientFailure", timer }, error);
+		this.#enter({ name: "transientFailure", timer, error });
 	}
 
-	/** The first address that connects; the attempts that come second are given up (RFC 8305). */
-	async #firstOf(abort: AbortController): Promise<ClientConnection> {
-		const connections: ClientConnection[] = [];
-		const attempts = this.#addresses.map((address) => async () => {
-			const connection = await this.#connectTo(address, abort.signal);
-			if (abort.signal.aborted) connection.destroy();
-			else connections.push(connection);
-			return connection;
-		});
-		try {
-			return await staggered(
-				attempts,
-				HEAD_START_MS,
-				abort.signal,
-				this.#setting.clock,
-			);
-		} catch (error) {
-			throw error instanceof AggregateError ? joined(error.errors) : error;
-		} finally {
-			const [, ...late] = connections;
-			for (const connection of late) connection.destroy();
-			abort.abort(new Error("another address was faster"));
+	/** New calls go to another connection, a new one if need be; those on the old one finish there. */
+	#lost(link: Link, error: Error | undefined): void {
+		if (!this.#pool.isEmpty) {
+			if (this.#healthWatch?.connection === link.connection) {
+				this.#watchHealth();
+			}
+			return;
 		}
-	}
-
-	async #connectTo(
-		address: Address,
-		signal: AbortSignal,
-	): Promise<ClientConnection> {
-		let connection: ClientConnection | undefined;
-		let gone = false;
-		const lost = (): void => {
-			gone = true;
-			if (connection !== undefined) this.#lost(connection);
-		};
-		connection = await this.#setting.connect(
-			address,
-			{ accepted: () => {}, room: () => {}, goaway: lost, closed: lost },
-			signal,
-		);
-		if (gone) this.#gone.add(connection);
-		return connection;
-	}
-
-	/** New calls go to a new connection; those on the old one finish there. */
-	#lost(connection: ClientConnection): void {
-		this.#gone.add(connection);
-		if (this.connection !== connection) return;
-		const age = this.#setting.clock.now() - this.#startedAt;
-		const early = age < SHORT_LIFE_MS;
+		this.#healthWatch?.stop();
+		this.#healthWatch = undefined;
+		const early = link.wasBrief;
 		if (early && this.#lostEarly) {
 			this.#fail(
 				new Error(
@@ -182,14 +224,29 @@ export class EndpointSubchannel implements Subchannel {
 		}
 		this.#lostEarly = early;
 		if (!early) this.#shortLives.reset();
-		this.#enter({ name: "idle" });
+		this.#enter({ name: "idle", error });
 	}
-}
 
-function joined(errors: readonly unknown[]): Error {
-	const [first] = errors;
-	if (errors.length === 1 && first instanceof Error) return first;
-	return new Error(errors.map((error) => (error as Error).message).join("; "), {
-		cause: first,
-	});
+	/** Nothing is known of the health on a new connection, or of another service. */
+	#startHealth(): void {
+		this.#health = this.#healthService === undefined ? HEALTHY : UNHEARD;
+		this.#watchHealth();
+	}
+
+	#watchHealth(): void {
+		this.#healthWatch?.stop();
+		this.#healthWatch = undefined;
+		const { first } = this.#pool;
+		if (this.#healthService === undefined || first === undefined) return;
+		this.#healthWatch = new HealthWatch(
+			first,
+			this.name,
+			this.#healthService,
+			this.#setting,
+			(health) => {
+				this.#health = health;
+				this.#show();
+			},
+		);
+	}
 }

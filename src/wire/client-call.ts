@@ -52,7 +52,7 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 
 	/** Sends the request headers. `maxBytes`: of a message received. */
 	constructor(
-		connection: ClientConnection,
+		connection: Pick<ClientConnection, "open">,
 		headers: RawHeaders,
 		maxBytes: number,
 		listener: CallListener,

@@ -1,0 +1,200 @@
+import type { Address } from "../discovery/address.ts";
+import type { Timer } from "../policy/clock.ts";
+import type { ClientConnection } from "../wire/connection.ts";
+import { Backoff } from "./backoff.ts";
+import { firstLink } from "./first-link.ts";
+import {
+	connectLink,
+	type Link,
+	type LinkOwner,
+	type LinkSetting,
+} from "./link.ts";
+
+/** What a pool needs of its channel. */
+export interface PoolSetting extends LinkSetting {
+	readonly random: () => number;
+	readonly maxConnectionsPerEndpoint: number;
+}
+
+export interface PoolOwner {
+	/** A connection takes no new calls any more; the pool may be empty now. */
+	lost(link: Link, error: Error | undefined): void;
+	/** Calls that were turned away may ask again. */
+	room(): void;
+}
+
+/** A further connection that no call has needed for so long, in milliseconds, is closed. */
+const SURPLUS_MS = 60_000;
+
+/** The connections to one endpoint: one, and more when its streams are at the peer's MAX_CONCURRENT_STREAMS. */
+export class ConnectionPool implements LinkOwner {
+	readonly #addresses: readonly Address[];
+	readonly #setting: PoolSetting;
+	readonly #owner: PoolOwner;
+	readonly #links: Link[] = [];
+	readonly #linkOf = new WeakMap<ClientConnection, Link>();
+	/** Further connections that calls have needed since the last look. */
+	readonly #needed = new Set<Link>();
+	readonly #backoff: Backoff;
+	#growth: AbortController | undefined;
+	#mayGrowAt = Number.NEGATIVE_INFINITY;
+	#turnedAway = false;
+	#surplusTimer: Timer;
+
+	constructor(
+		addresses: readonly Address[],
+		setting: PoolSetting,
+		owner: PoolOwner,
+	) {
+		this.#addresses = addresses;
+		this.#setting = setting;
+		this.#owner = owner;
+		this.#backoff = new Backoff(setting.random);
+	}
+
+	get isEmpty(): boolean {
+		return this.#links.length === 0;
+	}
+
+	/** The oldest. */
+	get first(): ClientConnection | undefined {
+		return this.#links[0]?.connection;
+	}
+
+	/**
+	 * For the next call: the first with room. Without room anywhere it is none while a further one is made (`room` tells
+	 * when to ask again), else the least busy.
+	 */
+	get connection(): ClientConnection | undefined {
+		for (const link of this.#links) {
+			if (!link.connection.hasRoom) continue;
+			if (link !== this.#links[0]) this.#needed.add(link);
+			return link.connection;
+		}
+		return this.isEmpty ? undefined : this.#whenFull();
+	}
+
+	/** A connection that is not in the pool yet. */
+	async connect(signal: AbortSignal): Promise<Link> {
+		const link = await firstLink(
+			this.#inOrder(),
+			(address, given) => connectLink(address, this.#setting, this, given),
+			signal,
+			this.#setting.clock,
+		);
+		this.#linkOf.set(link.connection, link);
+		return link;
+	}
+
+	add(link: Link): void {
+		this.#links.push(link);
+		if (this.#links.length === 2) this.#lookForSurplus();
+	}
+
+	/** Asks whether the peer of a connection, of the pool or lost to it, is still there. */
+	doubt(connection: ClientConnection): void {
+		this.#linkOf.get(connection)?.doubt();
+	}
+
+	/** Lets the calls in flight finish. */
+	close(): void {
+		const links = this.#links.splice(0);
+		this.#stopGrowing();
+		for (const { connection } of links) connection.close();
+	}
+
+	lost(link: Link, error: Error | undefined): void {
+		const index = this.#links.indexOf(link);
+		if (index < 0) return;
+		this.#links.splice(index, 1);
+		if (this.isEmpty) this.#stopGrowing();
+		else if (link.wasBrief) this.#rest(link.startedAt);
+		else this.#backoff.reset();
+		this.#owner.lost(link, error);
+	}
+
+	room(): void {
+		if (!this.#turnedAway) return;
+		this.#turnedAway = false;
+		this.#owner.room();
+	}
+
+	#whenFull(): ClientConnection | undefined {
+		this.#grow();
+		if (this.#growth !== undefined) {
+			this.#turnedAway = true;
+			return undefined;
+		}
+		return this.#links.reduce((least, link) =>
+			link.connection.openCalls < least.connection.openCalls ? link : least,
+		).connection;
+	}
+
+	#grow(): void {
+		const { clock, maxConnectionsPerEndpoint } = this.#setting;
+		if (
+			this.#growth !== undefined ||
+			this.#links.length >= maxConnectionsPerEndpoint ||
+			clock.now() < this.#mayGrowAt
+		) {
+			return;
+		}
+		const growth = new AbortController();
+		this.#growth = growth;
+		void this.#growUnless(growth);
+	}
+
+	async #growUnless(growth: AbortController): Promise<void> {
+		const startedAt = this.#setting.clock.now();
+		try {
+			const link = await this.connect(growth.signal);
+			if (growth.signal.aborted) link.connection.close();
+			else if (link.isLost) this.#rest(startedAt);
+			else this.add(link);
+		} catch {
+			// Those that are there go on; whoever finds them full again tries again.
+			if (!growth.signal.aborted) this.#rest(startedAt);
+		}
+		if (this.#growth !== growth) return;
+		this.#growth = undefined;
+		this.room();
+	}
+
+	/** Makes no further connection until the backoff is over. */
+	#rest(startedAt: number): void {
+		this.#mayGrowAt = startedAt + this.#backoff.next();
+	}
+
+	#stopGrowing(): void {
+		const growth = this.#growth;
+		this.#growth = undefined;
+		growth?.abort(new Error("no longer wanted"));
+		this.#setting.clock.cancel(this.#surplusTimer);
+		this.#needed.clear();
+		this.room();
+	}
+
+	#lookForSurplus(): void {
+		this.#setting.clock.cancel(this.#surplusTimer);
+		this.#surplusTimer = this.#setting.clock.afterIdle(SURPLUS_MS, () => {
+			for (const link of this.#links.slice(1)) this.#closeUnneeded(link);
+			this.#needed.clear();
+			if (this.#links.length > 1) this.#lookForSurplus();
+		});
+	}
+
+	#closeUnneeded(link: Link): void {
+		if (this.#needed.has(link) || link.connection.openCalls > 0) return;
+		this.#backoff.reset();
+		this.#links.splice(this.#links.indexOf(link), 1);
+		link.connection.close();
+	}
+
+	/** That which the endpoint is connected at already comes first. */
+	#inOrder(): readonly Address[] {
+		const preferred = this.#links[0]?.address;
+		if (preferred === undefined) return this.#addresses;
+		const others = this.#addresses.filter((address) => address !== preferred);
+		return [preferred, ...others];
+	}
+}

@@ -1,0 +1,136 @@
+import type { Address } from "../discovery/address.ts";
+import type { Clock } from "../policy/clock.ts";
+import { formatDuration } from "../policy/duration.ts";
+import type { ClientConnection } from "../wire/connection.ts";
+import type { Connect } from "./connect.ts";
+import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
+import { Probe } from "./probe.ts";
+
+/** What a link needs of its channel. */
+export interface LinkSetting {
+	readonly connect: Connect;
+	readonly clock: Clock;
+	readonly keepalive: KeepalivePace | undefined;
+}
+
+export interface LinkOwner {
+	/** Takes no new calls from now on. `error`: why, if it was this side that gave it up. Once. */
+	lost(link: Link, error: Error | undefined): void;
+	/** There is room for a call again. */
+	room(): void;
+}
+
+/** A connection that is lost sooner after it was begun, in milliseconds, was as good as none. */
+const BRIEF_MS = 1000;
+
+/** How long a peer in doubt has to answer, in milliseconds. */
+const DOUBT_MS = 1000;
+
+/** One connection of a subchannel, and whether its peer is still there. */
+export class Link {
+	readonly connection: ClientConnection;
+	readonly address: Address;
+	/** When it was begun. */
+	readonly startedAt: number;
+	readonly #clock: Clock;
+	readonly #owner: LinkOwner;
+	readonly #doubt: Probe;
+	readonly #keepalive: KeepaliveWatch | undefined;
+	#lostAt: number | undefined;
+
+	constructor(
+		connection: ClientConnection,
+		address: Address,
+		startedAt: number,
+		{ clock, keepalive }: LinkSetting,
+		owner: LinkOwner,
+	) {
+		this.connection = connection;
+		this.address = address;
+		this.startedAt = startedAt;
+		this.#clock = clock;
+		this.#owner = owner;
+		this.#doubt = new Probe(connection, clock, DOUBT_MS, {
+			answered: () => {},
+			silent: () => this.#giveUp(DOUBT_MS),
+		});
+		this.#keepalive =
+			keepalive &&
+			new KeepaliveWatch(connection, keepalive, clock, () =>
+				this.#giveUp(keepalive.timeoutMs),
+			);
+	}
+
+	/** It takes no new calls. */
+	get isLost(): boolean {
+		return this.#lostAt !== undefined;
+	}
+
+	/** It was lost as soon as it was made. */
+	get wasBrief(): boolean {
+		return (
+			this.#lostAt !== undefined && this.#lostAt - this.startedAt < BRIEF_MS
+		);
+	}
+
+	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
+	doubt(): void {
+		this.#doubt.ask();
+	}
+
+	heardGoaway(): void {
+		this.#lose(undefined);
+	}
+
+	heardClose(): void {
+		this.#doubt.stop();
+		this.#keepalive?.stop();
+		this.#lose(undefined);
+	}
+
+	#giveUp(waitedMs: number): void {
+		const error = new Error(
+			`no answer to a PING in ${formatDuration(waitedMs)}: the peer is stopped, or cut off`,
+		);
+		this.#lose(error);
+		this.connection.destroy(error);
+	}
+
+	#lose(error: Error | undefined): void {
+		if (this.#lostAt !== undefined) return;
+		this.#lostAt = this.#clock.now();
+		this.#owner.lost(this, error);
+	}
+}
+
+/** Connects to one address. The owner may hear of the link's end before it has the link. */
+export async function connectLink(
+	address: Address,
+	setting: LinkSetting,
+	owner: LinkOwner,
+	signal: AbortSignal,
+): Promise<Link> {
+	const startedAt = setting.clock.now();
+	const early: ("heardGoaway" | "heardClose")[] = [];
+	let link: Link | undefined;
+	const tell = (news: "heardGoaway" | "heardClose"): void => {
+		if (link === undefined) early.push(news);
+		else link[news]();
+	};
+	const connection = await setting.connect(
+		address,
+		{
+			accepted: () => {},
+			room: () => owner.room(),
+			goaway: (goaway) => {
+				setting.keepalive?.heardGoaway(goaway);
+				tell("heardGoaway");
+			},
+			closed: () => tell("heardClose"),
+		},
+		signal,
+	);
+	link = new Link(connection, address, startedAt, setting, owner);
+	for (const news of early) link[news]();
+	return link;
+}
