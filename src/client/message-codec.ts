@@ -1,5 +1,4 @@
 import {
-	create,
 	type DescMessage,
 	fromBinary,
 	type MessageInitShape,
@@ -7,16 +6,18 @@ import {
 	toBinary,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { messageOfInit } from "../wire/message-init.ts";
 
-/** The message that `init` is, or describes; what is not given of a message without required content is empty. */
+/** As `messageOfInit`. Throws ConnectError INTERNAL, naming what could not be made. */
 export function messageOf<Desc extends DescMessage>(
 	schema: Desc,
 	init: MessageInitShape<Desc> | undefined,
 ): MessageShape<Desc> {
-	return init !== undefined &&
-		(init as { $typeName?: string }).$typeName === schema.typeName
-		? (init as MessageShape<Desc>)
-		: create(schema, init);
+	try {
+		return messageOfInit(schema, init);
+	} catch (error) {
+		throw codecError(`the request is no ${schema.typeName}`, error);
+	}
 }
 
 /** Throws ConnectError INTERNAL, naming what could not be encoded. */
@@ -25,7 +26,7 @@ export function encodeMessage<Desc extends DescMessage>(
 	init: MessageInitShape<Desc> | undefined,
 ): Uint8Array {
 	try {
-		return toBinary(schema, messageOf(schema, init));
+		return toBinary(schema, messageOfInit(schema, init));
 	} catch (error) {
 		throw codecError(`the request is no ${schema.typeName}`, error);
 	}

@@ -425,6 +425,22 @@ describe("a handler that returns what is no response", () => {
 		expect(String(onError.mock.lastCall?.[0])).toContain("AsyncIterable");
 	});
 
+	test.each(["text", 5, null, [{ id: "a" }], () => {}])(
+		"%j is no empty response",
+		async (response) => {
+			const onError = vi.fn();
+			await using served = await serving(
+				{ getOrder: () => response as never },
+				{ onError },
+			);
+			const call = served.client.open(getOrder).send(text("a")).end();
+			expect((await call.outcome).status).toBe(13);
+			expect(String(onError.mock.lastCall?.[0])).toContain(
+				"is neither a message nor its fields",
+			);
+		},
+	);
+
 	test("a stream that fails so gets to clean up", async () => {
 		const cleanedUp = gate();
 		await using served = await serving({

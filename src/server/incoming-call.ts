@@ -1,4 +1,10 @@
-import { type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+	type DescMessage,
+	type DescMethod,
+	fromBinary,
+	type MessageInitShape,
+	toBinary,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../policy/clock.ts";
 import type {
@@ -6,6 +12,7 @@ import type {
 	ServerStream,
 	StreamReset,
 } from "../wire/connection.ts";
+import { messageOfInit } from "../wire/message-init.ts";
 import {
 	ServerCall,
 	type ServerCallListener,
@@ -25,12 +32,14 @@ import {
 import { CallLifetime } from "./call-lifetime.ts";
 import { streamsOf } from "./handler.ts";
 import type { CallParts } from "./handler-context.ts";
-import { iteratorOf, toMessage } from "./message-iterables.ts";
+import { iteratorOf } from "./message-iterables.ts";
 import type { Peer } from "./peer.ts";
 import type { RequestHead } from "./request-head.ts";
 import { type RequestSource, RequestStream } from "./request-stream.ts";
 import { inScope } from "./scopes.ts";
 import type { ServedMethod } from "./served-method.ts";
+
+type Init = MessageInitShape<DescMessage>;
 
 /** What a call needs of its server. */
 export interface CallHost {
@@ -242,7 +251,7 @@ export class IncomingCall
 		let bytes: Uint8Array;
 		try {
 			const { output } = this.method;
-			bytes = toBinary(output, toMessage(output, response));
+			bytes = toBinary(output, messageOfInit(output, response as Init));
 		} catch (thrown) {
 			this.#host.report(thrown, this.method);
 			this.#fail(malformedResponse(this.method));

@@ -237,6 +237,56 @@ describe("interceptors", () => {
 		expect(onError).toHaveBeenCalled();
 	});
 
+	test("let a handler know that its call was over before it was asked for a response", async () => {
+		const entered = Promise.withResolvers<void>();
+		const left = Promise.withResolvers<void>();
+		const returned = Promise.withResolvers<void>();
+		const slow: Interceptor = (next) => async (request) => {
+			request.signal.addEventListener("abort", () => left.resolve());
+			entered.resolve();
+			await left.promise;
+			return next(request);
+		};
+		await using served = await serving(
+			{
+				searchOrders: () => ({
+					[Symbol.asyncIterator]: () => ({
+						next: () => new Promise(() => {}),
+						async return() {
+							returned.resolve();
+							return { done: true, value: undefined };
+						},
+					}),
+				}),
+			},
+			{ interceptors: [slow] },
+		);
+		const call = served.client.open(searchOrders).send(text("a")).end();
+		await entered.promise;
+		call.cancel();
+		await returned.promise;
+	});
+
+	test("let a handler clean up whose message is none", async () => {
+		const cleanedUp = Promise.withResolvers<void>();
+		const idle: Interceptor = (next) => (request) => next(request);
+		await using served = await serving(
+			{
+				async *searchOrders() {
+					try {
+						yield "text" as never;
+					} finally {
+						cleanedUp.resolve();
+					}
+				},
+			},
+			{ interceptors: [idle] },
+		);
+		const call = served.client.open(searchOrders).send(text("a")).end();
+		expect((await call.outcome).status).toBe(2);
+		await cleanedUp.promise;
+	});
+
 	test("leave the deadline in force, and a stream its end", async () => {
 		const cleanedUp = Promise.withResolvers<void>();
 		const idle: Interceptor = (next) => (request) => next(request);

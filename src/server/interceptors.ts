@@ -6,14 +6,10 @@ import type {
 	UnaryRequest,
 	UnaryResponse,
 } from "@connectrpc/connect";
+import { messageOfInit } from "../wire/message-init.ts";
 import { type Handle, type Handler, streamsOf } from "./handler.ts";
 import { type CallParts, ServerContext } from "./handler-context.ts";
-import {
-	oneMessage,
-	onlyMessage,
-	toMessage,
-	toMessages,
-} from "./message-iterables.ts";
+import { oneMessage, onlyMessage, toMessages } from "./message-iterables.ts";
 
 type Next = ReturnType<Interceptor>;
 
@@ -60,7 +56,7 @@ function innermost(
 			trailer: context.responseTrailer,
 			message: streams.response
 				? toMessages(method.output, output)
-				: only(toMessage(method.output, await output), request.stream),
+				: only(messageOfInit(method.output, await output), request.stream),
 		} as UnaryResponse | StreamResponse;
 	};
 }

@@ -1,19 +1,13 @@
-import {
-	create,
-	type DescMessage,
-	isMessage,
-	type Message,
+import type {
+	DescMessage,
+	Message,
+	MessageInitShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { messageOfInit } from "../wire/message-init.ts";
 
+type Init = MessageInitShape<DescMessage>;
 type MessageIterator = AsyncIterator<unknown> | Iterator<unknown>;
-
-/** A message from what handlers return: itself, or its fields. */
-export function toMessage(desc: DescMessage, init: unknown): Message {
-	return isMessage(init, desc)
-		? init
-		: create(desc, init as Record<string, unknown>);
-}
 
 /**
  * The iterator of what a streaming handler has returned.
@@ -35,15 +29,34 @@ export function iteratorOf(messages: unknown): MessageIterator {
 	return iterator;
 }
 
-/** An iterable of messages from what a streaming handler has returned. */
-export async function* toMessages(
+/**
+ * The messages of what a streaming handler has returned. No generator: one that is left before it was asked for its
+ * first message would not let the handler know.
+ */
+export function toMessages(
 	desc: DescMessage,
 	inits: unknown,
-): AsyncGenerator<Message> {
-	const iterator = iteratorOf(inits) as AsyncIterator<unknown>;
-	for await (const init of { [Symbol.asyncIterator]: () => iterator }) {
-		yield toMessage(desc, init);
-	}
+): AsyncIterableIterator<Message> {
+	const iterator = iteratorOf(inits);
+	return {
+		[Symbol.asyncIterator]() {
+			return this;
+		},
+		async next() {
+			const { done, value } = await iterator.next();
+			if (done) return { done, value: undefined };
+			try {
+				return { done: false, value: messageOfInit(desc, value as Init) };
+			} catch (error) {
+				await iterator.return?.();
+				throw error;
+			}
+		},
+		async return() {
+			await iterator.return?.();
+			return { done: true, value: undefined };
+		},
+	};
 }
 
 export async function* oneMessage(message: Message): AsyncGenerator<Message> {

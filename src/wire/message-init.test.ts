@@ -1,0 +1,24 @@
+import { create } from "@bufbuild/protobuf";
+import { EmptySchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "vitest";
+import { messageOfInit } from "./message-init.ts";
+
+test("a message is kept as it is, fields make one, and nothing makes an empty one", () => {
+	const message = create(StringValueSchema, { value: "x" });
+	expect(messageOfInit(StringValueSchema, message)).toBe(message);
+	expect(messageOfInit(StringValueSchema, { value: "x" })).toEqual(message);
+	expect(messageOfInit(StringValueSchema, undefined).value).toBe("");
+});
+
+test.each<[unknown, string]>([
+	["x", '"x" is neither a message nor its fields'],
+	[42, "42 is neither a message nor its fields"],
+	[null, "null is neither a message nor its fields"],
+	[[{ value: "x" }], "a list is neither a message nor its fields"],
+	[() => {}, "a function is neither a message nor its fields"],
+	[create(EmptySchema), "it is a google.protobuf.Empty"],
+])("%j is refused rather than taken for an empty message", (init, problem) => {
+	expect(() => messageOfInit(StringValueSchema, init as object)).toThrow(
+		new TypeError(problem),
+	);
+});

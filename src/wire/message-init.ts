@@ -1,0 +1,35 @@
+import {
+	create,
+	type DescMessage,
+	type MessageInitShape,
+	type MessageShape,
+} from "@bufbuild/protobuf";
+import { shown } from "../policy/policy-error.ts";
+
+/**
+ * The message that `init` is, or whose fields it has; an empty one when it is absent.
+ *
+ * @throws TypeError for anything else, of which `create` would make an empty message
+ */
+export function messageOfInit<Desc extends DescMessage>(
+	schema: Desc,
+	init: MessageInitShape<Desc> | undefined,
+): MessageShape<Desc> {
+	if (init === undefined) return create(schema);
+	const typeName = typeNameOf(init);
+	if (typeName === schema.typeName) return init as MessageShape<Desc>;
+	if (typeName === "") return create(schema, init);
+	throw new TypeError(
+		typeName === undefined
+			? `${shown(init)} is neither a message nor its fields`
+			: `it is a ${typeName}`,
+	);
+}
+
+/** "" for fields without a message, undefined for what is neither. */
+function typeNameOf(init: unknown): string | undefined {
+	if (typeof init !== "object" || init === null || Array.isArray(init)) {
+		return undefined;
+	}
+	return (init as { $typeName?: string }).$typeName ?? "";
+}
