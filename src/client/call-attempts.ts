@@ -277,11 +277,13 @@ export class CallAttempts implements AttemptOwner {
 
 	#due(): void {
 		if (this.#over || this.#winner !== undefined) return;
-		if (this.#rule?.allows()) {
+		const refusal = this.#rule?.refusal();
+		if (refusal === undefined) {
 			this.#make(this.#call.policy.attempts?.kind === "hedge");
-		} else if (this.#inFlight.length === 0) {
-			this.#fail(this.#lastFailure as CallEnd);
+			return;
 		}
+		this.#tell("denied", 0, refusal);
+		if (this.#inFlight.length === 0) this.#fail(this.#lastFailure as CallEnd);
 	}
 
 	/** More was written than is kept: no attempt after this one. */

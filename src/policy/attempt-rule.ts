@@ -17,8 +17,8 @@ export type AttemptDecision =
 export interface AttemptRule {
 	/** Milliseconds from the sending of an attempt until the next is due, should it not have ended; undefined: not before it ends. */
 	afterSent(): number | undefined;
-	/** Asked when an attempt is due, before it is made. */
-	allows(): boolean;
+	/** Asked when an attempt is due: why it shall not be made after all; undefined counts it as made. */
+	refusal(): string | undefined;
 	/** Of those that the policy counts. `pushback`: milliseconds, or "never", if the server said so. */
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision;
 }

@@ -11,7 +11,8 @@ export class HedgingRule implements AttemptRule {
 	readonly #throttle: RetryThrottle;
 	/** The first always goes. */
 	#made = 1;
-	#stopped = false;
+	/** Why there are no further ones. */
+	#stopped: string | undefined;
 
 	/** `maxAttempts`: the most that the channel allows. */
 	constructor(
@@ -25,42 +26,39 @@ export class HedgingRule implements AttemptRule {
 	}
 
 	afterSent(): number | undefined {
-		return this.#stopped || this.#made >= this.#maxAttempts
+		return this.#stopped !== undefined || this.#made >= this.#maxAttempts
 			? undefined
 			: this.#policy.hedgingDelayMs;
 	}
 
-	/** Counts the attempt as made. */
-	allows(): boolean {
-		if (this.#stopped || !this.#throttle.allows) return false;
-		this.#made += 1;
-		return true;
+	refusal(): string | undefined {
+		if (!this.#throttle.allows) this.#stopped ??= THROTTLED;
+		if (this.#stopped === undefined) this.#made += 1;
+		return this.#stopped;
 	}
 
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision {
 		const nonFatal = this.#policy.nonFatalCodes.has(code);
 		if (nonFatal || pushback === "never") this.#throttle.failed();
 		if (!nonFatal) return { kind: "fatal" };
-		const reason = this.#whyNot(pushback);
-		if (reason !== undefined) {
-			this.#stopped = true;
-			return { kind: "denied", reason };
+		this.#stopped ??= this.#whyNot(pushback);
+		if (this.#stopped !== undefined) {
+			return { kind: "denied", reason: this.#stopped };
 		}
 		return {
 			kind: "next",
 			delayMs: (pushback as number | undefined) ?? 0,
 			reason:
 				pushback === undefined
-					? `one of ${this.#made} hedges failed with ${codeName(code)}`
+					? `${this.#made} of ${this.#maxAttempts} attempts are sent, and one failed with ${codeName(code)}`
 					: "the server said when to retry",
 		};
 	}
 
 	#whyNot(pushback: number | "never" | undefined): string | undefined {
-		if (this.#stopped || pushback === "never")
-			return "the server said not to retry";
+		if (pushback === "never") return "the server said not to retry";
 		if (this.#made >= this.#maxAttempts) {
-			return `all ${this.#maxAttempts} hedges have been sent`;
+			return `all ${this.#maxAttempts} attempts are sent`;
 		}
 		return this.#throttle.allows ? undefined : THROTTLED;
 	}

@@ -28,9 +28,7 @@ export class RetryRule implements AttemptRule {
 	afterSent(): undefined {}
 
 	/** The throttle was asked before the backoff. */
-	allows(): boolean {
-		return true;
-	}
+	refusal(): undefined {}
 
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision {
 		this.#failures += 1;

@@ -1,0 +1,144 @@
+import { Code } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { compileHedgingPolicy } from "./hedging-policy.ts";
+import { HedgingRule } from "./hedging-rule.ts";
+import { RetryThrottle, THROTTLED } from "./retry-throttle.ts";
+
+const policy = compileHedgingPolicy(
+	{
+		maxAttempts: 4,
+		hedgingDelay: "0.5s",
+		nonFatalStatusCodes: ["UNAVAILABLE", "ABORTED"],
+	},
+	"hedgingPolicy",
+);
+
+function made(channel = { maxAttempts: 5 }): {
+	rule: HedgingRule;
+	throttle: RetryThrottle;
+} {
+	const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.1 });
+	return { rule: new HedgingRule(policy, throttle, channel), throttle };
+}
+
+/** Takes it to where it allows nothing more. */
+function close(throttle: RetryThrottle): void {
+	while (throttle.allows) throttle.failed();
+}
+
+test("the next attempt is due hedgingDelay after the one before, until all have been made", () => {
+	const { rule } = made();
+	for (const _ of "123") {
+		expect(rule.afterSent()).toBe(500);
+		expect(rule.refusal()).toBeUndefined();
+	}
+	expect(rule.afterSent()).toBeUndefined();
+});
+
+test("without a delay the next is due at once", () => {
+	const { hedgingDelayMs: _, ...rest } = policy;
+	const rule = new HedgingRule(
+		{ ...rest, hedgingDelayMs: 0 },
+		new RetryThrottle({ maxTokens: 10, tokenRatio: 0.1 }),
+		{ maxAttempts: 5 },
+	);
+	expect(rule.afterSent()).toBe(0);
+});
+
+test("the channel may allow fewer", () => {
+	const { rule } = made({ maxAttempts: 2 });
+	rule.refusal();
+	expect(rule.afterSent()).toBeUndefined();
+	expect(rule.failed(Code.Unavailable, undefined)).toEqual({
+		kind: "denied",
+		reason: "all 2 attempts are sent",
+	});
+	const single = made({ maxAttempts: 1 }).rule;
+	expect(single.afterSent()).toBeUndefined();
+});
+
+test("a non-fatal code sends the next at once", () => {
+	const { rule } = made();
+	expect(rule.failed(Code.Unavailable, undefined)).toEqual({
+		kind: "next",
+		delayMs: 0,
+		reason: "1 of 4 attempts are sent, and one failed with unavailable",
+	});
+	rule.refusal();
+	expect(rule.failed(Code.Aborted, undefined)).toMatchObject({
+		kind: "next",
+		reason: "2 of 4 attempts are sent, and one failed with aborted",
+	});
+});
+
+test("any other code ends the call, pushed back or not", () => {
+	expect(made().rule.failed(Code.Internal, undefined)).toEqual({
+		kind: "fatal",
+	});
+	expect(made().rule.failed(Code.Internal, 100)).toEqual({ kind: "fatal" });
+});
+
+describe("pushback", () => {
+	test("says when the next goes", () => {
+		expect(made().rule.failed(Code.Unavailable, 1234)).toEqual({
+			kind: "next",
+			delayMs: 1234,
+			reason: "the server said when to retry",
+		});
+	});
+
+	test("that says never ends new hedges for good", () => {
+		const { rule } = made();
+		rule.refusal();
+		expect(rule.failed(Code.Unavailable, "never")).toEqual({
+			kind: "denied",
+			reason: "the server said not to retry",
+		});
+		expect(rule.afterSent()).toBeUndefined();
+		expect(rule.refusal()).toBe("the server said not to retry");
+		expect(rule.failed(Code.Unavailable, undefined).kind).toBe("denied");
+		expect(rule.failed(Code.Unavailable, 10).kind).toBe("denied");
+	});
+
+	test("never overrides maxAttempts", () => {
+		const { rule } = made({ maxAttempts: 2 });
+		rule.refusal();
+		expect(rule.failed(Code.Unavailable, 0).kind).toBe("denied");
+	});
+});
+
+describe("the throttle", () => {
+	test("keeps a hedge back that is due", () => {
+		const { rule, throttle } = made();
+		close(throttle);
+		expect(rule.refusal()).toBe(THROTTLED);
+		expect(rule.afterSent()).toBeUndefined();
+	});
+
+	test("keeps the next back when one fails, and all after it", () => {
+		const { rule, throttle } = made();
+		close(throttle);
+		expect(rule.failed(Code.Unavailable, undefined)).toEqual({
+			kind: "denied",
+			reason: THROTTLED,
+		});
+		for (const _ of "1".repeat(100)) throttle.succeeded();
+		expect(rule.refusal()).toBe(THROTTLED);
+		expect(rule.afterSent()).toBeUndefined();
+		// It is not the server that said so.
+		expect(rule.failed(Code.Unavailable, undefined)).toEqual({
+			kind: "denied",
+			reason: THROTTLED,
+		});
+	});
+
+	test("loses a token with each non-fatal failure, and when the server says not to retry", () => {
+		const { rule, throttle } = made();
+		rule.failed(Code.Unavailable, undefined);
+		rule.failed(Code.Internal, "never");
+		rule.failed(Code.Internal, undefined);
+		let left = 0;
+		for (; throttle.allows; left++) throttle.failed();
+		expect(left).toBe(3);
+	});
+});
