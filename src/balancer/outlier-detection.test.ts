@@ -381,6 +381,15 @@ describe("endpoints come and go", () => {
 		expect(group.log).toEqual(["0 out"]);
 	});
 
+	test("the row of one that was left alone is forgotten", () => {
+		const group = new Group(2);
+		group.end(0, 4, Code.Unavailable);
+		group.remove(1);
+		group.add();
+		group.end(0, 4, Code.Unavailable);
+		expect(group.log).toEqual([]);
+	});
+
 	test("a new one starts in, and makes room for ejections", () => {
 		const group = new Group(3);
 		group.end(0, 5, Code.Unavailable);

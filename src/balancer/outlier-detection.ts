@@ -182,7 +182,6 @@ export class OutlierDetector {
 		if (member.ejectedAt !== undefined || !this.#members.has(member)) return;
 		member.ejectedAt = this.#clock.now();
 		member.multiplier += 1;
-		member.inARow = 0;
 		this.#ejected.add(member);
 		this.#start();
 		const lasts = formatDuration(this.#ejectionMs(member));

@@ -62,7 +62,7 @@ test("the tokens stay between none and maxTokens", () => {
 	expect(throttle.allows).toBe(true);
 });
 
-test.each([0.1, 0.7, 0.035, 0.005, 1.005])(
+test.each([0.1, 0.7, 0.035, 0.005, 1.005, 2.035])(
 	"200 successes at a ratio of %d make 200 times that, without a drift",
 	(tokenRatio) => {
 		const throttle = new RetryThrottle({ maxTokens: 1000, tokenRatio });
@@ -74,6 +74,16 @@ test.each([0.1, 0.7, 0.035, 0.005, 1.005])(
 		expect(throttle.allows).toBe(true);
 	},
 );
+
+test("a ratio counts to its last thousandth", () => {
+	const throttle = new RetryThrottle({ maxTokens: 1000, tokenRatio: 1.005 });
+	fail(throttle, 903);
+	succeed(throttle, 400);
+	expect(throttle.allows).toBe(false);
+	// 401 times 1.005 are 403.005.
+	succeed(throttle, 1);
+	expect(throttle.allows).toBe(true);
+});
 
 test("new limits keep the fraction of the tokens", () => {
 	const throttle = new RetryThrottle({ maxTokens: 100, tokenRatio: 0.1 });
@@ -92,6 +102,15 @@ test("new limits that grow do not let a throttled channel retry, nor do those th
 		throttle.reconfigure({ maxTokens, tokenRatio: 0.001 });
 		expect(throttle.allows).toBe(false);
 	}
+});
+
+test("new limits let a channel retry that might before, by however little", () => {
+	const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.001 });
+	fail(throttle, 5);
+	succeed(throttle, 1);
+	expect(throttle.allows).toBe(true);
+	throttle.reconfigure({ maxTokens: 1, tokenRatio: 0.001 });
+	expect(throttle.allows).toBe(true);
 });
 
 test("the new ratio holds from then on", () => {

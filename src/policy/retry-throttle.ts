@@ -39,7 +39,8 @@ export class RetryThrottle {
 	/** Takes new limits; what there is stays the same fraction of what there can be, as in gRPC's core. */
 	reconfigure({ maxTokens, tokenRatio }: Readonly<RetryThrottling>): void {
 		const max = thousandths(maxTokens);
-		this.#tokens = Math.floor((this.#tokens * max) / this.#max);
+		// Rounded up: what is more than half stays more than half.
+		this.#tokens = Math.ceil((this.#tokens * max) / this.#max);
 		this.#max = max;
 		this.#ratio = thousandths(tokenRatio);
 	}
