@@ -18,6 +18,8 @@ export default defineConfig({
 			"src/**/*.test.ts",
 			"testdata/**/*.test.ts",
 			"examples/**/*.test.ts",
+			"faults/**/*.test.ts",
+			"simulation/**/*.test.ts",
 		],
 		testTimeout: 30_000,
 		hookTimeout: 300_000,

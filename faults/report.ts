@@ -1,0 +1,31 @@
+import type { FaultRun } from "./runs.ts";
+
+/** One run in a line, and what its failed calls say, if there are too many. */
+export function describe({ fault, toll, excess }: FaultRun): string {
+	const { calls, failures } = toll;
+	const line = `${fault.title}: ${calls} calls, ${failures.length} failed (allowed: ${fault.price})`;
+	if (excess === 0) return line;
+	const said = failures
+		.slice(0, 5)
+		.map(
+			({ startedAt, endedAt, message }) =>
+				`  ${Math.round(startedAt)} to ${Math.round(endedAt)} ms: ${message}`,
+		);
+	return [`${line}: ${excess} TOO MANY`, ...said].join("\n");
+}
+
+/** A Markdown table. */
+export function faultTable(runs: readonly FaultRun[]): string {
+	return [
+		"| what happens | calls | failed | it may cost | further attempts | p50 | p99 | longest |",
+		"| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+		...runs.map(({ fault, toll }) => {
+			const { calls, failures, furtherAttempts, latencies } = toll;
+			const at = (share: number): string => {
+				const index = Math.floor((latencies.length - 1) * share);
+				return `${(latencies[index] ?? 0).toFixed(0)} ms`;
+			};
+			return `| ${fault.title} | ${calls} | ${failures.length} | ${fault.price} | ${furtherAttempts} | ${at(0.5)} | ${at(0.99)} | ${at(1)} |`;
+		}),
+	].join("\n");
+}

@@ -1,0 +1,23 @@
+/** `npm run faults`: what do callers notice when servers are killed, stopped, slowed, drained? docs/faults.md shows it. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, faultTable } from "./report.ts";
+import { type FaultRun, faults, run } from "./runs.ts";
+
+const PAGE = new URL("../docs/faults.md", import.meta.url);
+
+const runs: FaultRun[] = [];
+for (const fault of faults) {
+	const done = await run(fault);
+	console.log(describe(done));
+	runs.push(done);
+}
+const page = readFileSync(PAGE, "utf8");
+writeFileSync(
+	PAGE,
+	page.replace(
+		/(?<=<!-- runs -->\n)[\s\S]*(?=<!-- \/runs -->)/,
+		`\n${faultTable(runs)}\n`,
+	),
+);
+if (runs.some(({ excess }) => excess > 0)) process.exitCode = 1;
