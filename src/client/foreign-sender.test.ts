@@ -54,4 +54,28 @@ describe("a transport", () => {
 			}
 		},
 	);
+
+	test("is told of a timeout that its timers can hold", async () => {
+		const timeouts: (number | undefined)[] = [];
+		const client = clientOf({
+			unary(_method, _signal, timeoutMs) {
+				timeouts.push(timeoutMs);
+				throw new ConnectError("no");
+			},
+		});
+		for (const timeoutMs of [0.4, 2 ** 31, 1e300, 0]) {
+			await client.getOrder({ value: "" }, { timeoutMs }).catch(() => {});
+		}
+		expect(timeouts).toEqual([1, 2 ** 31 - 1, 2 ** 31 - 1, 0]);
+	});
+
+	test("is not asked for a call whose request is no message, or whose headers are none", async () => {
+		const client = clientOf({});
+		await expect(client.getOrder("text" as never)).rejects.toMatchObject({
+			code: Code.Internal,
+		});
+		const options = { headers: { "not a name": "" } };
+		expect(() => client.searchOrders({}, options)).toThrow(/^headers: /);
+		expect(() => client.updateOrders.open(options)).toThrow(/^headers: /);
+	});
 });

@@ -17,6 +17,9 @@ import { type CallRequest, deadlineOf } from "./call-request.ts";
 import type { Sender } from "./call-transport.ts";
 import { responseOf } from "./returned-response.ts";
 
+/** Longer timers than this (24.8 days) fire at once in JavaScript. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Carries calls over somebody else's Connect Transport, and gives them their deadline and what they inherit. */
 export class ForeignSender implements Sender {
 	readonly #transport: Transport;
@@ -80,11 +83,12 @@ export class ForeignSender implements Sender {
 		});
 	}
 
-	/** Whole milliseconds, as Connect sends them; 0 switches off whatever default the transport has. */
+	/** Whole milliseconds, as Connect's timers take them; 0 switches off whatever default the transport has. */
 	#timeoutMs(request: CallRequest): number {
 		const deadline = deadlineOf(request);
 		if (deadline === Infinity) return 0;
-		return Math.max(Math.floor(deadline - this.clock.now()), 1);
+		const remaining = Math.floor(deadline - this.clock.now());
+		return Math.min(Math.max(remaining, 1), MAX_TIMER_MS);
 	}
 }
 

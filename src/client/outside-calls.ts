@@ -9,3 +9,10 @@ const outside = new AsyncResource("homing");
 export function outsideCalls<T>(run: () => T): T {
 	return outside.runInAsyncScope(run);
 }
+
+/** A callback that runs in the context in which it was given, whoever calls it. */
+export function inContext<Args extends unknown[]>(
+	callback: (...args: Args) => void,
+): (...args: Args) => void {
+	return AsyncResource.bind(callback);
+}

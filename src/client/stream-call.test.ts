@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -641,6 +642,20 @@ describe("requests from an iterable", () => {
 		expect(error.rawMessage).toContain("the request is no ecommerce.Order");
 	});
 
+	test("that cannot be encoded get to clean up", async () => {
+		let cleanedUp = false;
+		const client = clientOf(await orders());
+		function* requests() {
+			try {
+				yield { price: 1e300 };
+			} finally {
+				cleanedUp = true;
+			}
+		}
+		await errorOf(client.updateOrders(requests()));
+		expect(cleanedUp).toBe(true);
+	});
+
 	test("are told when the call ends before them", async () => {
 		let returned = 0;
 		const client = clientOf(
@@ -731,6 +746,26 @@ describe("headers and trailers", () => {
 		);
 		await all(stream);
 		expect(heard).toEqual(["header 1", "trailer 2"]);
+	});
+
+	test("reach onHeader and onTrailer in the context of their own call", async () => {
+		const storage = new AsyncLocalStorage<number>();
+		const client = clientOf(await orders());
+		const heard: unknown[] = [];
+		const call = async (number: number): Promise<void> => {
+			const hear = (): void => {
+				heard.push([number, storage.getStore()]);
+			};
+			await all(client.searchOrders({}, { onHeader: hear, onTrailer: hear }));
+		};
+		// None of them has a connection yet.
+		await Promise.all([1, 2].map((n) => storage.run(n, call, n)));
+		expect(heard.sort()).toEqual([
+			[1, 1],
+			[1, 1],
+			[2, 2],
+			[2, 2],
+		]);
 	});
 
 	test("of a failure are in the error, and the trailers reach onTrailer", async () => {

@@ -14,6 +14,8 @@ import type { ChannelCore } from "./channel-core.ts";
 import { guarded } from "./guarded.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { messageIteration } from "./message-iteration.ts";
+import { inContext } from "./outside-calls.ts";
+import { requestIterator } from "./request-iterator.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** While this many bytes of messages wait to be received, the server is stopped. */
@@ -23,8 +25,6 @@ const HOLD_BYTES = 64 * 1024;
 const MESSAGE_OVERHEAD_BYTES = 64;
 
 const SENT: Promise<void> = Promise.resolve();
-
-type AnyIterator<T> = Iterator<T> | AsyncIterator<T>;
 
 interface Settler<T> {
 	resolve(value: T | PromiseLike<T>): void;
@@ -66,8 +66,9 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		metadata: MetadataListener,
 	) {
 		this.#method = request.method;
-		this.#onHeader = metadata.onHeader && guarded(metadata.onHeader);
-		this.#onTrailer = metadata.onTrailer && guarded(metadata.onTrailer);
+		this.#onHeader = metadata.onHeader && inContext(guarded(metadata.onHeader));
+		this.#onTrailer =
+			metadata.onTrailer && inContext(guarded(metadata.onTrailer));
 		this.#call = new Call(core, request, this);
 		this.#call.start();
 	}
@@ -272,27 +273,28 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	async #pump(messages: Messages<I>): Promise<void> {
+		let asking = true;
 		try {
-			const iterator: AnyIterator<MessageInitShape<I>> =
-				Symbol.asyncIterator in messages
-					? messages[Symbol.asyncIterator]()
-					: messages[Symbol.iterator]();
+			const iterator = requestIterator(messages);
 			// Whoever produces the messages may clean up; what it throws then is its own affair.
 			this.#onEnd = () => {
 				void (async () => iterator.return?.())().catch(() => {});
 			};
 			if (this.#end !== undefined) this.#onEnd();
 			while (this.#end === undefined) {
+				asking = true;
 				const next = await iterator.next();
 				if (next.done) {
 					this.#onEnd = undefined;
 					this.#closeSend(undefined);
 					return;
 				}
+				asking = false;
 				if (this.#end === undefined) await this.send(next.value);
 			}
 		} catch (error) {
-			this.#onEnd = undefined;
+			// An iterator that throws has ended.
+			if (asking) this.#onEnd = undefined;
 			this.#call.cancel(error, "the request messages could not all be sent");
 		}
 	}

@@ -15,8 +15,10 @@ import {
 	type CallOptions,
 	callOptionsKey,
 	checkCallOptions,
+	metadataOf,
 } from "./call-options.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
+import { messageOf } from "./message-codec.ts";
 import { TransportStream } from "./transport-stream.ts";
 
 /** Calls over any Connect Transport. */
@@ -38,7 +40,7 @@ export class TransportCaller implements Caller {
 			options.signal,
 			options.timeoutMs,
 			options.headers,
-			request ?? ({} as MessageInitShape<I>),
+			messageOf(method.input, request) as MessageInitShape<I>,
 			contextOf(options),
 		);
 		options.onHeader?.(response.header);
@@ -51,12 +53,13 @@ export class TransportCaller implements Caller {
 		options: CallOptions = {},
 	): StreamHandle<I, O> {
 		checkCallOptions(options);
+		const headers = metadataOf(options.headers);
 		return new TransportStream<I, O>(method, options, (signal, messages) =>
 			this.#transport.stream<I, O>(
 				method as DescMethodStreaming<I, O>,
 				signal,
 				options.timeoutMs,
-				options.headers,
+				headers,
 				messages,
 				contextOf(options),
 			),

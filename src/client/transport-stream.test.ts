@@ -188,6 +188,72 @@ describe("a stream over a Connect transport", () => {
 		expect(state.signal?.aborted).toBe(true);
 	});
 
+	test("closeAndRecv gives the same answer as often as it is asked", async () => {
+		const { stream } = opened(async function* () {
+			yield { id: "1" };
+		});
+		const first = stream.closeAndRecv();
+		expect(await stream.closeAndRecv()).toMatchObject({ id: "1" });
+		expect(await stream.closeAndRecv()).toBe(await first);
+	});
+
+	test("refuses to send what is no message, and goes on", async () => {
+		const { stream } = opened(async function* (requests) {
+			for await (const { value = "" } of requests) yield { id: value };
+		});
+		await expect(stream.send("text" as never)).rejects.toMatchObject({
+			code: Code.Internal,
+			rawMessage:
+				'the request is no google.protobuf.StringValue: "text" is neither a message nor its fields',
+		});
+		await stream.send({ value: "1" });
+		expect(await stream.recv()).toMatchObject({ id: "1" });
+	});
+
+	test("fails when its only request is no message", async () => {
+		const { stream, state } = opened(silent);
+		stream.sendOnly("text" as never);
+		await expect(stream.recv()).rejects.toMatchObject({ code: Code.Internal });
+		expect(state.signal?.aborted).toBe(true);
+	});
+
+	test("cleans up after requests of which one is no message", async () => {
+		const { stream } = opened(silent);
+		let cleanedUp = false;
+		stream.sendAll(
+			(function* () {
+				try {
+					yield "text" as never;
+				} finally {
+					cleanedUp = true;
+				}
+			})(),
+		);
+		await expect(stream.recv()).rejects.toMatchObject({ code: Code.Canceled });
+		expect(cleanedUp).toBe(true);
+	});
+
+	test.each([5, undefined, null, {}])(
+		"fails when its requests, %s, are nothing to iterate over",
+		async (requests) => {
+			const { stream } = opened(silent);
+			stream.sendAll(requests as never);
+			await expect(stream.recv()).rejects.toThrow(
+				"is nothing to iterate over; give an array or a generator of messages",
+			);
+		},
+	);
+
+	test("tells a reader of its requests why there are no more, once the server has ended it", async () => {
+		const { promise: why, resolve } = Promise.withResolvers<unknown>();
+		const { stream } = opened(async function* (requests) {
+			requests[Symbol.asyncIterator]().next().catch(resolve);
+			yield { id: "1" };
+		});
+		for await (const { id } of stream) expect(id).toBe("1");
+		expect(await why).toMatchObject({ code: Code.FailedPrecondition });
+	});
+
 	test("fails with a ConnectError, whatever its transport throws", async () => {
 		const thrown = new Error("slipped");
 		const { stream } = opened(() => Promise.reject(thrown));

@@ -1,16 +1,17 @@
 import type {
 	DescMessage,
-	DescMethod,
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { cancelled } from "./call-bounds.ts";
 import type { CallOptions } from "./call-options.ts";
-import type { Messages, StreamHandle } from "./caller.ts";
+import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import { guarded } from "./guarded.ts";
+import { messageOf } from "./message-codec.ts";
 import { messageIteration } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";
+import { requestIterator } from "./request-iterator.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** So many requests may wait: a transport in memory comes for them only when a response is asked for. */
@@ -20,7 +21,7 @@ const ROOM = 16;
 export class TransportStream<I extends DescMessage, O extends DescMessage>
 	implements StreamHandle<I, O>
 {
-	readonly #method: DescMethod;
+	readonly #method: MethodOf<I, O>;
 	readonly #abort = new AbortController();
 	#forgetSignal: () => void = () => {};
 	readonly #requests = new MessagePipe<MessageInitShape<I>>(ROOM);
@@ -35,10 +36,11 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	#endedWell = false;
 	#error: ConnectError | undefined;
 	#onEnd: (() => void) | undefined;
+	#only: Promise<MessageShape<O>> | undefined;
 
 	/** Starts the call, by `open`. */
 	constructor(
-		method: DescMethod,
+		method: MethodOf<I, O>,
 		options: CallOptions,
 		open: (
 			signal: AbortSignal,
@@ -71,7 +73,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		return this.#trailer.promise;
 	}
 
-	async send(message: MessageInitShape<I>): Promise<void> {
+	async send(init: MessageInitShape<I>): Promise<void> {
 		this.#mayStillSend();
 		if (this.#sendClosed) {
 			throw new ConnectError(
@@ -79,7 +81,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 				Code.FailedPrecondition,
 			);
 		}
-		await this.#requests.write(message);
+		await this.#requests.write(messageOf(this.#method.input, init));
 		this.#mayStillSend();
 	}
 
@@ -91,8 +93,12 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	sendOnly(message: MessageInitShape<I> | undefined): void {
 		this.#sendClosed = true;
-		void this.#requests.write(message ?? ({} as MessageInitShape<I>));
-		this.#requests.close();
+		try {
+			void this.#requests.write(messageOf(this.#method.input, message));
+			this.#requests.close();
+		} catch (error) {
+			this.#failed(error);
+		}
 	}
 
 	sendAll(messages: Messages<I>): void {
@@ -119,9 +125,9 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		});
 	}
 
-	async closeAndRecv(): Promise<MessageShape<O>> {
-		await this.closeSend();
-		return this.recvOnly();
+	closeAndRecv(): Promise<MessageShape<O>> {
+		this.#only ??= this.closeSend().then(() => this.recvOnly());
+		return this.#only;
 	}
 
 	async recvOnly(): Promise<MessageShape<O>> {
@@ -160,12 +166,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	#mayStillSend(): void {
 		if (this.#error !== undefined) throw this.#error;
-		if (this.#endedWell) {
-			throw new ConnectError(
-				"the server has ended the call with status OK: nobody reads what is sent now",
-				Code.FailedPrecondition,
-			);
-		}
+		if (this.#endedWell) throw nobodyReads();
 	}
 
 	#cancel(reason: unknown, what: string): void {
@@ -178,7 +179,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	#ended(trailer: Headers): void {
 		this.#endedWell = true;
-		this.#letGo(undefined);
+		this.#letGo(nobodyReads());
 		this.#trailer.resolve(trailer);
 	}
 
@@ -193,18 +194,16 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		return this.#error;
 	}
 
-	#letGo(error: ConnectError | undefined): void {
+	#letGo(error: ConnectError): void {
 		this.#forgetSignal();
 		this.#requests.fail(error);
 		this.#onEnd?.();
 	}
 
 	async #pump(messages: Messages<I>): Promise<void> {
+		let asking = true;
 		try {
-			const iterator =
-				Symbol.asyncIterator in messages
-					? messages[Symbol.asyncIterator]()
-					: messages[Symbol.iterator]();
+			const iterator = requestIterator(messages);
 			// Whoever produces the messages may clean up; what it throws then is its own affair.
 			this.#onEnd = () => {
 				this.#onEnd = undefined;
@@ -212,17 +211,21 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 			};
 			if (this.#over) this.#onEnd();
 			while (!this.#over) {
+				asking = true;
 				const next = await iterator.next();
 				if (next.done) {
 					this.#onEnd = undefined;
 					await this.closeSend();
 					return;
 				}
-				if (!this.#over) await this.#requests.write(next.value);
+				asking = false;
+				const message = messageOf(this.#method.input, next.value);
+				if (!this.#over) await this.#requests.write(message);
 			}
 			this.#onEnd?.();
 		} catch (error) {
-			this.#onEnd = undefined;
+			// An iterator that throws has ended.
+			if (asking) this.#onEnd = undefined;
 			this.#cancel(error, "the request messages could not all be sent");
 		}
 	}
@@ -239,4 +242,11 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		else signal.addEventListener("abort", abort, { once: true });
 		return () => signal.removeEventListener("abort", abort);
 	}
+}
+
+function nobodyReads(): ConnectError {
+	return new ConnectError(
+		"the server has ended the call with status OK: nobody reads what is sent now",
+		Code.FailedPrecondition,
+	);
 }
