@@ -1,86 +1,49 @@
 import { once } from "node:events";
 import net from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
+import { settled } from "../../testdata/harness/fake-clock.ts";
 import {
 	answer,
 	type RunningServer,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
 import {
+	type ObservedSubchannel,
+	observedSubchannel,
+} from "../../testdata/harness/observed-subchannel.ts";
+import {
 	errorCode,
 	startRawServer,
 } from "../../testdata/peers/node/misbehaving/raw-http2.ts";
-import type { ChannelState } from "../balancer/balancer.ts";
-import { parseAddress } from "../discovery/address.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { connectOver, connectWithin } from "./connect.ts";
 import { type Dial, dialPlaintext } from "./dial.ts";
-import { EndpointSubchannel } from "./subchannel.ts";
 
 const after: (() => unknown)[] = [];
 afterEach(async () => {
 	for (const undo of after.splice(0).reverse()) await undo();
 });
 
-interface Observed {
-	readonly subchannel: EndpointSubchannel;
-	readonly clock: FakeClock;
-	/** Every state entered, with the words of its error. */
-	readonly heard: string[];
+interface Observed extends ObservedSubchannel {
 	/** Addresses dialled, in order. */
 	readonly dialled: string[];
-	/** Resolves when the subchannel is, or comes to be, in that state. */
-	reaches(state: ChannelState): Promise<void>;
 }
 
-/** A subchannel in a time that stands still; dials for real unless told otherwise. */
+/** Dials for real unless told otherwise. */
 function observed(
 	address: string | readonly string[],
 	dial: Dial = dialPlaintext,
 ): Observed {
-	const clock = new FakeClock();
-	const heard: string[] = [];
 	const dialled: string[] = [];
-	let news = Promise.withResolvers<void>();
 	const watched: Dial = (to, signal) => {
 		dialled.push(to.kind === "tcp" ? `${to.host}:${to.port}` : to.path);
 		return dial(to, signal);
 	};
-	const addresses = [address].flat().map((one) => parseAddress(one, one));
-	const subchannel = new EndpointSubchannel(
-		{ address },
-		addresses,
-		{
-			clock,
-			random: () => 0.5,
-			scheme: "http",
-			authority: "here.example",
-			userAgent: "test",
-			credentials: undefined,
-			keepalive: undefined,
-			maxConnectionsPerEndpoint: 4,
-			connect: connectWithin(5000, connectOver(watched), clock),
-		},
-		{
-			entered: (state, error) => {
-				heard.push(error === undefined ? state : `${state}: ${error.message}`);
-				news.resolve();
-				news = Promise.withResolvers();
-			},
-			room: () => {},
-		},
+	const one = observedSubchannel(address, (clock) =>
+		connectWithin(5000, connectOver(watched), clock),
 	);
-	after.push(() => subchannel.shutdown());
-	return {
-		subchannel,
-		clock,
-		heard,
-		dialled,
-		async reaches(state) {
-			while (subchannel.state !== state) await news.promise;
-		},
-	};
+	after.push(() => one.subchannel.shutdown());
+	return { ...one, dialled };
 }
 
 async function serving(): Promise<RunningServer> {

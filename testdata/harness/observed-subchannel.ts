@@ -1,0 +1,68 @@
+import type { ChannelState } from "../../src/balancer/balancer.ts";
+import type { Connect } from "../../src/client/connect.ts";
+import {
+	EndpointSubchannel,
+	type SubchannelSetting,
+} from "../../src/client/subchannel.ts";
+import { parseAddress } from "../../src/discovery/address.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+/** A subchannel in a time that stands still, and what it has told. */
+export interface ObservedSubchannel {
+	readonly subchannel: EndpointSubchannel;
+	readonly clock: FakeClock;
+	/** Every state entered, with the words of its error. */
+	readonly heard: string[];
+	/** How often calls may have asked again. */
+	rooms(): number;
+	/** Resolves when the subchannel is, or comes to be, in that state. */
+	reaches(state: ChannelState): Promise<void>;
+}
+
+export function observedSubchannel(
+	address: string | readonly string[],
+	connectIn: (clock: FakeClock) => Connect,
+	setting: Partial<SubchannelSetting> = {},
+	healthService?: string,
+): ObservedSubchannel {
+	const clock = new FakeClock();
+	const heard: string[] = [];
+	let rooms = 0;
+	let news = Promise.withResolvers<void>();
+	const subchannel = new EndpointSubchannel(
+		{ address },
+		[address].flat().map((one) => parseAddress(one, one)),
+		{
+			clock,
+			random: () => 0.5,
+			connect: connectIn(clock),
+			scheme: "http",
+			authority: "here.example",
+			userAgent: "test",
+			credentials: undefined,
+			keepalive: undefined,
+			maxConnectionsPerEndpoint: 4,
+			...setting,
+		},
+		{
+			entered: (state, error) => {
+				heard.push(error === undefined ? state : `${state}: ${error.message}`);
+				news.resolve();
+				news = Promise.withResolvers();
+			},
+			room: () => {
+				rooms += 1;
+			},
+		},
+		healthService,
+	);
+	return {
+		subchannel,
+		clock,
+		heard,
+		rooms: () => rooms,
+		async reaches(state) {
+			while (subchannel.state !== state) await news.promise;
+		},
+	};
+}
