@@ -1,0 +1,247 @@
+import { Code } from "@connectrpc/connect";
+import type { ConnectListener } from "../src/client/connect.ts";
+import {
+	type ClientConnection,
+	Http2Code,
+	type RawHeaders,
+	type RequestProgress,
+	type Stream,
+	type StreamListener,
+	type StreamPurpose,
+} from "../src/wire/connection.ts";
+import type { ReceivedRequest, SimulatedServer } from "./server.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+const RESPONSE: RawHeaders = [
+	...[":status", "200"],
+	...["content-type", "application/grpc"],
+];
+const OK: RawHeaders = ["grpc-status", "0"];
+/** An empty message in its frame. */
+const MESSAGE = new Uint8Array(5);
+
+const unavailable: RawHeaders = [
+	...RESPONSE,
+	...["grpc-status", String(Code.Unavailable)],
+	...["grpc-message", "this server cannot take it now"],
+];
+
+/** Who counts. */
+export interface ConnectionWatcher {
+	sent(): void;
+	gone(): void;
+}
+
+/** A connection that a server has accepted: its streams are events in virtual time. */
+export class SimulatedConnection implements ClientConnection {
+	readonly hasRoom = true;
+	readonly server: SimulatedServer;
+	readonly time: VirtualTime;
+	readonly delayMs: () => number;
+	/** The server lost its memory: what is sent to it is answered with a reset of the connection. */
+	forgotten = false;
+	/** The server takes no more streams. */
+	draining = false;
+	readonly #listener: ConnectListener;
+	readonly #watcher: ConnectionWatcher;
+	readonly #streams = new Set<SimulatedStream>();
+	#heard = 0;
+	#state: "open" | "goaway" | "closing" | "gone" = "open";
+
+	constructor(
+		server: SimulatedServer,
+		listener: ConnectListener,
+		time: VirtualTime,
+		delayMs: () => number,
+		watcher: ConnectionWatcher,
+	) {
+		this.server = server;
+		this.time = time;
+		this.delayMs = delayMs;
+		this.#listener = listener;
+		this.#watcher = watcher;
+	}
+
+	get openCalls(): number {
+		return this.#streams.size;
+	}
+
+	get heard(): number {
+		return this.#heard;
+	}
+
+	/** Only calls are simulated: a watch hears nothing. */
+	open(
+		_headers: RawHeaders,
+		listener: StreamListener,
+		purpose: StreamPurpose = "call",
+	): Stream {
+		const stream = new SimulatedStream(this, listener);
+		if (purpose === "watch") return stream;
+		if (this.#state === "open") {
+			this.#streams.add(stream);
+			this.#watcher.sent();
+		} else {
+			this.time.after(0, () => stream.lost("miscarried"));
+		}
+		return stream;
+	}
+
+	ping(answered: () => void): void {
+		this.#there(() => this.#back(answered));
+	}
+
+	close(): void {
+		if (this.#state === "gone") return;
+		this.#state = "closing";
+		if (this.#streams.size === 0) this.#gone(undefined);
+	}
+
+	destroy(error?: Error): void {
+		this.#gone(error);
+	}
+
+	// What the server's side does.
+
+	/** RFC 9113 section 6.8. */
+	goaway(): void {
+		this.draining = true;
+		this.#back(() => {
+			if (this.#state === "open") this.#state = "goaway";
+			this.time.settle();
+			this.#listener.goaway({ code: Http2Code.NO_ERROR, debugData: "" });
+			if (this.#streams.size === 0) this.#gone(undefined);
+		});
+	}
+
+	/** The client's side hears of it after a while. */
+	breakOff(): void {
+		this.time.after(this.delayMs(), () =>
+			this.#gone(new Error(`read ECONNRESET ${this.server.address}`)),
+		);
+	}
+
+	// What its streams do.
+
+	/** Sends something to the server, which may not be there any more. */
+	#there(arrived: () => void): void {
+		this.time.after(this.delayMs(), () => {
+			if (this.server.state === "silent" || this.#state === "gone") return;
+			if (this.forgotten) this.breakOff();
+			else arrived();
+		});
+	}
+
+	/** Sends something to the client. */
+	#back(arrived: () => void): void {
+		if (this.server.state === "silent" || this.forgotten) return;
+		this.time.after(this.delayMs(), () => {
+			if (this.#state === "gone") return;
+			this.#heard += 1;
+			arrived();
+		});
+	}
+
+	request(stream: SimulatedStream): void {
+		this.#there(() => {
+			if (this.draining) this.#back(() => stream.lost("refused"));
+			else if (!stream.cancelled) this.server.receive(stream);
+		});
+	}
+
+	cancel(stream: SimulatedStream): void {
+		this.#there(() => {
+			stream.cancelled = true;
+		});
+	}
+
+	respond(stream: SimulatedStream, code: Code | undefined): void {
+		this.#back(() => stream.answered(code));
+	}
+
+	over(stream: SimulatedStream): void {
+		if (!this.#streams.delete(stream) || this.#streams.size > 0) return;
+		if (this.#state === "closing" || this.#state === "goaway") {
+			this.#gone(undefined);
+		}
+	}
+
+	#gone(error: Error | undefined): void {
+		if (this.#state === "gone") return;
+		this.#state = "gone";
+		this.time.settle();
+		this.#watcher.gone();
+		const streams = [...this.#streams];
+		this.#streams.clear();
+		for (const stream of streams) stream.lost("processed", error);
+		this.#listener.closed(error);
+	}
+}
+
+/** One unary request and its answer. */
+class SimulatedStream implements Stream, ReceivedRequest {
+	/** The server knows that its client has let go. */
+	cancelled = false;
+	readonly #connection: SimulatedConnection;
+	readonly #listener: StreamListener;
+	#over = false;
+
+	constructor(connection: SimulatedConnection, listener: StreamListener) {
+		this.#connection = connection;
+		this.#listener = listener;
+	}
+
+	write(): boolean {
+		return true;
+	}
+
+	/** The request is whole, and travels. */
+	end(): void {
+		if (!this.#over) this.#connection.request(this);
+	}
+
+	reset(): void {
+		if (this.#over) return;
+		this.#over = true;
+		this.#connection.cancel(this);
+		this.#connection.over(this);
+	}
+
+	pause(): void {}
+
+	resume(): void {}
+
+	// What the server does.
+
+	answer(code: Code | undefined): void {
+		this.#connection.respond(this, code);
+	}
+
+	// What arrives at the client.
+
+	answered(code: Code | undefined): void {
+		if (this.#over) return;
+		this.#over = true;
+		this.#connection.over(this);
+		if (code === undefined) {
+			this.#listener.headers(RESPONSE);
+			this.#listener.data(MESSAGE);
+			this.#listener.end(OK);
+		} else {
+			this.#listener.headers(unavailable);
+			this.#listener.end([]);
+		}
+	}
+
+	lost(progress: RequestProgress, cause?: Error): void {
+		if (this.#over) return;
+		this.#over = true;
+		this.#connection.over(this);
+		this.#listener.reset({
+			code:
+				progress === "processed" ? Http2Code.CANCEL : Http2Code.REFUSED_STREAM,
+			progress,
+			cause,
+		});
+	}
+}

@@ -1,0 +1,213 @@
+import {
+	defaults,
+	hedging,
+	leastRequestRetries,
+	pickFirst,
+	roundRobin,
+	roundRobinRetries,
+	unthrottled,
+} from "./policies.ts";
+import { type Scenario, tenServers, type World } from "./scenario.ts";
+import type { SimulatedServer } from "./server.ts";
+
+const ladder = [
+	roundRobin,
+	roundRobinRetries,
+	leastRequestRetries,
+	defaults,
+	hedging,
+];
+
+const slow: Scenario = {
+	...tenServers,
+	name: "slow",
+	title: "One endpoint is slow",
+	story:
+		"One of ten servers takes ten times as long, and so can do no more than a fifth of what it is sent.",
+	policies: [...ladder, pickFirst],
+	script: ({ at, servers }) =>
+		at(10, () => {
+			(servers[0] as SimulatedServer).slowness = 10;
+		}),
+};
+
+const failing: Scenario = {
+	...tenServers,
+	name: "failing",
+	title: "One endpoint fails now and then",
+	story: "One of ten servers answers 5 % of its calls with UNAVAILABLE.",
+	policies: ladder,
+	script: ({ at, servers }) =>
+		at(10, () => {
+			(servers[0] as SimulatedServer).failing = 0.05;
+		}),
+};
+
+const blackHole: Scenario = {
+	...tenServers,
+	name: "black-hole",
+	title: "One endpoint fails everything, fast",
+	story:
+		"One of ten servers answers every call with UNAVAILABLE within a millisecond: to a balancer that looks at speed alone, it is the best of all.",
+	policies: ladder,
+	script: ({ at, servers }) =>
+		at(10, () => {
+			(servers[0] as SimulatedServer).failing = 1;
+		}),
+};
+
+const zoneLost: Scenario = {
+	...tenServers,
+	name: "zone",
+	title: "A zone is lost",
+	story:
+		"Twelve servers stand in three zones. The machines of one zone lose power, so that nobody says that they are gone, and are back twenty seconds later.",
+	servers: 12,
+	clients: 12,
+	zones: 3,
+	rate: 1000,
+	seconds: 60,
+	overAt: 30,
+	policies: ladder,
+	script: ({ at, servers, network }) => {
+		const lost = servers.filter(({ zone }) => zone === "zone-0");
+		at(10, () => {
+			for (const server of lost) network.silence(server);
+		});
+		at(30, () => {
+			for (const server of lost) server.state = "up";
+		});
+	},
+};
+
+const deploy: Scenario = {
+	...tenServers,
+	name: "deploy",
+	title: "A rolling deploy",
+	story:
+		"A hundred servers are replaced, ten at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
+	servers: 100,
+	clients: 30,
+	rate: 6000,
+	workers: 2,
+	overAt: 32,
+	runs: 1,
+	policies: ladder,
+	script: (world) => {
+		world.servers.forEach((server, i) => {
+			restart(world, server, 10 + 2 * Math.floor(i / 10));
+		});
+	},
+};
+
+function restart(
+	{ at, network }: World,
+	server: SimulatedServer,
+	second: number,
+): void {
+	at(second, () => network.shutDown(server, 20));
+	at(second + 1, () => {
+		server.state = "up";
+		server.slowness = 5;
+	});
+	at(second + 3, () => {
+		server.slowness = 1;
+	});
+}
+
+const crowd: Scenario = {
+	...tenServers,
+	name: "crowd",
+	title: "A flash crowd",
+	story:
+		"The calls double within a second, to nine tenths of what ten servers can do. Ten seconds later five more servers come, which start at a fifth of their speed.",
+	seconds: 40,
+	rate: 1000,
+	overAt: 22,
+	policies: ladder,
+	script: ({ at, servers, directory, setRate }) => {
+		const first = servers.slice(0, 10);
+		const late = servers.slice(10);
+		directory.set(first);
+		for (const server of late) server.slowness = 5;
+		at(10, () => setRate(2000));
+		at(20, () => directory.set(servers));
+		at(22, () => {
+			for (const server of late) server.slowness = 1;
+		});
+	},
+	servers: 15,
+};
+
+const storm: Scenario = {
+	...tenServers,
+	name: "storm",
+	title: "A retry storm",
+	story:
+		"For five seconds the database behind ten servers takes four times as long. What takes it more than 300 ms the servers answer with UNAVAILABLE; but the database works on it all the same. When it is well again, its queues are full of what nobody waits for.",
+	rate: 1500,
+	overAt: 15,
+	timeoutMs: 2000,
+	patienceMs: 300,
+	policies: [roundRobin, roundRobinRetries, defaults, unthrottled],
+	script: ({ at, servers }) => {
+		at(10, () => {
+			for (const server of servers) server.slowness = 4;
+		});
+		at(15, () => {
+			for (const server of servers) server.slowness = 1;
+		});
+	},
+};
+
+const outage: Scenario = {
+	...tenServers,
+	name: "outage",
+	title: "Every endpoint fails",
+	story:
+		"For ten seconds all servers answer every call with UNAVAILABLE. Nothing helps; the question is how much they are sent meanwhile.",
+	overAt: 20,
+	policies: [roundRobin, roundRobinRetries, defaults, hedging, unthrottled],
+	script: ({ at, servers }) => {
+		at(10, () => {
+			for (const server of servers) server.failing = 1;
+		});
+		at(20, () => {
+			for (const server of servers) server.failing = 0;
+		});
+	},
+};
+
+const tenThousand: Scenario = {
+	...tenServers,
+	name: "ten-thousand",
+	title: "Ten thousand endpoints",
+	story:
+		"One in twenty of 10,000 servers is ten times as slow. A client has a connection to each, and sends one of them a call every ten seconds: it hardly ever hears from the same one twice.",
+	servers: 10_000,
+	clients: 4,
+	rate: 4000,
+	seconds: 25,
+	faultAt: 5,
+	workers: 1,
+	runs: 1,
+	policies: [roundRobin, leastRequestRetries, defaults, hedging],
+	script: ({ at, servers }) =>
+		at(5, () => {
+			servers.forEach((server, i) => {
+				if (i % 20 === 0) server.slowness = 10;
+			});
+		}),
+};
+
+export const scenarios: readonly Scenario[] = [
+	slow,
+	failing,
+	blackHole,
+	zoneLost,
+	deploy,
+	crowd,
+	storm,
+	outage,
+	tenThousand,
+];

@@ -1,0 +1,176 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { Call } from "../src/client/call.ts";
+import type { CallObserver } from "../src/client/call-request.ts";
+import { ChannelCore } from "../src/client/channel-core.ts";
+import type { ChannelOptions } from "../src/client/channel-options.ts";
+import { settleChannel } from "../src/client/channel-setting.ts";
+import { MethodPolicies } from "../src/client/method-policies.ts";
+import { compileMethodPolicy } from "../src/policy/method-policy.ts";
+import type { CallEnd } from "../src/wire/client-call.ts";
+import { chance, exponential, logNormal } from "./chance.ts";
+import { Directory } from "./directory.ts";
+import { method } from "./method.ts";
+import { SimulatedNetwork } from "./network.ts";
+import type { Policy } from "./policies.ts";
+import { Record } from "./record.ts";
+import { GOOD, type Scenario } from "./scenario.ts";
+import { SimulatedServer } from "./server.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+/** Half a millisecond within a datacentre, one and a half to the next. */
+const DELAYS = { withinMs: 0.25, acrossMs: 0.75 };
+
+/** How much the times of requests differ from each other. */
+const SPREAD = 0.6;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Lives through a scenario with clients that are set to `policy`. The same seed gives the same result. */
+export async function simulate(
+	scenario: Scenario,
+	policy: Policy,
+	seed: number,
+): Promise<Record> {
+	// Stacks of errors that nobody reads take most of the time.
+	const { stackTraceLimit } = Error;
+	Error.stackTraceLimit = 0;
+	try {
+		return await live(scenario, policy, seed);
+	} finally {
+		Error.stackTraceLimit = stackTraceLimit;
+	}
+}
+
+async function live(
+	scenario: Scenario,
+	policy: Policy,
+	seed: number,
+): Promise<Record> {
+	const time = new VirtualTime();
+	const { timeoutMs, medianServiceMs, zones } = scenario;
+	const record = new Record(timeoutMs, GOOD * medianServiceMs);
+	const network = new SimulatedNetwork(time, chance(seed, "network"), DELAYS, {
+		sent: () => record.sent(time.now()),
+	});
+	const servers = Array.from({ length: scenario.servers }, (_, i) => {
+		const work = chance(seed, `work ${i}`);
+		return new SimulatedServer(
+			`10.0.${Math.floor(i / 250)}.${(i % 250) + 1}:50051`,
+			`zone-${i % zones}`,
+			{
+				workers: scenario.workers,
+				queueLimit: scenario.queueLimit,
+				serviceMs: () => logNormal(work, medianServiceMs, SPREAD),
+				patienceMs: scenario.patienceMs,
+			},
+			time,
+			chance(seed, `failures ${i}`),
+		);
+	});
+	for (const server of servers) network.add(server);
+	const directory = new Directory(time, servers);
+	const channels = Array.from({ length: scenario.clients }, (_, i) => {
+		const zone = `zone-${i % zones}`;
+		return new ChannelCore(
+			settleChannel(directory, channelOptions(policy, zone), {
+				clock: time,
+				random: chance(seed, `client ${i}`),
+				connect: network.connectFrom(zone),
+			}),
+		);
+	});
+
+	let rate = scenario.rate;
+	scenario.script({
+		network,
+		servers,
+		directory,
+		at: (second, action) => time.after(second * 1000, action),
+		setRate: (next) => {
+			rate = next;
+		},
+	});
+	const policies = new MethodPolicies(method, {
+		client: compileMethodPolicy(
+			{ ...policy.method, timeout: `${timeoutMs / 1000}s` },
+			"policy",
+		),
+		methods: new Map(),
+		baked: undefined,
+	});
+	const end = scenario.seconds * 1000;
+	const arrivals = chance(seed, "arrivals");
+	let open = 0;
+	const arrive = (): void => {
+		const core = channels[
+			Math.floor(arrivals() * channels.length)
+		] as ChannelCore;
+		if (policy.unthrottled) core.retryThrottle.succeeded();
+		open += 1;
+		make(core, policies, (startedAt, endedAt, wentWell) => {
+			open -= 1;
+			record.ended(startedAt, endedAt, wentWell);
+		});
+		next();
+	};
+	const next = (): void => {
+		const gap = exponential(arrivals, 1000 / rate);
+		if (time.now() + gap < end) time.after(gap, arrive);
+	};
+	next();
+	for (const channel of channels) channel.exitIdle();
+	await time.runUntil(end + 2 * timeoutMs);
+	if (open > 0) throw new Error(`${open} calls have never ended`);
+	await Promise.all(channels.map((channel) => channel.close(0)));
+	return record;
+}
+
+function channelOptions(
+	{ channel, zoned }: Policy,
+	zone: string,
+): ChannelOptions {
+	return zoned ? { ...channel, localZone: zone } : channel;
+}
+
+/** A unary call, as a generated client makes it, but for its promise and the bytes of its messages. */
+function make(
+	core: ChannelCore,
+	policies: MethodPolicies,
+	ended: (startedAt: number, endedAt: number, wentWell: boolean) => void,
+): void {
+	const { clock } = core.setting;
+	const startedAt = clock.now();
+	const call = new Call(
+		core,
+		{
+			method,
+			policy: () => policies.under(core.serviceConfigs),
+			headers: undefined,
+			signal: undefined,
+			hashKey: undefined,
+			scope: undefined,
+			startedAt,
+		},
+		new Observer((error) => ended(startedAt, clock.now(), error === undefined)),
+	);
+	call.start();
+	call.closeSend(NO_BYTES);
+}
+
+class Observer implements CallObserver {
+	readonly #ended: (error: ConnectError | undefined) => void;
+
+	constructor(ended: (error: ConnectError | undefined) => void) {
+		this.#ended = ended;
+	}
+
+	headers(): void {}
+
+	message(): void {}
+
+	writable(): void {}
+
+	end(_end: CallEnd, error: ConnectError | undefined): void {
+		this.#ended(error);
+	}
+}
