@@ -50,7 +50,7 @@ const milliseconds: Check<number> = (value, where) => {
 	);
 };
 
-const signal: Check = (value, where) => {
+export const abortSignal: Check = (value, where) => {
 	if (isObject(value) && "aborted" in value && "addEventListener" in value) {
 		return value;
 	}
@@ -92,7 +92,7 @@ const table: OptionTable<CallOptions> = {
 	timeoutMs: milliseconds,
 	// Read by metadataOf.
 	headers: anything,
-	signal,
+	signal: abortSignal,
 	onHeader: callable,
 	onTrailer: callable,
 	contextValues,

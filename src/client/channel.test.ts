@@ -48,6 +48,31 @@ test("connect rejects with the last error when its signal fires, and lets go of 
 	expect(channel.state).toBe("transientFailure");
 });
 
+describe("what is no channel's is refused at once", () => {
+	const options = "options: ";
+	test.each<[unknown, string]>([
+		[null, `${options}null is not an object`],
+		[5, `${options}5 is not an object`],
+		["", `${options}"" is not an object`],
+		[[], `${options}an empty list is not an object`],
+		[() => {}, `${options}a function is not an object`],
+		[Promise.resolve({}), `${options}is a promise; await it`],
+	])("options: %s", (given, problem) => {
+		expect(() => new Channel("127.0.0.1:1", given as object)).toThrow(problem);
+	});
+
+	test("a listener, and a signal to connect", async () => {
+		await using channel = new Channel("127.0.0.1:1");
+		expect(() => channel.onStateChange({} as never)).toThrow(
+			"listener: an object is not a function",
+		);
+		await expect(channel.connect({} as never)).rejects.toThrow(
+			"signal: an object is not an AbortSignal",
+		);
+		expect(channel.state).toBe("idle");
+	});
+});
+
 describe("closing", () => {
 	test("is the same promise every time, by whatever name", async () => {
 		const channel = new Channel("127.0.0.1:1");

@@ -1,7 +1,13 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { ChannelState } from "../balancer/balancer.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import { checkOptions, integer } from "../policy/option-table.ts";
+import {
+	callable,
+	checkOptions,
+	integer,
+	record,
+} from "../policy/option-table.ts";
+import { abortSignal } from "./call-options.ts";
 import { CallTransport } from "./call-transport.ts";
 import { ChannelCore } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
@@ -38,6 +44,7 @@ export class Channel implements Transport, AsyncDisposable {
 			interceptors?: readonly Interceptor[] | undefined;
 		} = {},
 	) {
+		record(options, "options");
 		const { interceptors, ...channelOptions } = options;
 		const around = interceptorList(interceptors ?? [], "interceptors");
 		this.#core = new ChannelCore(settleChannel(target, channelOptions));
@@ -52,12 +59,14 @@ export class Channel implements Transport, AsyncDisposable {
 	}
 
 	/** Resolves when ready; rejects with the last error when `signal` fires. */
-	connect(signal?: AbortSignal): Promise<void> {
+	async connect(signal?: AbortSignal): Promise<void> {
+		if (signal !== undefined) abortSignal(signal, "signal");
 		return this.#core.connect(signal);
 	}
 
 	/** Calls `listener` with each new state; returns a function that stops it. */
 	onStateChange(listener: (state: ChannelState) => void): () => void {
+		callable(listener, "listener");
 		return this.#core.onStateChange(listener);
 	}
 

@@ -180,3 +180,13 @@ describe("checks", () => {
 		expect(Object.keys(map)).toEqual(["__proto__"]);
 	});
 });
+
+test("a promise of options is not mistaken for options without any", () => {
+	const tls = Promise.resolve({});
+	expect(() => checkOptions(tls, table)).toThrow(
+		new PolicyError("options", "is a promise; await it"),
+	);
+	expect(() => record(tls, "tls")).toThrow(
+		new PolicyError("tls", "is a promise; await it"),
+	);
+});

@@ -96,14 +96,19 @@ export const text: Check<string> = (value, where) =>
 export const callable: Check<Function> = (value, where) =>
 	typeof value === "function" ? value : refuse(value, where, "a function");
 
-/** An object that is no list and no function. */
+/** An object that is no list, no function, and no promise of one. */
 export const record: Check<Readonly<Record<string, unknown>>> = (
 	value,
 	where,
-) =>
-	typeof value === "object" && value !== null && !Array.isArray(value)
-		? (value as Record<string, unknown>)
-		: refuse(value, where, "an object");
+) => {
+	if (typeof value !== "object" || value === null || Array.isArray(value)) {
+		return refuse(value, where, "an object");
+	}
+	if (value instanceof Promise) {
+		throw new PolicyError(where, "is a promise; await it");
+	}
+	return value as Record<string, unknown>;
+};
 
 export function integer(
 	min: number,
