@@ -1,4 +1,4 @@
-import type { Address } from "../discovery/address.ts";
+import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Timer } from "../policy/clock.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { Backoff } from "./backoff.ts";
@@ -59,6 +59,14 @@ export class ConnectionPool implements LinkOwner {
 	/** The oldest. */
 	get first(): ClientConnection | undefined {
 		return this.#links[0]?.connection;
+	}
+
+	snapshot(): object[] {
+		return this.#links.map(({ connection, address }) => ({
+			address: formatAddress(address),
+			openCalls: connection.openCalls,
+			hasRoom: connection.hasRoom,
+		}));
 	}
 
 	/**

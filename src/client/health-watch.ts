@@ -90,7 +90,14 @@ export class HealthWatch implements CallListener {
 	message(message: Uint8Array): void {
 		this.#answered = true;
 		this.#backoff.reset();
-		const status = statusOf(message);
+		let status: number;
+		try {
+			status = statusOf(message);
+		} catch (error) {
+			this.#call?.cancel();
+			this.#broken(`its answer cannot be read: ${(error as Error).message}`);
+			return;
+		}
 		this.#onHealth(
 			status === SERVING
 				? { state: "ready" }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { settled } from "../../testdata/harness/fake-clock.ts";
+import { FakeNetwork } from "../../testdata/harness/fake-connection.ts";
 import {
 	answer,
 	type RunningServer,
@@ -406,6 +407,84 @@ describe("several addresses", () => {
 		expect(heard.at(-1)).toBe(
 			"transientFailure: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1",
 		);
+	});
+});
+
+describe("ejection", () => {
+	const sick = new Error("5 failures in a row");
+	const shown = "transientFailure: 5 failures in a row";
+
+	async function connected() {
+		const network = new FakeNetwork();
+		const one = observedSubchannel("h:1", () => network.connect);
+		one.subchannel.connect();
+		await one.reaches("ready");
+		await one.clock.advance(60_000);
+		return { ...one, network };
+	}
+
+	test("of one that is connected shows as a failure, for that reason; its connection and its calls go on", async () => {
+		const { subchannel, clock, heard, network } = await connected();
+		const call = network.at(0).openCall();
+		subchannel.eject(sick);
+		expect(heard).toEqual(["connecting", "ready", shown]);
+		expect(subchannel.state).toBe("transientFailure");
+		expect(subchannel.connection).toBeUndefined();
+		await clock.advance(600_000);
+		expect(call.resetCode).toBeUndefined();
+		expect(network.at(0).isGone).toBe(false);
+	});
+
+	test("is no reason to back off or to connect", async () => {
+		const { subchannel, clock, heard, network } = await connected();
+		subchannel.eject(sick);
+		subchannel.connect();
+		await clock.advance(600_000);
+		expect(network.asked).toHaveLength(1);
+		expect(heard).toHaveLength(3);
+		expect(clock.pending).toBe(0);
+	});
+
+	test("can be told from a lost connection", async () => {
+		const { subchannel, network } = await connected();
+		subchannel.eject(sick);
+		expect(subchannel.isConnected).toBe(true);
+		network.at(0).goaway();
+		expect(subchannel.isConnected).toBe(false);
+	});
+
+	test("is over when it is taken back: the connection is ready as it was", async () => {
+		const { subchannel, heard, network } = await connected();
+		subchannel.eject(sick);
+		subchannel.uneject();
+		expect(heard).toEqual(["connecting", "ready", shown, "ready"]);
+		expect(subchannel.connection).toBe(network.at(0));
+		subchannel.uneject();
+		expect(heard).toHaveLength(4);
+	});
+
+	test("outlasts the connection: a new one is as ejected", async () => {
+		const { subchannel, clock, heard, network } = await connected();
+		subchannel.eject(sick);
+		network.at(0).goaway();
+		subchannel.connect();
+		await clock.advance(0);
+		expect(heard.slice(3)).toEqual(["idle", "connecting", shown]);
+		subchannel.uneject();
+		expect(heard.at(-1)).toBe("ready");
+	});
+
+	test("of one that is not connected shows once it is", async () => {
+		const network = new FakeNetwork();
+		const { subchannel, clock, heard } = observedSubchannel(
+			"h:1",
+			() => network.connect,
+		);
+		subchannel.eject(sick);
+		expect(heard).toEqual([]);
+		subchannel.connect();
+		await clock.advance(0);
+		expect(heard).toEqual(["connecting", shown]);
 	});
 });
 

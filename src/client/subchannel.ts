@@ -125,6 +125,21 @@ export class EndpointSubchannel implements Subchannel {
 		this.#show();
 	}
 
+	get isEjected(): boolean {
+		return this.#ejection !== undefined;
+	}
+
+	/** What there is to see of it: for logs and debugging. */
+	snapshot(): object {
+		return {
+			endpoint: this.endpoint,
+			state: this.#shown,
+			ejected: this.isEjected,
+			connections: this.#pool.snapshot(),
+			lastError: this.#shownError?.message,
+		};
+	}
+
 	/** Watches the health of another service from now on; undefined: of none. */
 	set healthService(service: string | undefined) {
 		if (service === this.#healthService) return;
