@@ -25,6 +25,9 @@ type SubchannelPick = Extract<Pick, { kind: "subchannel" }>;
 const NO_HEADERS: RawHeaders = [];
 const NO_MESSAGES: readonly Uint8Array[] = [];
 
+/** How many attempts of the call have failed before this one (gRFC A6). */
+const PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts";
+
 /** Who makes an attempt, and hears what becomes of it. */
 export interface AttemptOwner {
 	/** The request so far: an attempt begins with it. */
@@ -44,7 +47,7 @@ export interface AttemptOwner {
 export interface AttemptNumber {
 	/** From 1 on. */
 	readonly number: number;
-	/** Those before it that failed: `grpc-previous-rpc-attempts`. */
+	/** Those that the policy counts before it. */
 	readonly previous: number;
 	readonly hedge: boolean;
 }
@@ -279,10 +282,12 @@ export class Attempt implements CallListener, Waiting {
 			headers.push("grpc-timeout", formatTimeout(call.deadline - this.#sentAt));
 		}
 		const { previous } = this.#which;
-		if (previous > 0) {
-			headers.push("grpc-previous-rpc-attempts", String(previous));
+		if (previous === 0) {
+			headers.push(...call.metadata);
+		} else {
+			headers.push(PREVIOUS_ATTEMPTS, String(previous));
+			headers.push(...without(PREVIOUS_ATTEMPTS, call.metadata));
 		}
-		headers.push(...call.metadata);
 		if (this.#credentials.length > 0) headers.push(...this.#credentials);
 		return headers;
 	}
@@ -330,4 +335,8 @@ function endOf(code: Code, what: string, cause: unknown): CallEnd {
 		progress: "miscarried",
 		cause: error.cause instanceof Error ? error.cause : error,
 	};
+}
+
+function without(name: string, headers: RawHeaders): RawHeaders {
+	return headers.filter((_, i) => headers[i - (i % 2)] !== name);
 }

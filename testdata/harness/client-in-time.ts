@@ -1,7 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { ChannelCaller } from "../../src/client/channel-caller.ts";
 import { ChannelCore } from "../../src/client/channel-core.ts";
-import { settleChannel } from "../../src/client/channel-setting.ts";
+import {
+	type Environment,
+	settleChannel,
+} from "../../src/client/channel-setting.ts";
 import { makeClient } from "../../src/client/client-object.ts";
 import {
 	type ClientOptions,
@@ -10,22 +13,28 @@ import {
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-/** A client whose time stands still until the test moves it. Chance always comes out in the middle. */
+/** A client whose time stands still until the test moves it. */
 export interface ClientInTime<T> extends AsyncDisposable {
 	readonly client: T;
 	readonly core: ChannelCore;
 	readonly clock: FakeClock;
 }
 
+/** Unless `environment` says otherwise, connections are real, and chance always comes out in the middle. */
 export function clientInTime<T extends object>(
 	service: DescService,
 	target: string | Resolver,
 	options: ClientOptions = {},
 	clock: FakeClock = new FakeClock(),
+	environment: Partial<Environment> = {},
 ): ClientInTime<T> {
 	const settled = settleClient(service, options, undefined);
 	const core = new ChannelCore(
-		settleChannel(target, settled.channel, { clock, random: () => 0.5 }),
+		settleChannel(target, settled.channel, {
+			random: () => 0.5,
+			...environment,
+			clock,
+		}),
 	);
 	const caller = new ChannelCaller(core, service.methods, settled.policies);
 	const close = (): Promise<void> => core.close(0);
