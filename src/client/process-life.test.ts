@@ -106,6 +106,52 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
+	test("whatever keepalive has to watch over", async () => {
+		await using server = await serveStreams((stream) => answer(stream));
+		const { code, output, ms } = await run(`
+			const echo = NewEchoServiceClient("${server.address}", {
+				keepalive: { time: "60s", withoutCalls: true },
+			});
+			await echo.echo({});
+			console.log("done");
+		`);
+		expect({ code, output }).toEqual({ code: 0, output: "begin\ndone\n" });
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("though it watches the health of its endpoint", async () => {
+		const paths: unknown[] = [];
+		await using server = await serveStreams((stream, headers) => {
+			paths.push(headers[":path"]);
+			respond(stream);
+			stream.write(frame(Buffer.of(0x08, 0x01)));
+		});
+		const { code, output, ms } = await run(`
+			const { EndpointSubchannel } = await import(${here("./subchannel.ts")});
+			const { settleChannel } = await import(${here("./channel-setting.ts")});
+			const { parseAddress } = await import(${here("../discovery/address.ts")});
+			const at = "${server.address}";
+			const awake = setTimeout(() => {}, 30_000);
+			new EndpointSubchannel({ address: at }, [parseAddress(at, at)],
+				settleChannel(at, {}),
+				{
+					entered(state) {
+						console.log(state);
+						if (state === "ready") clearTimeout(awake);
+					},
+					room() {},
+				},
+				"shop.Cart",
+			).connect();
+		`);
+		expect(paths).toEqual(["/grpc.health.v1.Health/Watch"]);
+		expect({ code, output }).toEqual({
+			code: 0,
+			output: "begin\nconnecting\nready\n",
+		});
+		expect(ms).toBeLessThan(10_000);
+	});
+
 	test("when its channel has been closed", async () => {
 		await using server = await serveStreams(() => {});
 		const { code, output } = await run(`

@@ -1,0 +1,189 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { Code } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { clientInTime } from "../../testdata/harness/client-in-time.ts";
+import { tapFrames } from "../../testdata/harness/frame-tap.ts";
+import {
+	answer,
+	type RunningServer,
+	serveStreams,
+} from "../../testdata/harness/http2-server.ts";
+import {
+	errorCode,
+	type RawStream,
+	startRawServer,
+} from "../../testdata/peers/node/misbehaving/raw-http2.ts";
+import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
+import {
+	type EchoServiceClient,
+	NewEchoServiceClient,
+} from "../../testdata/services/gen/echo/echo_rpc.ts";
+import type { ClientOptions } from "./client-options.ts";
+
+/** Looks again until it holds. */
+async function until(holds: () => boolean): Promise<void> {
+	while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+const EMPTY_MESSAGE = Buffer.alloc(5);
+
+/** A whole response, of a raw server. */
+function answerRaw(stream: RawStream): void {
+	stream.headers([
+		[":status", "200"],
+		["content-type", "application/grpc"],
+	]);
+	stream.data(EMPTY_MESSAGE);
+	stream.headers([["grpc-status", "0"]], true);
+}
+
+describe("more calls than a peer's MAX_CONCURRENT_STREAMS", () => {
+	async function calling(
+		calls: number,
+		options: ClientOptions,
+		then: (
+			server: RunningServer,
+			waiting: ServerHttp2Stream[],
+		) => Promise<void>,
+	) {
+		const waiting: ServerHttp2Stream[] = [];
+		await using server = await serveStreams((stream) => waiting.push(stream), {
+			settings: { maxConcurrentStreams: 2 },
+		});
+		await using client = NewEchoServiceClient(server.address, {
+			timeout: 0,
+			...options,
+		});
+		const all = Array.from({ length: calls }, () => client.echo({}));
+		await then(server, waiting);
+		await Promise.all(all);
+	}
+
+	test("are all in flight at once, over further connections", async () => {
+		await calling(7, {}, async (server, waiting) => {
+			await until(() => waiting.length === 7);
+			expect(server.accepted).toBe(4);
+			for (const stream of waiting) answer(stream);
+		});
+	});
+
+	test("wait for their turn at maxConnectionsPerEndpoint", async () => {
+		const options = { maxConnectionsPerEndpoint: 2 };
+		await calling(7, options, async (server, waiting) => {
+			await until(() => waiting.length === 4);
+			await new Promise((resolve) => setTimeout(resolve, 20));
+			expect(waiting).toHaveLength(4);
+			expect(server.accepted).toBe(2);
+			for (let done = 0; done < 7; done++) {
+				await until(() => waiting.length > done);
+				answer(waiting[done] as ServerHttp2Stream);
+			}
+		});
+	});
+});
+
+describe("a GOAWAY in two steps", () => {
+	test("sends new calls to a new connection at once, those above the last stream id too, and lets the others finish", async () => {
+		const requests: RawStream[] = [];
+		const server = await startRawServer({
+			onRequest: (stream) => requests.push(stream),
+		});
+		await using client = NewEchoServiceClient(server.address);
+		const calls = [client.echo({}), client.echo({})];
+		await until(() => requests.length === 2);
+		const [first, second] = requests as [RawStream, RawStream];
+		first.connection.goAway(2 ** 31 - 1, errorCode.NO_ERROR);
+		// In time, with which the client hears of it first.
+		first.connection.frame(6, 0, 0, Buffer.alloc(8));
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		calls.push(client.echo({}));
+		await until(() => requests.length === 3);
+		expect(requests[2]?.connection).not.toBe(first.connection);
+		first.connection.goAway(first.id, errorCode.NO_ERROR);
+		await until(() => requests.length === 4);
+		expect(requests[3]?.connection).toBe(requests[2]?.connection);
+		for (const stream of requests) if (stream !== second) answerRaw(stream);
+		await Promise.all(calls);
+		await server.stop();
+	});
+});
+
+describe("a peer that is cut off without a word", () => {
+	test("costs the calls then in flight, and none that start after", async () => {
+		await using server = await serveStreams((stream) => answer(stream));
+		await using tap = await tapFrames(server.port);
+		await using inTime = clientInTime<EchoServiceClient>(
+			EchoService,
+			tap.address,
+			{ timeout: "5s", retryPolicy: false },
+		);
+		const { client, clock } = inTime;
+		await client.echo({});
+		await clock.advance(60_000);
+		tap.freeze();
+		const lost = client.echo({}).catch((error) => error);
+		await clock.advance(4999);
+		const alsoLost = client.echo({}).catch((error) => error);
+		await clock.advance(1);
+		expect(await lost).toMatchObject({ code: Code.DeadlineExceeded });
+		await clock.advance(1000);
+		expect(await alsoLost).toMatchObject({
+			code: Code.Unavailable,
+			message: expect.stringContaining("no answer to a PING in 1 s"),
+		});
+		await client.echo({});
+		expect(server.accepted).toBe(2);
+	});
+
+	test("is not taken for one that is slow: a PING that is answered costs nothing", async () => {
+		const waiting: ServerHttp2Stream[] = [];
+		await using server = await serveStreams((stream) => waiting.push(stream));
+		await using tap = await tapFrames(server.port);
+		await using inTime = clientInTime<EchoServiceClient>(
+			EchoService,
+			tap.address,
+			{ timeout: 0 },
+		);
+		const { client, clock } = inTime;
+		const slow = client.echo({});
+		const late = client
+			.echo({}, { timeoutMs: 1000 })
+			.catch((error) => error.code);
+		await until(() => waiting.length === 2);
+		await clock.advance(1000);
+		expect(await late).toBe(Code.DeadlineExceeded);
+		const before = inTime.core.snapshot();
+		await tap.until(({ type }) => type === "PING");
+		// The answer, on its way back through the tap.
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		await clock.advance(1000);
+		expect(inTime.core.snapshot()).toEqual(before);
+		answer(waiting[0] as ServerHttp2Stream);
+		await slow;
+		expect(server.accepted).toBe(1);
+	});
+});
+
+test("keepalive ends a connection whose peer is cut off, with its calls", async () => {
+	await using server = await serveStreams(() => {});
+	await using tap = await tapFrames(server.port);
+	await using inTime = clientInTime<EchoServiceClient>(
+		EchoService,
+		tap.address,
+		{
+			timeout: 0,
+			retryPolicy: false,
+			keepalive: { time: "30s", timeout: "10s" },
+		},
+	);
+	const { client, clock } = inTime;
+	const call = client.echo({}).catch((error) => error);
+	await tap.until(({ type }) => type === "HEADERS");
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	tap.freeze();
+	await clock.advance(70_000);
+	expect(await call).toMatchObject({
+		code: Code.Unavailable,
+		message: expect.stringContaining("no answer to a PING in 10 s"),
+	});
+});
