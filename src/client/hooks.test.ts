@@ -255,7 +255,9 @@ describe("resolved", () => {
 	test("hears of a bad address, naming it", async () => {
 		const bad = { endpoints: [{ address: "no-port" }] };
 		const [first] = (await heardOf(bad)) as { error: Error }[];
-		expect(first?.error.message).toContain("no-port");
+		expect(first?.error.message).toContain(
+			"resolution.endpoints[0].address: has no port",
+		);
 	});
 
 	test("hears of a bad service config, and then of the endpoints that come with it", async () => {

@@ -104,6 +104,46 @@ describe("a resolver that throws", () => {
 	});
 });
 
+describe("a resolver that yields what is no resolution", () => {
+	const good = { address: "a:1" };
+	test.each<[unknown, string]>([
+		[undefined, "resolution: undefined is not an object"],
+		[["a:1"], "resolution: a list is not an object"],
+		[{}, "resolution.endpoints: undefined is not a list"],
+		[{ endpoints: "a:1" }, 'resolution.endpoints: "a:1" is not a list'],
+		[{ endpoints: [good, 5] }, "resolution.endpoints[1]: 5 is not an object"],
+		[
+			{ endpoints: [{ address: [] }] },
+			"resolution.endpoints[0].address: an empty list is not an address",
+		],
+		[
+			{ endpoints: [{ ...good, weight: Number.NaN }] },
+			"resolution.endpoints[0].weight: NaN is not a weight",
+		],
+	])(
+		"is told so, and asked again after a backoff (%j)",
+		async (yielded, problem) => {
+			const { clock, heard, contexts } = watched(() =>
+				yields(yielded as Resolution),
+			);
+			await settled();
+			expect(heard).toEqual([expect.stringContaining(`failed: ${problem}`)]);
+			await clock.advance(1000 + 1599);
+			expect(contexts).toHaveLength(2);
+			await clock.advance(1);
+			expect(contexts).toHaveLength(3);
+		},
+	);
+
+	test("may leave out what gets no calls", async () => {
+		const { heard } = watched(() =>
+			yields({ endpoints: [{ ...good, weight: 0 }, { address: "b:1" }] }),
+		);
+		await settled();
+		expect(heard).toEqual(["b:1"]);
+	});
+});
+
 describe("a resolver that returns", () => {
 	test("is asked again when a connection was lost, and not before", async () => {
 		const { clock, watch, heard, contexts } = watched(

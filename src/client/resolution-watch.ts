@@ -1,5 +1,8 @@
+import { readEndpoints } from "../discovery/endpoints.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
+import { record } from "../policy/option-table.ts";
+import type { ServiceConfig } from "../policy/service-config.ts";
 import { Backoff } from "./backoff.ts";
 
 export interface ResolutionListener {
@@ -55,12 +58,13 @@ export class ResolutionWatch {
 		while (!signal.aborted) {
 			const startedAt = this.#clock.now();
 			try {
-				for await (const resolution of this.#resolver.watch({
+				for await (const yielded of this.#resolver.watch({
 					signal,
 					refresh: () => this.#nextRefresh(),
 					report: (error) => this.#listener.reported(error),
 				})) {
 					if (signal.aborted) return;
+					const resolution = checked(yielded);
 					this.#backoff.reset();
 					this.#listener.resolved(resolution);
 				}
@@ -91,4 +95,14 @@ export class ResolutionWatch {
 			this.#retry = { timer, resume: resolve };
 		});
 	}
+}
+
+/** What a resolver has yielded, whoever wrote it. Throws PolicyError that names what is wrong with it. */
+function checked(yielded: unknown): Resolution {
+	const { endpoints, serviceConfig } = record(yielded, "resolution");
+	return {
+		endpoints: readEndpoints(endpoints, "resolution.endpoints"),
+		// Read by who compiles it.
+		serviceConfig: serviceConfig as ServiceConfig | undefined,
+	};
 }
