@@ -1,18 +1,50 @@
 import type { BalancerFactory } from "./balancer.ts";
-import { pickFirst } from "./pick-first.ts";
+import { leastRequestWith, readLeastRequestConfig } from "./least-request.ts";
+import { pickFirstWith, readPickFirstConfig } from "./pick-first.ts";
+import { readRingHashConfig, ringHashWith } from "./ring-hash.ts";
 import { roundRobin } from "./round-robin.ts";
 
+/** Makes a balancer of its config; throws PolicyError that names the bad field. */
+type Policy = (config: unknown, where: string) => BalancerFactory;
+
 /** The balancers that service configs and options can name. */
-const POLICIES: ReadonlyMap<string, BalancerFactory> = new Map([
-	["pick_first", pickFirst],
-	["round_robin", roundRobin],
+const POLICIES: ReadonlyMap<string, Policy> = new Map<string, Policy>([
+	[
+		"pick_first",
+		(config, where) => pickFirstWith(readPickFirstConfig(config, where)),
+	],
+	["round_robin", () => roundRobin],
+	[
+		"least_request",
+		(config, where) => leastRequestWith(readLeastRequestConfig(config, where)),
+	],
+	[
+		"ring_hash",
+		(config, where) => ringHashWith(readRingHashConfig(config, where)),
+	],
 ]);
 
-export const DEFAULT_BALANCER: BalancerFactory = roundRobin;
+/** Names that service configs written for other gRPC clients have for the same (gRFC A42, A48). */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+	["least_request_experimental", "least_request"],
+	["ring_hash_experimental", "ring_hash"],
+]);
 
-/** The balancer of that name; undefined when there is none. */
-export function balancerNamed(name: string): BalancerFactory | undefined {
-	return POLICIES.get(name);
+export const DEFAULT_BALANCER = "least_request";
+
+/**
+ * The balancer of that name; undefined when there is none.
+ *
+ * @param config as a service config has it; fields that are not known are ignored
+ * @param where the path of the config, for errors
+ * @throws PolicyError that names the bad field of the config
+ */
+export function balancerNamed(
+	name: string,
+	config: unknown,
+	where: string,
+): BalancerFactory | undefined {
+	return POLICIES.get(OTHER_NAMES.get(name) ?? name)?.(config, where);
 }
 
 export function balancerNames(): readonly string[] {

@@ -433,7 +433,7 @@ describe("resolutions", () => {
 	test("move calls to other endpoints; those that stay keep their connections", async () => {
 		const [a, b, c] = [await named("a"), await named("b"), await named("c")];
 		const told = new Told(at(a, b));
-		const { client, core } = inTime(told);
+		const { client, core } = inTime(told, { balancer: "round_robin" });
 		const seen = new Set<string>();
 		await core.connect(undefined);
 		await until(async () => {

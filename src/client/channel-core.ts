@@ -21,6 +21,7 @@ import type {
 } from "../policy/service-config.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
+import { type ChosenBalancer, sameBalancer } from "./choose-balancer.ts";
 import { guarded } from "./guarded.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
@@ -51,7 +52,7 @@ export class ChannelCore {
 	#picker: Picker = waitPicker;
 	#watch: ResolutionWatch | undefined;
 	#balancer: Balancer | undefined;
-	#balancerFactory: BalancerFactory | undefined;
+	#chosenBalancer: ChosenBalancer | undefined;
 	/** What the balancer has been lent: one that was closed publishes in vain. */
 	#lent: BalancerHelper | undefined;
 	#subchannels = new Set<EndpointSubchannel>();
@@ -265,13 +266,14 @@ export class ChannelCore {
 			throw new Error(`${this.setting.name} has no endpoints`);
 		}
 		for (const endpoint of endpoints) addressesOf(endpoint);
-		const factory = this.#serviceConfigs.adopt(serviceConfig);
+		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
-		if (this.#balancerFactory !== factory) {
+		const before = this.#chosenBalancer;
+		if (before === undefined || !sameBalancer(before, chosen)) {
 			this.#closeBalancer();
-			this.#balancer = this.#makeBalancer(factory);
-			this.#balancerFactory = factory;
+			this.#balancer = this.#makeBalancer(chosen.factory);
+			this.#chosenBalancer = chosen;
 		}
 		this.#balancer?.update(endpoints);
 		this.#resolved = true;
@@ -314,7 +316,7 @@ export class ChannelCore {
 		this.#lent = undefined;
 		this.#balancer?.close();
 		this.#balancer = undefined;
-		this.#balancerFactory = undefined;
+		this.#chosenBalancer = undefined;
 	}
 
 	#makeSubchannel(

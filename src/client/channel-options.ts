@@ -3,7 +3,7 @@ import {
 	compileOutlierDetection,
 	type OutlierDetectionOptions,
 } from "../balancer/outlier-detection-options.ts";
-import { balancerNamed, balancerNames } from "../balancer/policies.ts";
+import { balancerNames } from "../balancer/policies.ts";
 import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { Duration } from "../policy/duration.ts";
@@ -56,7 +56,10 @@ export interface ChannelOptions {
 	insecureCredentials?: boolean | undefined;
 	/** gRPC's default service config: used where the resolver brings none. */
 	serviceConfig?: ServiceConfig | undefined;
-	/** "round_robin" (the default), "pick_first", or one of your own. A service config that lists balancers goes before a name. */
+	/**
+	 * Which endpoint takes a call: "least_request" (the default), "round_robin", "pick_first", "ring_hash", or one of your
+	 * own. A service config that lists balancers goes before a name, and can configure them. With one endpoint all are alike.
+	 */
 	balancer?: string | BalancerFactory | undefined;
 	/** Endpoints that fail get no calls for a while. On by default, with the defaults of gRFC A50 and five failures in a row, as soon as there are two endpoints. */
 	outlierDetection?: OutlierDetectionOptions | false | undefined;
@@ -115,7 +118,7 @@ const tls: Check = (value, where) =>
 
 const balancer: Check = (value, where) => {
 	if (typeof value === "function") return value;
-	if (typeof value === "string" && balancerNamed(value) !== undefined) {
+	if (typeof value === "string" && balancerNames().includes(value)) {
 		return value;
 	}
 	throw new PolicyError(

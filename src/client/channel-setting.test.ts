@@ -218,8 +218,8 @@ describe("a bad option is refused at construction, naming it:", () => {
 			"serviceConfig.loadBalancingConfig: names unheard_of",
 		],
 		[
-			{ balancer: "least_request" },
-			'balancer: "least_request" is no balancer; give one of pick_first, round_robin',
+			{ balancer: "grpclb" },
+			'balancer: "grpclb" is no balancer; give one of pick_first, round_robin, least_request, ring_hash, or a function that makes one',
 		],
 		[{ balancer: {} }, "balancer: "],
 		[{ connectTimeout: text }, "connectTimeout: "],

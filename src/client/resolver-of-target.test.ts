@@ -87,11 +87,13 @@ describe("calls reach", () => {
 		expect(await answering(targetOf(server.port))).toEqual(["there"]);
 	});
 
-	test("every address of a list, in turn", async () => {
+	test("every address of a list, in turn with round_robin", async () => {
 		await using one = await named("one");
 		await using two = await named("two");
 		const target = `ipv4:${one.address},${two.address}`;
-		await using echo = NewEchoServiceClient(target);
+		await using echo = NewEchoServiceClient(target, {
+			balancer: "round_robin",
+		});
 		await expect
 			.poll(async () => {
 				await echo.echo({});

@@ -1,6 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { pickFirst } from "../balancer/pick-first.ts";
-import { roundRobin } from "../balancer/round-robin.ts";
 import {
 	parseServiceConfig,
 	type ServiceConfig,
@@ -63,11 +61,11 @@ test("without any, the list is empty, and stays the same list", () => {
 
 test("tells the balancer that they mean", () => {
 	const { configs } = channel({ loadBalancingConfig: [{ pick_first: {} }] });
-	expect(configs.adopt(undefined)).toBe(pickFirst);
-	expect(configs.adopt({ loadBalancingConfig: [{ round_robin: {} }] })).toBe(
-		roundRobin,
-	);
-	expect(configs.adopt(timeout(1))).toBe(pickFirst);
+	expect(configs.adopt(undefined).name).toBe("pick_first");
+	expect(
+		configs.adopt({ loadBalancingConfig: [{ round_robin: {} }] }).name,
+	).toBe("round_robin");
+	expect(configs.adopt(timeout(1)).name).toBe("pick_first");
 });
 
 describe.each<[string, ServiceConfig, string]>([
@@ -76,6 +74,11 @@ describe.each<[string, ServiceConfig, string]>([
 		"lists no known balancer",
 		{ loadBalancingConfig: [{ unheard_of: {} }] },
 		"serviceConfig.loadBalancingConfig",
+	],
+	[
+		"configures its balancer badly",
+		{ loadBalancingConfig: [{ least_request: { choiceCount: 1 } }] },
+		"serviceConfig.loadBalancingConfig[0].least_request.choiceCount",
 	],
 ])("a config that %s", (_, config, path) => {
 	test("as the first one throws", () => {
@@ -90,7 +93,7 @@ describe.each<[string, ServiceConfig, string]>([
 			...timeout(2),
 			loadBalancingConfig: [{ pick_first: {} }],
 		});
-		expect(configs.adopt(config)).toBe(pickFirst);
+		expect(configs.adopt(config).name).toBe("pick_first");
 		expect(timeouts()).toEqual([2]);
 		expect(refused).toHaveLength(1);
 		expect(refused[0]).toContain(path);
@@ -99,7 +102,7 @@ describe.each<[string, ServiceConfig, string]>([
 	test("after a resolution without any leaves it at that", () => {
 		const { configs, refused, timeouts } = channel(timeout(1));
 		configs.adopt(undefined);
-		expect(configs.adopt(config)).toBe(roundRobin);
+		expect(configs.adopt(config).name).toBe("least_request");
 		expect(timeouts()).toEqual([1]);
 		expect(refused).toHaveLength(1);
 	});

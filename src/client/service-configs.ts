@@ -4,7 +4,7 @@ import {
 	parseServiceConfig,
 	type ServiceConfig,
 } from "../policy/service-config.ts";
-import { chooseBalancer } from "./choose-balancer.ts";
+import { type ChosenBalancer, chooseBalancer } from "./choose-balancer.ts";
 
 /** The service configs of a channel: its resolver's, before that of its option. */
 export class ServiceConfigs {
@@ -38,17 +38,17 @@ export class ServiceConfigs {
 	 * Goes by what the resolver says now, be it nothing, and tells which balancer that means. A bad config leaves the one
 	 * before in force; as the first one it throws PolicyError (gRFC A21).
 	 */
-	adopt(given: ServiceConfig | undefined): BalancerFactory {
+	adopt(given: ServiceConfig | undefined): ChosenBalancer {
 		try {
 			const config = given && parseServiceConfig(given, "serviceConfig");
 			const list = listOf(config, this.#option);
-			const factory = chooseBalancer(this.#balancer, list);
+			const chosen = chooseBalancer(this.#balancer, list);
 			if (config !== this.#resolvers) {
 				this.#resolvers = config;
 				this.#nearestFirst = list;
 			}
 			this.#begun = true;
-			return factory;
+			return chosen;
 		} catch (error) {
 			if (!this.#begun) throw error;
 			this.#refused(error as Error);
