@@ -7,7 +7,6 @@ import {
 	type RequestProgress,
 	type Stream,
 	type StreamListener,
-	type StreamPurpose,
 } from "../src/wire/connection.ts";
 import type { ReceivedRequest, SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -70,14 +69,9 @@ export class SimulatedConnection implements ClientConnection {
 		return this.#heard;
 	}
 
-	/** Only calls are simulated: a watch hears nothing. */
-	open(
-		_headers: RawHeaders,
-		listener: StreamListener,
-		purpose: StreamPurpose = "call",
-	): Stream {
+	/** Only calls are simulated, no watches. */
+	open(_headers: RawHeaders, listener: StreamListener): Stream {
 		const stream = new SimulatedStream(this, listener);
-		if (purpose === "watch") return stream;
 		if (this.#state === "open") {
 			this.#streams.add(stream);
 			this.#watcher.sent();

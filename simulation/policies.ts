@@ -1,4 +1,3 @@
-import { leastRequest } from "../src/balancer/least-request.ts";
 import type { ChannelOptions } from "../src/client/channel-options.ts";
 import type { MethodPolicy } from "../src/policy/method-policy.ts";
 
@@ -15,39 +14,35 @@ export interface Policy {
 
 export const pickFirst: Policy = {
 	name: "pick_first",
-	channel: { balancer: "pick_first" },
+	channel: { balancer: "pick_first", outlierDetection: false },
 	method: { retryPolicy: false },
 };
 
 /** As most clients are that balance at all. */
 export const roundRobin: Policy = {
 	name: "round_robin",
-	channel: { balancer: "round_robin" },
+	channel: { balancer: "round_robin", outlierDetection: false },
 	method: { retryPolicy: false },
 };
 
 export const roundRobinRetries: Policy = {
 	name: "round_robin, retries",
-	channel: { balancer: "round_robin" },
+	channel: { balancer: "round_robin", outlierDetection: false },
 	method: {},
 };
 
 export const leastRequestRetries: Policy = {
 	name: "least_request, retries",
-	channel: { balancer: leastRequest },
+	channel: { balancer: "least_request", outlierDetection: false },
 	method: {},
 };
 
 /** A client that sets nothing. */
-export const defaults: Policy = {
-	name: "defaults",
-	channel: { balancer: leastRequest },
-	method: {},
-};
+export const defaults: Policy = { name: "defaults", channel: {}, method: {} };
 
 export const hedging: Policy = {
 	name: "defaults, hedging",
-	channel: defaults.channel,
+	channel: {},
 	method: {
 		hedgingPolicy: {
 			maxAttempts: 2,
@@ -58,11 +53,23 @@ export const hedging: Policy = {
 };
 
 export const unthrottled: Policy = {
-	name: "defaults, no throttle",
+	name: "no throttle",
 	channel: {
-		...defaults.channel,
 		serviceConfig: { retryThrottling: { maxTokens: 1000, tokenRatio: 1000 } },
 	},
 	method: {},
 	unthrottled: true,
+};
+
+export const zoned: Policy = {
+	name: "defaults, own zone first",
+	channel: {},
+	method: {},
+	zoned: true,
+};
+
+export const circuitBreaker: Policy = {
+	name: "defaults, circuit breaker",
+	channel: { circuitBreaker: {} },
+	method: {},
 };

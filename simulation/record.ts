@@ -1,14 +1,36 @@
-/** What the calls of one run came to, by the second in which they began. */
-export class Record {
-	readonly seconds: Second[] = [];
-	/** What a failed call is said to have taken: it has cost its caller the whole of its time, whenever it failed. */
-	readonly #failedMs: number;
-	/** A call is good that goes well within so many milliseconds. */
-	readonly #goodMs: number;
+/** The calls that began in one second, of one run or of several. */
+export interface Second {
+	/** In milliseconds; a failed call counts as if it had failed at its deadline. */
+	readonly latencies: readonly number[];
+	readonly wentWell: number;
+	/** Those that went well soon enough. */
+	readonly good: number;
+	/** Sent in this second, whenever their calls began. */
+	readonly requests: number;
+	/** Of them, those that left their zone. */
+	readonly across: number;
+}
 
+type Growing = {
+	-readonly [Name in keyof Second]: Second[Name] extends number
+		? number
+		: number[];
+};
+
+/** Takes down what becomes of calls. */
+export class Record {
+	readonly #failedMs: number;
+	readonly #goodMs: number;
+	readonly #seconds: Growing[] = [];
+
+	/** A failed call counts as one of `failedMs`; one that takes no more than `goodMs` is good. */
 	constructor(failedMs: number, goodMs: number) {
 		this.#failedMs = failedMs;
 		this.#goodMs = goodMs;
+	}
+
+	get seconds(): readonly Second[] {
+		return this.#seconds;
 	}
 
 	ended(startedAt: number, endedAt: number, wentWell: boolean): void {
@@ -19,29 +41,46 @@ export class Record {
 		if (ms <= this.#goodMs) second.good += 1;
 	}
 
-	sent(at: number): void {
-		this.#at(at).requests += 1;
+	sent(at: number, across: boolean): void {
+		const second = this.#at(at);
+		second.requests += 1;
+		if (across) second.across += 1;
 	}
 
-	#at(ms: number): Second {
+	#at(ms: number): Growing {
 		const index = Math.floor(ms / 1000);
-		while (this.seconds.length <= index) {
-			this.seconds.push({ latencies: [], wentWell: 0, good: 0, requests: 0 });
+		while (this.#seconds.length <= index) {
+			this.#seconds.push({
+				latencies: [],
+				wentWell: 0,
+				good: 0,
+				requests: 0,
+				across: 0,
+			});
 		}
-		return this.seconds[index] as Second;
+		return this.#seconds[index] as Growing;
 	}
 }
 
-export interface Second {
-	/** Of the calls that began in it, in milliseconds, in the order of their ends. */
-	readonly latencies: number[];
-	wentWell: number;
-	good: number;
-	/** Sent in it, by all calls. */
-	requests: number;
+/** Several runs as one of as many times the calls. */
+export function merged(runs: readonly (readonly Second[])[]): Second[] {
+	const [first = []] = runs;
+	return first.map((_, i) => joined(runs.flatMap((run) => run[i] ?? [])));
 }
 
-/** What happened from one second on until before another. */
+/** Several seconds as one. */
+function joined(seconds: readonly Second[]): Second {
+	const sum = (of: (second: Second) => number): number =>
+		seconds.reduce((total, second) => total + of(second), 0);
+	return {
+		latencies: seconds.flatMap(({ latencies }) => latencies),
+		wentWell: sum(({ wentWell }) => wentWell),
+		good: sum(({ good }) => good),
+		requests: sum(({ requests }) => requests),
+		across: sum(({ across }) => across),
+	};
+}
+
 export interface Summary {
 	readonly calls: number;
 	/** Shares of 1. */
@@ -49,54 +88,46 @@ export interface Summary {
 	readonly p50: number;
 	readonly p99: number;
 	readonly p999: number;
-	/** Requests that were sent, for each call. */
+	/** Requests sent for each call. */
 	readonly load: number;
+	/** The share of them that left their zone. */
+	readonly across: number;
 }
 
-export function summary(
-	seconds: readonly Second[],
-	from: number,
-	to: number,
-): Summary {
-	const part = seconds.slice(from, to);
-	const latencies = Float64Array.from(
-		part.flatMap((second) => second.latencies),
-	).sort();
-	const sum = (of: (second: Second) => number): number =>
-		part.reduce((total, second) => total + of(second), 0);
+export function summary(seconds: readonly Second[]): Summary {
+	const all = joined(seconds);
+	const latencies = Float64Array.from(all.latencies).sort();
 	return {
 		calls: latencies.length,
-		success: sum((second) => second.wentWell) / latencies.length,
+		success: all.wentWell / latencies.length,
 		p50: percentile(latencies, 0.5),
 		p99: percentile(latencies, 0.99),
 		p999: percentile(latencies, 0.999),
-		load: sum((second) => second.requests) / latencies.length,
+		load: all.requests / latencies.length,
+		across: all.across / all.requests,
 	};
 }
 
-/** Of values that are sorted; nearest rank. */
+/** Of values that are sorted, by nearest rank. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
 	const rank = Math.max(Math.ceil(sorted.length * share), 1);
 	return sorted[rank - 1] ?? Number.NaN;
 }
 
-/** In a second that is as it should be, so large a share of the calls are good. */
+/** Requests for each call that began, in the second that had most of them. */
+export function peakLoad(seconds: readonly Second[]): number {
+	return Math.max(
+		...seconds.map(({ requests, latencies }) => requests / latencies.length),
+	);
+}
+
+/** In a second that is as it should be so large a share of the calls are good. */
 const SOUND = 0.99;
 
-/**
- * How many seconds after `from` the last second ended that was not as it should be; 0 if all were, Infinity if the last
- * one was not.
- */
-export function recovery(
-	seconds: readonly Second[],
-	from: number,
-	to: number,
-): number {
-	for (let at = to - 1; at >= from; at--) {
-		const { good, latencies } = seconds[at] as Second;
-		if (good < SOUND * latencies.length) {
-			return at === to - 1 ? Number.POSITIVE_INFINITY : at + 1 - from;
-		}
-	}
-	return 0;
+/** How many seconds it takes until all that follow are as they should be; Infinity if the last one is not. */
+export function recovery(seconds: readonly Second[]): number {
+	const last = seconds.findLastIndex(
+		({ good, latencies }) => good < SOUND * latencies.length,
+	);
+	return last === seconds.length - 1 ? Number.POSITIVE_INFINITY : last + 1;
 }

@@ -1,6 +1,6 @@
 import type { Directory } from "./directory.ts";
 import type { SimulatedNetwork } from "./network.ts";
-import type { Policy } from "./policies.ts";
+import { type Policy, roundRobin } from "./policies.ts";
 import type { SimulatedServer } from "./server.ts";
 
 /** What happens to a service, and to whom it matters. */
@@ -32,8 +32,9 @@ export interface Scenario {
 	readonly patienceMs: number;
 	/** How often it is lived through, each time with other chances; what is told is of all of them. */
 	readonly runs: number;
-	/** The first is what the others are to be better than. */
 	readonly policies: readonly Policy[];
+	/** What the defaults are held against. */
+	readonly against: Policy;
 	/** Arranges what is to happen. */
 	script(world: World): void;
 }
@@ -63,7 +64,8 @@ export const tenServers = {
 	queueLimit: 100,
 	medianServiceMs: 15,
 	patienceMs: Number.POSITIVE_INFINITY,
-	runs: 5,
+	runs: 3,
+	against: roundRobin,
 } satisfies Partial<Scenario>;
 
 /** A call is good if it goes well within so many times what half of the requests take. */

@@ -1,4 +1,5 @@
 import {
+	circuitBreaker,
 	defaults,
 	hedging,
 	leastRequestRetries,
@@ -6,6 +7,7 @@ import {
 	roundRobin,
 	roundRobinRetries,
 	unthrottled,
+	zoned,
 } from "./policies.ts";
 import { type Scenario, tenServers, type World } from "./scenario.ts";
 import type { SimulatedServer } from "./server.ts";
@@ -49,7 +51,7 @@ const blackHole: Scenario = {
 	title: "One endpoint fails everything, fast",
 	story:
 		"One of ten servers answers every call with UNAVAILABLE within a millisecond: to a balancer that looks at speed alone, it is the best of all.",
-	policies: ladder,
+	policies: [...ladder, circuitBreaker],
 	script: ({ at, servers }) =>
 		at(10, () => {
 			(servers[0] as SimulatedServer).failing = 1;
@@ -68,7 +70,7 @@ const zoneLost: Scenario = {
 	rate: 1000,
 	seconds: 60,
 	overAt: 30,
-	policies: ladder,
+	policies: [...ladder, zoned],
 	script: ({ at, servers, network }) => {
 		const lost = servers.filter(({ zone }) => zone === "zone-0");
 		at(10, () => {
@@ -85,7 +87,7 @@ const deploy: Scenario = {
 	name: "deploy",
 	title: "A rolling deploy",
 	story:
-		"A hundred servers are replaced, ten at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
+		"A hundred servers are replaced, a tenth of them at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
 	servers: 100,
 	clients: 30,
 	rate: 6000,
@@ -94,8 +96,9 @@ const deploy: Scenario = {
 	runs: 1,
 	policies: ladder,
 	script: (world) => {
+		const atATime = world.servers.length / 10;
 		world.servers.forEach((server, i) => {
-			restart(world, server, 10 + 2 * Math.floor(i / 10));
+			restart(world, server, 10 + 2 * Math.floor(i / atATime));
 		});
 	},
 };
@@ -150,6 +153,7 @@ const storm: Scenario = {
 	timeoutMs: 2000,
 	patienceMs: 300,
 	policies: [roundRobin, roundRobinRetries, defaults, unthrottled],
+	against: unthrottled,
 	script: ({ at, servers }) => {
 		at(10, () => {
 			for (const server of servers) server.slowness = 4;
@@ -167,7 +171,15 @@ const outage: Scenario = {
 	story:
 		"For ten seconds all servers answer every call with UNAVAILABLE. Nothing helps; the question is how much they are sent meanwhile.",
 	overAt: 20,
-	policies: [roundRobin, roundRobinRetries, defaults, hedging, unthrottled],
+	policies: [
+		roundRobin,
+		roundRobinRetries,
+		defaults,
+		hedging,
+		circuitBreaker,
+		unthrottled,
+	],
+	against: unthrottled,
 	script: ({ at, servers }) => {
 		at(10, () => {
 			for (const server of servers) server.failing = 1;

@@ -12,7 +12,7 @@ import { Directory } from "./directory.ts";
 import { method } from "./method.ts";
 import { SimulatedNetwork } from "./network.ts";
 import type { Policy } from "./policies.ts";
-import { Record } from "./record.ts";
+import { Record, type Second } from "./record.ts";
 import { GOOD, type Scenario } from "./scenario.ts";
 import { SimulatedServer } from "./server.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -30,7 +30,7 @@ export async function simulate(
 	scenario: Scenario,
 	policy: Policy,
 	seed: number,
-): Promise<Record> {
+): Promise<readonly Second[]> {
 	// Stacks of errors that nobody reads take most of the time.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;
@@ -45,12 +45,12 @@ async function live(
 	scenario: Scenario,
 	policy: Policy,
 	seed: number,
-): Promise<Record> {
+): Promise<readonly Second[]> {
 	const time = new VirtualTime();
 	const { timeoutMs, medianServiceMs, zones } = scenario;
 	const record = new Record(timeoutMs, GOOD * medianServiceMs);
 	const network = new SimulatedNetwork(time, chance(seed, "network"), DELAYS, {
-		sent: () => record.sent(time.now()),
+		sent: (across) => record.sent(time.now(), across),
 	});
 	const servers = Array.from({ length: scenario.servers }, (_, i) => {
 		const work = chance(seed, `work ${i}`);
@@ -122,7 +122,7 @@ async function live(
 	await time.runUntil(end + 2 * timeoutMs);
 	if (open > 0) throw new Error(`${open} calls have never ended`);
 	await Promise.all(channels.map((channel) => channel.close(0)));
-	return record;
+	return record.seconds;
 }
 
 function channelOptions(
