@@ -61,6 +61,9 @@ export class Attempt implements CallListener, Waiting {
 	#held = false;
 	#pick: SubchannelPick | undefined;
 	#stream: ClientCall | undefined;
+	#connection: ClientConnection | undefined;
+	/** What its connection had heard when it was sent. */
+	#heardBefore = 0;
 	#sentAt = 0;
 	#answered = false;
 	#lastFailure: Error | undefined;
@@ -116,6 +119,7 @@ export class Attempt implements CallListener, Waiting {
 		this.#state = "picking";
 		this.#pick = undefined;
 		this.#stream = undefined;
+		this.#answered = false;
 		this.#turn = this.#call.core.setting.clock.after(0, () => this.pickAgain());
 	}
 
@@ -153,6 +157,7 @@ export class Attempt implements CallListener, Waiting {
 	/** Nothing more is heard of it. */
 	cancel(code: Code): void {
 		if (this.#state === "over") return;
+		if (code === Code.DeadlineExceeded) this.#doubt();
 		this.#call.core.stopWaiting(this);
 		this.#call.core.setting.clock.cancel(this.#turn);
 		this.#stream?.cancel();
@@ -218,7 +223,7 @@ export class Attempt implements CallListener, Waiting {
 		} else if (pick.kind === "wait") {
 			core.wait(this);
 		} else if (pick.kind === "drop") {
-			this.#refuse(Code.Unavailable, this.#unreached(), pick.error);
+			this.#refuse(Code.Unavailable, "", pick.error);
 		} else if (policy.waitForReady) {
 			this.#lastFailure = pick.error;
 			core.wait(this);
@@ -249,6 +254,8 @@ export class Attempt implements CallListener, Waiting {
 			return;
 		}
 		this.#pick = pick;
+		this.#connection = connection;
+		this.#heardBefore = connection.heard;
 		this.#state = "sent";
 		const { number, hedge } = this.#which;
 		core.setting.hooks.attemptStart?.(this.#call.info, {
@@ -273,6 +280,15 @@ export class Attempt implements CallListener, Waiting {
 		if (closed) stream.closeSend(frames[before]);
 		this.#owner.sent(this);
 		if (!closed && room) this.#owner.writable();
+	}
+
+	/** Nothing has come from the server since the attempt was sent: is it still there? */
+	#doubt(): void {
+		const connection = this.#connection;
+		if (this.#stream === undefined || connection === undefined) return;
+		if (connection.heard === this.#heardBefore) {
+			this.subchannel?.doubt(connection);
+		}
 	}
 
 	#requestHeaders(): RawHeaders {
@@ -310,7 +326,11 @@ export class Attempt implements CallListener, Waiting {
 		this.#state = "over";
 		const pick = this.#pick;
 		if (pick === undefined) return;
-		const { clock, hooks } = this.#call.core.setting;
+		const { setting, subchannels } = this.#call.core;
+		const { clock, hooks } = setting;
+		if (sent) {
+			subchannels.attemptEnded(pick.subchannel as EndpointSubchannel, code);
+		}
 		if (pick.ended === undefined && hooks.attemptEnd === undefined) return;
 		const latencyMs = clock.now() - this.#sentAt;
 		pick.ended?.({ code, latencyMs, sent });
@@ -328,7 +348,7 @@ function endOf(code: Code, what: string, cause: unknown): CallEnd {
 	const error = ConnectError.from(cause, code);
 	return {
 		code: error.code,
-		message: `${what}: ${error.rawMessage}`,
+		message: what === "" ? error.rawMessage : `${what}: ${error.rawMessage}`,
 		headers: NO_HEADERS,
 		trailers: NO_HEADERS,
 		local: true,

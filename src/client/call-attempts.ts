@@ -165,7 +165,8 @@ export class CallAttempts implements AttemptOwner {
 
 	refused(attempt: Attempt, end: CallEnd): void {
 		this.#remove(attempt);
-		this.#fail(end);
+		// A hedge that cannot go does not end the call while others are under way.
+		if (this.#inFlight.length === 0) this.#fail(end);
 	}
 
 	/** Makes the next attempt that the policy counts. */

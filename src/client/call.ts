@@ -11,6 +11,7 @@ import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import { CallAttempts } from "./call-attempts.ts";
+import type { CallLimit } from "./call-limit.ts";
 import {
 	type CallObserver,
 	type CallRequest,
@@ -45,6 +46,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	#metadata: RawHeaders | undefined;
 	#info: CallInfo | undefined;
 	#attempts: CallAttempts | undefined;
+	/** Undefined where the channel has no limit. */
+	#turn: ReturnType<CallLimit["admit"]> | undefined;
 	/** Of its requests so far. */
 	#largestBytes = 0;
 	#ended = false;
@@ -124,7 +127,22 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			return;
 		}
 		this.#attempts = new CallAttempts(this, this);
-		this.#attempts.start();
+		this.#takeTurn(this.#attempts);
+	}
+
+	/** Starts when the channel has fewer calls in flight than it may. */
+	#takeTurn(attempts: CallAttempts): void {
+		const limit = this.core.callLimit;
+		const turn = limit?.admit(() => {
+			this.#turn = "now";
+			attempts.start();
+		});
+		this.#turn = turn;
+		if (turn === "refused") {
+			this.fail(limit?.refusal() as ConnectError);
+		} else if (turn === undefined || turn === "now") {
+			attempts.start();
+		}
 	}
 
 	/** Sends a message; false: wait for `writable`. Throws ConnectError RESOURCE_EXHAUSTED above the limit. */
@@ -275,8 +293,16 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			deadline > startedAt
 				? ` of ${formatDuration(Math.round(deadline - startedAt))}`
 				: "";
-		const where = this.#attempts?.progress ?? "before the call was sent";
+		const where =
+			typeof this.#turn === "object"
+				? "while waiting for one of the calls in flight to end (maxConcurrentCalls)"
+				: (this.#attempts?.progress ?? "before the call was sent");
 		this.#fail(Code.DeadlineExceeded, `${whose}${length} passed ${where}`);
+	}
+
+	#leaveTurn(): void {
+		if (this.#turn === "now") this.core.callLimit?.ended();
+		else if (typeof this.#turn === "object") this.#turn.leave();
 	}
 
 	#fail(code: Code, message: string, cause?: unknown): void {
@@ -293,6 +319,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			this.#request.signal?.removeEventListener("abort", this.#onAbort);
 		}
 		this.core.leave(this);
+		this.#leaveTurn();
 		hooks.callEnd?.(this.info, {
 			code: error?.code,
 			latencyMs: clock.now() - this.#request.startedAt,

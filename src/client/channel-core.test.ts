@@ -702,9 +702,24 @@ test("a snapshot tells target, state, calls, endpoints and the last error", asyn
 		state: "ready",
 		callsInFlight: 1,
 		callsWaiting: 0,
+		callsQueued: 0,
+		retryTokens: 100,
+		retryBufferBytes: expect.any(Number),
 		endpoints: [
-			{ endpoint: { address: server.address }, state: "ready" },
-			{ endpoint: { address: "127.0.0.1:1" }, state: "transientFailure" },
+			{
+				endpoint: { address: server.address },
+				state: "ready",
+				ejected: false,
+				connections: [{ address: server.address, openCalls: 1, hasRoom: true }],
+				lastError: undefined,
+			},
+			{
+				endpoint: { address: "127.0.0.1:1" },
+				state: "transientFailure",
+				ejected: false,
+				connections: [],
+				lastError: "connect ECONNREFUSED 127.0.0.1:1",
+			},
 		],
 		lastError: "connect ECONNREFUSED 127.0.0.1:1",
 	});

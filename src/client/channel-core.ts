@@ -10,8 +10,9 @@ import type {
 	PickInfo,
 } from "../balancer/balancer.ts";
 import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
-import { parseAddress } from "../discovery/address.ts";
-import type { Endpoint, Resolution } from "../discovery/resolver.ts";
+import { pickFirst } from "../balancer/pick-first.ts";
+import { preferZone } from "../balancer/zone-preference.ts";
+import type { Resolution } from "../discovery/resolver.ts";
 import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import type { Timer } from "../policy/clock.ts";
 import { RetryThrottle } from "../policy/retry-throttle.ts";
@@ -20,6 +21,7 @@ import type {
 	RetryThrottling,
 } from "../policy/service-config.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { type ChosenBalancer, sameBalancer } from "./choose-balancer.ts";
 import { guarded } from "./guarded.ts";
@@ -27,7 +29,7 @@ import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
-import { EndpointSubchannel } from "./subchannel.ts";
+import { addressesOf, Subchannels } from "./subchannels.ts";
 
 /** A call, as far as its channel knows it. */
 export interface ChannelCall {
@@ -55,8 +57,10 @@ export class ChannelCore {
 	#chosenBalancer: ChosenBalancer | undefined;
 	/** What the balancer has been lent: one that was closed publishes in vain. */
 	#lent: BalancerHelper | undefined;
-	#subchannels = new Set<EndpointSubchannel>();
 	readonly #serviceConfigs: ServiceConfigs;
+	readonly subchannels: Subchannels;
+	/** Undefined without `maxConcurrentCalls`. */
+	readonly callLimit: CallLimit | undefined;
 	readonly retryThrottle: RetryThrottle;
 	readonly #retryBudget: RetryBudget;
 	#resolved = false;
@@ -75,6 +79,14 @@ export class ChannelCore {
 		this.#serviceConfigs = new ServiceConfigs(setting, (error) =>
 			setting.hooks.resolved?.({ error }),
 		);
+		this.subchannels = new Subchannels(setting, {
+			failed: (error) => {
+				this.#lastError = error;
+			},
+			lost: () => this.#watch?.refresh(),
+			room: () => this.#serveWaiting(),
+		});
+		this.callLimit = callLimitOf(setting);
 		this.retryThrottle = new RetryThrottle(this.#throttling());
 		this.#retryBudget = new RetryBudget(setting.retryBufferBytes);
 	}
@@ -102,10 +114,7 @@ export class ChannelCore {
 
 	/** The addresses of the endpoints: for messages. */
 	get addresses(): string {
-		const names = [...this.#subchannels].map(({ name }) => name);
-		return names.length > 5
-			? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
-			: names.join(", ");
+		return this.subchannels.addresses;
 	}
 
 	onStateChange(listener: (state: ChannelState) => void): () => void {
@@ -160,7 +169,9 @@ export class ChannelCore {
 	pick(info: PickInfo): Pick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
-			return this.#picker.pick(info);
+			return this.subchannels.behindBreakers(info, (info) =>
+				this.#picker.pick(info),
+			);
 		} catch (thrown) {
 			const error = ConnectError.from(thrown, Code.Internal);
 			return { kind: "drop", error };
@@ -230,10 +241,10 @@ export class ChannelCore {
 			state: this.#state,
 			callsInFlight: this.#calls.size,
 			callsWaiting: this.#waiting.size,
-			endpoints: [...this.#subchannels].map(({ endpoint, state }) => ({
-				endpoint,
-				state,
-			})),
+			callsQueued: this.callLimit?.waiting ?? 0,
+			retryTokens: this.retryThrottle.tokens,
+			retryBufferBytes: this.#retryBudget.usedBytes,
+			endpoints: this.subchannels.snapshot(),
 			lastError: this.#lastError?.message,
 		};
 	}
@@ -269,6 +280,10 @@ export class ChannelCore {
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
+		this.subchannels.supervision = {
+			sticky: chosen.name === "pick_first" || chosen.factory === pickFirst,
+			healthService: this.#healthService(),
+		};
 		const before = this.#chosenBalancer;
 		if (before === undefined || !sameBalancer(before, chosen)) {
 			this.#closeBalancer();
@@ -287,6 +302,13 @@ export class ChannelCore {
 		return builtinRetryThrottling;
 	}
 
+	#healthService(): string | undefined {
+		const config = this.serviceConfigs.find(
+			({ healthCheckConfig }) => healthCheckConfig !== undefined,
+		);
+		return config?.healthCheckConfig?.serviceName;
+	}
+
 	#resolutionFailed(error: Error): void {
 		this.#lastError = error;
 		if (!this.#resolved) this.#enter("transientFailure", failPicker(error));
@@ -294,7 +316,7 @@ export class ChannelCore {
 	}
 
 	#makeBalancer(factory: BalancerFactory): Balancer {
-		const { clock, random } = this.setting;
+		const { clock, random, localZone } = this.setting;
 		const helper: BalancerHelper = {
 			random,
 			now: () => clock.now(),
@@ -303,13 +325,18 @@ export class ChannelCore {
 				return () => clock.cancel(timer);
 			},
 			createSubchannel: (endpoint, onState) =>
-				this.#makeSubchannel(endpoint, onState),
+				this.subchannels.make(endpoint, onState),
 			publish: (state, picker) => {
-				if (this.#lent === helper) this.#enter(state, picker);
+				if (this.#lent !== helper) return;
+				this.#enter(state, picker);
+				// Better an endpoint that was ejected than none.
+				if (state === "transientFailure") this.subchannels.letIn();
 			},
 		};
 		this.#lent = helper;
-		return factory(helper);
+		return localZone === undefined
+			? factory(helper)
+			: preferZone(factory, localZone)(helper);
 	}
 
 	#closeBalancer(): void {
@@ -317,38 +344,6 @@ export class ChannelCore {
 		this.#balancer?.close();
 		this.#balancer = undefined;
 		this.#chosenBalancer = undefined;
-	}
-
-	#makeSubchannel(
-		endpoint: Endpoint,
-		onState: (state: ChannelState, error?: Error) => void,
-	): EndpointSubchannel {
-		const subchannel = new EndpointSubchannel(
-			endpoint,
-			addressesOf(endpoint),
-			this.setting,
-			{
-				entered: (state, error) => {
-					if (error !== undefined) this.#lastError = error;
-					if (state === "shutdown") this.#subchannels.delete(subchannel);
-					this.setting.hooks.endpointState?.(
-						endpoint,
-						state,
-						error?.message ?? "",
-					);
-					onState(state, error);
-					if (
-						(state === "idle" || state === "transientFailure") &&
-						!subchannel.isConnected
-					) {
-						this.#watch?.refresh();
-					}
-				},
-				room: () => this.#pickAgain(),
-			},
-		);
-		this.#subchannels.add(subchannel);
-		return subchannel;
 	}
 
 	#enter(state: ChannelState, picker: Picker): void {
@@ -362,6 +357,14 @@ export class ChannelCore {
 
 	#pickAgain(): void {
 		for (const call of [...this.#waiting]) call.pickAgain();
+	}
+
+	/** As many as there is room for. */
+	#serveWaiting(): void {
+		for (const call of this.#waiting) {
+			call.pickAgain();
+			if (this.#waiting.has(call)) return;
+		}
 	}
 
 	#armIdleTimer(ms: number): void {
@@ -403,11 +406,6 @@ export class ChannelCore {
 			};
 		});
 	}
-}
-
-function addressesOf({ address }: Endpoint) {
-	const all = typeof address === "string" ? [address] : address;
-	return all.map((one) => parseAddress(one, `address ${one}`));
 }
 
 /** What calls on a closed channel fail with. */

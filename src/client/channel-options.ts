@@ -91,7 +91,7 @@ export interface ChannelOptions {
 	 * queue helps no caller, it only makes all of them late.
 	 */
 	maxQueuedCalls?: number | undefined;
-	/** Not there yet. */
+	/** Where this client is: calls prefer endpoints of the same `zone` while there are enough of them. */
 	localZone?: string | undefined;
 	hooks?: ClientHooks | undefined;
 	/** Goes before homing's own in `user-agent`. */
@@ -152,14 +152,6 @@ const keepalive: OptionTable<Keepalive> = {
 	withoutCalls: boolean,
 };
 
-/** Named in the contract, built in a later version: refused rather than ignored. */
-const notYet: Check = (_value, where) => {
-	throw new PolicyError(
-		where,
-		"is not there yet in this version; remove it until it is",
-	);
-};
-
 /** One row an option of a channel. */
 export const channelOptions: OptionTable<ChannelOptions> = {
 	tls,
@@ -181,7 +173,7 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	maxConnectionsPerEndpoint: integer(1),
 	maxConcurrentCalls: integer(1),
 	maxQueuedCalls: integer(0),
-	localZone: notYet,
+	localZone: text,
 	hooks: optionsOf(hooks),
 	userAgent: headerText,
 	resolvers: mapOf(callable),

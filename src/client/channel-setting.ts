@@ -1,4 +1,8 @@
 import type { BalancerFactory } from "../balancer/balancer.ts";
+import {
+	type CompiledOutlierDetection,
+	compileOutlierDetection,
+} from "../balancer/outlier-detection-options.ts";
 import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { parseTarget } from "../discovery/target.ts";
@@ -10,8 +14,13 @@ import {
 	type CompiledServiceConfig,
 	parseServiceConfig,
 } from "../policy/service-config.ts";
+import { callLimitOf } from "./call-limit.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
 import { chooseBalancer } from "./choose-balancer.ts";
+import {
+	type CompiledCircuitBreaker,
+	compileCircuitBreaker,
+} from "./circuit-breaker-options.ts";
 import { type Connect, connectOver, connectWithin } from "./connect.ts";
 import { dialPlaintext, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
@@ -37,6 +46,11 @@ export interface ChannelSetting {
 	/** The channel's own: undefined is off. */
 	readonly keepalive: KeepalivePace | undefined;
 	readonly maxConnectionsPerEndpoint: number;
+	readonly outlierDetection: CompiledOutlierDetection | undefined;
+	readonly circuitBreaker: CompiledCircuitBreaker | undefined;
+	readonly maxConcurrentCalls: number | undefined;
+	readonly maxQueuedCalls: number | undefined;
+	readonly localZone: string | undefined;
 	/** The most that a policy gets. */
 	readonly maxAttempts: number;
 	readonly retryBufferBytes: number;
@@ -94,6 +108,7 @@ export function settleChannel(
 			? dialPlaintext
 			: tlsDialer(tls, nameOf(options.authority) ?? found.serverName);
 	chooseBalancer(options.balancer, serviceConfig ? [serviceConfig] : []);
+	callLimitOf(options);
 	return {
 		...environment,
 		name: found.name,
@@ -112,6 +127,17 @@ export function settleChannel(
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
 		keepalive: options.keepalive && new KeepalivePace(options.keepalive),
 		maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 4,
+		outlierDetection: compileOutlierDetection(
+			options.outlierDetection,
+			"outlierDetection",
+		),
+		circuitBreaker: compileCircuitBreaker(
+			options.circuitBreaker,
+			"circuitBreaker",
+		),
+		maxConcurrentCalls: options.maxConcurrentCalls,
+		maxQueuedCalls: options.maxQueuedCalls,
+		localZone: options.localZone,
 		maxAttempts: options.maxAttempts ?? 5,
 		retryBufferBytes: options.retryBufferBytes ?? 16 * 1024 * 1024,
 		retryBufferBytesPerCall: options.retryBufferBytesPerCall ?? 256 * 1024,

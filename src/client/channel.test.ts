@@ -147,6 +147,9 @@ test("can be logged", async () => {
 		state: "idle",
 		callsInFlight: 0,
 		callsWaiting: 0,
+		callsQueued: 0,
+		retryTokens: 100,
+		retryBufferBytes: 0,
 		endpoints: [],
 		lastError: undefined,
 	});

@@ -194,7 +194,9 @@ describe("a unary call", () => {
 			},
 			{ settings: { maxConcurrentStreams: 100 } },
 		);
-		await using echo = NewEchoServiceClient(server.address);
+		await using echo = NewEchoServiceClient(server.address, {
+			maxConnectionsPerEndpoint: 1,
+		});
 		const calls = Array.from({ length: 1000 }, (_, i) =>
 			echo.echo({ mes: `${i}` }),
 		);
@@ -216,7 +218,9 @@ describe("a unary call", () => {
 			},
 			{ settings: { maxConcurrentStreams: 1 } },
 		);
-		await using echo = NewEchoServiceClient(server.address);
+		await using echo = NewEchoServiceClient(server.address, {
+			maxConnectionsPerEndpoint: 1,
+		});
 		const first = new AbortController();
 		const held = failure(echo.echo({}, { signal: first.signal }));
 		const error = await failure(echo.echo({}, { timeoutMs: 60 }));

@@ -21,6 +21,11 @@ export class RetryThrottle {
 		this.#tokens = this.#max;
 	}
 
+	/** What is left. */
+	get tokens(): number {
+		return this.#tokens / 1000;
+	}
+
 	/** A retry or a further hedge may go: there are more than half of the tokens. */
 	get allows(): boolean {
 		return this.#tokens > this.#max / 2;

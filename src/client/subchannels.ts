@@ -1,0 +1,197 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Code } from "@connectrpc/connect";
+import type { ChannelState, Pick, PickInfo } from "../balancer/balancer.ts";
+import {
+	OutlierDetector,
+	type Tracked,
+} from "../balancer/outlier-detection.ts";
+import { parseAddress } from "../discovery/address.ts";
+import type { Endpoint } from "../discovery/resolver.ts";
+import type { ChannelSetting } from "./channel-setting.ts";
+import { CircuitBreakers } from "./circuit-breaker.ts";
+import { EndpointSubchannel } from "./subchannel.ts";
+
+/** Who has subchannels. */
+export interface SubchannelsOwner {
+	/** There may be a new connection to be had, or a reason why there is none. */
+	failed(error: Error): void;
+	/** One has lost its connection, or could make none: its endpoint may have moved. */
+	lost(): void;
+	/** Calls that found no connection may ask again. */
+	room(): void;
+}
+
+/** How the subchannels of a balancer are watched over. */
+export interface Supervision {
+	/** A policy that sticks to one endpoint is told neither of ejections nor of health (gRFC A50, A17). */
+	readonly sticky: boolean;
+	/** Whose health is asked for (gRFC A17). */
+	readonly healthService: string | undefined;
+}
+
+/** The subchannels of a channel: which of them are sick is found out here, and balancers need not know of it. */
+export class Subchannels {
+	readonly #setting: ChannelSetting;
+	readonly #owner: SubchannelsOwner;
+	readonly #all = new Map<EndpointSubchannel, Tracked | undefined>();
+	readonly #outliers: OutlierDetector | undefined;
+	readonly #breakers: CircuitBreakers<EndpointSubchannel> | undefined;
+	#supervision: Supervision = { sticky: false, healthService: undefined };
+
+	constructor(setting: ChannelSetting, owner: SubchannelsOwner) {
+		this.#setting = setting;
+		this.#owner = owner;
+		const { clock, random, hooks, outlierDetection, circuitBreaker } = setting;
+		this.#outliers =
+			outlierDetection && new OutlierDetector(outlierDetection, clock, random);
+		this.#breakers =
+			circuitBreaker &&
+			new CircuitBreakers(circuitBreaker, clock, ({ endpoint }, state, why) =>
+				hooks.endpointState?.(endpoint, state, why),
+			);
+	}
+
+	/** Their addresses: for messages. */
+	get addresses(): string {
+		const names = [...this.#all.keys()].map(({ name }) => name);
+		return names.length > 5
+			? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
+			: names.join(", ");
+	}
+
+	/** Of those that are made from now on; the health service also of those that there are. */
+	set supervision(supervision: Supervision) {
+		this.#supervision = supervision;
+		for (const subchannel of this.#all.keys()) {
+			subchannel.healthService = healthServiceOf(supervision);
+		}
+	}
+
+	make(
+		endpoint: Endpoint,
+		onState: (state: ChannelState, error?: Error) => void,
+	): EndpointSubchannel {
+		const hook = this.#setting.hooks.endpointState;
+		const supervision = this.#supervision;
+		const subchannel = new EndpointSubchannel(
+			endpoint,
+			addressesOf(endpoint),
+			this.#setting,
+			{
+				entered: (state, error) => {
+					if (error !== undefined) this.#owner.failed(error);
+					if (state === "shutdown") this.#forget(subchannel);
+					hook?.(endpoint, state, error?.message ?? "");
+					onState(state, error);
+					// One that is unhealthy or ejected is still where it was.
+					if (subchannel.isConnected) return;
+					if (state === "idle" || state === "transientFailure") {
+						this.#owner.lost();
+					}
+				},
+				room: () => this.#owner.room(),
+			},
+			healthServiceOf(supervision),
+		);
+		const tracked = supervision.sticky
+			? undefined
+			: this.#outliers?.add({
+					eject: (reason) => {
+						hook?.(endpoint, "ejected", reason.message);
+						subchannel.eject(reason);
+					},
+					uneject: (reason) => {
+						hook?.(endpoint, "uneject", reason);
+						subchannel.uneject();
+					},
+				});
+		this.#all.set(subchannel, tracked);
+		return subchannel;
+	}
+
+	/** An attempt that was sent has ended; `code` is undefined when it went well. */
+	attemptEnded(subchannel: EndpointSubchannel, code: Code | undefined): void {
+		this.#all.get(subchannel)?.ended(code);
+	}
+
+	/** What `pick` picks, unless the circuit breaker of the method is open there; then another, if there is one. */
+	behindBreakers(info: PickInfo, pick: (info: PickInfo) => Pick): Pick {
+		const breakers = this.#breakers;
+		if (breakers === undefined) return pick(info);
+		const tried = new Set(info.tried);
+		const { method, hashKey, header } = info;
+		for (;;) {
+			const found = pick({ method, hashKey, header, tried });
+			if (found.kind !== "subchannel") return found;
+			const subchannel = found.subchannel as EndpointSubchannel;
+			// Without a connection the call is not sent, and holds no permit.
+			if (subchannel.connection === undefined) return found;
+			const permit = breakers.admit(method, subchannel);
+			if (permit !== undefined) {
+				return {
+					kind: "subchannel",
+					subchannel,
+					started: () => found.started?.(),
+					ended: (outcome) => {
+						found.ended?.(outcome);
+						if (outcome.sent) permit.ended(outcome.code);
+						else permit.unused();
+					},
+				};
+			}
+			if (
+				tried.size >= info.tried.size + MAX_DETOURS ||
+				tried.has(subchannel)
+			) {
+				return refusal(breakers, method, subchannel);
+			}
+			tried.add(subchannel);
+		}
+	}
+
+	/** Lets those in again that are ejected and have a connection. */
+	letIn(): void {
+		for (const subchannel of this.#all.keys()) {
+			if (!subchannel.isEjected || !subchannel.isConnected) continue;
+			this.#setting.hooks.endpointState?.(
+				subchannel.endpoint,
+				"uneject",
+				"no other endpoint is ready",
+			);
+			subchannel.uneject();
+		}
+	}
+
+	snapshot(): object[] {
+		return [...this.#all.keys()].map((subchannel) => subchannel.snapshot());
+	}
+
+	#forget(subchannel: EndpointSubchannel): void {
+		this.#all.get(subchannel)?.remove();
+		this.#all.delete(subchannel);
+	}
+}
+
+/** Endpoints with an open breaker that a call goes past, before it is refused. */
+const MAX_DETOURS = 8;
+
+function refusal(
+	breakers: CircuitBreakers<EndpointSubchannel>,
+	method: DescMethod,
+	subchannel: EndpointSubchannel,
+): Pick {
+	const error = breakers.refusal(method, subchannel, subchannel.name);
+	return { kind: "drop", error };
+}
+
+function healthServiceOf(supervision: Supervision): string | undefined {
+	return supervision.sticky ? undefined : supervision.healthService;
+}
+
+/** Throws for an endpoint with an address that is none. */
+export function addressesOf({
+	address,
+}: Endpoint): ReturnType<typeof parseAddress>[] {
+	const all = typeof address === "string" ? [address] : address;
+	return all.map((one) => parseAddress(one, `address ${one}`));
+}
