@@ -82,8 +82,8 @@ export class Attempt implements CallListener, Waiting {
 		return this.#pick?.subchannel as EndpointSubchannel | undefined;
 	}
 
-	get isHedge(): boolean {
-		return this.#which.hedge;
+	get which(): AttemptNumber {
+		return this.#which;
 	}
 
 	/** Response messages that were not passed on, at most two: of a unary call, any number but one is wrong. */

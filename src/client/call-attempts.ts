@@ -8,7 +8,7 @@ import { RetryRule } from "../policy/retry-rule.ts";
 import { parsePushback } from "../policy/retry-schedule.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
 import { type RawHeaders, valuesOf } from "../wire/connection.ts";
-import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { Attempt, type AttemptNumber, type AttemptOwner } from "./attempt.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
 
@@ -172,16 +172,13 @@ export class CallAttempts implements AttemptOwner {
 	/** Makes the next attempt that the policy counts. */
 	#make(hedge: boolean): void {
 		this.#made += 1;
-		this.#launch(hedge);
+		this.#launch({ previous: this.#made - 1, hedge });
 	}
 
-	#launch(hedge: boolean): void {
+	#launch(which: Pick<AttemptNumber, "previous" | "hedge">): void {
 		for (const other of this.#inFlight) this.#avoid(other);
-		const attempt = new Attempt(this.#call, this, {
-			number: ++this.#launched,
-			previous: this.#made - 1,
-			hedge,
-		});
+		const number = ++this.#launched;
+		const attempt = new Attempt(this.#call, this, { ...which, number });
 		this.#inFlight.push(attempt);
 		if (this.#held) attempt.hold();
 		attempt.start();
@@ -234,7 +231,7 @@ export class CallAttempts implements AttemptOwner {
 		this.#refusedBefore = true;
 		this.#tell("transparent", 0, `${subchannel.name} turned it away unseen`);
 		this.#avoid(attempt);
-		this.#launch(attempt.isHedge);
+		this.#launch(attempt.which);
 		return true;
 	}
 
