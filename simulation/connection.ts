@@ -19,7 +19,7 @@ const OK: RawHeaders = ["grpc-status", "0"];
 /** An empty message in its frame. */
 const MESSAGE = new Uint8Array(5);
 
-const unavailable: RawHeaders = [
+const UNAVAILABLE: RawHeaders = [
 	...RESPONSE,
 	...["grpc-status", String(Code.Unavailable)],
 	...["grpc-message", "this server cannot take it now"],
@@ -216,26 +216,26 @@ class SimulatedStream implements Stream, ReceivedRequest {
 	answered(code: Code | undefined): void {
 		if (this.#over) return;
 		this.#over = true;
-		this.#connection.over(this);
 		if (code === undefined) {
 			this.#listener.headers(RESPONSE);
 			this.#listener.data(MESSAGE);
 			this.#listener.end(OK);
 		} else {
-			this.#listener.headers(unavailable);
+			this.#listener.headers(UNAVAILABLE);
 			this.#listener.end([]);
 		}
+		this.#connection.over(this);
 	}
 
 	lost(progress: RequestProgress, cause?: Error): void {
 		if (this.#over) return;
 		this.#over = true;
-		this.#connection.over(this);
 		this.#listener.reset({
 			code:
 				progress === "processed" ? Http2Code.CANCEL : Http2Code.REFUSED_STREAM,
 			progress,
 			cause,
 		});
+		this.#connection.over(this);
 	}
 }
