@@ -181,27 +181,34 @@ describe("a watch that breaks", () => {
 		expect(heard.at(-1)).toBe("ready");
 	});
 
-	test("after an answer is opened again at once, and with backoff only from then on", async () => {
-		const { clock, heard, watch, watches } = await watched();
+	test("that was answered and has lasted is opened again at once, however long the backoff had grown", async () => {
+		const { clock, heard, watch } = await watched();
+		for (const backoff of [1000, 1600, 2560]) {
+			watch().finish(UNAVAILABLE);
+			await clock.advance(backoff);
+		}
 		watch().answer(says(Status.SERVING));
-		await clock.advance(60_000);
+		await clock.advance(2000);
 		watch().finish(0);
 		await clock.advance(0);
-		expect(heard.slice(1)).toEqual([
+		expect(heard.slice(-3)).toEqual([
 			"ready",
 			"transientFailure: h:1 is not healthy of shop.Cart: it cannot be asked: the watch ended with status 0",
 			"connecting",
 		]);
 		watch().answer(says(Status.SERVING));
-		watch().finish(UNAVAILABLE);
-		await clock.advance(999);
-		expect(watches()).toHaveLength(0);
-		await clock.advance(1);
-		watch().answer(says(Status.SERVING));
-		await clock.advance(60_000);
-		watch().finish(UNAVAILABLE);
-		await clock.advance(0);
-		expect(watches()).toHaveLength(1);
+		expect(heard.at(-1)).toBe("ready");
+	});
+
+	test("again and again as soon as it is answered is opened once a second", async () => {
+		const { clock, watch, watches } = await watched();
+		for (let i = 0; i < 5; i++) {
+			watch().answer(says(Status.SERVING));
+			watch().finish(0);
+			await clock.advance(999);
+			expect(watches()).toHaveLength(0);
+			await clock.advance(1);
+		}
 	});
 
 	test("as its answers cannot be read is a failure, too", async () => {

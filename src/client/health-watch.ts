@@ -37,9 +37,6 @@ const SERVING = 1;
 /** Of a response, in bytes: it holds one number. */
 const MAX_BYTES = 1024;
 
-/** A watch that lasts at least so long, in milliseconds, is no reason to wait before the next. */
-const LONG_LIFE_MS = 1000;
-
 /**
  * Watches on one connection whether a service of its server is serving (gRFC A17): a stream that stays open, and is
  * opened again with backoff when it breaks. It keeps neither the process nor the connection.
@@ -54,9 +51,6 @@ export class HealthWatch implements CallListener {
 	#call: ClientCall | undefined;
 	#timer: Timer;
 	#startedAt = 0;
-	#answered = false;
-	/** The last one followed at once on one that had broken. */
-	#hurried = false;
 	#stopped = false;
 
 	/** `name`: of the endpoint, for messages. `service`: "" is the server as a whole. */
@@ -88,7 +82,6 @@ export class HealthWatch implements CallListener {
 	writable(): void {}
 
 	message(message: Uint8Array): void {
-		this.#answered = true;
 		this.#backoff.reset();
 		let status: number;
 		try {
@@ -114,7 +107,6 @@ export class HealthWatch implements CallListener {
 
 	async #start(): Promise<void> {
 		this.#startedAt = this.#setting.clock.now();
-		this.#answered = false;
 		let credentials: RawHeaders = [];
 		try {
 			if (this.#setting.credentials) credentials = await this.#authorize();
@@ -140,12 +132,9 @@ export class HealthWatch implements CallListener {
 		this.#onHealth(this.#sick(`cannot be asked: ${why}`));
 		if (this.#stopped) return;
 		const { clock } = this.#setting;
-		const age = clock.now() - this.#startedAt;
-		if (age >= LONG_LIFE_MS) this.#hurried = false;
-		const atOnce = this.#answered && !this.#hurried;
-		this.#hurried = this.#answered;
-		const waitMs = atOnce ? 0 : Math.max(this.#backoff.next() - age, 0);
-		this.#timer = clock.afterIdle(waitMs, () => {
+		// From start to start: one that was answered and has lasted is followed at once.
+		const waitMs = this.#startedAt + this.#backoff.next() - clock.now();
+		this.#timer = clock.afterIdle(Math.max(waitMs, 0), () => {
 			this.#onHealth({ state: "connecting" });
 			if (!this.#stopped) void this.#start();
 		});

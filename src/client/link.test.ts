@@ -77,7 +77,7 @@ describe("a connection in doubt", () => {
 		const { subchannel, clock, heard, connection } = await connected();
 		subchannel.doubt(connection);
 		connection.destroy();
-		await clock.advance(1000);
+		await clock.advance(0);
 		expect(heard).toEqual(["connecting", "ready", "idle"]);
 		expect(clock.pending).toBe(0);
 	});
@@ -145,9 +145,10 @@ describe("keepalive", () => {
 		});
 		const call = connection.openCall();
 		subchannel.shutdown();
-		await clock.advance(60_000);
+		await clock.advance(50_000);
 		expect(connection.pings).toHaveLength(1);
 		connection.pong();
+		expect(clock.pending).toBe(1);
 		call.finish();
 		await clock.advance(0);
 		expect(connection.isGone).toBe(true);

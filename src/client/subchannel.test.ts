@@ -310,6 +310,21 @@ describe("a connection that is lost", () => {
 		]);
 	});
 
+	test("before it could be handed over is lost all the same", async () => {
+		const network = new FakeNetwork();
+		const { subchannel, clock, heard } = observedSubchannel(
+			"h:1",
+			() => async (address, listener, signal) => {
+				const connection = await network.connect(address, listener, signal);
+				listener.goaway({ code: 0, debugData: "" });
+				return connection;
+			},
+		);
+		subchannel.connect();
+		await clock.advance(0);
+		expect(heard).toEqual(["connecting", "ready", "idle"]);
+	});
+
 	test("again and again as soon as it is made is a failure, with a backoff that grows", async () => {
 		let connections = 0;
 		const server = await startRawServer({
