@@ -558,3 +558,40 @@ test("hedges go to endpoints that the call has not tried", async () => {
 		await call;
 	}
 });
+test("a hedge whose pick is dropped ends no call that another attempt may still win", async () => {
+	await using server = await answering([silent]);
+	let picks = 0;
+	await using watched = echoing(
+		server,
+		{},
+		{
+			balancer: (helper) => {
+				let shutdown = (): void => {};
+				return {
+					update([endpoint]) {
+						if (endpoint === undefined) return;
+						const subchannel = helper.createSubchannel(endpoint, (state) => {
+							if (state !== "ready") return;
+							helper.publish(state, {
+								pick: () =>
+									picks++ === 0
+										? { kind: "subchannel", subchannel }
+										: { kind: "drop", error: new Error("over the limit") },
+							});
+						});
+						shutdown = () => subchannel.shutdown();
+						subchannel.connect();
+					},
+					exitIdle() {},
+					close: () => shutdown(),
+				};
+			},
+		},
+	);
+	await watched.core.connect(undefined);
+	const call = watched.client.echo({});
+	const first = await server.request(1);
+	await watched.clock.advance(2_000);
+	saying("first")(first);
+	expect((await call).resp).toBe("first");
+});
