@@ -1,7 +1,7 @@
 /** What a `for await` over a stream's responses needs of the stream. */
 interface Receiving<T> {
-	/** undefined at the end. */
-	recv(): Promise<T | undefined>;
+	/** The next message, as `toResult` has it. */
+	next(): Promise<IteratorResult<T, undefined>>;
 	cancel(reason?: unknown): void;
 }
 
@@ -10,7 +10,7 @@ export function messageIteration<T>(
 	stream: Receiving<T>,
 ): AsyncIterator<T, undefined> {
 	return {
-		next: () => stream.recv().then(toResult),
+		next: () => stream.next(),
 		return: async () => {
 			stream.cancel(new Error("the caller stopped reading"));
 			return { done: true, value: undefined };
@@ -23,7 +23,10 @@ export function messageIteration<T>(
 	};
 }
 
-function toResult<T>(value: T | undefined): IteratorResult<T, undefined> {
+/** A step of an iteration; undefined is its end. */
+export function toResult<T>(
+	value: T | undefined,
+): IteratorResult<T, undefined> {
 	return value === undefined
 		? { done: true, value: undefined }
 		: { done: false, value };

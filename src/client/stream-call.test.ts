@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { tapFrames } from "../../testdata/harness/frame-tap.ts";
 import {
 	answer,
@@ -24,6 +24,7 @@ import {
 } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { channelOf, closeClient } from "./client-object.ts";
 import type { ClientOptions } from "./client-options.ts";
+import type { ServerStream } from "./stream-handles.ts";
 
 const MIB = 1 << 20;
 
@@ -411,6 +412,37 @@ describe("receiving", () => {
 		await expect(stream.recv()).rejects.toBe(error);
 	});
 
+	test.each([
+		["recv", (stream: ServerStream<object>) => () => stream.recv()],
+		[
+			"an iterator",
+			(stream: ServerStream<object>) => {
+				const iterator = stream[Symbol.asyncIterator]();
+				return () => iterator.next();
+			},
+		],
+	])(
+		"by %s what does not parse, of a call that has ended well, fails all that follows",
+		async (_, receiving) => {
+			const client = clientOf(
+				await serving((stream) => {
+					respond(stream);
+					stream.write(frame(order("a")));
+					stream.write(frame(Uint8Array.of(0xff)));
+					stream.write(frame(order("b")));
+					finish(stream, { "grpc-status": 0 });
+				}),
+			);
+			const stream = client.searchOrders({});
+			await stream.trailer;
+			const next = receiving(stream);
+			await next();
+			const error = await errorOf(next());
+			expect(error.rawMessage).toContain("the response is no ecommerce.Order");
+			expect(await errorOf(next())).toBe(error);
+		},
+	);
+
 	test("slowly stops a fast server: memory is bounded by windows", async () => {
 		let written = 0;
 		let messages = 0;
@@ -681,6 +713,19 @@ describe("requests from an iterable", () => {
 		};
 		expect((await client.updateOrders(requests)).value).toBe("done");
 		expect(returned).toBe(1);
+	});
+
+	test("are told of a call that had ended before they were asked", async () => {
+		const returned = vi.fn(() => ({ done: true, value: undefined }) as const);
+		const client = clientOf(await orders());
+		const next = vi.fn();
+		const requests = {
+			[Symbol.iterator]: () => ({ next, return: returned }),
+		};
+		const signal = AbortSignal.abort();
+		await errorOf(client.updateOrders(requests, { signal }));
+		expect(returned).toHaveBeenCalledOnce();
+		expect(next).not.toHaveBeenCalled();
 	});
 
 	test("run their finally when the call is cancelled", async () => {

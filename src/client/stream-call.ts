@@ -13,7 +13,7 @@ import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { guarded } from "./guarded.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
-import { messageIteration } from "./message-iteration.ts";
+import { messageIteration, toResult } from "./message-iteration.ts";
 import { inContext } from "./outside-calls.ts";
 import { requestIterator } from "./request-iterator.ts";
 import { wrongNumber } from "./wrong-number.ts";
@@ -27,7 +27,7 @@ const MESSAGE_OVERHEAD_BYTES = 64;
 const SENT: Promise<void> = Promise.resolve();
 
 interface Settler<T> {
-	resolve(value: T | PromiseLike<T>): void;
+	resolve(value: T): void;
 	reject(error: ConnectError): void;
 }
 
@@ -127,17 +127,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	recv(): Promise<MessageShape<O> | undefined> {
-		const next = this.#received.shift();
-		if (next !== undefined) {
-			this.#receivedBytes -= next.length + MESSAGE_OVERHEAD_BYTES;
-			if (this.#held && this.#receivedBytes < HOLD_BYTES / 2) this.#release();
-			return this.#decoded(next);
-		}
-		if (this.#error !== undefined) return Promise.reject(this.#error);
-		if (this.#end !== undefined) return Promise.resolve(undefined);
-		return new Promise((resolve, reject) => {
-			this.#receivers.push({ resolve, reject });
-		});
+		return this.#receive(itself);
 	}
 
 	closeAndRecv(): Promise<MessageShape<O>> {
@@ -164,7 +154,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return messageIteration(this);
+		return messageIteration({
+			next: () => this.#receive(toResult),
+			cancel: (reason) => this.cancel(reason),
+		});
 	}
 
 	// What the call tells.
@@ -180,7 +173,11 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	message(message: Uint8Array): void {
 		const receiver = this.#receivers.shift();
 		if (receiver !== undefined) {
-			receiver.resolve(this.#decoded(message));
+			try {
+				receiver.resolve(this.#decode(message));
+			} catch (error) {
+				receiver.reject(error as ConnectError);
+			}
 			return;
 		}
 		this.#received.push(message);
@@ -260,15 +257,38 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#call.release();
 	}
 
-	#decoded(message: Uint8Array): Promise<MessageShape<O>> {
+	/** The next message in the form that the receiver wants; of undefined at the end. */
+	#receive<T>(formOf: (message: MessageShape<O> | undefined) => T): Promise<T> {
+		const next = this.#received.shift();
+		if (next !== undefined) {
+			this.#receivedBytes -= next.length + MESSAGE_OVERHEAD_BYTES;
+			if (this.#held && this.#receivedBytes < HOLD_BYTES / 2) this.#release();
+			try {
+				return Promise.resolve(formOf(this.#decode(next)));
+			} catch (error) {
+				return Promise.reject(error);
+			}
+		}
+		if (this.#error !== undefined) return Promise.reject(this.#error);
+		if (this.#end !== undefined) return Promise.resolve(formOf(undefined));
+		return new Promise((resolve, reject) => {
+			this.#receivers.push({
+				resolve: (message) => resolve(formOf(message)),
+				reject,
+			});
+		});
+	}
+
+	/** Ends the call, and throws ConnectError, if there is no message in the bytes. */
+	#decode(message: Uint8Array): MessageShape<O> {
 		try {
-			return Promise.resolve(decodeMessage(this.#method.output, message));
+			return decodeMessage(this.#method.output, message);
 		} catch (error) {
 			this.#call.fail(error as ConnectError);
 			// The call itself may have ended well.
 			this.#error ??= error as ConnectError;
 			this.#received = [];
-			return Promise.reject(error);
+			throw error;
 		}
 	}
 
@@ -298,6 +318,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 			this.#call.cancel(error, "the request messages could not all be sent");
 		}
 	}
+}
+
+function itself<T>(message: T): T {
+	return message;
 }
 
 /** Never an unhandled rejection. */

@@ -9,7 +9,7 @@ import type { CallOptions } from "./call-options.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
-import { messageIteration } from "./message-iteration.ts";
+import { messageIteration, toResult } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";
 import { requestIterator } from "./request-iterator.ts";
 import { wrongNumber } from "./wrong-number.ts";
@@ -148,7 +148,10 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return messageIteration(this);
+		return messageIteration({
+			next: () => this.recv().then(toResult),
+			cancel: (reason) => this.cancel(reason),
+		});
 	}
 
 	async *#receive(): AsyncGenerator<MessageShape<O>> {
