@@ -58,12 +58,7 @@ export class CallAttempts implements AttemptOwner {
 
 	/** How far the call has got, to follow "the deadline passed". */
 	get progress(): string {
-		const attempt = this.#winner ?? this.#inFlight[0];
-		const made = this.#made;
-		const where =
-			attempt === undefined
-				? `after ${made} ${made === 1 ? "attempt" : "attempts"}`
-				: `${made > 1 ? `in attempt ${made} ` : ""}${attempt.progress}`;
+		const where = this.#whereabouts();
 		const failure = this.#lastFailure;
 		return failure === undefined || where.includes("; last: ")
 			? where
@@ -167,6 +162,18 @@ export class CallAttempts implements AttemptOwner {
 		this.#remove(attempt);
 		// A hedge that cannot go does not end the call while others are under way.
 		if (this.#inFlight.length === 0) this.#fail(end);
+	}
+
+	#whereabouts(): string {
+		const [first, ...others] = this.#inFlight;
+		if (first === undefined) {
+			return `after ${this.#made} ${this.#made === 1 ? "attempt" : "attempts"}`;
+		}
+		if (others.length > 0) {
+			return `with ${others.length + 1} attempts under way, the first ${first.progress}`;
+		}
+		const number = first.which.previous + 1;
+		return `${number > 1 ? `in attempt ${number} ` : ""}${first.progress}`;
 	}
 
 	/** Makes the next attempt that the policy counts. */
