@@ -10,6 +10,7 @@ import {
 } from "../../testdata/harness/http2-server.ts";
 import {
 	errorCode,
+	frameType,
 	type RawStream,
 	startRawServer,
 } from "../../testdata/peers/node/misbehaving/raw-http2.ts";
@@ -88,14 +89,16 @@ describe("a GOAWAY in two steps", () => {
 		const server = await startRawServer({
 			onRequest: (stream) => requests.push(stream),
 		});
-		await using client = NewEchoServiceClient(server.address);
+		const port = Number(server.address.split(":")[1]);
+		await using tap = await tapFrames(port);
+		await using client = NewEchoServiceClient(tap.address);
 		const calls = [client.echo({}), client.echo({})];
 		await until(() => requests.length === 2);
 		const [first, second] = requests as [RawStream, RawStream];
 		first.connection.goAway(2 ** 31 - 1, errorCode.NO_ERROR);
-		// In time, with which the client hears of it first.
-		first.connection.frame(6, 0, 0, Buffer.alloc(8));
-		await new Promise((resolve) => setTimeout(resolve, 20));
+		// A client that has answered the PING has heard the GOAWAY before it.
+		first.connection.frame(frameType.ping, 0, 0, Buffer.alloc(8));
+		await tap.until(({ type }) => type === "PING");
 		calls.push(client.echo({}));
 		await until(() => requests.length === 3);
 		expect(requests[2]?.connection).not.toBe(first.connection);
@@ -150,14 +153,13 @@ describe("a peer that is cut off without a word", () => {
 			.echo({}, { timeoutMs: 1000 })
 			.catch((error) => error.code);
 		await until(() => waiting.length === 2);
+		const timers = clock.pending;
 		await clock.advance(1000);
 		expect(await late).toBe(Code.DeadlineExceeded);
-		const before = inTime.core.snapshot();
 		await tap.until(({ type }) => type === "PING");
-		// The answer, on its way back through the tap.
-		await new Promise((resolve) => setTimeout(resolve, 50));
-		await clock.advance(1000);
-		expect(inTime.core.snapshot()).toEqual(before);
+		// Neither the call's nor the PING's.
+		await until(() => clock.pending === timers - 1);
+		await clock.advance(60_000);
 		answer(waiting[0] as ServerHttp2Stream);
 		await slow;
 		expect(server.accepted).toBe(1);
@@ -179,7 +181,6 @@ test("keepalive ends a connection whose peer is cut off, with its calls", async 
 	const { client, clock } = inTime;
 	const call = client.echo({}).catch((error) => error);
 	await tap.until(({ type }) => type === "HEADERS");
-	await new Promise((resolve) => setTimeout(resolve, 20));
 	tap.freeze();
 	await clock.advance(70_000);
 	expect(await call).toMatchObject({

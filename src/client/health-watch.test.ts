@@ -213,7 +213,9 @@ describe("a watch that breaks", () => {
 
 	test("as its answers cannot be read is a failure, too", async () => {
 		const { heard, watch } = await watched();
-		watch().answer(frame(Buffer.of(0x08)));
+		const broken = watch();
+		broken.answer(frame(Buffer.of(0x08)));
+		expect(broken.resetCode).toBe(8);
 		expect(heard.at(-1)).toMatch(/^transientFailure: .*cannot be asked: /);
 	});
 });
