@@ -378,6 +378,18 @@ describe("inflating on another thread", () => {
 		expect(reading.messages).toEqual([large, Buffer.from("small")]);
 	});
 
+	test("keeps the stream stopped when it is released meanwhile", async () => {
+		const reading = new Reading(1 << 20, "gzip");
+		reading.reader.push(gzipped(large));
+		reading.reader.hold();
+		reading.reader.release();
+		expect(reading.paused).toBe(true);
+		await new Promise<void>((resolve) => {
+			reading.onMessage = resolve;
+		});
+		expect(reading.paused).toBe(false);
+	});
+
 	test("is forgotten when the reader is stopped", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(gzipped(large));

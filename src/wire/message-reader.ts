@@ -8,6 +8,7 @@ import {
 } from "./gzip.ts";
 
 const PREFIX_BYTES = 5;
+const NOTHING = new Uint8Array(0);
 
 export interface MessageReaderOwner {
 	message(message: Uint8Array): void;
@@ -26,8 +27,14 @@ export class MessageReader {
 	readonly #owner: MessageReaderOwner;
 	readonly #maxBytes: number;
 	#encoding: string | undefined;
-	#chunks: Uint8Array[] = [];
+	/** What is read from: `#at` is where the next message begins. */
+	#bytes: Uint8Array = NOTHING;
+	#at = 0;
+	/** What has come behind that. */
+	#more: Uint8Array[] = [];
+	/** All that is yet to be read. */
 	#buffered = 0;
+	/** Of it, what the next step takes: a prefix, or a prefix and its message. */
 	#needed = PREFIX_BYTES;
 	#state: "reading" | "delivering" | "inflating" | "done" = "reading";
 	#held = false;
@@ -51,7 +58,12 @@ export class MessageReader {
 
 	push(chunk: Uint8Array): void {
 		if (this.#state === "done") return;
-		this.#chunks.push(chunk);
+		if (this.#buffered === 0) {
+			this.#bytes = chunk;
+			this.#at = 0;
+		} else {
+			this.#more.push(chunk);
+		}
 		this.#buffered += chunk.length;
 		if (this.#buffered >= this.#needed) this.#deliver();
 	}
@@ -79,59 +91,80 @@ export class MessageReader {
 	/** Drops what is buffered and delivers nothing more. */
 	stop(): void {
 		this.#state = "done";
-		this.#chunks = [];
+		this.#bytes = NOTHING;
+		this.#more = [];
 	}
 
 	#deliver(): void {
 		if (this.#state !== "reading") return;
 		this.#state = "delivering";
-		while (!this.#held && this.#state === "delivering") {
-			const frame = this.#nextFrame();
-			if (frame === undefined) break;
-			this.#open(frame);
+		while (!this.#held && this.#state === "delivering" && this.#hasNext()) {
+			this.#openNext();
 		}
 		if (this.#state !== "delivering") return;
 		this.#state = "reading";
 		if (this.#ended && !this.#held) this.#finish();
 	}
 
-	/** The next whole frame; undefined when there is none yet, or it never can be. */
-	#nextFrame(): Uint8Array | undefined {
-		if (this.#buffered < this.#needed) return undefined;
-		const bytes = this.#joined();
-		const length =
-			(bytes[1] as number) * 0x1000000 +
-			(((bytes[2] as number) << 16) |
-				((bytes[3] as number) << 8) |
-				(bytes[4] as number));
-		if (length > this.#maxBytes) {
-			this.#fail(
-				Code.ResourceExhausted,
-				`received a message of ${length} bytes, more than the limit of ${this.#maxBytes}`,
-			);
-			return undefined;
+	/** Whether a whole message is there; not when there never can be one. */
+	#hasNext(): boolean {
+		if (this.#buffered < PREFIX_BYTES) return false;
+		if (this.#needed === PREFIX_BYTES) {
+			const length = this.#nextLength();
+			if (length > this.#maxBytes) {
+				this.#fail(
+					Code.ResourceExhausted,
+					`received a message of ${length} bytes, more than the limit of ${this.#maxBytes}`,
+				);
+				return false;
+			}
+			this.#needed = PREFIX_BYTES + length;
 		}
-		this.#needed = PREFIX_BYTES + length;
-		if (bytes.length < this.#needed) return undefined;
-		const frame = bytes.subarray(0, this.#needed);
+		return this.#buffered >= this.#needed;
+	}
+
+	#nextLength(): number {
+		this.#join(PREFIX_BYTES);
+		const bytes = this.#bytes;
+		const at = this.#at;
+		return (
+			(bytes[at + 1] as number) * 0x1000000 +
+			(((bytes[at + 2] as number) << 16) |
+				((bytes[at + 3] as number) << 8) |
+				(bytes[at + 4] as number))
+		);
+	}
+
+	/** Makes so many bytes stand in a row. */
+	#join(length: number): void {
+		if (this.#bytes.length - this.#at >= length) return;
+		const rest = this.#bytes.subarray(this.#at);
+		this.#bytes = Buffer.concat([rest, ...this.#more], this.#buffered);
+		this.#at = 0;
+		this.#more = [];
+	}
+
+	#openNext(): void {
+		this.#join(this.#needed);
+		const bytes = this.#bytes;
+		const flag = bytes[this.#at];
+		// The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other.
+		const payload = new Uint8Array(
+			bytes.buffer,
+			bytes.byteOffset + this.#at + PREFIX_BYTES,
+			this.#needed - PREFIX_BYTES,
+		);
+		this.#at += this.#needed;
 		this.#buffered -= this.#needed;
-		this.#chunks = this.#buffered === 0 ? [] : [bytes.subarray(this.#needed)];
 		this.#needed = PREFIX_BYTES;
-		return frame;
+		// A stream that is silent for long keeps none of it.
+		if (this.#buffered === 0) this.#bytes = NOTHING;
+		this.#open(flag as number, payload);
 	}
 
-	#joined(): Uint8Array {
-		if (this.#chunks.length > 1) {
-			this.#chunks = [Buffer.concat(this.#chunks, this.#buffered)];
-		}
-		return this.#chunks[0] as Uint8Array;
-	}
-
-	#open(frame: Uint8Array): void {
-		const flag = frame[0] as number;
-		const payload = frame.subarray(PREFIX_BYTES);
+	#open(flag: number, payload: Uint8Array): void {
 		if (flag === 0) {
-			this.#owner.message(asBytes(payload));
+			this.#owner.message(payload);
 		} else if (flag !== 1) {
 			this.#fail(
 				Code.Internal,
@@ -210,7 +243,7 @@ export class MessageReader {
 	}
 }
 
-/** The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other. */
+/** No Buffer, which is unlike any other Uint8Array. */
 function asBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
 	return new Uint8Array(buffer, byteOffset, length);
 }
