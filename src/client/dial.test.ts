@@ -1,5 +1,5 @@
 import dns from "node:dns";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer as createHttp1Server } from "node:https";
 import net from "node:net";
 import tls from "node:tls";
@@ -400,6 +400,21 @@ describe("a dial", () => {
 			if (outcome instanceof net.Socket) outcome.destroy();
 			else expect(outcome).toBe(reason);
 			await hungUp.promise;
+		},
+	);
+
+	test.each(dials)(
+		"of %s sends without delay, and forgets its signal",
+		async (kind, dial) => {
+			const server = await serving(kind === "TLS" ? { identity: local } : {});
+			const noDelay = vi.spyOn(net.Socket.prototype, "setNoDelay");
+			after.push(() => noDelay.mockRestore());
+			const { signal } = new AbortController();
+			const socket = await dial(addressOf(server.address), signal);
+			after.push(() => socket.destroy());
+			expect(noDelay.mock.contexts).toContain(socket);
+			expect(noDelay).toHaveBeenCalledWith(true);
+			expect(getEventListeners(signal, "abort")).toEqual([]);
 		},
 	);
 

@@ -548,6 +548,17 @@ describe("leaving a stream", () => {
 		expect(await reset).toBe(8);
 	});
 
+	test("by throw() of its iterator, as Connect's clients do, cancels the call", async () => {
+		const client = clientOf(await serving((stream) => respond(stream)));
+		const stream = client.searchOrders({});
+		await stream.header;
+		const reason = new Error("aborted");
+		const thrown = stream[Symbol.asyncIterator]().throw?.(reason);
+		await expect(thrown).rejects.toBe(reason);
+		const error = await errorOf(stream.recv());
+		expect(error).toMatchObject({ code: Code.Canceled, cause: reason });
+	});
+
 	test("by disposing of it cancels the call", async () => {
 		const { client, reset } = await endless();
 		{

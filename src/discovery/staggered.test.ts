@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
 import { staggered } from "./staggered.ts";
@@ -65,6 +66,18 @@ test("the signal ends it: no more attempts, no timer", async () => {
 	await clock.advance(1000);
 	expect(started).toEqual([0]);
 	expect(clock.pending).toBe(0);
+});
+
+test("the signal is forgotten at the end, whatever that is", async () => {
+	const good = attempts(2);
+	good.outcomes[0]?.resolve("first");
+	await good.result;
+	expect(getEventListeners(good.abort.signal, "abort")).toEqual([]);
+
+	const bad = attempts(1);
+	bad.outcomes[0]?.reject(new Error("refused"));
+	await bad.result.catch(() => {});
+	expect(getEventListeners(bad.abort.signal, "abort")).toEqual([]);
 });
 
 test("nothing to attempt is a failure", async () => {

@@ -39,6 +39,28 @@ describe("a client that connects and", () => {
 		server.close();
 	});
 
+	test("comes when all have been ended is cut off at once", async () => {
+		const connections = new Connections({
+			clock: new FakeClock(),
+			tls: undefined,
+			maxConcurrentStreams: 1,
+			onStream: () => {},
+			onTlsFailure: () => {},
+		});
+		connections.destroy();
+		const server = createServer((socket) => {
+			connections.accept(socket);
+			expect(socket.destroyed).toBe(true);
+		});
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const { port } = server.address() as AddressInfo;
+		const late = connect(port, "127.0.0.1");
+		late.on("error", () => {}).resume();
+		await once(late, "close");
+		server.close();
+	});
+
 	test("speaks another protocol is refused", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const client = connect(Number(served.address.split(":")[1]), "127.0.0.1");

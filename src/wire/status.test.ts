@@ -223,6 +223,11 @@ describe("grpc-status-details-bin", () => {
 });
 
 describe("errorOfStatus", () => {
+	test("marks the error as another server's, so that a server does not pass its metadata on", () => {
+		const error = errorOfStatus({ code: Code.NotFound, message: "" }, [], []);
+		expect(error.isWireError).toBe(true);
+	});
+
 	test("has the metadata of headers and trailers", () => {
 		const { metadata } = errorOfStatus(
 			{ code: Code.NotFound, message: "" },
