@@ -10,14 +10,16 @@ export class AliasTable {
 	/** @param weights positive, at least one */
 	constructor(weights: readonly number[]) {
 		const count = weights.length;
-		const mean = weights.reduce((sum, weight) => sum + weight, 0) / count;
-		const heights = Float64Array.from(weights, (weight) => weight / mean);
+		let sum = 0;
+		for (const weight of weights) sum += weight;
+		const heights = new Float64Array(count);
 		const above = new Uint32Array(count);
 		// Columns that lack something from the left, those that have too much from the right.
 		const stacks = new Uint32Array(count);
 		let low = 0;
 		let high = count;
 		for (let i = 0; i < count; i++) {
+			heights[i] = ((weights[i] as number) * count) / sum;
 			if ((heights[i] as number) < 1) stacks[low++] = i;
 			else stacks[--high] = i;
 		}

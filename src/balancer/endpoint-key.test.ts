@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { byKey, endpointKey, weightOf } from "./endpoint-key.ts";
+import type { Endpoint } from "../discovery/resolver.ts";
+import { byKey, endpointKey, sameKey, weightOf } from "./endpoint-key.ts";
 
 describe("endpointKey", () => {
 	test("is the same whatever weight and zone are", () => {
@@ -15,9 +16,9 @@ describe("endpointKey", () => {
 	});
 
 	test("tells addresses, lists of them and attributes apart", () => {
-		const keys = [
+		const all: Endpoint[] = [
 			{ address: "a:1" },
-			{ address: "b:1" },
+			{ address: "b:1", attributes: {} },
 			{ address: ["a:1", "b:1"] },
 			{ address: ["b:1", "a:1"] },
 			{ address: "a:1", attributes: { x: "1" } },
@@ -25,8 +26,14 @@ describe("endpointKey", () => {
 			{ address: "a:1", attributes: { x: "1", y: "2" } },
 			{ address: "a:1", attributes: { x: "1\n1 1 y=2" } },
 			{ address: '["a:1"]' },
-		].map(endpointKey);
-		expect(new Set(keys).size).toBe(keys.length);
+		];
+		expect(new Set(all.map(endpointKey)).size).toBe(all.length);
+		for (const one of all) {
+			for (const other of structuredClone(all)) {
+				const same = endpointKey(one) === endpointKey(other);
+				expect(sameKey(one, other)).toBe(same);
+			}
+		}
 	});
 });
 

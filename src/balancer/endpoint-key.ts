@@ -1,5 +1,7 @@
 import type { Endpoint } from "../discovery/resolver.ts";
 
+const NONE: NonNullable<Endpoint["attributes"]> = {};
+
 /** Equal for endpoints that one connection can serve: the same addresses and attributes, whatever their weights and zones. */
 export function endpointKey({ address, attributes }: Endpoint): string {
 	let key = typeof address === "string" ? address : JSON.stringify(address);
@@ -10,6 +12,41 @@ export function endpointKey({ address, attributes }: Endpoint): string {
 		key += `\n${name.length} ${value.length} ${name}=${value}`;
 	}
 	return key;
+}
+
+/** Whether their keys are the same, which is found out sooner than what they are. */
+export function sameKey(one: Endpoint, other: Endpoint): boolean {
+	return (
+		one === other ||
+		(sameAddress(one.address, other.address) &&
+			sameAttributes(one.attributes, other.attributes))
+	);
+}
+
+function sameAddress(
+	one: Endpoint["address"],
+	other: Endpoint["address"],
+): boolean {
+	if (typeof one === "string" || typeof other === "string") {
+		return one === other;
+	}
+	return (
+		one.length === other.length &&
+		one.every((address, i) => address === other[i])
+	);
+}
+
+function sameAttributes(
+	one: Endpoint["attributes"] = NONE,
+	other: Endpoint["attributes"] = NONE,
+): boolean {
+	let more = 0;
+	for (const name in one) {
+		if (one[name] !== other[name]) return false;
+		more += 1;
+	}
+	for (const _ in other) more -= 1;
+	return more === 0;
 }
 
 /**

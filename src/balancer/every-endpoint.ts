@@ -6,8 +6,9 @@ import type {
 	Picker,
 	Subchannel,
 } from "./balancer.ts";
-import { byKey, weightOf } from "./endpoint-key.ts";
+import { weightOf } from "./endpoint-key.ts";
 import { failPicker, waitPicker } from "./fixed-picker.ts";
+import { Roster } from "./roster.ts";
 
 /** What a policy knows of an endpoint for as long as the resolver names it, through all its connections. */
 export interface Member {
@@ -39,9 +40,13 @@ interface Connection<M> {
 export class EveryEndpoint<M extends Member> implements Balancer {
 	readonly #helper: BalancerHelper;
 	readonly #policy: EveryEndpointPolicy<M>;
-	#connections = new Map<string, Connection<M>>();
-	/** The same ones: faster to go through. */
-	#list: readonly Connection<M>[] = [];
+	readonly #roster = new Roster<Connection<M>>({
+		join: (endpoint) => this.#connection(endpoint),
+		stay: ({ member }, endpoint) => {
+			member.weight = weightOf(endpoint);
+		},
+		leave: (connection) => this.#close(connection),
+	});
 	#ready = 0;
 	#failed = 0;
 	#lastError = new Error("no connection has been tried yet");
@@ -53,34 +58,22 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	}
 
 	update(endpoints: readonly Endpoint[]): void {
-		const wanted = byKey(endpoints);
-		const before = this.#connections;
 		this.#updating = true;
-		this.#connections = new Map();
-		for (const [key, endpoint] of wanted) {
-			let connection = before.get(key);
-			if (connection === undefined) connection = this.#connection(endpoint);
-			else connection.member.weight = weightOf(endpoint);
-			this.#connections.set(key, connection);
-		}
-		for (const [key, connection] of before) {
-			if (!wanted.has(key)) this.#close(connection);
-		}
-		this.#list = [...this.#connections.values()];
+		this.#roster.update(endpoints);
 		this.exitIdle();
 		this.#updating = false;
 		this.#publish();
 	}
 
 	exitIdle(): void {
-		for (const { lent } of this.#list) lent.connect();
+		for (const { lent, ready } of this.#roster.entries) {
+			if (!ready) lent.connect();
+		}
 	}
 
 	close(): void {
 		this.#updating = true;
-		for (const connection of this.#list) this.#close(connection);
-		this.#connections.clear();
-		this.#list = [];
+		this.#roster.clear();
 	}
 
 	#connection(endpoint: Endpoint): Connection<M> {
@@ -127,11 +120,11 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	#publish(): void {
 		if (this.#ready > 0) {
 			const ready: M[] = [];
-			for (const connection of this.#list) {
+			for (const connection of this.#roster.entries) {
 				if (connection.ready) ready.push(connection.member);
 			}
 			this.#helper.publish("ready", this.#policy.picker(ready));
-		} else if (this.#failed === this.#list.length) {
+		} else if (this.#failed === this.#roster.entries.length) {
 			this.#helper.publish("transientFailure", failPicker(this.#lastError));
 		} else {
 			this.#helper.publish("connecting", waitPicker);

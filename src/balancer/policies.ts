@@ -1,7 +1,8 @@
 import type { BalancerFactory } from "./balancer.ts";
 import { leastRequestWith, readLeastRequestConfig } from "./least-request.ts";
 import { pickFirstWith, readPickFirstConfig } from "./pick-first.ts";
-import { readRingHashConfig, ringHashWith } from "./ring-hash.ts";
+import { ringHashWith } from "./ring-hash.ts";
+import { readRingHashConfig } from "./ring-hash-config.ts";
 import { roundRobin } from "./round-robin.ts";
 
 /** Makes a balancer of its config; throws PolicyError that names the bad field. */

@@ -8,12 +8,8 @@ import {
 import { seeded } from "../../testdata/harness/seeded.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import type { Balancer, PickInfo } from "./balancer.ts";
-import {
-	type RingHashConfig,
-	readRingHashConfig,
-	ringHash,
-	ringHashWith,
-} from "./ring-hash.ts";
+import { ringHash, ringHashWith } from "./ring-hash.ts";
+import { type RingHashConfig, readRingHashConfig } from "./ring-hash-config.ts";
 
 function balancing(
 	given: readonly Endpoint[],

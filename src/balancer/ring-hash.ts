@@ -1,38 +1,16 @@
 import type { Endpoint } from "../discovery/resolver.ts";
-import { at, type Check } from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
-import { JsonFields, parseUint32 } from "../policy/proto-json.ts";
 import type {
 	Balancer,
 	BalancerFactory,
 	BalancerHelper,
 	ChannelState,
-	Pick,
-	Picker,
-	PickInfo,
-	Subchannel,
 } from "./balancer.ts";
-import { byKey, weightOf } from "./endpoint-key.ts";
+import { weightOf } from "./endpoint-key.ts";
 import { HashRing } from "./hash-ring.ts";
 import { murmur3 } from "./murmur3.ts";
-
-export interface RingHashConfig {
-	/** The ring has at least so many points, if `maxRingSize` allows. */
-	readonly minRingSize: number;
-	/** The ring has at most so many points, or one for each endpoint. */
-	readonly maxRingSize: number;
-	/** The metadata whose value is the key of calls that come without `hashKey`. */
-	readonly requestHashHeader: string | undefined;
-}
-
-const DEFAULT: RingHashConfig = {
-	minRingSize: 1024,
-	maxRingSize: 4096,
-	requestHashHeader: undefined,
-};
-
-/** Envoy's and gRPC's. */
-const LARGEST_RING = 8 * 1024 * 1024;
+import { DEFAULT_RING, type RingHashConfig } from "./ring-hash-config.ts";
+import { type Census, type RingMember, RingPicker } from "./ring-picker.ts";
+import { Roster } from "./roster.ts";
 
 /**
  * Gives calls with the same key to the same endpoint, on whatever client, for as
@@ -56,85 +34,28 @@ const LARGEST_RING = 8 * 1024 * 1024;
  * those that stay lose or gain points only when the whole has doubled or halved,
  * and not, with a few keys each, whenever one comes or goes.
  */
-export const ringHash: BalancerFactory = ringHashWith(DEFAULT);
+export const ringHash: BalancerFactory = ringHashWith(DEFAULT_RING);
 
 export function ringHashWith(config: RingHashConfig): BalancerFactory {
 	return (helper) => new RingHash(helper, config);
 }
 
-/** @throws PolicyError that names the bad field */
-export function readRingHashConfig(
-	config: unknown,
-	where: string,
-): RingHashConfig {
-	const fields = new JsonFields(config, where);
-	const minRingSize =
-		fields.optional("minRingSize", ringSize) ?? DEFAULT.minRingSize;
-	const maxRingSize =
-		fields.optional("maxRingSize", ringSize) ??
-		Math.max(minRingSize, DEFAULT.maxRingSize);
-	if (minRingSize > maxRingSize) {
-		throw new PolicyError(
-			at(where, "minRingSize"),
-			`${minRingSize} is more than maxRingSize, ${maxRingSize}`,
-		);
-	}
-	const requestHashHeader = fields.optional("requestHashHeader", headerName);
-	return { minRingSize, maxRingSize, requestHashHeader };
-}
-
-const ringSize: Check<number> = (value, where) => {
-	const size = parseUint32(value, where);
-	if (size >= 1 && size <= LARGEST_RING) return size;
-	throw new PolicyError(
-		where,
-		`${shown(value)} is not from 1 to ${LARGEST_RING}`,
-	);
-};
-
-const headerName: Check<string | undefined> = (value, where) => {
-	// In proto3 JSON the same as none.
-	if (value === "") return undefined;
-	if (typeof value !== "string" || !/^[0-9a-z_.-]+$/i.test(value)) {
-		throw new PolicyError(
-			where,
-			`${shown(value)} is no name of metadata: letters, digits, "_", "-" and "."`,
-		);
-	}
-	if (!/-bin$/i.test(value)) return value.toLowerCase();
-	throw new PolicyError(
-		where,
-		`${shown(value)} is binary metadata; name a textual one, without "-bin"`,
-	);
-};
-
-type Lent = ReturnType<BalancerHelper["createSubchannel"]>;
-
-interface Member {
-	/** Its number in the ring. */
-	readonly owner: number;
-	readonly lent: Lent;
-	readonly pick: Pick;
-	/** What its points are hashed from. */
-	readonly name: string;
-	weight: number;
-	/** Hashes of the points that it has had so far; the ring has the first `points` of them. */
-	readonly hashes: number[];
-	points: number;
-	/** "transientFailure" from a failure until it is ready, through all attempts. */
-	state: ChannelState;
-	error: Error | undefined;
-}
-
-/** How many endpoints are in which state. */
-type Census = Record<ChannelState, number>;
-
 class RingHash implements Balancer {
 	readonly #helper: BalancerHelper;
 	readonly #config: RingHashConfig;
-	#members = new Map<string, Member>();
+	readonly #roster = new Roster<RingMember>({
+		join: (endpoint) => this.#member(endpoint),
+		stay: (member, endpoint) => {
+			member.weight = weightOf(endpoint);
+		},
+		leave: (member) => this.#dismiss(member),
+	});
 	/** By their number in the ring; a new list with each update. */
-	#owners: readonly (Member | undefined)[] = [];
+	#owners: (RingMember | undefined)[] = [];
+	/** No number below is free. */
+	#free = 0;
+	/** Whose points are not to stay in the ring. */
+	readonly #gone = new Set<number>();
 	#ring = HashRing.empty;
 	readonly #census: Census = {
 		idle: 0,
@@ -152,33 +73,11 @@ class RingHash implements Balancer {
 	}
 
 	update(endpoints: readonly Endpoint[]): void {
-		const wanted = byKey(endpoints);
-		const before = this.#members;
-		const owners = this.#owners.slice();
-		const gone = new Set<number>();
 		this.#updating = true;
-		for (const [key, member] of before) {
-			if (wanted.has(key)) continue;
-			gone.add(member.owner);
-			owners[member.owner] = undefined;
-			this.#dismiss(member);
-		}
-		this.#members = new Map();
-		let free = 0;
-		for (const [key, endpoint] of wanted) {
-			let member = before.get(key);
-			if (member === undefined) {
-				// Not one of those gone, whose points are still in the ring.
-				while (owners[free] !== undefined || gone.has(free)) free += 1;
-				member = this.#member(free, endpoint);
-				owners[free] = member;
-			} else {
-				member.weight = weightOf(endpoint);
-			}
-			this.#members.set(key, member);
-		}
-		this.#owners = owners;
-		this.#place(gone);
+		this.#owners = this.#owners.slice();
+		this.#free = 0;
+		this.#roster.update(endpoints);
+		this.#place();
 		this.#updating = false;
 		this.#publish();
 	}
@@ -188,26 +87,28 @@ class RingHash implements Balancer {
 		this.#cancelExit();
 		this.#cancelExit = this.#helper.after(0, () => {
 			if (this.#state() !== "idle") return;
-			const nth = Math.floor(this.#helper.random() * this.#members.size);
-			[...this.#members.values()][nth]?.lent.connect();
+			const { entries } = this.#roster;
+			const nth = Math.floor(this.#helper.random() * entries.length);
+			entries[nth]?.lent.connect();
 		});
 	}
 
 	close(): void {
 		this.#cancelExit();
 		this.#updating = true;
-		for (const member of this.#members.values()) this.#dismiss(member);
-		this.#members.clear();
+		this.#roster.clear();
 	}
 
-	#member(owner: number, endpoint: Endpoint): Member {
-		const lent: Lent = this.#helper.createSubchannel(endpoint, (state, error) =>
+	#member(endpoint: Endpoint): RingMember {
+		// Those that leave still have theirs, so no number is given twice in one update.
+		while (this.#owners[this.#free] !== undefined) this.#free += 1;
+		const lent = this.#helper.createSubchannel(endpoint, (state, error) =>
 			this.#heard(member, state, error),
 		);
 		const { address, attributes } = endpoint;
 		const [first = ""] = typeof address === "string" ? [address] : address;
-		const member: Member = {
-			owner,
+		const member: RingMember = {
+			owner: this.#free,
 			lent,
 			pick: { kind: "subchannel", subchannel: lent },
 			name: attributes?.["hash_key"] || first,
@@ -217,26 +118,29 @@ class RingHash implements Balancer {
 			state: "idle",
 			error: undefined,
 		};
+		this.#owners[this.#free] = member;
 		this.#census.idle += 1;
 		return member;
 	}
 
-	#dismiss(member: Member): void {
+	#dismiss(member: RingMember): void {
 		this.#census[member.state] -= 1;
 		member.state = "shutdown";
+		this.#owners[member.owner] = undefined;
+		this.#gone.add(member.owner);
 		member.lent.shutdown();
 	}
 
 	/** Puts the points where they belong now, moving none that can stay. */
-	#place(gone: Set<number>): void {
+	#place(): void {
 		const perWeight = this.#pointsPerWeight();
 		const points: { hash: number; owner: number }[] = [];
-		for (const member of this.#members.values()) {
+		for (const member of this.#roster.entries) {
 			const { owner, weight, hashes, name } = member;
 			const wanted = Math.max(Math.round(weight * perWeight), 1);
 			if (wanted === member.points) continue;
 			if (wanted < member.points) {
-				gone.add(owner);
+				this.#gone.add(owner);
 				member.points = 0;
 			}
 			for (; member.points < wanted; member.points++) {
@@ -245,8 +149,9 @@ class RingHash implements Balancer {
 				points.push({ hash: hashes[index] as number, owner });
 			}
 		}
-		if (gone.size > 0 || points.length > 0) {
-			this.#ring = this.#ring.changed(gone, points);
+		if (this.#gone.size > 0 || points.length > 0) {
+			this.#ring = this.#ring.changed(this.#gone, points);
+			this.#gone.clear();
 		}
 	}
 
@@ -254,7 +159,7 @@ class RingHash implements Balancer {
 	#pointsPerWeight(): number {
 		let sum = 0;
 		let lightest = Infinity;
-		for (const { weight } of this.#members.values()) {
+		for (const { weight } of this.#roster.entries) {
 			sum += weight;
 			lightest = Math.min(lightest, weight);
 		}
@@ -267,7 +172,11 @@ class RingHash implements Balancer {
 		);
 	}
 
-	#heard(member: Member, state: ChannelState, error: Error | undefined): void {
+	#heard(
+		member: RingMember,
+		state: ChannelState,
+		error: Error | undefined,
+	): void {
 		const before = member.state;
 		if (before === "shutdown" || state === "shutdown") return;
 		if (error !== undefined) member.error = error;
@@ -287,7 +196,8 @@ class RingHash implements Balancer {
 		if (ready > 0) return "ready";
 		if (transientFailure >= 2) return "transientFailure";
 		if (connecting > 0) return "connecting";
-		if (transientFailure === 1 && this.#members.size > 1) return "connecting";
+		if (transientFailure === 1 && this.#roster.entries.length > 1)
+			return "connecting";
 		return idle > 0 ? "idle" : "transientFailure";
 	}
 
@@ -295,9 +205,9 @@ class RingHash implements Balancer {
 		const state = this.#state();
 		const picker = new RingPicker(
 			this.#ring,
-			this.#owners as readonly Member[],
+			this.#owners as readonly RingMember[],
 			this.#census,
-			this.#config,
+			this.#config.requestHashHeader,
 			this.#helper.random,
 		);
 		this.#helper.publish(state, picker);
@@ -309,104 +219,10 @@ class RingHash implements Balancer {
 	/** While none is ready there is always one that connects, calls or not (A61, "Ring Hash"). */
 	#tryOneMore(): void {
 		if (this.#census.connecting > 0 || this.#census.idle === 0) return;
-		for (const { state, lent } of this.#members.values()) {
+		for (const { state, lent } of this.#roster.entries) {
 			if (state !== "idle") continue;
 			lent.connect();
 			return;
 		}
 	}
-}
-
-const WAIT: Pick = { kind: "wait" };
-
-class RingPicker implements Picker {
-	readonly #ring: HashRing;
-	readonly #owners: readonly Member[];
-	readonly #census: Readonly<Census>;
-	readonly #config: RingHashConfig;
-	readonly #random: () => number;
-
-	constructor(
-		ring: HashRing,
-		owners: readonly Member[],
-		census: Readonly<Census>,
-		config: RingHashConfig,
-		random: () => number,
-	) {
-		this.#ring = ring;
-		this.#owners = owners;
-		this.#census = census;
-		this.#config = config;
-		this.#random = random;
-	}
-
-	pick(call: PickInfo): Pick {
-		const key = this.#keyOf(call);
-		const hash =
-			key === undefined ? Math.floor(this.#random() * 2 ** 32) : murmur3(key);
-		const first = this.#ring.find(hash);
-		const { idle, connecting, ready } = this.#census;
-		if (idle + connecting + ready === 0) return this.#failure(first);
-		return key === undefined
-			? this.#nearestReady(first, call.tried)
-			: this.#nearest(first, call.tried);
-	}
-
-	#keyOf({ hashKey, header }: PickInfo): string | undefined {
-		if (hashKey !== undefined && hashKey !== "") return hashKey;
-		const { requestHashHeader } = this.#config;
-		if (requestHashHeader === undefined) return undefined;
-		return header.get(requestHashHeader) || undefined;
-	}
-
-	/** The nearest endpoint that has not failed; the call waits for its connection (A61, "Ring Hash"). */
-	#nearest(first: number, tried: ReadonlySet<Subchannel>): Pick {
-		let second: Member | undefined;
-		for (let i = 0; i < this.#ring.size; i++) {
-			const member = this.#member(first + i);
-			if (member.state === "transientFailure") continue;
-			if (tried.size > 0 && tried.has(member.lent)) {
-				second ??= member;
-				continue;
-			}
-			return take(member);
-		}
-		return second === undefined ? this.#failure(first) : take(second);
-	}
-
-	/** The nearest endpoint that is ready, as any will do; at most one more is connected to (A76). */
-	#nearestReady(first: number, tried: ReadonlySet<Subchannel>): Pick {
-		let connects = this.#census.connecting > 0;
-		let second: Member | undefined;
-		for (let i = 0; i < this.#ring.size; i++) {
-			const member = this.#member(first + i);
-			if (member.state === "ready") {
-				if (tried.size === 0 || !tried.has(member.lent)) return member.pick;
-				second ??= member;
-			} else if (member.state === "idle" && !connects) {
-				member.lent.connect();
-				connects = true;
-			}
-		}
-		if (second !== undefined) return second.pick;
-		return connects ? WAIT : this.#failure(first);
-	}
-
-	#member(index: number): Member {
-		return this.#owners[this.#ring.ownerAt(index % this.#ring.size)] as Member;
-	}
-
-	#failure(first: number): Pick {
-		const error =
-			this.#member(first).error ??
-			new Error("no connection has been tried yet");
-		return { kind: "fail", error };
-	}
-}
-
-/** Of one that has not failed. */
-function take({ state, lent, pick }: Member): Pick {
-	if (state === "ready") return pick;
-	lent.connect();
-	return WAIT;
 }

@@ -37,7 +37,8 @@ export class Stride {
 		this.#due = new Float64Array(weights.length);
 		for (let i = 0; i < weights.length; i++) {
 			this.#weights[i] = Math.min(weights[i] as number, full);
-			this.#due[i] = ((start + i * GOLDEN_RATIO) % 1) * full;
+			const turns = start + i * GOLDEN_RATIO;
+			this.#due[i] = (turns - Math.floor(turns)) * full;
 		}
 		this.#full = full;
 		this.#next = Math.floor(start * weights.length);

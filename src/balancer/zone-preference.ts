@@ -8,9 +8,10 @@ import type {
 	Picker,
 	PickInfo,
 } from "./balancer.ts";
-import { byKey, endpointKey, weightOf } from "./endpoint-key.ts";
+import { endpointKey, weightOf } from "./endpoint-key.ts";
 import { waitPicker } from "./fixed-picker.ts";
 import { murmur3 } from "./murmur3.ts";
+import { Roster } from "./roster.ts";
 
 /** Not that of hash rings: so neither choice depends on the other. */
 const ZONE_SEED = 1;
@@ -70,7 +71,13 @@ class ZonePreference implements Balancer {
 	readonly #localZone: string;
 	#near: Side | undefined;
 	#far: Side | undefined;
-	#locals = new Map<string, Local>();
+	readonly #locals = new Roster<Local>({
+		join: (endpoint) => ({ weight: weightOf(endpoint), available: true }),
+		stay: (local, endpoint) => {
+			local.weight = weightOf(endpoint);
+		},
+		leave: () => {},
+	});
 	/** The weight of those that are available. */
 	#available = 0;
 	/** The weight that one zone has to serve. */
@@ -119,7 +126,6 @@ class ZonePreference implements Balancer {
 	}
 
 	#weigh(all: readonly Endpoint[], near: readonly Endpoint[]): void {
-		const before = this.#locals;
 		const zones = new Set<string | undefined>();
 		let total = 0;
 		for (const endpoint of all) {
@@ -129,12 +135,9 @@ class ZonePreference implements Balancer {
 		}
 		// Where all weigh nothing, all stay in the zone.
 		this.#share = total / zones.size || 1;
-		this.#locals = new Map();
+		this.#locals.update(near);
 		this.#available = 0;
-		for (const [key, endpoint] of byKey(near)) {
-			const available = before.get(key)?.available ?? true;
-			const weight = weightOf(endpoint);
-			this.#locals.set(key, { weight, available });
+		for (const { weight, available } of this.#locals.entries) {
 			if (available) this.#available += weight;
 		}
 	}
