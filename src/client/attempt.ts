@@ -91,6 +91,23 @@ export class Attempt implements CallListener, Waiting {
 		return this.#withheld ?? NO_MESSAGES;
 	}
 
+	/** What it was sent on. */
+	get connection(): ClientConnection | undefined {
+		return this.#connection;
+	}
+
+	/** How it ends, should it be given up because its server does not answer. */
+	unanswered(): CallEnd {
+		return {
+			...endOf(
+				Code.Unavailable,
+				this.#address,
+				new Error("it does not answer: it is stopped, or cut off"),
+			),
+			progress: "processed",
+		};
+	}
+
 	/** How far it has got, to follow "the deadline passed". */
 	get progress(): string {
 		const { core } = this.#call;

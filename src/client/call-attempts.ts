@@ -7,7 +7,11 @@ import { HedgingRule } from "../policy/hedging-rule.ts";
 import { RetryRule } from "../policy/retry-rule.ts";
 import { parsePushback } from "../policy/retry-schedule.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
-import { type RawHeaders, valuesOf } from "../wire/connection.ts";
+import {
+	type ClientConnection,
+	type RawHeaders,
+	valuesOf,
+} from "../wire/connection.ts";
 import { Attempt, type AttemptNumber, type AttemptOwner } from "./attempt.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
@@ -108,6 +112,22 @@ export class CallAttempts implements AttemptOwner {
 	cancel(code: Code): void {
 		this.#finish();
 		for (const attempt of this.#inFlight.splice(0)) attempt.cancel(code);
+	}
+
+	/** The peer of this connection does not answer: an attempt there is made again elsewhere, if the policy allows. */
+	connectionSilent(connection: ClientConnection): void {
+		if (this.#winner !== undefined) return;
+		for (const attempt of [...this.#inFlight]) {
+			if (attempt.connection !== connection) continue;
+			const end = attempt.unanswered();
+			const decision = this.#decide(end);
+			if (decision.kind !== "next") continue;
+			this.#lastFailure = end;
+			this.#avoid(attempt);
+			this.#remove(attempt);
+			attempt.cancel(Code.Unavailable);
+			this.#schedule(decision.delayMs);
+		}
 	}
 
 	// What the attempts tell.

@@ -5,7 +5,7 @@ import type { Timer } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
-import type { RawHeaders } from "../wire/connection.ts";
+import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
 import { frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
@@ -180,6 +180,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 
 	abandon(error: Error): void {
 		this.#fail(Code.Canceled, error.message, error);
+	}
+
+	connectionSilent(connection: ClientConnection): void {
+		this.#attempts?.connectionSilent(connection);
 	}
 
 	/** Ends the call with what was found out on this side. */

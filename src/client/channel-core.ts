@@ -20,6 +20,7 @@ import type {
 	CompiledServiceConfig,
 	RetryThrottling,
 } from "../policy/service-config.ts";
+import type { ClientConnection } from "../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
@@ -35,6 +36,8 @@ import { addressesOf, Subchannels } from "./subchannels.ts";
 export interface ChannelCall {
 	/** Ends the call with `error`. */
 	abandon(error: Error): void;
+	/** The peer of this connection does not answer: a call that can go elsewhere does. */
+	connectionSilent(connection: ClientConnection): void;
 }
 
 /** A call that waits for a connection. */
@@ -85,6 +88,9 @@ export class ChannelCore {
 			},
 			lost: () => this.#watch?.refresh(),
 			room: () => this.#serveWaiting(),
+			silent: (connection) => {
+				for (const call of [...this.#calls]) call.connectionSilent(connection);
+			},
 		});
 		this.callLimit = callLimitOf(setting);
 		this.retryThrottle = new RetryThrottle(this.#throttling());

@@ -44,6 +44,7 @@ export interface ChannelSetting {
 	readonly random: () => number;
 	readonly idleTimeoutMs: number;
 	/** The channel's own: undefined is off. */
+	readonly silenceMs: number;
 	readonly keepalive: KeepalivePace | undefined;
 	readonly maxConnectionsPerEndpoint: number;
 	readonly outlierDetection: CompiledOutlierDetection | undefined;
@@ -70,6 +71,8 @@ export interface Environment {
 	readonly random: () => number;
 	/** Instead of sockets; the connect timeout is kept all the same. */
 	readonly connect?: Connect;
+	/** Of silence while calls wait, before a peer is asked by PING whether it is there. Default 1 s. */
+	readonly silenceMs?: number;
 }
 
 const realEnvironment: Environment = {
@@ -125,6 +128,7 @@ export function settleChannel(
 			environment.clock,
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
+		silenceMs: environment.silenceMs ?? 1000,
 		keepalive: options.keepalive && new KeepalivePace(options.keepalive),
 		maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 4,
 		outlierDetection: compileOutlierDetection(

@@ -21,6 +21,8 @@ export interface PoolOwner {
 	lost(link: Link, error: Error | undefined): void;
 	/** Calls that were turned away may ask again. */
 	room(): void;
+	/** The peer of a connection has fallen silent, or was heard again. */
+	silence(link: Link): void;
 }
 
 /** A further connection that no call has needed for so long, in milliseconds, is closed. */
@@ -56,6 +58,11 @@ export class ConnectionPool implements LinkOwner {
 		return this.#links.length === 0;
 	}
 
+	/** There are connections, and no peer of theirs answers. */
+	get isSilent(): boolean {
+		return !this.isEmpty && this.#links.every(({ isSilent }) => isSilent);
+	}
+
 	/** The oldest. */
 	get first(): ClientConnection | undefined {
 		return this.#links[0]?.connection;
@@ -75,11 +82,12 @@ export class ConnectionPool implements LinkOwner {
 	 */
 	get connection(): ClientConnection | undefined {
 		for (const link of this.#links) {
-			if (!link.connection.hasRoom) continue;
+			if (!link.connection.hasRoom || link.isSilent) continue;
+			link.noteCall();
 			if (link !== this.#links[0]) this.#needed.add(link);
 			return link.connection;
 		}
-		return this.isEmpty ? undefined : this.#whenFull();
+		return this.isEmpty || this.isSilent ? undefined : this.#whenFull();
 	}
 
 	/** A connection that is not in the pool yet. */
@@ -119,6 +127,10 @@ export class ConnectionPool implements LinkOwner {
 		else if (link.wasBrief) this.#rest(link.startedAt);
 		else this.#backoff.reset();
 		this.#owner.lost(link, error);
+	}
+
+	silence(link: Link): void {
+		this.#owner.silence(link);
 	}
 
 	room(): void {

@@ -70,7 +70,7 @@ test("of a call that goes well, in the order in which it goes", async () => {
 		call,
 		{ ...about, hedge: false },
 	]);
-	const latencyMs = expect.closeTo(50, -2);
+	const latencyMs = expect.any(Number);
 	expect(argsOf(heard, "attemptEnd")).toEqual([
 		call,
 		{ ...about, code: undefined, latencyMs },

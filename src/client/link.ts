@@ -5,12 +5,15 @@ import type { ClientConnection } from "../wire/connection.ts";
 import type { Connect } from "./connect.ts";
 import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
 import { Probe } from "./probe.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 
 /** What a link needs of its channel. */
 export interface LinkSetting {
 	readonly connect: Connect;
 	readonly clock: Clock;
 	readonly keepalive: KeepalivePace | undefined;
+	/** Of silence while calls wait, before a peer is asked whether it is there, in milliseconds. */
+	readonly silenceMs: number;
 }
 
 export interface LinkOwner {
@@ -18,6 +21,8 @@ export interface LinkOwner {
 	lost(link: Link, error: Error | undefined): void;
 	/** There is room for a call again. */
 	room(): void;
+	/** Its peer has fallen silent, or was heard again: `isSilent` tells. */
+	silence(link: Link): void;
 }
 
 /** A connection that is lost sooner after it was begun, in milliseconds, was as good as none. */
@@ -35,6 +40,7 @@ export class Link {
 	readonly #clock: Clock;
 	readonly #owner: LinkOwner;
 	readonly #doubt: Probe;
+	readonly #silence: SilenceWatch;
 	readonly #keepalive: KeepaliveWatch | undefined;
 	#lostAt: number | undefined;
 
@@ -42,9 +48,10 @@ export class Link {
 		connection: ClientConnection,
 		address: Address,
 		startedAt: number,
-		{ clock, keepalive }: LinkSetting,
+		setting: LinkSetting,
 		owner: LinkOwner,
 	) {
+		const { clock, keepalive } = setting;
 		this.connection = connection;
 		this.address = address;
 		this.startedAt = startedAt;
@@ -53,6 +60,12 @@ export class Link {
 		this.#doubt = new Probe(connection, clock, DOUBT_MS, {
 			answered: () => {},
 			silent: () => this.#giveUp(DOUBT_MS),
+		});
+		const told = (): void => owner.silence(this);
+		this.#silence = new SilenceWatch(connection, setting, {
+			silent: told,
+			heardAgain: told,
+			givenUp: (afterMs) => this.#giveUp(afterMs),
 		});
 		this.#keepalive =
 			keepalive &&
@@ -73,9 +86,20 @@ export class Link {
 		);
 	}
 
+	/** Calls wait for its peer, which does not answer: no new ones should. */
+	get isSilent(): boolean {
+		return this.#silence.isSilent;
+	}
+
+	/** A call is about to be sent. */
+	noteCall(): void {
+		this.#silence.noteCall();
+	}
+
 	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
 	doubt(): void {
-		this.#doubt.ask();
+		if (this.isSilent) this.#giveUp(DOUBT_MS);
+		else this.#doubt.ask();
 	}
 
 	heardGoaway(): void {
@@ -84,6 +108,7 @@ export class Link {
 
 	heardClose(): void {
 		this.#doubt.stop();
+		this.#silence.stop();
 		this.#keepalive?.stop();
 		this.#lose(undefined);
 	}

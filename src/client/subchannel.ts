@@ -20,6 +20,8 @@ export interface SubchannelOwner {
 	entered(state: ChannelState, error: Error | undefined): void;
 	/** Calls that found no connection though the state was "ready" may ask again. */
 	room(): void;
+	/** The peer of a connection with calls on it does not answer a PING. */
+	silent(connection: ClientConnection): void;
 }
 
 type State =
@@ -57,6 +59,7 @@ export class EndpointSubchannel implements Subchannel {
 	#healthWatch: HealthWatch | undefined;
 	#health: Health = HEALTHY;
 	#ejection: Error | undefined;
+	readonly #silence: Error;
 	/** What the owner was told last. */
 	#shown: ChannelState = "idle";
 	#shownError: Error | undefined;
@@ -76,7 +79,14 @@ export class EndpointSubchannel implements Subchannel {
 		this.#pool = new ConnectionPool(addresses, setting, {
 			lost: (link, error) => this.#lost(link, error),
 			room: () => owner.room(),
+			silence: ({ connection, isSilent }) => {
+				this.#show();
+				if (isSilent) owner.silent(connection);
+			},
 		});
+		this.#silence = new Error(
+			`${this.name} does not answer: it is stopped, or cut off`,
+		);
 		this.#backoff = new Backoff(setting.random);
 		this.#shortLives = new Backoff(setting.random);
 		this.#healthService = healthService;
@@ -182,6 +192,9 @@ export class EndpointSubchannel implements Subchannel {
 			return { state: real.name, error: real.error };
 		}
 		if (real.name !== "ready") return { state: real.name };
+		if (this.#pool.isSilent) {
+			return { state: "transientFailure", error: this.#silence };
+		}
 		if (this.#health.state !== "ready") return this.#health;
 		return this.#ejection === undefined
 			? { state: "ready" }

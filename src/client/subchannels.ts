@@ -7,6 +7,7 @@ import {
 } from "../balancer/outlier-detection.ts";
 import { parseAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
+import type { ClientConnection } from "../wire/connection.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CircuitBreakers } from "./circuit-breaker.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
@@ -19,6 +20,8 @@ export interface SubchannelsOwner {
 	lost(): void;
 	/** Calls that found no connection may ask again. */
 	room(): void;
+	/** The peer of a connection with calls on it does not answer. */
+	silent(connection: ClientConnection): void;
 }
 
 /** How the subchannels of a balancer are watched over. */
@@ -90,6 +93,7 @@ export class Subchannels {
 					}
 				},
 				room: () => this.#owner.room(),
+				silent: (connection) => this.#owner.silent(connection),
 			},
 			healthServiceOf(supervision),
 		);

@@ -32,6 +32,8 @@ export function clientInTime<T extends object>(
 	const core = new ChannelCore(
 		settleChannel(target, settled.channel, {
 			random: () => 0.5,
+			// Time that a test moves on leaves no peer the time to answer.
+			silenceMs: Infinity,
 			...environment,
 			clock,
 		}),

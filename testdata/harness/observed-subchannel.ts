@@ -41,6 +41,7 @@ export function observedSubchannel(
 			userAgent: "test",
 			credentials: undefined,
 			keepalive: undefined,
+			silenceMs: Infinity,
 			maxConnectionsPerEndpoint: 4,
 			...setting,
 		},
@@ -50,6 +51,7 @@ export function observedSubchannel(
 				news.resolve();
 				news = Promise.withResolvers();
 			},
+			silent: () => {},
 			room: () => {
 				rooms += 1;
 			},

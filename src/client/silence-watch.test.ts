@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { FakeNetwork } from "../../testdata/harness/fake-connection.ts";
+import { observedSubchannel } from "../../testdata/harness/observed-subchannel.ts";
+
+/** A connected subchannel with one call on it, of which nothing has been heard. */
+async function waiting() {
+	const network = new FakeNetwork();
+	const one = observedSubchannel("h:1", () => network.connect, {
+		silenceMs: 1000,
+	});
+	one.subchannel.connect();
+	await one.reaches("ready");
+	const connection = network.at(0);
+	expect(one.subchannel.connection).toBe(connection);
+	connection.openCall();
+	return { ...one, network, connection };
+}
+
+const SILENT =
+	"transientFailure: h:1 does not answer: it is stopped, or cut off";
+
+describe("a peer that has calls and says nothing", () => {
+	test("is asked by PING after a second", async () => {
+		const { clock, connection } = await waiting();
+		await clock.advance(999);
+		expect(connection.pings).toHaveLength(0);
+		await clock.advance(1);
+		expect(connection.pings).toHaveLength(1);
+	});
+
+	test("gets no new calls once it has not answered for another second, and keeps those that it has", async () => {
+		const { clock, connection, heard, subchannel } = await waiting();
+		await clock.advance(1999);
+		expect(subchannel.state).toBe("ready");
+		await clock.advance(1);
+		expect(heard.at(-1)).toBe(SILENT);
+		expect(subchannel.connection).toBeUndefined();
+		expect(connection.isGone).toBe(false);
+		expect(connection.openCalls).toBe(1);
+	});
+
+	test("gets calls again within a second of being heard again", async () => {
+		const { clock, connection, heard, subchannel } = await waiting();
+		await clock.advance(5000);
+		connection.heard += 1;
+		await clock.advance(1000);
+		expect(heard.at(-1)).toBe("ready");
+		expect(subchannel.connection).toBe(connection);
+	});
+
+	test("is given up after 20 s, and with it the calls that are left", async () => {
+		const { clock, connection, heard } = await waiting();
+		await clock.advance(2000 + 19_999);
+		expect(connection.isGone).toBe(false);
+		await clock.advance(1);
+		expect(connection.isGone).toBe(true);
+		expect(heard.at(-1)).toBe(
+			"idle: no answer to a PING in 21 s: the peer is stopped, or cut off",
+		);
+	});
+
+	test("is given up at once when a deadline passes meanwhile", async () => {
+		const { clock, connection, subchannel } = await waiting();
+		await clock.advance(2000);
+		subchannel.doubt(connection);
+		expect(connection.isGone).toBe(true);
+	});
+});
+
+describe("a peer that is slow", () => {
+	test("is asked three times at most until it says more than that it is there: servers count PINGs", async () => {
+		const { clock, connection } = await waiting();
+		let asked = 0;
+		for (let second = 0; second < 600; second++) {
+			await clock.advance(1000);
+			while (connection.pings.length > 0) {
+				asked += 1;
+				connection.pong();
+			}
+		}
+		expect(asked).toBe(3);
+	});
+
+	test("is asked again when it has said something, and falls silent after it", async () => {
+		const { clock, connection } = await waiting();
+		await clock.advance(1000);
+		connection.pong();
+		connection.heard += 1;
+		await clock.advance(4000);
+		expect(connection.pings).toHaveLength(1);
+	});
+
+	test("is not asked while it answers", async () => {
+		const { clock, connection } = await waiting();
+		for (let i = 0; i < 20; i++) {
+			connection.heard += 1;
+			await clock.advance(500);
+		}
+		expect(connection.pings).toHaveLength(0);
+	});
+});
+
+test("a connection without calls is not watched", async () => {
+	const { clock, connection } = await waiting();
+	for (const stream of connection.streams) stream.finish();
+	await clock.advance(1000);
+	expect(clock.pending).toBe(0);
+	expect(connection.pings).toHaveLength(0);
+});

@@ -1,0 +1,110 @@
+import type { Clock, Timer } from "../policy/clock.ts";
+import type { ClientConnection } from "../wire/connection.ts";
+import { Probe } from "./probe.ts";
+
+/** How long a peer has to answer, and how often a silent one is listened for, in milliseconds. */
+const ANSWER_MS = 1000;
+
+/**
+ * PINGs with nothing but their answers in between. Servers count those, and close the connection when they are too many:
+ * grpc-go at the fourth.
+ */
+const MAX_QUESTIONS = 3;
+
+/** A connection that has been silent for so long, in milliseconds, is given up. */
+const GIVE_UP_MS = 20_000;
+
+export interface SilenceListener {
+	/** Calls wait for the peer, and it does not even answer a PING. */
+	silent(): void;
+	/** It was heard again. */
+	heardAgain(): void;
+	/** It has been silent for too long. */
+	givenUp(afterMs: number): void;
+}
+
+/**
+ * Notices that the peer of a connection with calls on it is stopped, or cut off: sooner than at the first deadline. A call
+ * that merely takes long costs a PING or two.
+ */
+export class SilenceWatch {
+	readonly #connection: ClientConnection;
+	readonly #clock: Clock;
+	readonly #silenceMs: number;
+	readonly #listener: SilenceListener;
+	readonly #probe: Probe;
+	/** As of the last look. */
+	#heard = 0;
+	#questions = 0;
+	#silentSince: number | undefined;
+	#timer: Timer;
+
+	/** `silenceMs`: of silence while calls wait, before the peer is asked; Infinity: it never is. */
+	constructor(
+		connection: ClientConnection,
+		{ clock, silenceMs }: { readonly clock: Clock; readonly silenceMs: number },
+		listener: SilenceListener,
+	) {
+		this.#connection = connection;
+		this.#clock = clock;
+		this.#silenceMs = silenceMs;
+		this.#listener = listener;
+		this.#probe = new Probe(connection, clock, ANSWER_MS, {
+			answered: () => {
+				this.#heard = connection.heard;
+				this.#lookIn(silenceMs * 2 ** this.#questions);
+			},
+			silent: () => {
+				this.#silentSince = clock.now();
+				listener.silent();
+				this.#lookIn(ANSWER_MS);
+			},
+		});
+	}
+
+	get isSilent(): boolean {
+		return this.#silentSince !== undefined;
+	}
+
+	/** A call is about to be sent. */
+	noteCall(): void {
+		if (this.#timer !== undefined || this.#silenceMs === Infinity) return;
+		this.#heard = this.#connection.heard;
+		this.#lookIn(this.#silenceMs);
+	}
+
+	stop(): void {
+		this.#clock.cancel(this.#timer);
+		this.#probe.stop();
+	}
+
+	#lookIn(ms: number): void {
+		this.#clock.cancel(this.#timer);
+		this.#timer = this.#clock.afterIdle(ms, () => this.#look());
+	}
+
+	#look(): void {
+		const { heard, openCalls } = this.#connection;
+		if (heard !== this.#heard) {
+			this.#heard = heard;
+			this.#questions = 0;
+			if (this.#silentSince !== undefined) {
+				this.#silentSince = undefined;
+				this.#listener.heardAgain();
+			}
+		} else if (this.#silentSince !== undefined) {
+			const silentMs = this.#clock.now() - this.#silentSince;
+			if (silentMs >= GIVE_UP_MS) {
+				this.#listener.givenUp(silentMs + ANSWER_MS);
+				return;
+			}
+		} else if (openCalls > 0 && this.#questions < MAX_QUESTIONS) {
+			this.#questions += 1;
+			this.#probe.ask();
+			return;
+		}
+		if (this.isSilent) this.#lookIn(ANSWER_MS);
+		else if (openCalls > 0) this.#lookIn(this.#silenceMs);
+		else this.#timer = undefined;
+	}
+}
