@@ -89,8 +89,8 @@ export class EndpointLoad implements Member {
 	}
 
 	#took(ms: number, now: number): void {
+		if (!this.#latency.known) this.#typical.add(this.#latency);
 		this.#latency.sample(ms, now);
-		this.#typical.add(this.#latency);
 	}
 
 	/** Without an answer, all that is known is that it would have taken longer. */

@@ -1,0 +1,249 @@
+/**
+ * What the balancers cost: `node bench/balancers.ts`, from the sources.
+ *
+ * Of each policy, over more and more endpoints that are all ready: a pick (with
+ * the start and the end of its call), what it leaves on the heap, an update that
+ * puts one endpoint in another's place, and how long it takes until all are
+ * ready, one by one, each with a pick in between. It is CPU time; policies take
+ * turns, round by round, and what is printed are medians.
+ */
+
+import type {
+	Balancer,
+	BalancerFactory,
+	PickInfo,
+} from "../src/balancer/balancer.ts";
+import { leastRequest } from "../src/balancer/least-request.ts";
+import { pickFirst } from "../src/balancer/pick-first.ts";
+import { ringHash } from "../src/balancer/ring-hash.ts";
+import { roundRobin } from "../src/balancer/round-robin.ts";
+import { preferZone } from "../src/balancer/zone-preference.ts";
+import type { Endpoint } from "../src/discovery/resolver.ts";
+import {
+	anyCall,
+	FakeBalancerHelper,
+} from "../testdata/harness/fake-balancer-helper.ts";
+
+const SIZES = [10, 1000, 10_000];
+const ROUNDS = 9;
+const ROUNDS_UNTIL_READY = 3;
+/** Of each thing in each round: the platform counts CPU time in milliseconds. */
+const ROUND_MS = 40;
+
+interface Contestant {
+	readonly name: string;
+	readonly factory: BalancerFactory;
+	weight(index: number): number;
+}
+
+const equal = (): number => 1;
+const uneven = (index: number): number => 1 + (index % 10);
+
+const CONTESTANTS: readonly Contestant[] = [
+	{ name: "pick_first", factory: pickFirst, weight: equal },
+	{ name: "round_robin", factory: roundRobin, weight: equal },
+	{ name: "round_robin, weights 1 to 10", factory: roundRobin, weight: uneven },
+	{ name: "least_request", factory: leastRequest, weight: equal },
+	{
+		name: "least_request, weights 1 to 10",
+		factory: leastRequest,
+		weight: uneven,
+	},
+	{ name: "ring_hash", factory: ringHash, weight: equal },
+	{ name: "ring_hash, weights 1 to 10", factory: ringHash, weight: uneven },
+	{
+		name: "least_request in three zones",
+		factory: preferZone(leastRequest, "zone-0"),
+		weight: equal,
+	},
+];
+
+/** Calls with different keys, as ring_hash needs them. */
+const CALLS: readonly PickInfo[] = Array.from({ length: 1024 }, (_, i) => ({
+	...anyCall,
+	hashKey: `user-${i}`,
+}));
+
+const PICKS = 1000;
+
+const WENT_WELL = { code: undefined, latencyMs: 5, sent: true } as const;
+
+/** A balancer whose endpoints are all ready. */
+interface Standing {
+	readonly helper: FakeBalancerHelper;
+	readonly balancer: Balancer;
+	/** One endpoint is another in every list. */
+	readonly next: () => Endpoint[];
+}
+
+/** In medians of all rounds. */
+interface Costs {
+	readonly pickNs: number;
+	readonly pickBytes: number;
+	readonly updateMs: number;
+	readonly untilReadyMs: number;
+}
+
+for (const size of SIZES) {
+	console.log(`\n${size.toLocaleString("en")} endpoints\n`);
+	const costs = measure(size);
+	console.log(
+		table([
+			["", "pick", "heap per pick", "update of one", "all ready"],
+			...CONTESTANTS.map((contestant) =>
+				row(contestant.name, costs.get(contestant) as Costs),
+			),
+		]),
+	);
+}
+
+function measure(size: number): ReadonlyMap<Contestant, Costs> {
+	const untilReady = samples();
+	for (let round = 0; round < ROUNDS_UNTIL_READY; round++) {
+		for (const contestant of CONTESTANTS) {
+			untilReady(contestant).push(timed(() => standing(contestant, size)));
+		}
+	}
+	const all = new Map(
+		CONTESTANTS.map((contestant) => [contestant, standing(contestant, size)]),
+	);
+	const [picks, bytes, updates] = [samples(), samples(), samples()];
+	for (let round = 0; round < ROUNDS; round++) {
+		for (const [contestant, { helper, balancer, next }] of all) {
+			picks(contestant).push(repeated(() => pickMany(helper)) / PICKS);
+			bytes(contestant).push(heapOf(() => pickMany(helper)) / PICKS);
+			const lists = [next(), next()];
+			updates(contestant).push(
+				repeated(() => {
+					for (const endpoints of lists) {
+						balancer.update(endpoints);
+						helper.pick(CALLS[0]);
+					}
+				}) / lists.length,
+			);
+			connect(helper);
+		}
+	}
+	return new Map(
+		CONTESTANTS.map((contestant) => [
+			contestant,
+			{
+				pickNs: median(picks(contestant)) * 1e6,
+				pickBytes: median(bytes(contestant)),
+				updateMs: median(updates(contestant)),
+				untilReadyMs: median(untilReady(contestant)),
+			},
+		]),
+	);
+}
+
+function standing({ factory, weight }: Contestant, size: number): Standing {
+	const helper = new FakeBalancerHelper();
+	helper.random = Math.random;
+	helper.now = () => performance.now();
+	const balancer = factory(helper);
+	let updates = 0;
+	const next = (): Endpoint[] => {
+		updates += 1;
+		const endpoints = Array.from({ length: size }, (_, i) => ({
+			address:
+				i === updates % size
+					? `10.1.0.${updates}:50051`
+					: `10.0.${i >> 8}.${i & 255}:50051`,
+			weight: weight(i),
+			zone: `zone-${i % 3}`,
+		}));
+		// As a resolver has them: out of somebody's answer.
+		return JSON.parse(JSON.stringify(endpoints));
+	};
+	balancer.update(next());
+	connect(helper);
+	return { helper, balancer, next };
+}
+
+/** With a call after each. */
+function connect(helper: FakeBalancerHelper): void {
+	for (const subchannel of [...helper.made]) {
+		if (subchannel.state === "shutdown") continue;
+		subchannel.connect();
+		if (subchannel.state !== "connecting") continue;
+		subchannel.becomes("ready");
+		helper.pick(CALLS[0]);
+	}
+}
+
+function pickMany(helper: FakeBalancerHelper): void {
+	const { picker } = helper;
+	for (let i = 0; i < PICKS; i++) {
+		const pick = picker?.pick(CALLS[i & 1023] as PickInfo);
+		if (pick?.kind !== "subchannel")
+			throw new Error("an endpoint is not ready");
+		pick.started?.();
+		pick.ended?.(WENT_WELL);
+	}
+}
+
+function samples(): (contestant: Contestant) => number[] {
+	const all = new Map<Contestant, number[]>();
+	return (contestant) => {
+		const list = all.get(contestant) ?? [];
+		all.set(contestant, list);
+		return list;
+	};
+}
+
+/** How long once takes, of as many times as the round has room for; in milliseconds. */
+function repeated(action: () => void): number {
+	for (let times = 1; ; times *= 2) {
+		const ms = timed(() => {
+			for (let i = 0; i < times; i++) action();
+		});
+		if (ms >= ROUND_MS) return ms / times;
+	}
+}
+
+/** In bytes. */
+function heapOf(action: () => void): number {
+	const before = process.memoryUsage().heapUsed;
+	action();
+	return process.memoryUsage().heapUsed - before;
+}
+
+/** In milliseconds of this thread's CPU, so that what else the machine does counts little. */
+function timed(action: () => void): number {
+	const before = process.threadCpuUsage();
+	action();
+	const { user, system } = process.threadCpuUsage(before);
+	return (user + system) / 1000;
+}
+
+function median(values: readonly number[]): number {
+	return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}
+
+function row(name: string, costs: Costs): string[] {
+	return [
+		name,
+		`${costs.pickNs.toFixed(0)} ns`,
+		`${Math.max(costs.pickBytes, 0).toFixed(0)} B`,
+		`${costs.updateMs.toFixed(3)} ms`,
+		`${costs.untilReadyMs.toFixed(0)} ms`,
+	];
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+	const widths = (rows[0] as readonly string[]).map((_, column) =>
+		Math.max(...rows.map((cells) => (cells[column] as string).length)),
+	);
+	return rows
+		.map((cells) =>
+			cells
+				.map((cell, column) =>
+					column === 0
+						? cell.padEnd(widths[column] as number)
+						: cell.padStart(widths[column] as number),
+				)
+				.join("  "),
+		)
+		.join("\n");
+}
