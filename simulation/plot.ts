@@ -1,3 +1,11 @@
+import {
+	defaults,
+	hedging,
+	type Policy,
+	roundRobin,
+	roundRobinRetries,
+	unthrottled,
+} from "./policies.ts";
 import { percentile } from "./record.ts";
 import type { Outcome, Results } from "./runs.ts";
 
@@ -14,10 +22,17 @@ const HEIGHT = TOP + 2 * PANEL + GAP + 36;
 const COLOURS: readonly (readonly [light: string, dark: string])[] = [
 	["#d55e00", "#ff8c42"],
 	["#b58900", "#f0c541"],
-	["#009e73", "#2fd6a3"],
 	["#0072b2", "#5ab4f0"],
+	["#009e73", "#2fd6a3"],
 	["#aa4499", "#e58ad0"],
-	["#666666", "#b0b0b0"],
+];
+
+/** Each has its colour in all plots; whatever else there is has the one that is left. */
+const COLOURED: readonly Policy[] = [
+	roundRobin,
+	roundRobinRetries,
+	defaults,
+	hedging,
 ];
 
 interface Panel {
@@ -30,23 +45,26 @@ interface Panel {
 }
 
 /** What every second of a scenario was like, under each of its policies: a picture in SVG. */
-export function plot({ scenario, outcomes }: Results): string {
+export function plot({ scenario, outcomes: all }: Results): string {
+	const outcomes = all.filter(({ policy }) => !policy.unplotted);
 	const x = (second: number): number =>
 		LEFT + ((WIDTH - LEFT - RIGHT) * second) / scenario.seconds;
 	const panels = [
 		successPanel(scenario.seconds, TOP),
-		latencyPanel(
-			scenario.seconds,
-			scenario.timeoutMs,
-			scenario.medianServiceMs,
-			TOP + PANEL + GAP,
-		),
+		scenario.against === unthrottled
+			? loadPanel(scenario.seconds, TOP + PANEL + GAP)
+			: latencyPanel(
+					scenario.seconds,
+					scenario.timeoutMs,
+					scenario.medianServiceMs,
+					TOP + PANEL + GAP,
+				),
 	];
 	const bottom = TOP + 2 * PANEL + GAP;
 	const end = Math.min(scenario.overAt, scenario.seconds);
 	const lines = [
 		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">`,
-		`<title>${scenario.title}: calls that go well, and the 99th percentile of their latency, second by second</title>`,
+		`<title>${scenario.title}: calls that go well, and how long they take or how much is sent for them, second by second</title>`,
 		style(),
 		...outcomes.map(legend),
 	];
@@ -55,7 +73,7 @@ export function plot({ scenario, outcomes }: Results): string {
 			`<rect class="fault" x="${n(x(scenario.faultAt))}" y="${panel.top}" width="${n(x(end) - x(scenario.faultAt))}" height="${PANEL}"/>`,
 			`<text x="${LEFT}" y="${panel.top - 6}">${panel.title}</text>`,
 			...panel.ticks.flatMap(([value, label]) => tick(panel, value, label)),
-			...outcomes.map((outcome, i) => line(panel, outcome, i, x)),
+			...outcomes.map((outcome) => line(panel, outcome, x)),
 		);
 	}
 	for (let second = 0; second <= scenario.seconds; second += 5) {
@@ -106,16 +124,28 @@ function latencyPanel(
 	};
 }
 
+function loadPanel(seconds: number, top: number): Panel {
+	return {
+		title: "requests sent, for each call",
+		top,
+		ticks: [0, 1, 2, 3].map((load) => [load, String(load)]),
+		height: (load) => load / 3.5,
+		values: ({ seconds: all }) =>
+			all
+				.slice(0, seconds)
+				.map(({ requests, latencies }) => requests / latencies.length),
+	};
+}
+
 function line(
 	panel: Panel,
 	outcome: Outcome,
-	index: number,
 	x: (second: number) => number,
 ): string {
 	const points = panel
 		.values(outcome)
 		.map((value, second) => `${n(x(second + 0.5))},${n(y(panel, value))}`);
-	return `<polyline class="l c${index}" points="${points.join(" ")}"/>`;
+	return `<polyline class="l ${colour(outcome)}" points="${points.join(" ")}"/>`;
 }
 
 function tick(panel: Panel, value: number, label: string): string[] {
@@ -130,11 +160,16 @@ function y({ top, height }: Panel, value: number): number {
 	return top + PANEL * (1 - Math.min(Math.max(height(value), 0), 1));
 }
 
+function colour({ policy }: Outcome): string {
+	const index = COLOURED.indexOf(policy);
+	return `c${index < 0 ? COLOURED.length : index}`;
+}
+
 /** Three beside each other. */
-function legend({ policy }: Outcome, index: number): string {
+function legend(outcome: Outcome, index: number): string {
 	const x = LEFT + (index % 3) * 210;
 	const y = 12 + Math.floor(index / 3) * 16;
-	return `<path class="l c${index}" d="M${x} ${y - 4}h18"/><text x="${x + 24}" y="${y}">${policy.name}</text>`;
+	return `<path class="l ${colour(outcome)}" d="M${x} ${y - 4}h18"/><text x="${x + 24}" y="${y}">${outcome.policy.name}</text>`;
 }
 
 function style(): string {

@@ -6,6 +6,8 @@ export interface Policy {
 	readonly name: string;
 	readonly channel: ChannelOptions;
 	readonly method: MethodPolicy;
+	/** Left out of plots, to keep them legible. */
+	readonly unplotted?: boolean;
 	/** It knows its zone. */
 	readonly zoned?: boolean;
 	/** Its retry throttle never closes: homing has no such option, and the simulation shows why. */
@@ -31,14 +33,29 @@ export const roundRobinRetries: Policy = {
 	method: {},
 };
 
+export const roundRobinEjection: Policy = {
+	name: "round_robin, retries, ejection",
+	channel: { balancer: "round_robin" },
+	method: {},
+	unplotted: true,
+};
+
 export const leastRequestRetries: Policy = {
 	name: "least_request, retries",
 	channel: { balancer: "least_request", outlierDetection: false },
 	method: {},
+	unplotted: true,
 };
 
 /** A client that sets nothing. */
 export const defaults: Policy = { name: "defaults", channel: {}, method: {} };
+
+/** As of methods that are not idempotent. */
+export const noRetries: Policy = {
+	name: "defaults, no retries",
+	channel: {},
+	method: { retryPolicy: false },
+};
 
 export const hedging: Policy = {
 	name: "defaults, hedging",

@@ -6,10 +6,10 @@ import { parseArgs } from "node:util";
 import { withResults } from "./page.ts";
 import { plot } from "./plot.ts";
 import { quick } from "./quick.ts";
-import { results } from "./runs.ts";
+import { type Results, results } from "./runs.ts";
 import type { Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
-import { section } from "./table.ts";
+import { overview, section } from "./table.ts";
 
 const docs = fileURLToPath(new URL("../docs/", import.meta.url));
 
@@ -28,23 +28,27 @@ if (!Number.isSafeInteger(seed))
 	stop(`--seed ${values.seed} is no whole number`);
 const writes = !values.quick && chosen.length === scenarios.length;
 
+const all: Results[] = [];
 const sections: string[] = [];
 const plots = new Map<string, string>();
 for (const scenario of chosen) {
 	const found = await results(values.quick ? quick(scenario) : scenario, seed);
+	all.push(found);
 	const file = `simulation/${scenario.name}.svg`;
 	plots.set(file, plot(found));
 	const text = section(found, writes ? file : undefined);
 	sections.push(text);
 	console.log(`${text}\n`);
 }
+const worth = overview(all);
+console.log(worth);
 if (writes) {
 	mkdirSync(`${docs}simulation`, { recursive: true });
 	for (const [file, svg] of plots) writeFileSync(docs + file, svg);
 	const page = `${docs}simulation.md`;
 	writeFileSync(
 		page,
-		withResults(readFileSync(page, "utf8"), sections.join("\n\n")),
+		withResults(readFileSync(page, "utf8"), [worth, ...sections].join("\n\n")),
 	);
 }
 

@@ -3,8 +3,10 @@ import {
 	defaults,
 	hedging,
 	leastRequestRetries,
+	noRetries,
 	pickFirst,
 	roundRobin,
+	roundRobinEjection,
 	roundRobinRetries,
 	unthrottled,
 	zoned,
@@ -15,6 +17,7 @@ import type { SimulatedServer } from "./server.ts";
 const ladder = [
 	roundRobin,
 	roundRobinRetries,
+	roundRobinEjection,
 	leastRequestRetries,
 	defaults,
 	hedging,
@@ -51,7 +54,7 @@ const blackHole: Scenario = {
 	title: "One endpoint fails everything, fast",
 	story:
 		"One of ten servers answers every call with UNAVAILABLE within a millisecond: to a balancer that looks at speed alone, it is the best of all.",
-	policies: [...ladder, circuitBreaker],
+	policies: [...ladder, noRetries],
 	script: ({ at, servers }) =>
 		at(10, () => {
 			(servers[0] as SimulatedServer).failing = 1;
@@ -87,11 +90,10 @@ const deploy: Scenario = {
 	name: "deploy",
 	title: "A rolling deploy",
 	story:
-		"A hundred servers are replaced, a tenth of them at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
-	servers: 100,
-	clients: 30,
+		"Fifty servers are replaced, a tenth of them at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
+	servers: 50,
+	clients: 20,
 	rate: 6000,
-	workers: 2,
 	overAt: 32,
 	runs: 1,
 	policies: ladder,
@@ -123,7 +125,7 @@ const crowd: Scenario = {
 	name: "crowd",
 	title: "A flash crowd",
 	story:
-		"The calls double within a second, to nine tenths of what ten servers can do. Ten seconds later five more servers come, which start at a fifth of their speed.",
+		"The calls double at once, to nine tenths of what ten servers can do. Ten seconds later five more servers come, which start at a fifth of their speed.",
 	seconds: 40,
 	rate: 1000,
 	overAt: 22,

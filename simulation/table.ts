@@ -3,20 +3,25 @@ import { peakLoad } from "./record.ts";
 import type { Outcome, Results } from "./runs.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** Title, story, what it comes to, and the figures of every policy, in Markdown. `plot`: where its picture is. */
+/** Title, story, and the figures of every policy, in Markdown. `plot`: where its picture is. */
 export function section(results: Results, plot: string | undefined): string {
 	const { scenario, outcomes } = results;
 	return [
 		`## ${scenario.title}`,
 		scenario.story,
-		`**${gain(results)}**`,
 		table(outcomes, scenario.zones > 1),
 		...(plot === undefined ? [] : [`![${scenario.title}](${plot})`]),
 	].join("\n\n");
 }
 
-/** What the defaults are worth, in a sentence. */
-export function gain({ scenario, outcomes }: Results): string {
+/** What the defaults are worth in each scenario: a list, in Markdown. */
+export function overview(all: readonly Results[]): string {
+	return all
+		.map((results) => `- **${results.scenario.title}.** ${gain(results)}`)
+		.join("\n");
+}
+
+function gain({ scenario, outcomes }: Results): string {
 	const of = (wanted: Policy): Outcome => {
 		const found = outcomes.find(({ policy }) => policy === wanted);
 		if (found !== undefined) return found;
@@ -25,9 +30,9 @@ export function gain({ scenario, outcomes }: Results): string {
 	const own = of(defaults);
 	const other = of(scenario.against);
 	const { name } = other.policy;
-	const fails = `Of 1000 calls ${failed(other)} fail with ${name} and ${failed(own)} with the defaults`;
+	const fails = `Of 1000 calls ${failed(other)} fail with ${name}, and ${failed(own)} with the defaults`;
 	return scenario.against === unthrottled
-		? `${fails}. From the second on in which the throttle has closed, the servers are sent at most ${peak(scenario, own)} requests a call; without it, ${peak(scenario, other)}.`
+		? `${fails}. After its first second, in which the throttle closes, the servers are sent at most ${peak(scenario, own)} requests a call; without it, ${peak(scenario, other)}.`
 		: `${fails}; p99 is ${ms(other.p99)} and ${ms(own.p99)}, p99.9 is ${ms(other.p999)} and ${ms(own.p999)}.`;
 }
 
