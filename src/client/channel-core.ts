@@ -24,13 +24,14 @@ import type { ClientConnection } from "../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
+import { CheckedAddresses } from "./checked-addresses.ts";
 import { type ChosenBalancer, sameBalancer } from "./choose-balancer.ts";
 import { guarded } from "./guarded.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
-import { addressesOf, Subchannels } from "./subchannels.ts";
+import { Subchannels } from "./subchannels.ts";
 
 /** A call, as far as its channel knows it. */
 export interface ChannelCall {
@@ -60,6 +61,7 @@ export class ChannelCore {
 	#chosenBalancer: ChosenBalancer | undefined;
 	/** What the balancer has been lent: one that was closed publishes in vain. */
 	#lent: BalancerHelper | undefined;
+	readonly #addresses = new CheckedAddresses();
 	readonly #serviceConfigs: ServiceConfigs;
 	readonly subchannels: Subchannels;
 	/** Undefined without `maxConcurrentCalls`. */
@@ -282,7 +284,7 @@ export class ChannelCore {
 		if (endpoints.length === 0) {
 			throw new Error(`${this.setting.name} has no endpoints`);
 		}
-		for (const endpoint of endpoints) addressesOf(endpoint);
+		this.#addresses.check(endpoints);
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
