@@ -279,7 +279,8 @@ describe("a failure that means a sick server", () => {
 			scene.call("a:1", 0.5, Code.Unavailable);
 		}
 		scene.now = 60_000;
-		scene.call("b:1", 10);
+		scene.call("a:1", 10);
+		scene.call("b:1", 15);
 		expect(scene.shares()).toEqual({ "a:1": 200 });
 	});
 
@@ -317,13 +318,22 @@ describe("what says nothing of the latency", () => {
 	});
 
 	test("CANCELED after a shorter time; a longer one raises it", () => {
-		const scene = level();
-		scene.now = 1000;
-		scene.call("a:1", 0, Code.Canceled);
-		scene.call("b:1", 0, Code.Canceled);
-		expect(scene.shares()).toEqual({ "b:1": 200 });
-		scene.call("b:1", 20, Code.Canceled);
+		const scene = new Scene(two);
+		scene.call("a:1", 100);
+		scene.now = 10_000;
+		scene.call("b:1", 40);
+		// 100 has faded to 37.
+		scene.call("a:1", 20, Code.Canceled);
 		expect(scene.shares()).toEqual({ "a:1": 200 });
+		scene.call("a:1", 41, Code.Canceled);
+		expect(scene.shares()).toEqual({ "b:1": 200 });
+	});
+
+	test("CANCELED, as the first that is heard of an endpoint", () => {
+		const scene = new Scene(two);
+		scene.call("b:1", 10);
+		scene.call("a:1", 0.1, Code.Canceled);
+		expect(scene.shares()["b:1"]).toBeGreaterThan(50);
 	});
 
 	test("how long a stream lived; but it counts while it is in flight, and when it fails", () => {

@@ -94,6 +94,20 @@ describe("while an endpoint connects (A61)", () => {
 		expect(helper.next()).toBe("fail: a timed out");
 	});
 
+	test("an endpoint whose last attempt failed before its turn still has it", async () => {
+		const { helper, balancer } = balancing("a:1", "b:1");
+		helper.of("a:1").fails("refused");
+		balancer.update(endpoints("x:1", "a:1", "b:1"));
+		helper.of("b:1").fails("refused");
+		helper.of("b:1").becomes("idle");
+		helper.of("a:1").becomes("idle");
+		helper.of("x:1").fails("refused");
+		await helper.clock.advance(250);
+		helper.of("a:1").fails("refused again");
+		expect(helper.of("b:1").state).toBe("connecting");
+		expect(helper.states).toEqual(["connecting"]);
+	});
+
 	test("closing leaves no timer", () => {
 		const { helper, balancer } = balancing("a:1", "b:1");
 		expect(helper.clock.pending).toBe(1);

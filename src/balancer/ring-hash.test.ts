@@ -262,6 +262,7 @@ describe("a call whose endpoint has failed", () => {
 		const place = helper.next(key("k"));
 		helper.of(place).fails("gone");
 		const next = helper.next(key("k"));
+		expect(next).toMatch(/^10/);
 		expect(next).not.toBe(place);
 		helper.of(place).becomes("ready");
 		expect(helper.next(key("k"))).toBe(place);
@@ -274,6 +275,7 @@ describe("a call whose endpoint has failed", () => {
 		const failing = helper.of(place);
 		failing.fails("gone");
 		const next = helper.next(key("k"));
+		expect(next).toMatch(/^10/);
 		failing.becomes("idle");
 		expect(failing.state).toBe("connecting");
 		expect(helper.next(key("k"))).toBe(next);

@@ -275,6 +275,15 @@ describe("an update", () => {
 	});
 });
 
+test("what a subchannel that has gone still says changes nothing", () => {
+	const { helper, balancer } = balancing("a:1", "b:1");
+	const old = helper.of("a:1");
+	balancer.update(endpoints("b:1"));
+	old.becomes("ready");
+	expect(helper.states).toEqual(["connecting"]);
+	expect(helper.next()).toBe("wait");
+});
+
 test("what becomes of an endpoint that has no calls anyway makes no new picker", () => {
 	const { helper } = balancing("a:1", "b:1");
 	helper.of("a:1").becomes("ready");

@@ -82,6 +82,13 @@ describe("calls", () => {
 		expect(scene.share()).toBe(1);
 	});
 
+	test("spill over while connections that were lost are made again", () => {
+		const scene = new Scene([...zone("here", 4), ...zone("there", 4)]).ready();
+		const lost = scene.subchannels("here").slice(1);
+		for (const subchannel of lost) subchannel.becomes("idle");
+		expect(scene.share()).toBeCloseTo(1.4 / 4, 1);
+	});
+
 	test("count weights, not endpoints", () => {
 		const scene = new Scene([
 			...zone("here", 2, 5),
@@ -119,6 +126,8 @@ describe("calls", () => {
 		expect(scene.helper.next()).toBe("wait");
 		expect(scene.helper.states.at(-1)).toBe("connecting");
 		scene.subchannels("there")[0]?.fails("there is gone");
+		expect(scene.helper.next()).toMatch(/^fail: /);
+		scene.subchannels("here")[0]?.becomes("idle");
 		expect(scene.helper.states.at(-1)).toBe("transientFailure");
 		expect(scene.helper.next()).toMatch(/^fail: (here|there) is gone$/);
 	});
@@ -133,6 +142,12 @@ describe("calls", () => {
 		const share = first.filter(Boolean).length / keys.length;
 		expect(share).toBeCloseTo((1.4 * 2) / 5, 1);
 	});
+});
+
+test("calls wait for the zone when all others have failed", () => {
+	const scene = new Scene([...zone("here", 1), ...zone("there", 1)]);
+	scene.subchannels("there")[0]?.fails("there is gone");
+	expect(scene.helper.next()).toBe("wait");
 });
 
 describe("a call that is tried again", () => {
