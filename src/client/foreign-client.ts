@@ -17,14 +17,15 @@ export function isTransport(target: unknown): target is Transport {
 	);
 }
 
-/** A client over a Connect Transport that is not homing's: deadlines and interceptors are ours, the rest is its own. */
+/** A client over a Connect Transport that is not homing's: deadlines, interceptors and retries are ours, the rest is its own. */
 export function overTransport<T extends object>(
 	service: DescService,
 	transport: Transport,
 	settled: SettledClient,
 ): T {
 	refuseChannelOptions(settled, "Transport");
-	const sender = new ForeignSender(transport);
+	const { baked } = settled.policies;
+	const sender = new ForeignSender(transport, baked?.retryThrottling);
 	const caller = new TransportCaller(
 		new CallTransport(sender, settled.interceptors, settled.policies),
 	);

@@ -10,26 +10,41 @@ import type {
 	Transport,
 	UnaryResponse,
 } from "@connectrpc/connect";
+import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
-import type { CompiledServiceConfig } from "../policy/service-config.ts";
+import { RetryThrottle } from "../policy/retry-throttle.ts";
+import type {
+	CompiledServiceConfig,
+	RetryThrottling,
+} from "../policy/service-config.ts";
 import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
 import { type CallRequest, deadlineOf } from "./call-request.ts";
 import type { Sender } from "./call-transport.ts";
+import { begun, replayable } from "./foreign-messages.ts";
+import { type ForeignRetries, retried } from "./foreign-retry.ts";
 import { responseOf } from "./returned-response.ts";
 
 /** Longer timers than this (24.8 days) fire at once in JavaScript. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Carries calls over somebody else's Connect Transport, and gives them their deadline and what they inherit. */
+/** Carries calls over somebody else's Connect Transport, and gives them their deadline, what they inherit, and retries. */
 export class ForeignSender implements Sender {
 	readonly #transport: Transport;
-	readonly clock: Clock = systemClock;
+	readonly #retries: ForeignRetries;
+	readonly clock: Clock;
 	/** Where the calls really go, only the transport knows. */
 	readonly origin = "http://localhost";
 	readonly serviceConfigs: readonly CompiledServiceConfig[] = [];
 
-	constructor(transport: Transport) {
+	constructor(
+		transport: Transport,
+		throttling: RetryThrottling = builtinRetryThrottling,
+		clock: Clock = systemClock,
+		random: () => number = Math.random,
+	) {
 		this.#transport = transport;
+		this.clock = clock;
+		this.#retries = { clock, random, throttle: new RetryThrottle(throttling) };
 	}
 
 	unary<I extends DescMessage, O extends DescMessage>(
@@ -40,14 +55,16 @@ export class ForeignSender implements Sender {
 	): Promise<UnaryResponse<I, O>> {
 		const bounds = new CallBounds(this.clock, request);
 		return bounds.run(() =>
-			within(bounds, () =>
-				this.#transport.unary(
-					method,
-					bounds.signal,
-					this.#timeoutMs(request),
-					request.headers,
-					input,
-					contextValues,
+			retried(this.#retries, request, bounds.signal, (headers) =>
+				within(bounds, () =>
+					this.#transport.unary(
+						method,
+						bounds.signal,
+						this.#timeoutMs(request),
+						headers,
+						input,
+						contextValues,
+					),
 				),
 			),
 		);
@@ -61,17 +78,24 @@ export class ForeignSender implements Sender {
 		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>> {
 		const bounds = new CallBounds(this.clock, request);
-		return bounds.run(async () => {
-			const response = await within(bounds, () =>
+		const send = (
+			headers: Headers | undefined,
+			messages: AsyncIterable<MessageInitShape<I>>,
+		): Promise<StreamResponse<I, O>> =>
+			within(bounds, () =>
 				this.#transport.stream(
 					method,
 					bounds.signal,
 					this.#timeoutMs(request),
-					request.headers,
-					input,
+					headers,
+					messages,
 					contextValues,
 				),
 			);
+		return bounds.run(async () => {
+			const response = isRetried(request)
+				? await this.#retriedStream(request, bounds.signal, input, send)
+				: await send(request.headers, input);
 			const release = bounds.hold();
 			return {
 				...response,
@@ -83,6 +107,23 @@ export class ForeignSender implements Sender {
 		});
 	}
 
+	/** Until its first message has come: of a failure without one, the headers have often come before, and prove nothing. */
+	#retriedStream<I extends DescMessage, O extends DescMessage>(
+		request: CallRequest,
+		signal: AbortSignal,
+		input: AsyncIterable<MessageInitShape<I>>,
+		send: (
+			headers: Headers | undefined,
+			messages: AsyncIterable<MessageInitShape<I>>,
+		) => Promise<StreamResponse<I, O>>,
+	): Promise<StreamResponse<I, O>> {
+		const messages = replayable(input);
+		return retried(this.#retries, request, signal, async (headers) => {
+			const response = await send(headers, messages);
+			return { ...response, message: await begun(response.message) };
+		});
+	}
+
 	/** Whole milliseconds, as Connect's timers take them; 0 switches off whatever default the transport has. */
 	#timeoutMs(request: CallRequest): number {
 		const deadline = deadlineOf(request);
@@ -90,6 +131,14 @@ export class ForeignSender implements Sender {
 		const remaining = Math.floor(deadline - this.clock.now());
 		return Math.min(Math.max(remaining, 1), MAX_TIMER_MS);
 	}
+}
+
+/** Of streams only those whose request is one message: others may be sending still when they fail. */
+function isRetried({ method, policy }: CallRequest): boolean {
+	return (
+		method.methodKind === "server_streaming" &&
+		policy().attempts?.kind === "retry"
+	);
 }
 
 /** A call that is cancelled fails as a call over homing's channels does, whatever its transport makes of the signal. */

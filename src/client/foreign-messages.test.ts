@@ -1,0 +1,74 @@
+import { describe, expect, test, vi } from "vitest";
+import { begun, replayable } from "./foreign-messages.ts";
+
+async function* counting(upTo: number, drawn: number[]): AsyncIterable<number> {
+	for (let n = 1; n <= upTo; n++) {
+		drawn.push(n);
+		yield n;
+	}
+}
+
+async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
+	const list: T[] = [];
+	for await (const message of messages) list.push(message);
+	return list;
+}
+
+describe("replayable", () => {
+	test("messages come again to whoever asks again, and are drawn once, when asked for", async () => {
+		const drawn: number[] = [];
+		const messages = replayable(counting(3, drawn));
+		const first = messages[Symbol.asyncIterator]();
+		expect(drawn).toEqual([]);
+		await first.next();
+		expect(drawn).toEqual([1]);
+		expect(await all(messages)).toEqual([1, 2, 3]);
+		expect(await first.next()).toEqual({ done: false, value: 2 });
+		expect(await all(messages)).toEqual([1, 2, 3]);
+		expect(drawn).toEqual([1, 2, 3]);
+	});
+
+	test("messages that cannot be drawn fail alike for all", async () => {
+		const failure = new Error("no more");
+		const messages = replayable<number>({
+			[Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }),
+		});
+		await expect(all(messages)).rejects.toBe(failure);
+		await expect(all(messages)).rejects.toBe(failure);
+	});
+});
+
+describe("begun", () => {
+	test("messages are all there, and the first has come", async () => {
+		const drawn: number[] = [];
+		const messages = await begun(counting(3, drawn));
+		expect(drawn).toEqual([1]);
+		expect(await all(messages)).toEqual([1, 2, 3]);
+	});
+
+	test("none at all are an end", async () => {
+		expect(await all(await begun(counting(0, [])))).toEqual([]);
+	});
+
+	test("rejects with what comes instead of the first, and passes on what comes later", async () => {
+		async function* failing(upTo: number): AsyncIterable<number> {
+			yield* counting(upTo, []);
+			throw new Error("broken");
+		}
+		await expect(begun(failing(0))).rejects.toThrow("broken");
+		const messages = await begun(failing(1));
+		await expect(all(messages)).rejects.toThrow("broken");
+	});
+
+	test("leaving them early is passed on", async () => {
+		const left = vi.fn(async () => ({ done: true as const, value: undefined }));
+		const messages = await begun<number>({
+			[Symbol.asyncIterator]: () => ({
+				next: async () => ({ done: false, value: 1 }),
+				return: left,
+			}),
+		});
+		for await (const _ of messages) break;
+		expect(left).toHaveBeenCalledOnce();
+	});
+});
