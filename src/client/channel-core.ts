@@ -61,6 +61,8 @@ export class ChannelCore {
 	#chosenBalancer: ChosenBalancer | undefined;
 	/** What the balancer has been lent: one that was closed publishes in vain. */
 	#lent: BalancerHelper | undefined;
+	/** Counts what balancers publish. */
+	#publications = 0;
 	readonly #addresses = new CheckedAddresses();
 	readonly #serviceConfigs: ServiceConfigs;
 	readonly subchannels: Subchannels;
@@ -177,9 +179,7 @@ export class ChannelCore {
 	pick(info: PickInfo): Pick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
-			return this.subchannels.behindBreakers(info, (info) =>
-				this.#picker.pick(info),
-			);
+			return this.subchannels.behindBreakers(info, this.#picker);
 		} catch (thrown) {
 			const error = ConnectError.from(thrown, Code.Internal);
 			return { kind: "drop", error };
@@ -216,6 +216,7 @@ export class ChannelCore {
 			const look = (): void => {
 				if (this.#state === "ready") settle(resolve);
 				else if (this.#state === "shutdown") settle(() => reject(closed()));
+				else if (this.#state === "idle") this.exitIdle();
 			};
 			const abort = (): void =>
 				settle(() => reject(this.#lastError ?? signal?.reason));
@@ -336,9 +337,11 @@ export class ChannelCore {
 				this.subchannels.make(endpoint, onState),
 			publish: (state, picker) => {
 				if (this.#lent !== helper) return;
-				this.#enter(state, picker);
+				const publication = ++this.#publications;
 				// Better an endpoint that was ejected than none.
 				if (state === "transientFailure") this.subchannels.letIn();
+				// Those let in make the balancer publish something better.
+				if (publication === this.#publications) this.#enter(state, picker);
 			},
 		};
 		this.#lent = helper;
@@ -400,7 +403,8 @@ export class ChannelCore {
 	async #close(graceMs: number): Promise<void> {
 		// Calls that wait for a connection still get one: only new ones are refused.
 		if (this.#calls.size > 0 && graceMs > 0) await this.#empty(graceMs);
-		for (const call of [...this.#calls]) call.abandon(closed());
+		// The latest first, lest those in the queue take the turns of those before them.
+		for (const call of [...this.#calls].reverse()) call.abandon(closed());
 		this.#stop();
 		this.#enter("shutdown", failPicker(closed()));
 	}

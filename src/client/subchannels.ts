@@ -1,6 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
-import type { ChannelState, Pick, PickInfo } from "../balancer/balancer.ts";
+import type {
+	ChannelState,
+	Pick,
+	Picker,
+	PickInfo,
+} from "../balancer/balancer.ts";
 import {
 	OutlierDetector,
 	type Tracked,
@@ -105,6 +110,8 @@ export class Subchannels {
 						subchannel.eject(reason);
 					},
 					uneject: (reason) => {
+						// It may have been let in before its time.
+						if (!subchannel.isEjected) return;
 						hook?.(endpoint, "uneject", reason);
 						subchannel.uneject();
 					},
@@ -118,14 +125,14 @@ export class Subchannels {
 		this.#all.get(subchannel)?.ended(code);
 	}
 
-	/** What `pick` picks, unless the circuit breaker of the method is open there; then another, if there is one. */
-	behindBreakers(info: PickInfo, pick: (info: PickInfo) => Pick): Pick {
+	/** What the picker picks, unless the circuit breaker of the method is open there; then another, if there is one. */
+	behindBreakers(info: PickInfo, picker: Picker): Pick {
 		const breakers = this.#breakers;
-		if (breakers === undefined) return pick(info);
+		if (breakers === undefined) return picker.pick(info);
 		const tried = new Set(info.tried);
 		const { method, hashKey, header } = info;
 		for (;;) {
-			const found = pick({ method, hashKey, header, tried });
+			const found = picker.pick({ method, hashKey, header, tried });
 			if (found.kind !== "subchannel") return found;
 			const subchannel = found.subchannel as EndpointSubchannel;
 			// Without a connection the call is not sent, and holds no permit.
