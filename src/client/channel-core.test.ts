@@ -534,6 +534,63 @@ describe("resolutions", () => {
 		expect(seen).toEqual(new Set(["a", "b"]));
 	});
 
+	test("with the same balancer config keep the balancer and its connections; another one makes a new balancer", async () => {
+		const server = await named("a");
+		const config = (choiceCount: number) => ({
+			...at(server),
+			serviceConfig: {
+				loadBalancingConfig: [{ least_request: { choiceCount } }],
+			},
+		});
+		const told = new Told(config(2));
+		const { client } = inTime(told);
+		await client.echo({});
+		for (let i = 0; i < 3; i++) {
+			told.say(config(2));
+			await settled();
+			await client.echo({});
+		}
+		expect(server.accepted).toBe(1);
+		told.say(config(3));
+		await settled();
+		await client.echo({});
+		expect(server.accepted).toBe(2);
+	});
+
+	test("prefer the endpoints of the client's own zone", async () => {
+		const [a, b] = [await named("a"), await named("b")];
+		const told = new Told({
+			endpoints: [
+				{ address: a.address, zone: "there" },
+				{ address: b.address, zone: "here" },
+			],
+		});
+		const { client } = inTime(told, { localZone: "here" });
+		await until(async () => (await client.echo({})).resp === "b");
+		for (let i = 0; i < 5; i++) {
+			expect((await client.echo({})).resp).toBe("b");
+		}
+	});
+
+	test("are balanced by hash: calls with the same key go to the same endpoint", async () => {
+		const servers = [await named("a"), await named("b"), await named("c")];
+		const { client, core, clock } = inTime(new Told(at(...servers)), {
+			balancer: "ring_hash",
+		});
+		// Without a call, any of them will do.
+		const connected = core.connect(undefined);
+		await clock.advance(0);
+		await connected;
+		const places = new Set<string>();
+		for (let i = 0; i < 30; i++) {
+			const options = { hashKey: `user-${i}` };
+			const { resp } = await client.echo({}, options);
+			expect((await client.echo({}, options)).resp).toBe(resp);
+			places.add(resp);
+		}
+		expect(places).toEqual(new Set(["a", "b", "c"]));
+	});
+
 	test("with a bad service config keep the one before, and take the endpoints", async () => {
 		const [a, b] = [await named("a"), await named("b")];
 		const timeouts: (string | undefined)[] = [];

@@ -217,6 +217,7 @@ export class ChannelCore {
 				if (this.#state === "ready") settle(resolve);
 				else if (this.#state === "shutdown") settle(() => reject(closed()));
 				else if (this.#state === "idle") this.exitIdle();
+				else if (this.#state === "idle") this.exitIdle();
 			};
 			const abort = (): void =>
 				settle(() => reject(this.#lastError ?? signal?.reason));
@@ -233,7 +234,6 @@ export class ChannelCore {
 				abort();
 				return;
 			}
-			this.exitIdle();
 			look();
 		});
 	}
