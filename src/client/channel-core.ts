@@ -217,7 +217,6 @@ export class ChannelCore {
 				if (this.#state === "ready") settle(resolve);
 				else if (this.#state === "shutdown") settle(() => reject(closed()));
 				else if (this.#state === "idle") this.exitIdle();
-				else if (this.#state === "idle") this.exitIdle();
 			};
 			const abort = (): void =>
 				settle(() => reject(this.#lastError ?? signal?.reason));
