@@ -16,6 +16,8 @@ import { Attempt, type AttemptNumber, type AttemptOwner } from "./attempt.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
 
+const FIRST: AttemptNumber = { number: 1, previous: 0, hedge: false };
+
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
 
 /**
@@ -111,7 +113,10 @@ export class CallAttempts implements AttemptOwner {
 	/** Ends all of them, as the call ended; nothing more is heard. */
 	cancel(code: Code): void {
 		this.#finish();
-		for (const attempt of this.#inFlight.splice(0)) attempt.cancel(code);
+		if (this.#inFlight.length === 0) return;
+		const all = this.#inFlight;
+		this.#inFlight = [];
+		for (const attempt of all) attempt.cancel(code);
 	}
 
 	/** The peer of this connection does not answer: an attempt there is made again elsewhere, if the policy allows. */
@@ -172,7 +177,7 @@ export class CallAttempts implements AttemptOwner {
 		if (decision.kind === "next") {
 			this.#schedule(decision.delayMs);
 		} else if (decision.kind === "denied" && this.#inFlight.length > 0) {
-			this.#call.core.setting.clock.cancel(this.#timer);
+			this.#cancelTimer();
 		} else {
 			this.#fail(end);
 		}
@@ -198,21 +203,22 @@ export class CallAttempts implements AttemptOwner {
 
 	/** Makes the next attempt that the policy counts. */
 	#make(hedge: boolean): void {
-		this.#made += 1;
-		this.#launch({ previous: this.#made - 1, hedge });
+		const number = ++this.#launched;
+		const previous = this.#made++;
+		this.#launch(previous === 0 ? FIRST : { number, previous, hedge });
 	}
 
-	#launch(which: Pick<AttemptNumber, "previous" | "hedge">): void {
+	#launch(which: AttemptNumber): void {
 		for (const other of this.#inFlight) this.#avoid(other);
-		const number = ++this.#launched;
-		const attempt = new Attempt(this.#call, this, { ...which, number });
+		const attempt = new Attempt(this.#call, this, which);
 		this.#inFlight.push(attempt);
 		if (this.#held) attempt.hold();
 		attempt.start();
 	}
 
 	#remove(attempt: Attempt): void {
-		this.#inFlight.splice(this.#inFlight.indexOf(attempt), 1);
+		if (this.#inFlight.at(-1) === attempt) this.#inFlight.pop();
+		else this.#inFlight.splice(this.#inFlight.indexOf(attempt), 1);
 	}
 
 	/** The next attempt prefers another endpoint. */
@@ -258,7 +264,7 @@ export class CallAttempts implements AttemptOwner {
 		this.#refusedBefore = true;
 		this.#tell("transparent", 0, `${subchannel.name} turned it away unseen`);
 		this.#avoid(attempt);
-		this.#launch(attempt.which);
+		this.#launch({ ...attempt.which, number: ++this.#launched });
 		return true;
 	}
 
@@ -291,9 +297,9 @@ export class CallAttempts implements AttemptOwner {
 	}
 
 	#schedule(delayMs: number): void {
-		const { clock } = this.#call.core.setting;
-		clock.cancel(this.#timer);
+		this.#cancelTimer();
 		if (delayMs > 0) {
+			const { clock } = this.#call.core.setting;
 			this.#timer = clock.after(delayMs, () => this.#due());
 		} else {
 			this.#due();
@@ -301,6 +307,7 @@ export class CallAttempts implements AttemptOwner {
 	}
 
 	#due(): void {
+		this.#timer = undefined;
 		if (this.#over || this.#winner !== undefined) return;
 		const refusal = this.#rule?.refusal();
 		if (refusal === undefined) {
@@ -322,17 +329,20 @@ export class CallAttempts implements AttemptOwner {
 
 	#commit(winner: Attempt): void {
 		this.#winner = winner;
-		this.#call.core.setting.clock.cancel(this.#timer);
-		const others = this.#inFlight.filter((attempt) => attempt !== winner);
-		this.#inFlight = [winner];
-		for (const other of others) other.cancel(Code.Canceled);
+		this.#cancelTimer();
+		if (this.#inFlight.length > 1) {
+			const all = this.#inFlight;
+			this.#inFlight = [winner];
+			for (const attempt of all) {
+				if (attempt !== winner) attempt.cancel(Code.Canceled);
+			}
+		}
 		this.request.free();
 	}
 
 	#succeed(attempt: Attempt, end: CallEnd): void {
 		this.#call.core.retryThrottle.succeeded();
-		if (this.#winner === undefined) this.#commit(attempt);
-		this.#finish();
+		this.cancel(Code.Canceled);
 		for (const message of attempt.withheld) this.#listener.message(message);
 		this.#listener.end(end);
 	}
@@ -351,7 +361,13 @@ export class CallAttempts implements AttemptOwner {
 
 	#finish(): void {
 		this.#over = true;
-		this.#call.core.setting.clock.cancel(this.#timer);
+		this.#cancelTimer();
 		this.request.free();
+	}
+
+	#cancelTimer(): void {
+		if (this.#timer === undefined) return;
+		this.#call.core.setting.clock.cancel(this.#timer);
+		this.#timer = undefined;
 	}
 }

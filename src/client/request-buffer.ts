@@ -23,11 +23,14 @@ export class RetryBudget {
 	}
 }
 
+/** Never added to: most calls would make an array only to drop it. */
+const NO_FRAMES: Uint8Array[] = [];
+
 /** The framed messages of a request, as they were written: what a further attempt starts with. */
 export class RequestBuffer {
 	readonly #budget: RetryBudget;
 	readonly #maxBytes: number;
-	#frames: Uint8Array[] = [];
+	#frames: Uint8Array[] = NO_FRAMES;
 	#bytes = 0;
 	#closed = false;
 
@@ -52,7 +55,8 @@ export class RequestBuffer {
 
 	/** Keeps a frame; false when it goes beyond what the call or its channel may keep. It is kept all the same, until `free`. */
 	add(frame: Uint8Array): boolean {
-		this.#frames.push(frame);
+		if (this.#frames === NO_FRAMES) this.#frames = [frame];
+		else this.#frames.push(frame);
 		const bytes = frame.length;
 		if (this.#bytes + bytes > this.#maxBytes || !this.#budget.take(bytes)) {
 			return false;
@@ -65,6 +69,6 @@ export class RequestBuffer {
 	free(): void {
 		this.#budget.giveBack(this.#bytes);
 		this.#bytes = 0;
-		this.#frames = [];
+		this.#frames = NO_FRAMES;
 	}
 }
