@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Pick } from "../balancer/balancer.ts";
 import type { Timer } from "../policy/clock.ts";
 import {
 	type CallEnd,
@@ -18,9 +17,10 @@ import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
+import type { AdmittedPick } from "./subchannels.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
-type SubchannelPick = Extract<Pick, { kind: "subchannel" }>;
+type SubchannelPick = Extract<AdmittedPick, { kind: "subchannel" }>;
 
 const NO_HEADERS: RawHeaders = [];
 const NO_MESSAGES: readonly Uint8Array[] = [];
@@ -235,8 +235,11 @@ export class Attempt implements CallListener, Waiting {
 		if (pick.kind === "subchannel") {
 			const { connection } = pick.subchannel as EndpointSubchannel;
 			if (connection !== undefined) this.#send(pick, connection);
-			// Lost since the picker was made: the next picker is on its way.
-			else core.wait(this);
+			else {
+				// Lost since the picker was made: the next picker is on its way.
+				pick.unused?.();
+				core.wait(this);
+			}
 		} else if (pick.kind === "wait") {
 			core.wait(this);
 		} else if (pick.kind === "drop") {
@@ -257,10 +260,14 @@ export class Attempt implements CallListener, Waiting {
 		const { core, deadline, maxResponseBytes } = this.#call;
 		const now = core.setting.clock.now();
 		// The deadline's timer is late, and about to end the call.
-		if (deadline !== undefined && deadline <= now) return;
+		if (deadline !== undefined && deadline <= now) {
+			pick.unused?.();
+			return;
+		}
 		this.#sentAt = now;
 		const headers = this.#requestHeaders();
 		if (headerBytes(headers) > MAX_HEADER_BYTES) {
+			pick.unused?.();
 			this.#refuse(
 				Code.ResourceExhausted,
 				"the call cannot be sent",

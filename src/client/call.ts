@@ -18,8 +18,12 @@ import {
 	deadlineOf,
 } from "./call-request.ts";
 import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
+import { isBreakerRefusal } from "./circuit-breaker.ts";
+import type { CircuitBreakerOptions } from "./circuit-breaker-options.ts";
+import { responseInstead } from "./fallback.ts";
 import type { CallInfo } from "./hooks.ts";
 import { isIdempotent } from "./method-policies.ts";
+import { inContext } from "./outside-calls.ts";
 
 const NO_HEADERS: RawHeaders = [];
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
@@ -48,6 +52,9 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	#attempts: CallAttempts | undefined;
 	/** Undefined where the channel has no limit. */
 	#turn: ReturnType<CallLimit["admit"]> | undefined;
+	/** Of the circuit breakers, for when one refuses the call. */
+	#fallback: CircuitBreakerOptions["fallback"];
+	#fallingBack = false;
 	/** Of its requests so far. */
 	#largestBytes = 0;
 	#ended = false;
@@ -125,6 +132,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		if (this.#remainingMs() <= 0) {
 			this.#deadlinePassed();
 			return;
+		}
+		const fallback = this.core.setting.circuitBreaker?.fallback;
+		if (fallback !== undefined && this.method.methodKind === "unary") {
+			this.#fallback = inContext(fallback);
 		}
 		this.#attempts = new CallAttempts(this, this);
 		this.#takeTurn(this.#attempts);
@@ -233,7 +244,38 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		}
 		const error = errorOfStatus(end, end.headers, end.trailers);
 		if (end.cause !== undefined) error.cause = end.cause;
-		this.#finish(end, error);
+		if (this.#fallback !== undefined && isBreakerRefusal(end.cause)) {
+			void this.#fallBack(this.#fallback, error);
+		} else {
+			this.#finish(end, error);
+		}
+	}
+
+	/** The call goes on, within its deadline, with what the fallback has to give. */
+	async #fallBack(
+		fallback: NonNullable<CircuitBreakerOptions["fallback"]>,
+		refusal: ConnectError,
+	): Promise<void> {
+		this.#fallingBack = true;
+		try {
+			const { method, info } = this;
+			const message = await responseInstead(fallback, method, info, refusal);
+			if (this.#ended) return;
+			this.#observer.message(message);
+			this.#finish(
+				{
+					code: 0,
+					message: "",
+					headers: NO_HEADERS,
+					trailers: NO_HEADERS,
+					local: true,
+					progress: "processed",
+				},
+				undefined,
+			);
+		} catch (error) {
+			this.fail(error as ConnectError);
+		}
 	}
 
 	#frame(message: Uint8Array): Uint8Array {
@@ -297,11 +339,19 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			deadline > startedAt
 				? ` of ${formatDuration(Math.round(deadline - startedAt))}`
 				: "";
-		const where =
-			typeof this.#turn === "object"
-				? "while waiting for one of the calls in flight to end (maxConcurrentCalls)"
-				: (this.#attempts?.progress ?? "before the call was sent");
-		this.#fail(Code.DeadlineExceeded, `${whose}${length} passed ${where}`);
+		this.#fail(
+			Code.DeadlineExceeded,
+			`${whose}${length} passed ${this.#whereabouts()}`,
+		);
+	}
+
+	/** How far it has got, to follow "the deadline passed". */
+	#whereabouts(): string {
+		if (typeof this.#turn === "object") {
+			return "while waiting for one of the calls in flight to end (maxConcurrentCalls)";
+		}
+		if (this.#fallingBack) return "while waiting for circuitBreaker.fallback";
+		return this.#attempts?.progress ?? "before the call was sent";
 	}
 
 	#leaveTurn(): void {

@@ -769,6 +769,7 @@ test("a snapshot tells target, state, calls, endpoints and the last error", asyn
 				ejected: false,
 				connections: [{ address: server.address, openCalls: 1, hasRoom: true }],
 				lastError: undefined,
+				openBreakers: [],
 			},
 			{
 				endpoint: { address: "127.0.0.1:1" },
@@ -776,6 +777,7 @@ test("a snapshot tells target, state, calls, endpoints and the last error", asyn
 				ejected: false,
 				connections: [],
 				lastError: "connect ECONNREFUSED 127.0.0.1:1",
+				openBreakers: [],
 			},
 		],
 		lastError: "connect ECONNREFUSED 127.0.0.1:1",

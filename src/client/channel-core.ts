@@ -5,7 +5,6 @@ import type {
 	BalancerFactory,
 	BalancerHelper,
 	ChannelState,
-	Pick,
 	Picker,
 	PickInfo,
 } from "../balancer/balancer.ts";
@@ -31,7 +30,7 @@ import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
-import { Subchannels } from "./subchannels.ts";
+import { type AdmittedPick, Subchannels } from "./subchannels.ts";
 
 /** A call, as far as its channel knows it. */
 export interface ChannelCall {
@@ -176,7 +175,7 @@ export class ChannelCore {
 		this.#whenEmpty?.();
 	}
 
-	pick(info: PickInfo): Pick {
+	pick(info: PickInfo): AdmittedPick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
 			return this.subchannels.behindBreakers(info, this.#picker);

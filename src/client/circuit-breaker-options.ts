@@ -33,7 +33,8 @@ export interface CircuitBreakerOptions {
 	/**
 	 * What a unary call gets when an open breaker has refused it: the message
 	 * returned here, or an init of it, rather than the error. What is thrown
-	 * here is the call's error. Without it, the call fails with `error`.
+	 * here is the call's error. Without it, the call fails with `error`. The
+	 * call's deadline and cancellation hold here, too. Streams have none.
 	 */
 	fallback?: ((call: CallInfo, error: ConnectError) => unknown) | undefined;
 }

@@ -71,6 +71,14 @@ export class CircuitBreakers<Endpoint extends object> {
 		return error;
 	}
 
+	/** The methods whose breaker is open there, or half open: "package.Service/Method". */
+	openAt(endpoint: Endpoint): string[] {
+		const breakers = this.#breakers.get(endpoint) ?? new Map<never, Breaker>();
+		return [...breakers]
+			.filter(([, breaker]) => !breaker.isClosed)
+			.map(([method]) => nameOf(method));
+	}
+
 	#breaker(method: DescMethod, endpoint: Endpoint): Breaker {
 		let ofEndpoint = this.#breakers.get(endpoint);
 		if (ofEndpoint === undefined) {
@@ -150,6 +158,10 @@ class Breaker {
 		};
 		this.#state = halfOpen;
 		return this.#probe(halfOpen, now);
+	}
+
+	get isClosed(): boolean {
+		return this.#state.kind === "closed";
 	}
 
 	/** As the end of a sentence about the breaker. */

@@ -11,8 +11,8 @@ export function outsideCalls<T>(run: () => T): T {
 }
 
 /** A callback that runs in the context in which it was given, whoever calls it. */
-export function inContext<Args extends unknown[]>(
-	callback: (...args: Args) => void,
-): (...args: Args) => void {
+export function inContext<Args extends unknown[], Result>(
+	callback: (...args: Args) => Result,
+): (...args: Args) => Result {
 	return AsyncResource.bind(callback);
 }

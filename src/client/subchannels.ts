@@ -17,6 +17,12 @@ import type { ChannelSetting } from "./channel-setting.ts";
 import { CircuitBreakers } from "./circuit-breaker.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
 
+/** A pick that may have been let through by a circuit breaker. */
+export type AdmittedPick = Pick & {
+	/** Instead of `started` and `ended`, when the call cannot be sent after all. */
+	unused?(): void;
+};
+
 /** Who has subchannels. */
 export interface SubchannelsOwner {
 	/** There may be a new connection to be had, or a reason why there is none. */
@@ -126,7 +132,7 @@ export class Subchannels {
 	}
 
 	/** What the picker picks, unless the circuit breaker of the method is open there; then another, if there is one. */
-	behindBreakers(info: PickInfo, picker: Picker): Pick {
+	behindBreakers(info: PickInfo, picker: Picker): AdmittedPick {
 		const breakers = this.#breakers;
 		if (breakers === undefined) return picker.pick(info);
 		const tried = new Set(info.tried);
@@ -148,6 +154,7 @@ export class Subchannels {
 						if (outcome.sent) permit.ended(outcome.code);
 						else permit.unused();
 					},
+					unused: () => permit.unused(),
 				};
 			}
 			if (
@@ -174,7 +181,10 @@ export class Subchannels {
 	}
 
 	snapshot(): object[] {
-		return [...this.#all.keys()].map((subchannel) => subchannel.snapshot());
+		return [...this.#all.keys()].map((subchannel) => ({
+			...subchannel.snapshot(),
+			openBreakers: this.#breakers?.openAt(subchannel) ?? [],
+		}));
 	}
 
 	#forget(subchannel: EndpointSubchannel): void {

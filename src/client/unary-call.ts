@@ -1,17 +1,10 @@
-import type {
-	DescMessage,
-	DescMethod,
-	MessageInitShape,
-	MessageShape,
-} from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import type { CallEnd } from "../wire/client-call.ts";
 import type { RawHeaders } from "../wire/connection.ts";
-import { messageOfInit } from "../wire/message-init.ts";
 import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";
 import type { ChannelCore } from "./channel-core.ts";
-import { isBreakerRefusal } from "./circuit-breaker.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
@@ -28,10 +21,9 @@ export function callUnary<O extends DescMessage>(
 	request: CallRequest,
 	encoded: Uint8Array,
 ): Promise<UnaryOutcome<O>> {
-	let call: Call | undefined;
-	const outcome = new Promise<UnaryOutcome<O>>((resolve, reject) => {
+	return new Promise((resolve, reject) => {
 		const observer = new OneResponse<O>(request.method, resolve, reject);
-		call = new Call(core, request, observer);
+		const call = new Call(core, request, observer);
 		call.start();
 		try {
 			call.closeSend(encoded);
@@ -39,38 +31,6 @@ export function callUnary<O extends DescMessage>(
 			reject(error);
 		}
 	});
-	const fallback = core.setting.circuitBreaker?.fallback;
-	if (fallback === undefined) return outcome;
-	return outcome.catch(async (error: ConnectError) => {
-		if (!isBreakerRefusal(error.cause)) throw error;
-		const { info } = call as Call;
-		const instead = await fallback(info, error);
-		return { message: messageInstead<O>(request.method, instead), ...BARE };
-	});
-}
-
-const BARE: { headers: RawHeaders; trailers: RawHeaders } = {
-	headers: [],
-	trailers: [],
-};
-
-/** What `circuitBreaker.fallback` gave. */
-function messageInstead<O extends DescMessage>(
-	{ output }: DescMethod,
-	init: unknown,
-): MessageShape<O> {
-	try {
-		return messageOfInit(
-			output,
-			init as MessageInitShape<DescMessage>,
-		) as MessageShape<O>;
-	} catch (error) {
-		const why = error instanceof Error ? error.message : String(error);
-		throw new ConnectError(
-			`circuitBreaker.fallback returned no ${output.typeName}: ${why}`,
-			Code.Internal,
-		);
-	}
 }
 
 /** Expects exactly one message and an OK status. */
