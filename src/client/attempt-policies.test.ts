@@ -303,6 +303,45 @@ test("a resolver's new policy is for the calls that come after it", async () => 
 	expect(server.seen).toHaveLength(5);
 });
 
+test("a call that was sent keeps its policy and its deadline, whatever a resolver says meanwhile", async () => {
+	const lost = await serving(silent);
+	const other = await serving(busy);
+	const next = Promise.withResolvers<void>();
+	const configured = (
+		{ address }: ScriptedServer,
+		timeout: "20s" | "1s",
+		maxAttempts: number,
+	): Resolution => {
+		const retryPolicy = attempts(maxAttempts);
+		const methodConfig = [
+			{ name: [exact], waitForReady: true, timeout, retryPolicy },
+		];
+		return { endpoints: [{ address }], serviceConfig: { methodConfig } };
+	};
+	const watched = attempting<EchoServiceClient>(EchoService, {
+		async *watch({ signal }): AsyncIterable<Resolution> {
+			yield configured(lost, "20s", 4);
+			await next.promise;
+			yield configured(other, "1s", 2);
+			await new Promise((resolve) => signal.addEventListener("abort", resolve));
+		},
+	});
+	after.push(() => watched[Symbol.asyncDispose]());
+	const call = errorOf(watched.client.echo({}));
+	await lost.request(1);
+	await watched.clock.advance(5_000);
+	await lost[Symbol.asyncDispose]();
+	after.shift();
+	await watched.until(() => watched.decisions.length === 1);
+	while (watched.core.state !== "transientFailure") {
+		await watched.clock.advance(0);
+	}
+	next.resolve();
+	expect((await call).rawMessage).toBe("busy");
+	expect(other.seen).toHaveLength(3);
+	expect(other.seen[0]?.headers["grpc-timeout"]).toMatch(/^1[45]\d{6}u$/);
+});
+
 describe("a Channel as a Connect Transport", () => {
 	test("retries by its service config, and as callOptionsKey says", async () => {
 		const server = await serving(busy);

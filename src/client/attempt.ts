@@ -206,6 +206,10 @@ export class Attempt implements CallListener, Waiting {
 		);
 	}
 
+	get #isOver(): boolean {
+		return this.#state === "over";
+	}
+
 	get #address(): string {
 		return this.subchannel?.name ?? "";
 	}
@@ -282,12 +286,14 @@ export class Attempt implements CallListener, Waiting {
 		this.#heardBefore = connection.heard;
 		this.#state = "sent";
 		const { number, hedge } = this.#which;
+		pick.started?.();
 		core.setting.hooks.attemptStart?.(this.#call.info, {
 			number,
 			endpoint: pick.subchannel.endpoint,
 			hedge,
 		});
-		pick.started?.();
+		// The hook may have cancelled the call.
+		if (this.#isOver) return;
 		const stream = new ClientCall(connection, headers, maxResponseBytes, this);
 		this.#stream = stream;
 		if (this.#held) stream.hold();

@@ -330,6 +330,47 @@ describe("nothing more is sent", () => {
 	});
 });
 
+describe("a hook that cancels the call is obeyed at once", () => {
+	type Hook = "attemptStart" | "attemptEnd" | "retry";
+	const refused: Answer = ({ stream }) => stream.close(7);
+
+	test.each<[string, Hook, Answer[], ClientOptions, number]>([
+		["attemptStart: nothing is sent", "attemptStart", [fine], {}, 0],
+		["attemptEnd: no retry", "attemptEnd", [busy], { retryPolicy }, 1],
+		["attemptEnd: no transparent retry", "attemptEnd", [refused], {}, 1],
+		["retry, scheduled: no retry", "retry", [busy], { retryPolicy }, 1],
+		["retry, transparent: nothing goes again", "retry", [refused], {}, 1],
+		[
+			"retry, at once: nothing goes",
+			"retry",
+			[pushingBack("0")],
+			{ retryPolicy },
+			1,
+		],
+		[
+			"retry, of a hedge: nothing goes",
+			"retry",
+			[busy],
+			{ hedgingPolicy: { ...hedgingPolicy, nonFatalStatusCodes: [14] } },
+			1,
+		],
+	])("%s", async (_what, hook, answers, options, sent) => {
+		const watched = await echoing(answers, options);
+		const { hooks } = watched.core.setting;
+		await watched.core.connect(undefined);
+		const idle = watched.clock.pending;
+		const cancel = new AbortController();
+		const { signal } = cancel;
+		hooks[hook] = () => cancel.abort(new Error("enough"));
+		const error = await errorOf(watched.client.echo({}, { signal }));
+		expect(error.code).toBe(Code.Canceled);
+		expect(watched.clock.pending).toBe(idle);
+		await watched.clock.advance(1_000);
+		expect(watched.server.seen).toHaveLength(sent);
+		expect(watched.core.snapshot()).toMatchObject({ retryBufferBytes: 0 });
+	});
+});
+
 describe("the error of a call that gives up", () => {
 	test("has the server's words as they are", async () => {
 		const watched = await echoing([busy]);

@@ -57,6 +57,11 @@ export class CallAttempts implements AttemptOwner {
 		return this.#sent;
 	}
 
+	/** One has been sent, or has failed: from now on the call keeps its policy. */
+	get begun(): boolean {
+		return this.#sent > 0 || this.#rule !== undefined;
+	}
+
 	/** Where those went that did not do: the next goes elsewhere, if it can. */
 	get tried(): ReadonlySet<Subchannel> {
 		return this.#tried ?? NONE_TRIED;
@@ -126,6 +131,7 @@ export class CallAttempts implements AttemptOwner {
 			if (attempt.connection !== connection) continue;
 			const end = attempt.unanswered();
 			const decision = this.#decide(end);
+			if (this.#over) return;
 			if (decision.kind !== "next") continue;
 			this.#lastFailure = end;
 			this.#avoid(attempt);
@@ -165,6 +171,8 @@ export class CallAttempts implements AttemptOwner {
 	}
 
 	ended(attempt: Attempt, end: CallEnd): void {
+		// A hook that has heard of it may have cancelled the call; so below.
+		if (this.#over) return;
 		this.#remove(attempt);
 		if (end.code === 0) {
 			this.#succeed(attempt, end);
@@ -174,6 +182,7 @@ export class CallAttempts implements AttemptOwner {
 		this.#lastFailure = end;
 		this.#avoid(attempt);
 		const decision = this.#decide(end);
+		if (this.#over) return;
 		if (decision.kind === "next") {
 			this.#schedule(decision.delayMs);
 		} else if (decision.kind === "denied" && this.#inFlight.length > 0) {
@@ -256,6 +265,7 @@ export class CallAttempts implements AttemptOwner {
 		if (end.progress === "miscarried") {
 			this.#sent -= 1;
 			this.#tell("transparent", 0, `never left for ${subchannel.name}`);
+			if (this.#over) return true;
 			this.#inFlight.push(attempt);
 			attempt.startAgain();
 			return true;
@@ -263,6 +273,7 @@ export class CallAttempts implements AttemptOwner {
 		if (end.progress !== "refused" || this.#refusedBefore) return false;
 		this.#refusedBefore = true;
 		this.#tell("transparent", 0, `${subchannel.name} turned it away unseen`);
+		if (this.#over) return true;
 		this.#avoid(attempt);
 		this.#launch({ ...attempt.which, number: ++this.#launched });
 		return true;
@@ -308,7 +319,6 @@ export class CallAttempts implements AttemptOwner {
 
 	#due(): void {
 		this.#timer = undefined;
-		if (this.#over || this.#winner !== undefined) return;
 		const refusal = this.#rule?.refusal();
 		if (refusal === undefined) {
 			this.#make(this.#call.policy.attempts?.kind === "hedge");

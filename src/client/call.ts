@@ -215,10 +215,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		);
 	}
 
-	/** The service config has changed before the call could be sent. */
+	/** The service config has changed: that is for calls that could not be sent yet. */
 	reconfigure(): void {
 		const policy = this.#request.policy();
-		if (policy === this.#policy) return;
+		if (policy === this.#policy || this.#attempts?.begun) return;
 		this.#policy = policy;
 		this.core.setting.clock.cancel(this.#timer);
 		this.#setDeadline();

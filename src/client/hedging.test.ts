@@ -28,6 +28,7 @@ import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { OrderManagementClient } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
+import type { BalancerFactory, Subchannel } from "../balancer/balancer.ts";
 import { staticResolver } from "../discovery/static.ts";
 import type { HedgingPolicy } from "../policy/hedging-policy.ts";
 import { THROTTLED } from "../policy/retry-throttle.ts";
@@ -532,32 +533,58 @@ describe("which methods are hedged", () => {
 	});
 });
 
-test("hedges go to endpoints that the call has not tried", async () => {
-	await using one = await answering([silent]);
-	await using other = await answering([silent]);
+test("hedges prefer endpoints to which the call has not been sent yet", async () => {
+	const servers = [
+		await answering([silent]),
+		await answering([silent]),
+		await answering([silent]),
+	];
 	await using watched = attempting<EchoServiceClient>(
 		EchoService,
-		staticResolver([{ address: one.address }, { address: other.address }]),
-		{
-			hedgingPolicy: { ...hedgingPolicy, maxAttempts: 2 },
-			balancer: "round_robin",
-		},
+		staticResolver(servers.map(({ address }) => ({ address }))),
+		{ hedgingPolicy, balancer: untriedFirst },
 		{ impatient: true },
 	);
 	await watched.core.connect(undefined);
-	while (one.sessions.size + other.sessions.size < 2) await settled();
-	for (const calls of [1, 2, 3]) {
-		const call = watched.client.echo({});
-		await watched.until(() => watched.starts.length === 2 * calls - 1);
-		await watched.clock.advance(500);
-		const [, second] = await Promise.all([
-			one.request(calls),
-			other.request(calls),
-		]);
-		answer(second.stream);
-		await call;
-	}
+	while (servers.some(({ sessions }) => sessions.size === 0)) await settled();
+	const call = errorOf(watched.client.echo({}, { timeoutMs: 2_000 }));
+	await watched.until(() => watched.starts.length === 1);
+	await watched.clock.advance(2_000);
+	await call;
+	expect(watched.starts.map(({ to }) => to)).toEqual(
+		servers.map(({ address }) => address),
+	);
+	for (const server of servers) await server[Symbol.asyncDispose]();
 });
+
+/** Always the first, but for those that a call has tried. */
+const untriedFirst: BalancerFactory = (helper) => {
+	const made: (Subchannel & { shutdown(): void })[] = [];
+	return {
+		update(endpoints) {
+			for (const endpoint of endpoints) {
+				const subchannel = helper.createSubchannel(endpoint, () => {
+					if (!made.every(({ state }) => state === "ready")) return;
+					helper.publish("ready", {
+						pick({ tried }) {
+							const subchannel = made.find((one) => !tried.has(one)) ?? made[0];
+							return subchannel === undefined
+								? { kind: "wait" }
+								: { kind: "subchannel", subchannel };
+						},
+					});
+				});
+				made.push(subchannel);
+			}
+			for (const subchannel of made) subchannel.connect();
+		},
+		exitIdle() {},
+		close() {
+			for (const subchannel of made) subchannel.shutdown();
+		},
+	};
+};
+
 test("a hedge whose pick is dropped ends no call that another attempt may still win", async () => {
 	await using server = await answering([silent]);
 	let picks = 0;

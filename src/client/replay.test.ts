@@ -205,6 +205,41 @@ describe("all four kinds are retried until they are committed", () => {
 	});
 });
 
+test("what is replayed was encoded and compressed once", async () => {
+	const bodies: Buffer[] = [];
+	const reading = (then: Answer): Answer => {
+		return (request) => {
+			const chunks: Buffer[] = [];
+			request.stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+			request.stream.on("end", () => {
+				bodies.push(Buffer.concat(chunks));
+				then(request);
+			});
+		};
+	};
+	const { client } = await ordering(
+		[reading(busy), reading(fine)],
+		{ compression: "gzip" },
+		{},
+	);
+	let encoded = 0;
+	const order = {
+		get description() {
+			encoded += 1;
+			return "x".repeat(10_000);
+		},
+	};
+	await client.updateOrders([order]);
+	const asked = encoded;
+	await client.updateOrders([order]);
+	// The first of these calls was sent twice, the second once.
+	expect(encoded).toBe(2 * asked);
+	const [first, second] = bodies;
+	expect(first?.[0]).toBe(1);
+	expect(first?.length).toBeLessThan(1_000);
+	expect(second).toEqual(first);
+});
+
 describe("flow control", () => {
 	const description = "x".repeat(8_000);
 

@@ -159,6 +159,23 @@ describe("an attempt that never left the client", () => {
 		expect(server.seen).toEqual([]);
 	});
 
+	test("cancelled while it is about to go again, does not, and leaves no timer", async () => {
+		await using server = await answering([fine]);
+		const connect = miscarrying(1);
+		const watched = echoing(server.address, {}, { connect, impatient: true });
+		await watched.core.connect(undefined);
+		const idle = watched.clock.pending;
+		const cancel = new AbortController();
+		const { signal } = cancel;
+		const call = errorOf(watched.client.echo({}, { signal }));
+		await watched.until(() => watched.decisions.length === 1);
+		cancel.abort();
+		expect((await call).code).toBe(Code.Canceled);
+		expect(watched.clock.pending).toBe(idle);
+		await watched.clock.advance(1_000);
+		expect(server.seen).toEqual([]);
+	});
+
 	test("takes what a stream has written with it", async () => {
 		await using server = await answering([
 			(request) => {
