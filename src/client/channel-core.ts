@@ -1,19 +1,17 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type {
-	Balancer,
-	BalancerFactory,
-	BalancerHelper,
 	ChannelState,
+	Pick,
 	Picker,
 	PickInfo,
 } from "../balancer/balancer.ts";
 import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
 import { pickFirst } from "../balancer/pick-first.ts";
-import { preferZone } from "../balancer/zone-preference.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import type { Timer } from "../policy/clock.ts";
+import { shown } from "../policy/policy-error.ts";
 import { RetryThrottle } from "../policy/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
@@ -24,8 +22,9 @@ import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CheckedAddresses } from "./checked-addresses.ts";
-import { type ChosenBalancer, sameBalancer } from "./choose-balancer.ts";
+import { sameBalancer } from "./choose-balancer.ts";
 import { guarded } from "./guarded.ts";
+import { HostedBalancer } from "./hosted-balancer.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
@@ -49,6 +48,13 @@ export interface Waiting {
 /** Longer than any process waits for a connection. */
 const FOREVER_MS = 2 ** 31 - 1;
 
+const PICKS: ReadonlySet<Pick["kind"] | undefined> = new Set([
+	"subchannel",
+	"wait",
+	"fail",
+	"drop",
+]);
+
 /** What a channel is inside: a resolver, a balancer, the subchannels, and the calls that wait for them. */
 export class ChannelCore {
 	readonly setting: ChannelSetting;
@@ -56,12 +62,7 @@ export class ChannelCore {
 	#listeners = new Set<(state: ChannelState) => void>();
 	#picker: Picker = waitPicker;
 	#watch: ResolutionWatch | undefined;
-	#balancer: Balancer | undefined;
-	#chosenBalancer: ChosenBalancer | undefined;
-	/** What the balancer has been lent: one that was closed publishes in vain. */
-	#lent: BalancerHelper | undefined;
-	/** Counts what balancers publish. */
-	#publications = 0;
+	#balancer: HostedBalancer | undefined;
 	readonly #addresses = new CheckedAddresses();
 	readonly #serviceConfigs: ServiceConfigs;
 	readonly subchannels: Subchannels;
@@ -178,7 +179,11 @@ export class ChannelCore {
 	pick(info: PickInfo): AdmittedPick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
-			return this.subchannels.behindBreakers(info, this.#picker);
+			const pick = this.subchannels.behindBreakers(info, this.#picker);
+			if (PICKS.has((pick as Partial<Pick> | undefined)?.kind)) return pick;
+			throw new TypeError(
+				`the picker answered ${shown(pick)}, which is no Pick`,
+			);
 		} catch (thrown) {
 			const error = ConnectError.from(thrown, Code.Internal);
 			return { kind: "drop", error };
@@ -291,13 +296,19 @@ export class ChannelCore {
 			sticky: chosen.name === "pick_first" || chosen.factory === pickFirst,
 			healthService: this.#healthService(),
 		};
-		const before = this.#chosenBalancer;
-		if (before === undefined || !sameBalancer(before, chosen)) {
+		if (
+			this.#balancer === undefined ||
+			!sameBalancer(this.#balancer.chosen, chosen)
+		) {
 			this.#closeBalancer();
-			this.#balancer = this.#makeBalancer(chosen.factory);
-			this.#chosenBalancer = chosen;
+			this.#balancer = new HostedBalancer(
+				chosen,
+				this.setting,
+				this.subchannels,
+				(state, picker) => this.#enter(state, picker),
+			);
 		}
-		this.#balancer?.update(endpoints);
+		this.#balancer.update(endpoints);
 		this.#resolved = true;
 	}
 
@@ -322,37 +333,9 @@ export class ChannelCore {
 		this.setting.hooks.resolved?.({ error });
 	}
 
-	#makeBalancer(factory: BalancerFactory): Balancer {
-		const { clock, random, localZone } = this.setting;
-		const helper: BalancerHelper = {
-			random,
-			now: () => clock.now(),
-			after: (ms, action) => {
-				const timer = clock.afterIdle(ms, action);
-				return () => clock.cancel(timer);
-			},
-			createSubchannel: (endpoint, onState) =>
-				this.subchannels.make(endpoint, onState),
-			publish: (state, picker) => {
-				if (this.#lent !== helper) return;
-				const publication = ++this.#publications;
-				// Better an endpoint that was ejected than none.
-				if (state === "transientFailure") this.subchannels.letIn();
-				// Those let in make the balancer publish something better.
-				if (publication === this.#publications) this.#enter(state, picker);
-			},
-		};
-		this.#lent = helper;
-		return localZone === undefined
-			? factory(helper)
-			: preferZone(factory, localZone)(helper);
-	}
-
 	#closeBalancer(): void {
-		this.#lent = undefined;
 		this.#balancer?.close();
 		this.#balancer = undefined;
-		this.#chosenBalancer = undefined;
 	}
 
 	#enter(state: ChannelState, picker: Picker): void {
