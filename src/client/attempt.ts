@@ -58,7 +58,6 @@ export class Attempt implements CallListener, Waiting {
 	readonly #owner: AttemptOwner;
 	readonly #which: AttemptNumber;
 	#state: "picking" | "authorizing" | "sent" | "over" = "picking";
-	#held = false;
 	#pick: SubchannelPick | undefined;
 	#stream: ClientCall | undefined;
 	#connection: ClientConnection | undefined;
@@ -162,12 +161,10 @@ export class Attempt implements CallListener, Waiting {
 	}
 
 	hold(): void {
-		this.#held = true;
 		this.#stream?.hold();
 	}
 
 	release(): void {
-		this.#held = false;
 		this.#stream?.release();
 	}
 
@@ -296,7 +293,6 @@ export class Attempt implements CallListener, Waiting {
 		if (this.#isOver) return;
 		const stream = new ClientCall(connection, headers, maxResponseBytes, this);
 		this.#stream = stream;
-		if (this.#held) stream.hold();
 		this.#sendRequest(stream);
 	}
 

@@ -365,6 +365,7 @@ describe("a hook that cancels the call is obeyed at once", () => {
 		const error = await errorOf(watched.client.echo({}, { signal }));
 		expect(error.code).toBe(Code.Canceled);
 		expect(watched.clock.pending).toBe(idle);
+		expect(watched.decisions).toEqual([]);
 		await watched.clock.advance(1_000);
 		expect(watched.server.seen).toHaveLength(sent);
 		expect(watched.core.snapshot()).toMatchObject({ retryBufferBytes: 0 });

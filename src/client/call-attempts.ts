@@ -43,7 +43,6 @@ export class CallAttempts implements AttemptOwner {
 	#tried: Set<Subchannel> | undefined;
 	#refusedBefore = false;
 	#lastFailure: CallEnd | undefined;
-	#held = false;
 	#over = false;
 
 	constructor(call: AttemptedCall, listener: CallListener) {
@@ -105,14 +104,13 @@ export class CallAttempts implements AttemptOwner {
 		if (!kept) this.#outgrown();
 	}
 
+	/** Only once messages have come: those of one attempt. */
 	hold(): void {
-		this.#held = true;
-		for (const attempt of this.#inFlight) attempt.hold();
+		this.#winner?.hold();
 	}
 
 	release(): void {
-		this.#held = false;
-		for (const attempt of this.#inFlight) attempt.release();
+		this.#winner?.release();
 	}
 
 	/** Ends all of them, as the call ended; nothing more is heard. */
@@ -221,7 +219,6 @@ export class CallAttempts implements AttemptOwner {
 		for (const other of this.#inFlight) this.#avoid(other);
 		const attempt = new Attempt(this.#call, this, which);
 		this.#inFlight.push(attempt);
-		if (this.#held) attempt.hold();
 		attempt.start();
 	}
 

@@ -350,10 +350,27 @@ test("a call that is cancelled in its backoff is over at once, sends nothing mor
 	expect(error.rawMessage).toBe(
 		"the call was cancelled: changed my mind after 1 attempt; last: [unavailable] busy",
 	);
+	await clock.advance(1);
+	expect(clock.pending).toBe(0);
 	await clock.advance(60_000);
 	expect(sent).toHaveLength(1);
-	expect(clock.pending).toBe(0);
 	expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+test("a call whose backoffs are over has nobody listening to the signal that its transport has", async () => {
+	const signals: AbortSignal[] = [];
+	const { client, outcome } = over({
+		async unary(_method, signal) {
+			if (signal !== undefined) signals.push(signal);
+			throw unavailable();
+		},
+		stream: () => Promise.reject(new Error("not asked for")),
+	});
+	await outcome(errorOf(client.getOrder({})));
+	expect(signals).toHaveLength(5);
+	for (const signal of signals) {
+		expect(getEventListeners(signal, "abort")).toEqual([]);
+	}
 });
 
 describe("a server stream", () => {

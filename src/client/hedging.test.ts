@@ -488,6 +488,27 @@ describe("streams", () => {
 	});
 });
 
+describe("a call whose only message is larger than what is kept has one attempt", () => {
+	test.each(["with a connection", "while it waits for one"])(
+		"%s",
+		async (when) => {
+			await using server = await answering([silent]);
+			await using watched = echoing(
+				server,
+				{},
+				{ retryBufferBytesPerCall: 10 },
+			);
+			if (when === "with a connection") await watched.core.connect(undefined);
+			const call = watched.client.echo({ mes: "x".repeat(10) });
+			const { stream } = await server.request(1);
+			await watched.clock.advance(5_000);
+			expect(server.seen).toHaveLength(1);
+			answer(stream);
+			await call;
+		},
+	);
+});
+
 describe("which methods are hedged", () => {
 	const anyService = serviceOf(
 		{ name: "Read", idempotency: "NO_SIDE_EFFECTS" },
