@@ -34,6 +34,10 @@ export class EndpointLoad implements Member {
 	readonly #typical: TypicalLatency;
 	readonly #latency = new PeakEwma();
 	#inFlight = 0;
+	/** Unary calls in flight. */
+	#awaited = 0;
+	/** When the first of these began, or when one ended since: the oldest of them has waited at least from then on. */
+	#silentSince = 0;
 	#penalty = 1;
 	#penalizedAt = -Infinity;
 
@@ -47,19 +51,25 @@ export class EndpointLoad implements Member {
 		this.weight = weight;
 		this.#now = now;
 		this.#typical = typical;
-		const started = (): void => {
-			this.#inFlight += 1;
-		};
 		this.unary = {
 			kind: "subchannel",
 			subchannel,
-			started,
-			ended: (outcome) => this.#ended(outcome, true),
+			started: () => {
+				this.#inFlight += 1;
+				if (this.#awaited++ === 0) this.#silentSince = now();
+			},
+			ended: (outcome) => {
+				this.#awaited -= 1;
+				this.#silentSince = now();
+				this.#ended(outcome, true);
+			},
 		};
 		this.stream = {
 			kind: "subchannel",
 			subchannel,
-			started,
+			started: () => {
+				this.#inFlight += 1;
+			},
 			ended: (outcome) => this.#ended(outcome, false),
 		};
 	}
@@ -67,7 +77,8 @@ export class EndpointLoad implements Member {
 	/** To be compared with that of other endpoints. */
 	cost(now: number, meanWeight: number): number {
 		const held = this.#latency.known ? this.#latency : this.#typical;
-		const latencyMs = Math.max(held.at(now) || 0, MIN_LATENCY_MS);
+		const waitedMs = this.#awaited > 0 ? now - this.#silentSince : 0;
+		const latencyMs = Math.max(held.at(now) || 0, waitedMs, MIN_LATENCY_MS);
 		const inFlight = (this.#inFlight * meanWeight) / this.weight;
 		return latencyMs * this.#penaltyAt(now) * (inFlight + 1);
 	}

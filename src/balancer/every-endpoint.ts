@@ -25,6 +25,12 @@ export interface EveryEndpointPolicy<M extends Member> {
 	leave?(member: M): void;
 }
 
+/** With so many that are ready, one more can wait: to know it costs as much time as there are endpoints. */
+const ENOUGH = 100;
+
+/** For so long, in milliseconds. */
+const GATHER_MS = 10;
+
 type Lent = ReturnType<BalancerHelper["createSubchannel"]>;
 
 interface Connection<M> {
@@ -51,6 +57,8 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	#failed = 0;
 	#lastError = new Error("no connection has been tried yet");
 	#updating = false;
+	/** Calls off a publication that is due. */
+	#cancelDue: (() => void) | undefined;
 
 	constructor(helper: BalancerHelper, policy: EveryEndpointPolicy<M>) {
 		this.#helper = helper;
@@ -73,6 +81,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 
 	close(): void {
 		this.#updating = true;
+		this.#cancelDue?.();
 		this.#roster.clear();
 	}
 
@@ -113,11 +122,21 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 		connection.failed = failed;
 		// Those that are ready are what a picker knows.
 		const same = ready === connection.ready && this.#ready > 0;
-		if (!same && !this.#updating) this.#publish();
+		if (!same && !this.#updating) {
+			if (connection.ready && this.#ready > ENOUGH) this.#publishSoon();
+			else this.#publish();
+		}
 		if (state === "idle") connection.lent.connect();
 	}
 
+	/** Together with those that become ready meanwhile. */
+	#publishSoon(): void {
+		this.#cancelDue ??= this.#helper.after(GATHER_MS, () => this.#publish());
+	}
+
 	#publish(): void {
+		this.#cancelDue?.();
+		this.#cancelDue = undefined;
 		if (this.#ready > 0) {
 			const ready: M[] = [];
 			for (const connection of this.#roster.entries) {

@@ -103,6 +103,23 @@ describe("cost = Peak-EWMA of latency × (in flight + 1)", () => {
 		expect(went.join(" ")).toBe("a:1 a:1 b:1 a:1 a:1 a:1 b:1 a:1");
 	});
 
+	test("a call that waits counts by how long it has: who is slow is avoided before its first slow answer", () => {
+		const scene = new Scene(two);
+		scene.call("a:1", 10);
+		scene.call("b:1", 20);
+		expect(scene.begin().address).toBe("a:1");
+		scene.now = 15;
+		expect(scene.begin().address).toBe("b:1");
+		scene.now = 16;
+		// Two calls in flight for 20 ms each are less than one in flight and the next for 16.
+		const [slow, fast] = [scene.begin(), scene.begin()];
+		expect([slow.address, fast.address].sort()).toEqual(["a:1", "b:1"]);
+		scene.now = 1000;
+		fast.end(20);
+		const went = Array.from({ length: 20 }, () => scene.begin().address);
+		expect(new Set(went)).toEqual(new Set([fast.address]));
+	});
+
 	test("a slower sample raises the estimate at once", () => {
 		const scene = new Scene(two);
 		for (let i = 0; i < 100; i++) scene.call("a:1", 10);

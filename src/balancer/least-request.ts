@@ -36,6 +36,8 @@ const REDRAWS = 3;
  * - The latency is the endpoint's own, as unary calls to it have shown: a
  *   slower one counts at once, otherwise it moves with a time constant of 10 s,
  *   and unasked it fades, so that an endpoint that was slow once is tried again.
+ * - A call that still waits counts by how long it has waited, at the least: a slow
+ *   endpoint is avoided before its first slow answer.
  * - Of an endpoint that has not answered yet the latency is held to be the median
  *   of the others: it has its share, and no burst, as what it has in flight counts.
  * - An endpoint that fails is not fast, however fast it fails. UNAVAILABLE,

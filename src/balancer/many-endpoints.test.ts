@@ -34,49 +34,27 @@ function balancing(factory: BalancerFactory): {
 	return { helper, balancer };
 }
 
-/** In milliseconds. */
-function took(action: () => void): number {
-	const before = performance.now();
-	action();
-	return performance.now() - before;
-}
-
 describe.each<[string, BalancerFactory]>([
 	["round_robin", roundRobin],
 	["least_request", leastRequest],
 	["ring_hash", ringHash],
 	["zone preference", preferZone(leastRequest, "zone-0")],
 ])("%s over 10,000 endpoints", (_, factory) => {
-	test("takes at most 5 ms for an update of one among them", () => {
+	test("an update of one among them touches no other", () => {
 		const { helper, balancer } = balancing(factory);
 		for (const subchannel of helper.made) subchannel.connect();
 		helper.allReady();
-		// The fastest of several: how busy the machine is, is not what is asked.
-		const times = Array.from({ length: 20 }, (_, i) => {
-			const endpoints = list(i + 1);
-			return took(() => balancer.update(endpoints));
-		});
-		expect(Math.min(...times)).toBeLessThan(5);
-		expect(helper.made).toHaveLength(MANY + 2 * times.length);
+		balancer.update(list(1));
+		// In either list one is not the usual one.
+		expect(helper.made).toHaveLength(MANY + 2);
+		expect(helper.alive).toHaveLength(MANY);
 	});
 
-	test("lets them come up one by one, with a call after each, in no time", () => {
-		const { helper } = balancing(factory);
-		for (const subchannel of helper.made) subchannel.connect();
-		const ms = took(() => {
-			for (const subchannel of helper.made) {
-				if (subchannel.state === "connecting") subchannel.becomes("ready");
-				helper.pick();
-			}
-		});
-		// Seconds less than the connections themselves take.
-		expect(ms).toBeLessThan(10_000);
-	});
-
-	test("makes no object for a pick: each endpoint has its own", () => {
+	test("makes no object for a pick: each endpoint has its own", async () => {
 		const { helper } = balancing(factory);
 		for (const subchannel of helper.made) subchannel.connect();
 		helper.allReady();
+		await helper.clock.advance(10);
 		const [picks, picked] = [new Set<unknown>(), new Set<unknown>()];
 		for (let i = 0; i < 20_000; i++) {
 			const call = { ...anyCall, hashKey: `${i % 20_000}` };
@@ -89,3 +67,23 @@ describe.each<[string, BalancerFactory]>([
 		expect(picks.size).toBe(picked.size);
 	});
 });
+
+test.each([
+	["round_robin", roundRobin],
+	["least_request", leastRequest],
+])(
+	"%s makes few pickers while 10,000 endpoints come up one by one, and every call has an endpoint",
+	async (_, factory) => {
+		const { helper } = balancing(factory);
+		for (const subchannel of helper.made) subchannel.connect();
+		const pickers = new Set<unknown>();
+		for (const subchannel of helper.made) {
+			if (subchannel.state === "connecting") subchannel.becomes("ready");
+			pickers.add(helper.picker);
+			expect(helper.pick({ hashKey: "one" }).kind).not.toBe("fail");
+		}
+		expect(pickers.size).toBeLessThan(500);
+		await helper.clock.advance(10);
+		expect(helper.clock.pending).toBe(0);
+	},
+);
