@@ -373,14 +373,29 @@ describe("GOAWAY", () => {
 	});
 
 	test("for the second time is UNAVAILABLE, and the policy's to retry", async () => {
-		const server = await rawServer((stream, n) => {
-			if (n <= 2) stream.connection.goAway(0, Http2Code.NO_ERROR);
-			else answerRaw(stream);
-		});
+		const serve = (): Promise<RawServer> =>
+			rawServer((stream, n) => {
+				if (n <= 2) stream.connection.goAway(0, Http2Code.NO_ERROR);
+				else answerRaw(stream);
+			});
+		const server = await serve();
 		const once = echoing(server.address, { retryPolicy: false });
 		const error = await errorOf(once.client.echo({}));
 		expect(error.code).toBe(Code.Unavailable);
 		expect(server.requests).toBe(2);
+
+		const other = await serve();
+		const watched = echoing(other.address, { retryPolicy, waitForReady: true });
+		const call = watched.client.echo({});
+		await watched.until(() => watched.decisions.length === 2);
+		// Such a server is not connected to again at once.
+		await watched.clock.advance(2_000);
+		await call;
+		expect(other.requests).toBe(3);
+		expect(watched.decisions.map(({ kind }) => kind)).toEqual([
+			"transparent",
+			"scheduled",
+		]);
 	});
 
 	test("whose last stream id takes the call in lets it finish where it is", async () => {
