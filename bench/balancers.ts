@@ -84,9 +84,14 @@ interface Costs {
 	readonly untilReadyMs: number;
 }
 
+/** Over the most endpoints: of a pick, but not by ring_hash, and of an update of one. */
+const MAX_PICK_NS = 1000;
+const MAX_UPDATE_MS = 5;
+
+let costs: ReadonlyMap<Contestant, Costs> = new Map();
 for (const size of SIZES) {
 	console.log(`\n${size.toLocaleString("en")} endpoints\n`);
-	const costs = measure(size);
+	costs = measure(size);
 	console.log(
 		table([
 			["", "pick", "heap per pick", "update of one", "all ready"],
@@ -96,6 +101,18 @@ for (const size of SIZES) {
 		]),
 	);
 }
+
+const missed = CONTESTANTS.filter((contestant) => {
+	const { pickNs, updateMs } = costs.get(contestant) as Costs;
+	const bounded = contestant.factory !== ringHash;
+	return updateMs > MAX_UPDATE_MS || (bounded && pickNs > MAX_PICK_NS);
+});
+console.log(
+	missed.length === 0
+		? `\nAll picks take at most ${MAX_PICK_NS} ns, all updates at most ${MAX_UPDATE_MS} ms.\n`
+		: `\nTOO SLOW: ${missed.map(({ name }) => name).join(", ")}\n`,
+);
+if (process.argv.includes("--check") && missed.length > 0) process.exitCode = 1;
 
 function measure(size: number): ReadonlyMap<Contestant, Costs> {
 	const untilReady = samples();

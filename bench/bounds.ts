@@ -5,7 +5,9 @@ import { compare, type Ratio } from "./series.ts";
 export interface Bound {
 	readonly title: string;
 	readonly finding: FindingKey;
-	/** To whom homing is compared. */
+	/** Who is measured: homing, unless it says otherwise. */
+	readonly one?: string;
+	/** To whom or to what it is compared. */
 	readonly other: string;
 	readonly at: "most" | "least";
 	readonly ratio: number;
@@ -61,6 +63,14 @@ export const BOUNDS: readonly Bound[] = [
 		at: "least",
 		ratio: 1,
 	},
+	{
+		title: "client, unary, every policy ÷ none",
+		finding: "policies/cpu",
+		one: "homing-policies",
+		other: "homing-bare",
+		at: "most",
+		ratio: 1.1,
+	},
 ];
 
 export interface Verdict {
@@ -73,7 +83,8 @@ export interface Verdict {
 export function judge(findings: readonly Finding[]): Verdict[] {
 	return BOUNDS.flatMap((bound) => {
 		const finding = findings.find(({ key }) => key === bound.finding);
-		const measured = finding && compare(finding.series, "homing", bound.other);
+		const measured =
+			finding && compare(finding.series, bound.one ?? "homing", bound.other);
 		if (measured === undefined) return [];
 		const { ratio } = measured;
 		const ok =

@@ -1,7 +1,7 @@
 /** One client under measurement, alone in its process: `node bench/client-process.ts PEER`. */
 
 import type { BenchClient } from "./clients/client.ts";
-import { clientOf, type Peer } from "./peers.ts";
+import { clientOf } from "./peers.ts";
 import { answerWith, cpuMs } from "./side.ts";
 import { WORKLOADS, type Workload, type WorkloadName } from "./workloads.ts";
 
@@ -18,7 +18,9 @@ export interface Work {
 	readonly cpuMs: number;
 }
 
-const connect = await clientOf(process.argv[2] as Peer);
+const connect = await clientOf(
+	process.argv[2] as Parameters<typeof clientOf>[0],
+);
 const clients = new Map<number, BenchClient>();
 
 answerWith<Task, Work>(async ({ port, workload, ms }) => {

@@ -13,11 +13,13 @@ export const PEERS = [
 export type Peer = (typeof PEERS)[number];
 
 /** The file of a peer: clients and servers have one each. */
-export function fileOf(peer: Peer): string {
+export function fileOf(peer: string): string {
 	return `${peer.replace(":", "-")}.ts`;
 }
 
-export async function clientOf(peer: Peer): Promise<ConnectClient> {
+export async function clientOf(
+	peer: Peer | "homing-bare" | "homing-policies",
+): Promise<ConnectClient> {
 	return (await import(`./clients/${fileOf(peer)}`)).connect;
 }
 

@@ -2,7 +2,6 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -11,21 +10,19 @@ import { bundleSize } from "./bundle-size.ts";
 import { callGroups } from "./calls.ts";
 import type { Effort, Finding, Group } from "./group.ts";
 import { importTime } from "./import-time.ts";
+import { policies } from "./policies.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
 const THOROUGH: Effort = { rounds: 10, roundMs: 350, warmUpMs: 1800 };
 const QUICK: Effort = { rounds: 4, roundMs: 150, warmUpMs: 600 };
 
-/** The plugin's own, which speaks for itself. */
-const GENERATION = fileURLToPath(new URL("generation.ts", import.meta.url));
-
 const groups: readonly Group[] = [
 	...callGroups,
+	policies,
+	{ name: "balancers", run: () => runProgram("balancers.ts") },
 	importTime,
 	bundleSize,
-	...(existsSync(GENERATION)
-		? [{ name: "generation", run: runGeneration }]
-		: []),
+	{ name: "generation", run: () => runProgram("generation.ts") },
 ];
 
 const { values, positionals } = parseArgs({
@@ -58,10 +55,18 @@ const verdicts = judge(findings);
 if (verdicts.length > 0) console.log(reportVerdicts(verdicts));
 if (values.check && verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
 
-async function runGeneration(): Promise<[]> {
-	const child = spawn(process.execPath, [GENERATION], { stdio: "inherit" });
+/** One that speaks for itself. */
+async function runProgram(name: string): Promise<[]> {
+	const file = fileURLToPath(new URL(name, import.meta.url));
+	const options = values.check ? ["--check"] : [];
+	const child = spawn(process.execPath, [file, ...options], {
+		stdio: "inherit",
+	});
 	const [code] = await once(child, "exit");
-	if (code !== 0) throw new Error(`generation.ts exited with code ${code}`);
+	if (code !== 0) {
+		console.error(`${name} exited with code ${code}`);
+		process.exitCode = 1;
+	}
 	return [];
 }
 

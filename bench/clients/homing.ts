@@ -1,10 +1,17 @@
 /** With everything that is on by default: deadline, balancer, policies. */
 
-import { NewBenchClient } from "../gen/bench_rpc.ts";
+import {
+	type BenchClient as Generated,
+	NewBenchClient,
+} from "../gen/bench_rpc.ts";
 import type { BenchClient } from "./client.ts";
 
 export function connect(address: string): BenchClient {
-	const client = NewBenchClient(address);
+	return benchClient(NewBenchClient(address));
+}
+
+/** A client of homing's, whatever its options, under measurement. */
+export function benchClient(client: Generated): BenchClient {
 	return {
 		echo: (parcel) => client.echo(parcel),
 		async stream(order) {

@@ -1,0 +1,16 @@
+/** With everything switched off that is on by default: what the policies are compared to. */
+
+import { NewBenchClient } from "../gen/bench_rpc.ts";
+import type { BenchClient } from "./client.ts";
+import { benchClient } from "./homing.ts";
+
+export function connect(address: string): BenchClient {
+	return benchClient(
+		NewBenchClient(address, {
+			timeout: 0,
+			retryPolicy: false,
+			balancer: "pick_first",
+			outlierDetection: false,
+		}),
+	);
+}
