@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 import net from "node:net";
 import { describe, expect, test } from "vitest";
 import {
 	answer,
 	frame,
+	refuse,
 	respond,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
@@ -148,6 +150,42 @@ describe.concurrent("a process ends by itself", () => {
 		expect({ code, output }).toEqual({
 			code: 0,
 			output: "begin\nconnecting\nready\n",
+		});
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("whatever watches over its endpoints, ejected ones and open breakers among them", async () => {
+		const serve = (then: (stream: ServerHttp2Stream) => void) =>
+			serveStreams((stream, headers) => {
+				if (headers[":path"] !== "/grpc.health.v1.Health/Watch") {
+					then(stream);
+					return;
+				}
+				respond(stream);
+				stream.write(frame(Buffer.of(0x08, 0x01)));
+			});
+		await using well = await serve(answer);
+		await using sick = await serve((stream) => refuse(stream, 14));
+		const { code, output, ms } = await run(`
+			const heard = new Set();
+			const echo = NewEchoServiceClient("ipv4:${well.address},${sick.address}", {
+				balancer: "round_robin",
+				circuitBreaker: { minimumCalls: 5 },
+				keepalive: { time: "60s", withoutCalls: true },
+				maxConcurrentCalls: 2,
+				localZone: "a",
+				serviceConfig: { healthCheckConfig: { serviceName: "" } },
+				hooks: { endpointState: (_, state) => heard.add(state) },
+			});
+			const hedgingPolicy = { maxAttempts: 2, hedgingDelay: "20s" };
+			for (let n = 0; n < 10; n++) {
+				await echo.echo({}, { waitForReady: true, hedgingPolicy }).catch(() => {});
+			}
+			console.log([...heard].filter((s) => /ejected|breaker/.test(s)).sort());
+		`);
+		expect({ code, output }).toEqual({
+			code: 0,
+			output: "begin\n[ 'breakerOpen', 'ejected' ]\n",
 		});
 		expect(ms).toBeLessThan(10_000);
 	});

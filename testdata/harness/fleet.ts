@@ -3,6 +3,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../src/client/channel-setting.ts";
 import type { ClientOptions } from "../../src/client/client-options.ts";
+import type { Connect } from "../../src/client/connect.ts";
 import type { ClientHooks } from "../../src/client/hooks.ts";
 import type {
 	Endpoint,
@@ -133,17 +134,22 @@ export interface FleetClient extends ClientInTime<EchoServiceClient> {
 export interface FleetOptions extends ClientOptions {
 	/** Instead of one that speaks of all servers, by their addresses. */
 	readonly resolver?: (fleet: Fleet) => ToldResolver;
+	/** Instead of a resolver that is told: one of the program's own. */
+	readonly target?: (clock: FakeClock) => Resolver;
+	/** Where connections really go. */
+	readonly connect?: (fleet: Fleet) => Connect;
 	readonly environment?: Partial<Environment>;
 }
 
 /** A client of so many new servers; round robin, unless the options say otherwise. */
 export async function fleetOf(
 	names: string,
-	{ resolver, environment = {}, ...options }: FleetOptions = {},
+	{ resolver, target, connect, environment, ...options }: FleetOptions = {},
 ): Promise<FleetClient> {
 	const fleet = await Fleet.of(names);
 	const told =
 		resolver?.(fleet) ?? new ToldResolver({ endpoints: fleet.endpoints() });
+	const clock = new FakeClock();
 	const states: string[] = [];
 	let news = Promise.withResolvers<void>();
 	const hooks: ClientHooks = {
@@ -157,10 +163,10 @@ export async function fleetOf(
 	};
 	const made = clientInTime<EchoServiceClient>(
 		EchoService,
-		told,
+		target?.(clock) ?? told,
 		{ balancer: "round_robin", ...options, hooks },
-		new FakeClock(),
-		environment,
+		clock,
+		{ ...environment, ...(connect && { connect: connect(fleet) }) },
 	);
 	return {
 		...made,
