@@ -12,12 +12,12 @@ import {
 	headerBytes,
 	MAX_HEADER_BYTES,
 } from "../wire/metadata.ts";
+import type { AdmittedPick } from "./admitted-pick.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
-import type { AdmittedPick } from "./subchannels.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
 type SubchannelPick = Extract<AdmittedPick, { kind: "subchannel" }>;

@@ -19,6 +19,7 @@ import type {
 } from "../policy/service-config.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import type { AdmittedPick } from "./admitted-pick.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CheckedAddresses } from "./checked-addresses.ts";
@@ -29,7 +30,7 @@ import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
-import { type AdmittedPick, Subchannels } from "./subchannels.ts";
+import { Subchannels } from "./subchannels.ts";
 
 /** A call, as far as its channel knows it. */
 export interface ChannelCall {
@@ -179,7 +180,7 @@ export class ChannelCore {
 	pick(info: PickInfo): AdmittedPick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
-			const pick = this.subchannels.behindBreakers(info, this.#picker);
+			const pick = this.subchannels.pick(info, this.#picker);
 			if (PICKS.has((pick as Partial<Pick> | undefined)?.kind)) return pick;
 			throw new TypeError(
 				`the picker answered ${shown(pick)}, which is no Pick`,

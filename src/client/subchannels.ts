@@ -1,11 +1,5 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
-import type {
-	ChannelState,
-	Pick,
-	Picker,
-	PickInfo,
-} from "../balancer/balancer.ts";
+import type { ChannelState, Picker, PickInfo } from "../balancer/balancer.ts";
 import {
 	OutlierDetector,
 	type Tracked,
@@ -13,15 +7,10 @@ import {
 import { parseAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import type { ClientConnection } from "../wire/connection.ts";
+import { type AdmittedPick, admittedPick } from "./admitted-pick.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CircuitBreakers } from "./circuit-breaker.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
-
-/** A pick that may have been let through by a circuit breaker. */
-export type AdmittedPick = Pick & {
-	/** Instead of `started` and `ended`, when the call cannot be sent after all. */
-	unused?(): void;
-};
 
 /** Who has subchannels. */
 export interface SubchannelsOwner {
@@ -132,39 +121,10 @@ export class Subchannels {
 	}
 
 	/** What the picker picks, unless the circuit breaker of the method is open there; then another, if there is one. */
-	behindBreakers(info: PickInfo, picker: Picker): AdmittedPick {
-		const breakers = this.#breakers;
-		if (breakers === undefined) return picker.pick(info);
-		const tried = new Set(info.tried);
-		const { method, hashKey, header } = info;
-		for (;;) {
-			const found = picker.pick({ method, hashKey, header, tried });
-			if (found.kind !== "subchannel") return found;
-			const subchannel = found.subchannel as EndpointSubchannel;
-			// Without a connection the call is not sent, and holds no permit.
-			if (subchannel.connection === undefined) return found;
-			const permit = breakers.admit(method, subchannel);
-			if (permit !== undefined) {
-				return {
-					kind: "subchannel",
-					subchannel,
-					started: () => found.started?.(),
-					ended: (outcome) => {
-						found.ended?.(outcome);
-						if (outcome.sent) permit.ended(outcome.code);
-						else permit.unused();
-					},
-					unused: () => permit.unused(),
-				};
-			}
-			if (
-				tried.size >= info.tried.size + MAX_DETOURS ||
-				tried.has(subchannel)
-			) {
-				return refusal(breakers, method, subchannel);
-			}
-			tried.add(subchannel);
-		}
+	pick(info: PickInfo, picker: Picker): AdmittedPick {
+		return this.#breakers === undefined
+			? picker.pick(info)
+			: admittedPick(this.#breakers, info, picker);
 	}
 
 	/** Lets those in again that are ejected and have a connection. */
@@ -191,18 +151,6 @@ export class Subchannels {
 		this.#all.get(subchannel)?.remove();
 		this.#all.delete(subchannel);
 	}
-}
-
-/** Endpoints with an open breaker that a call goes past, before it is refused. */
-const MAX_DETOURS = 8;
-
-function refusal(
-	breakers: CircuitBreakers<EndpointSubchannel>,
-	method: DescMethod,
-	subchannel: EndpointSubchannel,
-): Pick {
-	const error = breakers.refusal(method, subchannel, subchannel.name);
-	return { kind: "drop", error };
 }
 
 function healthServiceOf(supervision: Supervision): string | undefined {
