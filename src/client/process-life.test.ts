@@ -178,7 +178,7 @@ describe.concurrent("a process ends by itself", () => {
 				hooks: { endpointState: (_, state) => heard.add(state) },
 			});
 			const hedgingPolicy = { maxAttempts: 2, hedgingDelay: "20s" };
-			for (let n = 0; n < 10; n++) {
+			for (let n = 0; n < 30; n++) {
 				await echo.echo({}, { waitForReady: true, hedgingPolicy }).catch(() => {});
 			}
 			console.log([...heard].filter((s) => /ejected|breaker/.test(s)).sort());
