@@ -1,6 +1,8 @@
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
+import * as browser from "./browser.ts";
+import * as node from "./client.ts";
 
 /** What a page has and a bare context lacks, or has of another realm. Nothing of it is Node's alone. */
 const BROWSER_GLOBALS = {
@@ -93,4 +95,8 @@ describe("a generated client in a browser", () => {
 		expect(answer).toContain("needs Node.js");
 		expect(answer).toContain(cure);
 	});
+});
+
+test("homing has the same names in a browser as in Node", () => {
+	expect(Object.keys(browser).sort()).toEqual(Object.keys(node).sort());
 });

@@ -5,7 +5,9 @@ export {
 	createContextKey,
 	createContextValues,
 } from "@connectrpc/connect";
+export { leastRequest } from "./balancer/least-request.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
+export { ringHash } from "./balancer/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export {
 	Channel,

@@ -20,16 +20,18 @@ export type {
 	PickInfo,
 	Subchannel,
 } from "./balancer/balancer.ts";
+export { leastRequest } from "./balancer/least-request.ts";
 export type {
 	FailurePercentageEjection,
 	OutlierDetectionOptions,
 	SuccessRateEjection,
 } from "./balancer/outlier-detection-options.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
+export { ringHash } from "./balancer/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export { type CallOptions, callOptionsKey } from "./client/call-options.ts";
 export { Channel } from "./client/channel.ts";
-export type { ChannelOptions } from "./client/channel-options.ts";
+export type { ChannelOptions, Keepalive } from "./client/channel-options.ts";
 export type { CircuitBreakerOptions } from "./client/circuit-breaker-options.ts";
 export { channelOf, closeClient } from "./client/client-object.ts";
 export type { ClientOptions } from "./client/client-options.ts";
@@ -47,7 +49,7 @@ export { dnsResolver } from "./discovery/dns.ts";
 export { fileResolver } from "./discovery/file.ts";
 export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
 export type { ParsedTarget } from "./discovery/parsed-target.ts";
-export { poll } from "./discovery/poll.ts";
+export { type PollOptions, poll } from "./discovery/poll.ts";
 export type {
 	Instance,
 	Registration,
@@ -67,4 +69,7 @@ export type { Duration } from "./policy/duration.ts";
 export type { HedgingPolicy } from "./policy/hedging-policy.ts";
 export type { MethodPolicy } from "./policy/method-policy.ts";
 export type { RetryPolicy } from "./policy/retry-policy.ts";
-export type { ServiceConfig } from "./policy/service-config.ts";
+export type {
+	RetryThrottling,
+	ServiceConfig,
+} from "./policy/service-config.ts";

@@ -31,7 +31,20 @@ describe("npm run demo", () => {
 			/it was told 1\d\d ms, and has stopped/,
 		],
 		["moves a client by a resolver", /by blue, then by green\s+5\d\d, 5\d\d\n/],
-		["fails no call meanwhile", /calls that failed\s+0\n/],
+		[
+			"fails no call meanwhile",
+			/by blue, then by green.*\n\s+calls that failed\s+0\n/,
+		],
+		[
+			"tries again, and succeeds the third time",
+			/busy twice\s+1: unavailable, 2: unavailable, 3: ok\n/,
+		],
+		["hedges past a slow server", /one server of two takes 1 s\s+\d{2,3} ms/],
+		["has three servers answer under load", /answered them\s+\d{3,}, 3\n/],
+		[
+			"kills one, which loses attempts and fails no call",
+			/lost with the server\s+[1-9]\d*\n\s+calls that failed\s+0\n/,
+		],
 	])("%s", (_what, line) => {
 		expect(output).toMatch(line);
 	});

@@ -1,0 +1,15 @@
+/** A server in a process of its own, which answers with its process id and tells its parent where it listens. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Server } from "homing/server";
+import { RegisterEchoServiceServer } from "../../testdata/services/gen/echo/echo_rpc.ts";
+
+const server = new Server();
+RegisterEchoServiceServer(server, {
+	async echo() {
+		await sleep(10);
+		return { resp: String(process.pid) };
+	},
+});
+const { address } = await server.listen("127.0.0.1:0");
+process.send?.(address);
+process.once("disconnect", () => process.exit());
