@@ -94,6 +94,8 @@ export class ChannelCore {
 			lost: () => this.#watch?.refresh(),
 			room: () => this.#serveWaiting(),
 			silent: (connection) => {
+				// Without another endpoint to go to, calls had better wait for this one.
+				if (this.#state === "transientFailure") return;
 				for (const call of [...this.#calls]) call.connectionSilent(connection);
 			},
 		});

@@ -194,7 +194,8 @@ describe("a connection that falls silent", () => {
 	async function lined(options: FleetOptions = {}): Promise<Lined> {
 		const dial = connectOver(dialPlaintext);
 		let line: TcpLine | undefined;
-		const made = await connectedFleet("ab", {
+		const sticky = options.balancer === "pick_first";
+		const made = await (sticky ? fleetOf : connectedFleet)("ab", {
 			outlierDetection: false,
 			...options,
 			environment: { silenceMs: 1_000 },
@@ -207,9 +208,9 @@ describe("a connection that falls silent", () => {
 			},
 		});
 		const a = made.fleet.get("a");
-		// It is the first one's turn when the second has had one.
+		// In turns, it is the first one's when the second has had one.
 		do await made.outcomes(1);
-		while (made.fleet.seen()["b"] === 0);
+		while (made.fleet.seen()["b"] === 0 && !sticky);
 		const before = a.seen.length;
 		const request = (n: number) => a.request(before + n);
 		a.does = silent;
@@ -220,9 +221,9 @@ describe("a connection that falls silent", () => {
 				await request(calls);
 				await settled();
 				line?.stop();
-				await made.clock.advance(1_000);
-				await made.clock.advance(1_000);
-				await made.heard("a transientFailure");
+				while (!made.states.join().includes("does not answer")) {
+					await made.clock.advance(1_000);
+				}
 			},
 			goOn: () => line?.goOn(),
 			async [Symbol.asyncDispose]() {
@@ -266,6 +267,28 @@ describe("a connection that falls silent", () => {
 		await made.stop(1);
 		await call;
 		expect(made.fleet.seen()).toEqual({ a: 1, b: 1 });
+	});
+
+	test("keeps all its calls where there is no other endpoint to go to", async () => {
+		await using made = await lined({ retryPolicy });
+		made.resolver.tell({ endpoints: made.fleet.endpoints("a") });
+		await made.heard("b shutdown");
+		const call = made.client.echo({});
+		await made.stop(1);
+		made.goOn();
+		answer((await made.request(1)).stream);
+		await call;
+	});
+
+	test("is left by pick_first, too, which finds another", async () => {
+		await using made = await lined({ balancer: "pick_first" });
+		const call = made.client.echo({});
+		await made.stop(1);
+		expect(await made.outcomes(5)).toEqual({ ok: 5 });
+		expect(made.fleet.seen()).toMatchObject({ b: 5 });
+		made.goOn();
+		answer((await made.request(1)).stream);
+		await call;
 	});
 
 	test("lets the next hedge of a call go at once", async () => {
