@@ -139,7 +139,9 @@ export class OutlierDetector {
 		if ((this.#ejected.size + 1) * 2 > this.#members.size) return;
 		this.#eject(
 			member,
-			`${member.inARow} calls in a row failed, the last with [${codeName(last)}]`,
+			member.inARow === 1
+				? `a call failed with [${codeName(last)}]`
+				: `${member.inARow} calls in a row failed, the last with [${codeName(last)}]`,
 		);
 	}
 

@@ -354,18 +354,17 @@ export class Attempt implements CallListener, Waiting {
 		if (pick === undefined) return;
 		const { setting, subchannels } = this.#call.core;
 		const { clock, hooks } = setting;
-		if (sent) {
-			subchannels.attemptEnded(pick.subchannel as EndpointSubchannel, code);
-		}
-		if (pick.ended === undefined && hooks.attemptEnd === undefined) return;
+		const subchannel = pick.subchannel as EndpointSubchannel;
 		const latencyMs = clock.now() - this.#sentAt;
-		pick.ended?.({ code, latencyMs, sent });
 		hooks.attemptEnd?.(this.#call.info, {
 			number: this.#which.number,
-			endpoint: pick.subchannel.endpoint,
+			endpoint: subchannel.endpoint,
 			code,
 			latencyMs,
 		});
+		// What follows from it for the endpoint is told after it.
+		pick.ended?.({ code, latencyMs, sent });
+		if (sent) subchannels.attemptEnded(subchannel, code);
 	}
 }
 

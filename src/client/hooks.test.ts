@@ -7,6 +7,7 @@ import {
 } from "../../testdata/harness/http2-server.ts";
 import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
+import { channelOf } from "./client-object.ts";
 import type { ClientOptions } from "./client-options.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 
@@ -182,6 +183,66 @@ test("metadataDropped hears of each name that belongs to HTTP/2 or gRPC", async 
 		"x-good": "1",
 		"grpc-previous-rpc-attempts": "7",
 	});
+});
+
+test("of a call whose failure takes an endpoint out, each once, and in the order in which it happened", async () => {
+	await using sick = await serveStreams((stream) => refuse(stream, 14));
+	await using well = await serveStreams((stream) => answer(stream));
+	const { hooks, heard } = noted();
+	const both = Promise.withResolvers<void>();
+	let ready = 0;
+	await using client = NewEchoServiceClient(
+		`ipv4:${sick.address},${well.address}`,
+		{
+			balancer: "round_robin",
+			outlierDetection: { consecutiveFailures: 1 },
+			circuitBreaker: { minimumCalls: 1 },
+			retryPolicy: {
+				maxAttempts: 2,
+				initialBackoff: 1,
+				maxBackoff: 1,
+				backoffMultiplier: 1,
+				retryableStatusCodes: ["UNAVAILABLE"],
+			},
+			hooks: {
+				...hooks,
+				endpointState(...args) {
+					hooks.endpointState?.(...args);
+					if (args[1] === "ready" && ++ready === 2) both.resolve();
+				},
+			},
+		},
+	);
+	void channelOf(client)?.connect();
+	await both.promise;
+	heard.length = 0;
+	while (!heard.some(([, , state]) => state === "ejected")) {
+		heard.length = 0;
+		await client.echo({});
+	}
+	expect(
+		heard.map(([name, , state]) =>
+			name === "endpointState" ? `${name} ${state}` : name,
+		),
+	).toEqual([
+		"callStart",
+		"attemptStart",
+		"attemptEnd",
+		"endpointState breakerOpen",
+		"endpointState ejected",
+		"endpointState transientFailure",
+		"retry",
+		"attemptStart",
+		"attemptEnd",
+		"callEnd",
+	]);
+	for (const [name, about, , reason] of heard) {
+		if (name !== "endpointState") continue;
+		expect(about).toEqual({ address: sick.address });
+		expect(reason).toMatch(
+			/1 of 1 calls failed|^ejected for 30 s: a call failed with \[unavailable\]$/,
+		);
+	}
 });
 
 test("endpointState hears why, and in the order in which it happened", async () => {
