@@ -104,6 +104,20 @@ test("RESOURCE_EXHAUSTED opens it, answers of a server that works do not", async
 	}
 });
 
+test("what this side ends, as it does with requests that are too large, is nothing against the server", async () => {
+	await using made = await connectedFleet("ab", {
+		circuitBreaker,
+		maxRequestMessageBytes: 100,
+	});
+	const mes = "x".repeat(1_000);
+	for (let n = 0; n < 20; n++) {
+		const error = await errorOf(made.client.echo({ mes }));
+		expect(error.code).toBe(Code.ResourceExhausted);
+	}
+	expect(made.verdicts()).toEqual([]);
+	expect(await made.outcomes(4)).toEqual({ ok: 4 });
+});
+
 test("where it is open calls go past it, to endpoints where it is not", async () => {
 	await using made = await breaking("abc");
 	made.fleet.get("b").does = busy;

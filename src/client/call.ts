@@ -201,7 +201,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	fail(error: ConnectError): void {
 		if (this.#ended) return;
 		const { code, rawMessage } = error;
-		this.#attempts?.cancel(code);
+		// Of what ends a call on this side, only a deadline says something of the server.
+		this.#attempts?.cancel(
+			code === Code.DeadlineExceeded ? code : Code.Canceled,
+		);
 		this.#finish(
 			{
 				code,
