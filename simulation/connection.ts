@@ -69,6 +69,11 @@ export class SimulatedConnection implements ClientConnection {
 		return this.#heard;
 	}
 
+	/** Near enough: a PING has an answer only when it is needed. */
+	get responses(): number {
+		return this.#heard;
+	}
+
 	/** Only calls are simulated, no watches. */
 	open(_headers: RawHeaders, listener: StreamListener): Stream {
 		const stream = new SimulatedStream(this, listener);

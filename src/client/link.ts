@@ -4,6 +4,7 @@ import { formatDuration } from "../policy/duration.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import type { Connect } from "./connect.ts";
 import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
+import { PingBudget } from "./ping-budget.ts";
 import { Probe } from "./probe.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 
@@ -40,6 +41,7 @@ export class Link {
 	readonly #clock: Clock;
 	readonly #owner: LinkOwner;
 	readonly #doubt: Probe;
+	readonly #budget: PingBudget;
 	readonly #silence: SilenceWatch;
 	readonly #keepalive: KeepaliveWatch | undefined;
 	#lostAt: number | undefined;
@@ -62,7 +64,8 @@ export class Link {
 			silent: () => this.#giveUp(DOUBT_MS),
 		});
 		const told = (): void => owner.silence(this);
-		this.#silence = new SilenceWatch(connection, setting, {
+		this.#budget = new PingBudget(connection);
+		this.#silence = new SilenceWatch(connection, setting, this.#budget, {
 			silent: told,
 			heardAgain: told,
 			givenUp: (afterMs) => this.#giveUp(afterMs),
@@ -99,7 +102,9 @@ export class Link {
 	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
 	doubt(): void {
 		if (this.isSilent) this.#giveUp(DOUBT_MS);
-		else this.#doubt.ask();
+		else if (this.#doubt.isWaiting) return;
+		else if (this.#budget.take()) this.#doubt.ask();
+		else this.#retire();
 	}
 
 	heardGoaway(): void {
@@ -111,6 +116,12 @@ export class Link {
 		this.#silence.stop();
 		this.#keepalive?.stop();
 		this.#lose(undefined);
+	}
+
+	/** It has been asked as often as a server bears: a new connection will tell. */
+	#retire(): void {
+		this.#lose(undefined);
+		this.connection.close();
 	}
 
 	#giveUp(waitedMs: number): void {

@@ -31,6 +31,11 @@ export class Probe {
 		this.#outcome = outcome;
 	}
 
+	/** For an answer. */
+	get isWaiting(): boolean {
+		return this.#waiting;
+	}
+
 	ask(): void {
 		if (this.#waiting) return;
 		this.#waiting = true;

@@ -68,7 +68,7 @@ describe("a peer that has calls and says nothing", () => {
 });
 
 describe("a peer that is slow", () => {
-	test("is asked three times at most until it says more than that it is there: servers count PINGs", async () => {
+	test("is asked twice at most until it responds: servers count PINGs, and a third is for a deadline that passes", async () => {
 		const { clock, connection } = await waiting();
 		let asked = 0;
 		for (let second = 0; second < 600; second++) {
@@ -78,16 +78,40 @@ describe("a peer that is slow", () => {
 				connection.pong();
 			}
 		}
-		expect(asked).toBe(3);
+		expect(asked).toBe(2);
 	});
 
-	test("is asked again when it has said something, and falls silent after it", async () => {
+	test("is asked again when it has responded, and falls silent after it", async () => {
 		const { clock, connection } = await waiting();
-		await clock.advance(1000);
-		connection.pong();
-		connection.heard += 1;
-		await clock.advance(4000);
+		for (let i = 0; i < 3; i++) {
+			await clock.advance(10_000);
+			while (connection.pings.length > 0) connection.pong();
+			await clock.advance(10_000);
+			while (connection.pings.length > 0) connection.pong();
+			expect(connection.pings).toHaveLength(0);
+			connection.heard += 1;
+			connection.responses += 1;
+			await clock.advance(2000);
+			expect(connection.pings).toHaveLength(1);
+			connection.pong();
+		}
+	});
+
+	test("whose deadlines pass is asked a third time, and is then left for a new connection", async () => {
+		const { clock, connection, heard, subchannel } = await waiting();
+		for (let second = 0; second < 60; second++) {
+			await clock.advance(1000);
+			while (connection.pings.length > 0) connection.pong();
+		}
+		subchannel.doubt(connection);
 		expect(connection.pings).toHaveLength(1);
+		connection.pong();
+		expect(subchannel.state).toBe("ready");
+		subchannel.doubt(connection);
+		expect(connection.pings).toHaveLength(0);
+		expect(heard.at(-1)).toBe("idle");
+		expect(connection.isGone).toBe(false);
+		expect(connection.isClosing).toBe(true);
 	});
 
 	test("is not asked while it answers", async () => {

@@ -1,15 +1,13 @@
 import type { Clock, Timer } from "../policy/clock.ts";
 import type { ClientConnection } from "../wire/connection.ts";
+import type { PingBudget } from "./ping-budget.ts";
 import { Probe } from "./probe.ts";
 
 /** How long a peer has to answer, and how often a silent one is listened for, in milliseconds. */
 const ANSWER_MS = 1000;
 
-/**
- * PINGs with nothing but their answers in between. Servers count those, and close the connection when they are too many:
- * grpc-go at the fourth.
- */
-const MAX_QUESTIONS = 3;
+/** For the call whose deadline passes. */
+const RESERVED_PINGS = 1;
 
 /** A connection that has been silent for so long, in milliseconds, is given up. */
 const GIVE_UP_MS = 20_000;
@@ -32,6 +30,7 @@ export class SilenceWatch {
 	readonly #clock: Clock;
 	readonly #silenceMs: number;
 	readonly #listener: SilenceListener;
+	readonly #budget: PingBudget;
 	readonly #probe: Probe;
 	/** As of the last look. */
 	#heard = 0;
@@ -43,11 +42,13 @@ export class SilenceWatch {
 	constructor(
 		connection: ClientConnection,
 		{ clock, silenceMs }: { readonly clock: Clock; readonly silenceMs: number },
+		budget: PingBudget,
 		listener: SilenceListener,
 	) {
 		this.#connection = connection;
 		this.#clock = clock;
 		this.#silenceMs = silenceMs;
+		this.#budget = budget;
 		this.#listener = listener;
 		this.#probe = new Probe(connection, clock, ANSWER_MS, {
 			answered: () => {
@@ -98,7 +99,7 @@ export class SilenceWatch {
 				this.#listener.givenUp(silentMs + ANSWER_MS);
 				return;
 			}
-		} else if (openCalls > 0 && this.#questions < MAX_QUESTIONS) {
+		} else if (openCalls > 0 && this.#budget.take(RESERVED_PINGS)) {
 			this.#questions += 1;
 			this.#probe.ask();
 			return;

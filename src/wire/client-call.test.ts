@@ -36,6 +36,7 @@ function play(maxBytes = 1000): Play {
 		openCalls: 0,
 		hasRoom: true,
 		heard: 0,
+		responses: 0,
 		ping: () => {},
 		open(headers, listener) {
 			sent = headers;

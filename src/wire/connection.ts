@@ -80,6 +80,8 @@ export interface ClientConnection {
 	readonly hasRoom: boolean;
 	/** Grows with whatever is read from the peer: one that stays as it was means that nothing has come. */
 	readonly heard: number;
+	/** Grows with the headers and the data of responses: answers to PINGs and the like do not count. */
+	readonly responses: number;
 	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
 	open(
 		headers: RawHeaders,

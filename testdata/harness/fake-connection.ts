@@ -76,6 +76,7 @@ export class FakeConnection implements ClientConnection {
 	readonly pings: (() => void)[] = [];
 	maxStreams: number = Number.POSITIVE_INFINITY;
 	heard = 0;
+	responses = 0;
 	/** Closed gently, though calls may be left. */
 	isClosing = false;
 	isGone = false;

@@ -37,6 +37,7 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	/** What the peer allows. */
 	#maxStreams = Number.POSITIVE_INFINITY;
 	#openCalls = 0;
+	#responses = 0;
 	readonly #watches = new Set<NodeClientStream>();
 	#closing = false;
 
@@ -89,6 +90,15 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 
 	get hasRoom(): boolean {
 		return this.#openCalls + this.#watches.size < this.#maxStreams;
+	}
+
+	get responses(): number {
+		return this.#responses;
+	}
+
+	/** Headers or data of a response have come. */
+	responded(): void {
+		this.#responses += 1;
 	}
 
 	get heard(): number {

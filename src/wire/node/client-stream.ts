@@ -14,6 +14,8 @@ export interface StreamOwner {
 	progressOf(http2: ClientHttp2Stream): RequestProgress;
 	/** Why the connection is gone; undefined while it is not. */
 	readonly lossOf: Error | undefined;
+	/** Headers or data of a response have come. */
+	responded(): void;
 	/** Of every stream, once. */
 	streamClosed(stream: NodeClientStream): void;
 }
@@ -73,11 +75,13 @@ export class NodeClientStream implements Stream {
 	}
 
 	heardHeaders(headers: RawHeaders, endStream: boolean): void {
+		this.#connection.responded();
 		if (endStream) this.#trailers = [];
 		this.#listener?.headers(headers);
 	}
 
 	heardData(chunk: Uint8Array): void {
+		this.#connection.responded();
 		this.#listener?.data(chunk);
 	}
 
