@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 import net from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
@@ -501,16 +502,41 @@ describe("resolutions", () => {
 		expect((await client.echo({})).resp).toBe("a");
 	});
 
-	test("are asked for again when a connection is lost", async () => {
-		const server = await named("a");
+	test.each<[string, (server: RunningServer) => void]>([
+		["that is cut", (server) => server.cut()],
+		["that ends by GOAWAY", ({ sessions: [session] }) => session?.goaway(0)],
+	])(
+		"are asked for again on every connection loss: one %s",
+		async (_, lose) => {
+			const server = await named("a");
+			const told = new Told(at(server));
+			const { client, core } = inTime(told);
+			await client.echo({});
+			expect(told.refreshes).toBe(0);
+			const lost = becomes(core, "connecting");
+			lose(server);
+			await lost;
+			await settled();
+			expect(told.refreshes).toBe(1);
+		},
+	);
+
+	test("are asked for again on every connection loss: one of several to an endpoint", async () => {
+		const held: ServerHttp2Stream[] = [];
+		const server = await serveStreams((stream) => held.push(stream), {
+			settings: { maxConcurrentStreams: 1 },
+		});
+		after.push(() => server[Symbol.asyncDispose]());
 		const told = new Told(at(server));
 		const { client, core } = inTime(told);
-		await client.echo({});
+		const calls = [client.echo({}), client.echo({})];
+		await until(async () => held.length === 2);
 		expect(told.refreshes).toBe(0);
-		server.cut();
-		await becomes(core, "connecting");
-		await settled();
-		expect(told.refreshes).toBe(1);
+		held[0]?.session?.goaway(0);
+		await until(async () => told.refreshes === 1);
+		expect(core.state).toBe("ready");
+		for (const stream of held) answer(stream);
+		await Promise.all(calls);
 	});
 
 	test("switch the balancer with the service config", async () => {

@@ -18,6 +18,8 @@ export interface SubchannelSetting extends PoolSetting, HealthSetting {}
 export interface SubchannelOwner {
 	/** Every change of state. `error`: why it is "transientFailure", or why the connection was given up. */
 	entered(state: ChannelState, error: Error | undefined): void;
+	/** One of several connections is lost: the state is what it was. */
+	lostOne(): void;
 	/** Calls that found no connection though the state was "ready" may ask again. */
 	room(): void;
 	/** The peer of a connection with calls on it does not answer a PING. */
@@ -233,6 +235,7 @@ export class EndpointSubchannel implements Subchannel {
 	/** New calls go to another connection, a new one if need be; those on the old one finish there. */
 	#lost(link: Link, error: Error | undefined): void {
 		if (!this.#pool.isEmpty) {
+			this.#owner.lostOne();
 			if (this.#healthWatch?.connection === link.connection) {
 				this.#watchHealth();
 			}

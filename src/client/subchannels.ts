@@ -16,7 +16,7 @@ import { EndpointSubchannel } from "./subchannel.ts";
 export interface SubchannelsOwner {
 	/** There may be a new connection to be had, or a reason why there is none. */
 	failed(error: Error): void;
-	/** One has lost its connection, or could make none: its endpoint may have moved. */
+	/** One has lost a connection, or could make none: its endpoint may have moved. */
 	lost(): void;
 	/** Calls that found no connection may ask again. */
 	room(): void;
@@ -92,6 +92,7 @@ export class Subchannels {
 						this.#owner.lost();
 					}
 				},
+				lostOne: () => this.#owner.lost(),
 				room: () => this.#owner.room(),
 				silent: (connection) => this.#owner.silent(connection),
 			},

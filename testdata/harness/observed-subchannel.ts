@@ -51,6 +51,7 @@ export function observedSubchannel(
 				news.resolve();
 				news = Promise.withResolvers();
 			},
+			lostOne: () => {},
 			silent: () => {},
 			room: () => {
 				rooms += 1;
