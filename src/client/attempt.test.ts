@@ -323,6 +323,31 @@ describe("without a connection", () => {
 		await core.close(0);
 	});
 
+	test("a call with waitForReady waits through errors of the resolver, too", async () => {
+		await using server = await noting();
+		let asked = 0;
+		const failing: Resolver = {
+			async *watch() {
+				asked += 1;
+				if (asked < 3) throw new Error("no such service");
+				yield { endpoints: [{ address: server.address }] };
+			},
+		};
+		const { client, clock, core } = clientInTime<EchoServiceClient>(
+			EchoService,
+			failing,
+			{ waitForReady: true, timeout: "60s" },
+		);
+		const call = client.echo({});
+		await reaches(() => core.state === "transientFailure");
+		expect(core.snapshot()).toMatchObject({ callsWaiting: 1 });
+		await clock.advance(1000);
+		await clock.advance(1600);
+		await call;
+		expect(asked).toBe(3);
+		await core.close(0);
+	});
+
 	test.each<[string, ClientOptions, object]>([
 		["the call", {}, { waitForReady: true }],
 		["the method", { methods: { echo: { waitForReady: true } } }, {}],

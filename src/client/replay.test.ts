@@ -448,6 +448,27 @@ describe("the buffer of a channel", () => {
 		expect(kept(watched)).toBe(0);
 	});
 
+	test("has 16 MiB by default", async () => {
+		const watched = await ordering([() => {}], {
+			retryBufferBytesPerCall: 32 * 1024 * 1024,
+		});
+		const { client, server } = watched;
+		const bytes = 16 * 1024 * 1024;
+		const large = client.updateOrders.open();
+		// A length of four bytes takes three more than sized() reckons with.
+		const sending = errorOf(large.send({ id: sized(bytes - 3) }));
+		await server.request(1);
+		expect(kept(watched)).toBe(bytes);
+		const small = client.updateOrders.open();
+		await small.send({ id: sized(10) });
+		await server.request(2);
+		expect(kept(watched)).toBe(bytes);
+		large.cancel();
+		small.cancel();
+		await sending;
+		expect(kept(watched)).toBe(0);
+	});
+
 	test("is free again as soon as a call is committed, not only at its end", async () => {
 		const watched = await ordering([
 			(request) => {
