@@ -37,6 +37,9 @@ function status(value: string, ...more: Field[]): Field[] {
 }
 
 /** PROTOCOL-HTTP2.md, "Responses"; doc/http-grpc-status-mapping.md. */
+/** About 48 KiB, within any window, that decompress to 48 MiB. Made beforehand: it takes longer than some deadlines. */
+const BOMB = gzipSync(Buffer.alloc(48 << 20));
+
 export const headMisbehaviours: readonly Misbehaviour[] = [
 	...httpStatuses.flatMap(([http, expected]) => [
 		answering(`answers HTTP ${http} with a page`, expected, (stream) => {
@@ -227,10 +230,8 @@ export const messageMisbehaviours: readonly Misbehaviour[] = [
 		),
 	),
 	answering("sends a gzip bomb", code.RESOURCE_EXHAUSTED, (stream) => {
-		// About 48 KiB, within any window, that decompress to 48 MiB.
-		const bomb = gzipSync(Buffer.alloc(48 << 20));
 		stream.headers([...ok, gzipEncoding]);
-		const body = envelope(bomb, { flags: 1 });
+		const body = envelope(BOMB, { flags: 1 });
 		for (let start = 0; start < body.length; start += 16_384) {
 			stream.data(body.subarray(start, start + 16_384));
 		}
