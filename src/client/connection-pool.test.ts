@@ -178,6 +178,21 @@ describe("a further connection", () => {
 	});
 });
 
+test("one of several connections that falls silent gets no new calls, though the others are full", async () => {
+	const { subchannel, clock, network, call } = await withStreams(2, {
+		maxConnectionsPerEndpoint: 2,
+		silenceMs: 1000,
+	});
+	expect([await call(), await call(), await call()]).toEqual([0, 0, 1]);
+	await clock.advance(1000);
+	network.at(0).pong();
+	await clock.advance(1000);
+	expect(subchannel.state).toBe("ready");
+	expect(subchannel.connection).toBe(network.at(0));
+	network.at(0).last.finish();
+	expect(subchannel.connection).toBe(network.at(0));
+});
+
 describe("the loss of one of several connections", () => {
 	test.each([0, 1])("number %d, keeps the endpoint ready", async (lost) => {
 		const { subchannel, clock, network, heard, call } = await withStreams(1);

@@ -77,8 +77,8 @@ export class ConnectionPool implements LinkOwner {
 	}
 
 	/**
-	 * For the next call: the first with room. Without room anywhere it is none while a further one is made (`room` tells
-	 * when to ask again), else the least busy.
+	 * For the next call: of those whose peers answer, the first with room. Without room anywhere it is none while a further
+	 * one is made (`room` tells when to ask again), else the least busy.
 	 */
 	get connection(): ClientConnection | undefined {
 		for (const link of this.#links) {
@@ -145,9 +145,11 @@ export class ConnectionPool implements LinkOwner {
 			this.#turnedAway = true;
 			return undefined;
 		}
-		return this.#links.reduce((least, link) =>
-			link.connection.openCalls < least.connection.openCalls ? link : least,
-		).connection;
+		return this.#links
+			.filter(({ isSilent }) => !isSilent)
+			.reduce((least, link) =>
+				link.connection.openCalls < least.connection.openCalls ? link : least,
+			).connection;
 	}
 
 	#grow(): void {
