@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { Watching } from "../../testdata/harness/watching.ts";
 import { poll, pollResolver } from "./poll.ts";
@@ -22,6 +22,21 @@ test("asks the function at its pace and says what has changed", async () => {
 	expect(watching.seen[1]).toEqual({
 		endpoints: [{ address: "a:1", weight: 2 }, { address: "b:1" }],
 	});
+});
+
+test("asks every 30 s unless told otherwise", async () => {
+	vi.useFakeTimers();
+	try {
+		const list = vi.fn(async () => ["a:1"]);
+		const watching = new Watching(poll(list));
+		await vi.advanceTimersByTimeAsync(29_999);
+		expect(list).toHaveBeenCalledTimes(1);
+		await vi.advanceTimersByTimeAsync(1);
+		expect(list).toHaveBeenCalledTimes(2);
+		await watching[Symbol.asyncDispose]();
+	} finally {
+		vi.useRealTimers();
+	}
 });
 
 test("needs no more than a function", async () => {
