@@ -53,19 +53,26 @@ export interface ChannelOptions {
 	credentials?:
 		| ((call: CallInfo) => HeadersInit | Promise<HeadersInit>)
 		| undefined;
+	/** Lets `credentials` go over plaintext, where whoever is on the way can read them. false. */
 	insecureCredentials?: boolean | undefined;
-	/** gRPC's default service config: used where the resolver brings none. */
+	/** gRPC's default service config: holds in what the resolver's own says nothing of. */
 	serviceConfig?: ServiceConfig | undefined;
 	/**
 	 * Which endpoint takes a call: "least_request" (the default), "round_robin", "pick_first", "ring_hash", or one of your
-	 * own. A service config that lists balancers goes before a name, and can configure them. With one endpoint all are alike.
+	 * own. A service config that lists balancers goes before a name, and can configure them.
 	 */
 	balancer?: string | BalancerFactory | undefined;
-	/** Endpoints that fail get no calls for a while. On by default, with the defaults of gRFC A50 and five failures in a row, as soon as there are two endpoints. */
+	/**
+	 * Endpoints that fail get no calls for a while. On by default, with the defaults of gRFC A50 and five failures in a row,
+	 * as soon as there are two endpoints; but pick_first, which sticks to one, takes no part.
+	 */
 	outlierDetection?: OutlierDetectionOptions | false | undefined;
-	/** Calls of a method to an endpoint that fails half of them fail at once for a while. Off by default; `{}` switches it on. */
+	/**
+	 * Calls of a method pass by an endpoint that fails half of them for a while, and where there is no other they fail at
+	 * once with UNAVAILABLE. Off by default; `{}` switches it on.
+	 */
 	circuitBreaker?: CircuitBreakerOptions | false | undefined;
-	/** Off unless set. */
+	/** Off unless set. A server that says `too_many_pings` doubles the time, for the whole channel. */
 	keepalive?: Keepalive | undefined;
 	/** Of one address, TCP to SETTINGS. 5 s. */
 	connectTimeout?: Duration | undefined;
@@ -93,6 +100,7 @@ export interface ChannelOptions {
 	maxQueuedCalls?: number | undefined;
 	/** Where this client is: calls prefer endpoints of the same `zone` while there are enough of them. */
 	localZone?: string | undefined;
+	/** Told of calls, attempts, what resolvers say and what becomes of endpoints. */
 	hooks?: ClientHooks | undefined;
 	/** Goes before homing's own in `user-agent`. */
 	userAgent?: string | undefined;

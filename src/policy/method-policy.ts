@@ -20,16 +20,17 @@ import {
  * level that sets either decides.
  */
 export interface MethodPolicy {
-	/** 0 switches the timeout off. */
+	/** Of the whole call: all attempts and the time between them. 0 switches it off. Unary calls have 10 s by default, streams none. */
 	timeout?: Duration | undefined;
-	/** Wait for a connection until the deadline, rather than fail while there is none. */
+	/** Wait for a connection until the deadline, rather than fail while there is none. false by default. */
 	waitForReady?: boolean | undefined;
 	/** `false` switches off the retries and hedges that farther levels ask for. */
 	retryPolicy?: RetryPolicy | false | undefined;
+	/** Sends a call again before it has failed: only for methods that may be carried out more than once. */
 	hedgingPolicy?: HedgingPolicy | undefined;
-	/** Of one message, before compression. */
+	/** Of one message, before compression. No limit by default. */
 	maxRequestMessageBytes?: number | undefined;
-	/** Of one message, after decompression. */
+	/** Of one message, after decompression. 4 MiB by default. */
 	maxResponseMessageBytes?: number | undefined;
 }
 

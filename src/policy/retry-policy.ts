@@ -10,13 +10,13 @@ import { parseDouble } from "./proto-json.ts";
 export interface RetryPolicy {
 	/** With the first attempt: 2 or more; more than 5 means 5 unless the channel raises the cap. */
 	maxAttempts: number;
-	/** More than 0. */
+	/** Before the first retry, 20 % more or less by chance. More than 0. */
 	initialBackoff: Duration;
-	/** More than 0. */
+	/** What no backoff exceeds, but for that chance. More than 0. */
 	maxBackoff: Duration;
-	/** More than 0. */
+	/** From each backoff to the next. More than 0. */
 	backoffMultiplier: number;
-	/** At least one. */
+	/** Failures that may be tried again; any other ends the call. At least one. */
 	retryableStatusCodes: readonly (CodeName | Code)[];
 }
 
