@@ -16,6 +16,7 @@ import {
 } from "../../testdata/harness/http2-server.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { pickFirst } from "../balancer/pick-first.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import { Server } from "../server/server.ts";
 import type { ClientOptions } from "./client-options.ts";
@@ -210,10 +211,13 @@ test("a resolver can bring the name of the service later, and take it away", asy
 	expect(await client.answers(2)).toBe("a");
 });
 
-test("pick_first asks for nobody's health", async () => {
+test.each([
+	["by name", "pick_first"],
+	["as a factory", pickFirst],
+] as const)("pick_first, %s, asks for nobody's health", async (_, balancer) => {
 	const { server, address } = await echoing("a");
 	server.setServing(ECHO, false);
-	const client = clientOf(address, { balancer: "pick_first", serviceConfig });
+	const client = clientOf(address, { balancer, serviceConfig });
 	expect(await client.answers(3)).toBe("a");
 });
 
