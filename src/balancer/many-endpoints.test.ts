@@ -3,7 +3,6 @@ import {
 	anyCall,
 	FakeBalancerHelper,
 } from "../../testdata/harness/fake-balancer-helper.ts";
-import { fastestMs } from "../../testdata/harness/fastest.ts";
 import { seeded } from "../../testdata/harness/seeded.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import type { Balancer, BalancerFactory } from "./balancer.ts";
@@ -15,8 +14,8 @@ import { preferZone } from "./zone-preference.ts";
 const MANY = 10_000;
 
 /** In each list another endpoint is not the usual one. */
-function list(version: number, length: number = MANY): Endpoint[] {
-	const endpoints = Array.from({ length }, (_, i) => ({
+function list(version: number): Endpoint[] {
+	const endpoints = Array.from({ length: MANY }, (_, i) => ({
 		address: i === version ? `10.1.0.${i}:1` : `10.0.${i >> 8}.${i & 255}:1`,
 		weight: 1 + (i % 4),
 		zone: `zone-${i % 3}`,
@@ -24,17 +23,14 @@ function list(version: number, length: number = MANY): Endpoint[] {
 	return JSON.parse(JSON.stringify(endpoints));
 }
 
-function balancing(
-	factory: BalancerFactory,
-	count: number = MANY,
-): {
+function balancing(factory: BalancerFactory): {
 	helper: FakeBalancerHelper;
 	balancer: Balancer;
 } {
 	const helper = new FakeBalancerHelper();
 	helper.random = seeded(1);
 	const balancer = factory(helper);
-	balancer.update(list(0, count));
+	balancer.update(list(0));
 	return { helper, balancer };
 }
 
@@ -52,35 +48,6 @@ describe.each<[string, BalancerFactory]>([
 		// In either list one is not the usual one.
 		expect(helper.made).toHaveLength(MANY + 2);
 		expect(helper.alive).toHaveLength(MANY);
-	});
-
-	test("an update of one among them takes at most 5 ms", () => {
-		const { helper, balancer } = balancing(factory);
-		for (const subchannel of helper.made) subchannel.connect();
-		helper.allReady();
-		const lists = [list(1), list(2), list(3), list(4)] as const;
-		const ms = fastestMs((turn) =>
-			balancer.update(lists[turn % 4] as Endpoint[]),
-		);
-		expect(ms).toBeLessThan(5);
-	});
-
-	test("a pick takes hardly longer than over 100", async () => {
-		const pickMs = async (count: number): Promise<number> => {
-			const { helper } = balancing(factory, count);
-			for (const subchannel of helper.made) subchannel.connect();
-			helper.allReady();
-			await helper.clock.advance(10);
-			const calls = Array.from({ length: 1000 }, (_, i) => ({
-				...anyCall,
-				hashKey: `user-${i}`,
-			}));
-			return fastestMs(() => {
-				for (const call of calls) helper.picker?.pick(call);
-			});
-		};
-		await pickMs(100);
-		expect(await pickMs(MANY)).toBeLessThan(20 * (await pickMs(100)));
 	});
 
 	test("makes no object for a pick: each endpoint has its own", async () => {

@@ -14,10 +14,10 @@ import {
 } from "../wire/metadata.ts";
 import type { AdmittedPick } from "./admitted-pick.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
-import type { Waiting } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
+import type { Waiting } from "./waiting-calls.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
 type SubchannelPick = Extract<AdmittedPick, { kind: "subchannel" }>;
@@ -145,7 +145,7 @@ export class Attempt implements CallListener, Waiting {
 	}
 
 	pickAgain(): void {
-		this.#call.core.stopWaiting(this);
+		this.#call.core.waiting.delete(this);
 		this.#call.reconfigure();
 		if (this.#state === "picking") this.#askForConnection();
 	}
@@ -172,7 +172,7 @@ export class Attempt implements CallListener, Waiting {
 	cancel(code: Code): void {
 		if (this.#state === "over") return;
 		if (code === Code.DeadlineExceeded) this.#doubt();
-		this.#call.core.stopWaiting(this);
+		this.#call.core.waiting.delete(this);
 		this.#call.core.setting.clock.cancel(this.#turn);
 		this.#stream?.cancel();
 		this.#over(code);
@@ -239,15 +239,15 @@ export class Attempt implements CallListener, Waiting {
 			else {
 				// Lost since the picker was made: the next picker is on its way.
 				pick.unused?.();
-				core.wait(this);
+				core.waiting.add(this);
 			}
 		} else if (pick.kind === "wait") {
-			core.wait(this);
+			core.waiting.add(this);
 		} else if (pick.kind === "drop") {
 			this.#refuse(Code.Unavailable, "", pick.error);
 		} else if (policy.waitForReady) {
 			this.#lastFailure = pick.error;
-			core.wait(this);
+			core.waiting.add(this);
 		} else {
 			this.#state = "over";
 			this.#owner.ended(

@@ -127,6 +127,7 @@ export class CallAttempts implements AttemptOwner {
 		if (this.#winner !== undefined) return;
 		for (const attempt of [...this.#inFlight]) {
 			if (attempt.connection !== connection) continue;
+			if (!this.#currentRule()?.mayFollow(Code.Unavailable)) return;
 			const end = attempt.unanswered();
 			const decision = this.#decide(end);
 			if (this.#over) return;

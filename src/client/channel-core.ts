@@ -31,6 +31,7 @@ import { RequestBuffer, RetryBudget } from "./request-buffer.ts";
 import { ResolutionWatch } from "./resolution-watch.ts";
 import { ServiceConfigs } from "./service-configs.ts";
 import { Subchannels } from "./subchannels.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
 
 /** A call, as far as its channel knows it. */
 export interface ChannelCall {
@@ -38,12 +39,6 @@ export interface ChannelCall {
 	abandon(error: Error): void;
 	/** The peer of this connection does not answer: a call that can go elsewhere does. */
 	connectionSilent(connection: ClientConnection): void;
-}
-
-/** A call that waits for a connection. */
-export interface Waiting {
-	/** There is a new picker to ask, and maybe a new service config. */
-	pickAgain(): void;
 }
 
 /** Longer than any process waits for a connection. */
@@ -74,8 +69,8 @@ export class ChannelCore {
 	#resolved = false;
 	#lastError: Error | undefined;
 	readonly #requestHeaders = new Map<DescMethod, readonly string[]>();
-	readonly #waiting = new Set<Waiting>();
-	#awake: Timer;
+	/** They ask again whenever there is a new picker. */
+	readonly waiting: WaitingCalls;
 	readonly #calls = new Set<ChannelCall>();
 	#idleTimer: Timer;
 	#lastCallAt = 0;
@@ -92,13 +87,14 @@ export class ChannelCore {
 				this.#lastError = error;
 			},
 			lost: () => this.#watch?.refresh(),
-			room: () => this.#serveWaiting(),
+			room: () => this.waiting.askWhileRoom(),
 			silent: (connection) => {
 				// Without another endpoint to go to, calls had better wait for this one.
 				if (this.#state === "transientFailure") return;
 				for (const call of [...this.#calls]) call.connectionSilent(connection);
 			},
 		});
+		this.waiting = new WaitingCalls(setting.clock);
 		this.callLimit = callLimitOf(setting);
 		this.retryThrottle = new RetryThrottle(this.#throttling());
 		this.#retryBudget = new RetryBudget(setting.retryBufferBytes);
@@ -193,21 +189,6 @@ export class ChannelCore {
 		}
 	}
 
-	/** Asks again whenever there is a new picker, until `stopWaiting`. */
-	wait(call: Waiting): void {
-		if (this.#waiting.size === 0) {
-			// Sockets that connect keep no process alive, but a call that waits for one does.
-			this.#awake = this.setting.clock.after(FOREVER_MS, () => {});
-		}
-		this.#waiting.add(call);
-	}
-
-	stopWaiting(call: Waiting): void {
-		if (this.#waiting.delete(call) && this.#waiting.size === 0) {
-			this.setting.clock.cancel(this.#awake);
-		}
-	}
-
 	exitIdle(): void {
 		if (this.#state === "shutdown") return;
 		if (this.#watch !== undefined) {
@@ -255,7 +236,7 @@ export class ChannelCore {
 			target: this.setting.name,
 			state: this.#state,
 			callsInFlight: this.#calls.size,
-			callsWaiting: this.#waiting.size,
+			callsWaiting: this.waiting.size,
 			callsQueued: this.callLimit?.waiting ?? 0,
 			retryTokens: this.retryThrottle.tokens,
 			retryBufferBytes: this.#retryBudget.usedBytes,
@@ -347,19 +328,7 @@ export class ChannelCore {
 			this.#state = state;
 			for (const listener of [...this.#listeners]) listener(state);
 		}
-		this.#pickAgain();
-	}
-
-	#pickAgain(): void {
-		for (const call of [...this.#waiting]) call.pickAgain();
-	}
-
-	/** As many as there is room for. */
-	#serveWaiting(): void {
-		for (const call of this.#waiting) {
-			call.pickAgain();
-			if (this.#waiting.has(call)) return;
-		}
+		this.waiting.askAll();
 	}
 
 	#armIdleTimer(ms: number): void {

@@ -46,7 +46,7 @@ export class HostedBalancer {
 				checkPublication(state, picker);
 				const publication = ++this.#publications;
 				// Better an endpoint that was ejected than none.
-				if (state === "transientFailure") subchannels.letIn();
+				if (state !== "ready") subchannels.letIn();
 				// Those let in make the balancer publish something better.
 				if (publication === this.#publications) publish(state, picker);
 			},

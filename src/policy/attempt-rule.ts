@@ -19,6 +19,8 @@ export interface AttemptRule {
 	afterSent(): number | undefined;
 	/** Asked when an attempt is due: why it shall not be made after all; undefined counts it as made. */
 	refusal(): string | undefined;
+	/** Whether another attempt would follow a failure with this code, as things stand. Counts nothing. */
+	mayFollow(code: Code): boolean;
 	/** Of those that the policy counts. `pushback`: milliseconds, or "never", if the server said so. */
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision;
 }

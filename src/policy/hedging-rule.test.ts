@@ -142,3 +142,14 @@ describe("the throttle", () => {
 		expect(left).toBe(3);
 	});
 });
+
+test("whether another hedge may follow a failure is told, and counts nothing", () => {
+	const { rule, throttle } = made();
+	for (let i = 0; i < 10; i++) {
+		expect(rule.mayFollow(Code.Unavailable)).toBe(true);
+		expect(rule.mayFollow(Code.Internal)).toBe(false);
+	}
+	expect(throttle.tokens).toBe(10);
+	close(throttle);
+	expect(rule.mayFollow(Code.Unavailable)).toBe(false);
+});

@@ -37,6 +37,15 @@ export class HedgingRule implements AttemptRule {
 		return this.#stopped;
 	}
 
+	mayFollow(code: Code): boolean {
+		return (
+			this.#policy.nonFatalCodes.has(code) &&
+			!this.#stopped &&
+			this.#made < this.#maxAttempts &&
+			this.#throttle.bearsFailure
+		);
+	}
+
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision {
 		const nonFatal = this.#policy.nonFatalCodes.has(code);
 		if (nonFatal || pushback === "never") this.#throttle.failed();

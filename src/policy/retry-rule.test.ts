@@ -158,3 +158,17 @@ describe("the throttle", () => {
 test("nothing is due while an attempt is under way", () => {
 	expect(made().rule.afterSent()).toBeUndefined();
 });
+
+test("whether another attempt may follow is told, and counts nothing", () => {
+	const { rule, throttle } = made();
+	for (let i = 0; i < 10; i++) {
+		expect(rule.mayFollow(Code.Unavailable)).toBe(true);
+		expect(rule.mayFollow(Code.Internal)).toBe(false);
+	}
+	expect(throttle.tokens).toBe(10);
+	for (let i = 0; i < 3; i++) rule.failed(Code.Unavailable, undefined);
+	expect(rule.mayFollow(Code.Unavailable)).toBe(false);
+	const other = made();
+	failuresLeft(other.throttle);
+	expect(other.rule.mayFollow(Code.Unavailable)).toBe(false);
+});

@@ -30,6 +30,14 @@ export class RetryRule implements AttemptRule {
 	/** The throttle was asked before the backoff. */
 	refusal(): undefined {}
 
+	mayFollow(code: Code): boolean {
+		return (
+			this.#policy.retryableCodes.has(code) &&
+			this.#failures + 1 < this.#maxAttempts &&
+			this.#throttle.bearsFailure
+		);
+	}
+
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision {
 		this.#failures += 1;
 		const retryable = this.#policy.retryableCodes.has(code);

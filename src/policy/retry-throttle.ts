@@ -31,6 +31,11 @@ export class RetryThrottle {
 		return this.#tokens > this.#max / 2;
 	}
 
+	/** It would still allow one after one more failure. */
+	get bearsFailure(): boolean {
+		return this.#tokens - 1000 > this.#max / 2;
+	}
+
 	/** An attempt failed with a retryable or non-fatal code, or the server said not to retry: one token less. */
 	failed(): void {
 		this.#tokens = Math.max(this.#tokens - 1000, 0);

@@ -24,7 +24,7 @@ export function isConsequence(thrown: unknown): boolean {
 
 export function deadlinePassed(timeoutMs: number): ConnectError {
 	return new ConnectError(
-		`deadline of ${formatDuration(timeoutMs)} passed`,
+		`deadline of ${formatDuration(Math.ceil(timeoutMs))} passed`,
 		Code.DeadlineExceeded,
 	);
 }

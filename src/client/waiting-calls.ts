@@ -1,0 +1,52 @@
+import type { Clock, Timer } from "../policy/clock.ts";
+
+/** A call that waits for a connection. */
+export interface Waiting {
+	/** There is a new picker to ask, and maybe a new service config. */
+	pickAgain(): void;
+}
+
+/** Longer than any process waits for a connection. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+/** The calls of a channel that wait for a connection, in the order in which they came. */
+export class WaitingCalls {
+	readonly #clock: Clock;
+	readonly #calls = new Set<Waiting>();
+	#awake: Timer;
+
+	constructor(clock: Clock) {
+		this.#clock = clock;
+	}
+
+	get size(): number {
+		return this.#calls.size;
+	}
+
+	add(call: Waiting): void {
+		if (this.#calls.size === 0) {
+			// Sockets that connect keep no process alive, but a call that waits for one does.
+			this.#awake = this.#clock.after(FOREVER_MS, () => {});
+		}
+		this.#calls.add(call);
+	}
+
+	delete(call: Waiting): void {
+		if (this.#calls.delete(call) && this.#calls.size === 0) {
+			this.#clock.cancel(this.#awake);
+		}
+	}
+
+	/** There is a new picker. */
+	askAll(): void {
+		for (const call of [...this.#calls]) call.pickAgain();
+	}
+
+	/** There is room for some: asks until one has to wait again. */
+	askWhileRoom(): void {
+		for (const call of this.#calls) {
+			call.pickAgain();
+			if (this.#calls.has(call)) return;
+		}
+	}
+}
