@@ -23,6 +23,7 @@ import {
 	anyCall,
 	FakeBalancerHelper,
 } from "../testdata/harness/fake-balancer-helper.ts";
+import { markdownTable } from "../testdata/harness/markdown-table.ts";
 
 const SIZES = [10, 1000, 10_000];
 const ROUNDS = 9;
@@ -93,7 +94,7 @@ for (const size of SIZES) {
 	console.log(`\n${size.toLocaleString("en")} endpoints\n`);
 	costs = measure(size);
 	console.log(
-		table([
+		markdownTable([
 			["", "pick", "heap per pick", "update of one", "all ready"],
 			...CONTESTANTS.map((contestant) =>
 				row(contestant.name, costs.get(contestant) as Costs),
@@ -246,21 +247,4 @@ function row(name: string, costs: Costs): string[] {
 		`${costs.updateMs.toFixed(3)} ms`,
 		`${costs.untilReadyMs.toFixed(0)} ms`,
 	];
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-	const widths = (rows[0] as readonly string[]).map((_, column) =>
-		Math.max(...rows.map((cells) => (cells[column] as string).length)),
-	);
-	return rows
-		.map((cells) =>
-			cells
-				.map((cell, column) =>
-					column === 0
-						? cell.padEnd(widths[column] as number)
-						: cell.padStart(widths[column] as number),
-				)
-				.join("  "),
-		)
-		.join("\n");
 }

@@ -1,3 +1,4 @@
+import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import type { Verdict } from "./bounds.ts";
 import type { Finding } from "./group.ts";
 import { compare, type Ratio } from "./series.ts";
@@ -8,7 +9,7 @@ export function reportFinding({ title, base, series }: Finding): string {
 		contestant,
 		...cellsOf(compare(series, contestant, base) as Ratio),
 	]);
-	return `${title}\n${table([["", `÷ ${base}`, "spread"], ...rows])}`;
+	return `${title}\n${markdownTable([["", `÷ ${base}`, "spread"], ...rows], [0, 1, 2])}`;
 }
 
 /** Bounds and what was measured, as a table in Markdown. */
@@ -20,7 +21,7 @@ export function reportVerdicts(verdicts: readonly Verdict[]): string {
 		...cellsOf(measured),
 		ok ? "ok" : "not ok",
 	]);
-	return table([head, head.map(() => "---"), ...rows]);
+	return markdownTable([head, ...rows], [0, 1, 2, 3, 4]);
 }
 
 function cellsOf({ ratio, low, high }: Ratio): [string, string] {
@@ -28,16 +29,4 @@ function cellsOf({ ratio, low, high }: Ratio): [string, string] {
 		ratio.toFixed(2),
 		low === high ? "" : `${low.toFixed(2)} to ${high.toFixed(2)}`,
 	];
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-	const widths = (rows[0] as readonly string[]).map((_, column) =>
-		Math.max(...rows.map((row) => (row[column] as string).length)),
-	);
-	return rows
-		.map(
-			(row) =>
-				`| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(" | ")} |`,
-		)
-		.join("\n");
 }

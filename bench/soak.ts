@@ -107,8 +107,8 @@ async function settle(): Promise<void> {
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 	if (inFlight() > 0) violations.push(`${inFlight()} calls are still open`);
-	// Streams and sockets close a few turns after their calls.
-	await new Promise((resolve) => setTimeout(resolve, 500));
+	// Streams and sockets close a few turns after their calls; a connection is watched over for a second after its last.
+	await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
 /** On both sides. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, describe as suite, test } from "vitest";
 import { describe, faultTable } from "./report.ts";
 import { faults, run } from "./runs.ts";
@@ -13,4 +14,13 @@ suite("with default options, on an idempotent unary method, it costs the callers
 		},
 		60_000,
 	);
+});
+
+test.each(faults)("docs/faults.md tells of: $title", ({ title, price }) => {
+	const page = readFileSync(
+		new URL("../docs/faults.md", import.meta.url),
+		"utf8",
+	);
+	const rows = page.split("\n").map((line) => line.split(/ *\| */).slice(1, 3));
+	expect(rows).toContainEqual([title, price]);
 });

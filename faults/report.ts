@@ -1,3 +1,4 @@
+import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import type { FaultRun } from "./runs.ts";
 
 /** One run in a line, and what its failed calls say, if there are too many. */
@@ -14,18 +15,40 @@ export function describe({ fault, toll, excess }: FaultRun): string {
 	return [`${line}: ${excess} TOO MANY`, ...said].join("\n");
 }
 
-/** A Markdown table. */
+/** In Markdown. */
 export function faultTable(runs: readonly FaultRun[]): string {
+	return markdownTable(
+		[
+			[
+				"what happens",
+				"it may cost",
+				"calls",
+				"failed",
+				"further attempts",
+				"p50",
+				"p99",
+				"longest",
+			],
+			...runs.map(rowOf),
+		],
+		[0, 1],
+	);
+}
+
+function rowOf({ fault, toll }: FaultRun): string[] {
+	const { calls, failures, furtherAttempts, latencies } = toll;
+	const at = (share: number): string => {
+		const index = Math.floor((latencies.length - 1) * share);
+		return `${(latencies[index] ?? 0).toFixed(0)} ms`;
+	};
 	return [
-		"| what happens | calls | failed | it may cost | further attempts | p50 | p99 | longest |",
-		"| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
-		...runs.map(({ fault, toll }) => {
-			const { calls, failures, furtherAttempts, latencies } = toll;
-			const at = (share: number): string => {
-				const index = Math.floor((latencies.length - 1) * share);
-				return `${(latencies[index] ?? 0).toFixed(0)} ms`;
-			};
-			return `| ${fault.title} | ${calls} | ${failures.length} | ${fault.price} | ${furtherAttempts} | ${at(0.5)} | ${at(0.99)} | ${at(1)} |`;
-		}),
-	].join("\n");
+		fault.title,
+		fault.price,
+		`${calls}`,
+		`${failures.length}`,
+		`${furtherAttempts}`,
+		at(0.5),
+		at(0.99),
+		at(1),
+	];
 }

@@ -1,3 +1,4 @@
+import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import { defaults, type Policy, unthrottled } from "./policies.ts";
 import { peakLoad } from "./record.ts";
 import type { Outcome, Results } from "./runs.ts";
@@ -67,27 +68,7 @@ function table(outcomes: readonly Outcome[], zones: boolean): string {
 			rows[i + 1]?.push(`${Math.round(across * 100)} %`);
 		});
 	}
-	return aligned(rows);
-}
-
-/** The first column to the left, all others to the right. */
-function aligned(rows: readonly (readonly string[])[]): string {
-	const [head = [], ...body] = rows;
-	const widths = head.map((_, i) =>
-		Math.max(...rows.map((row) => (row[i] as string).length)),
-	);
-	const line = (row: readonly string[]): string => {
-		const cells = row.map((cell, i) =>
-			i === 0
-				? cell.padEnd(widths[i] as number)
-				: cell.padStart(widths[i] as number),
-		);
-		return `| ${cells.join(" | ")} |`;
-	};
-	const rule = widths.map((width, i) =>
-		i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
-	);
-	return [line(head), line(rule), ...body.map(line)].join("\n");
+	return markdownTable(rows);
 }
 
 /** Never rounded up to all. */

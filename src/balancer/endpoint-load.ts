@@ -2,6 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { Pick, Subchannel } from "./balancer.ts";
 import type { Member } from "./every-endpoint.ts";
 import { DECAY_MS, PeakEwma } from "./peak-ewma.ts";
+import type { PickClock } from "./pick-clock.ts";
 import type { TypicalLatency } from "./typical-latency.ts";
 
 type Outcome = Parameters<
@@ -30,7 +31,7 @@ export class EndpointLoad implements Member {
 	/** Their methods close over the endpoint, so that a call makes no object of its own. */
 	readonly unary: Pick;
 	readonly stream: Pick;
-	readonly #now: () => number;
+	readonly #clock: PickClock;
 	readonly #typical: TypicalLatency;
 	readonly #latency = new PeakEwma();
 	#inFlight = 0;
@@ -44,23 +45,23 @@ export class EndpointLoad implements Member {
 	constructor(
 		subchannel: Subchannel,
 		weight: number,
-		now: () => number,
+		clock: PickClock,
 		typical: TypicalLatency,
 	) {
 		this.subchannel = subchannel;
 		this.weight = weight;
-		this.#now = now;
+		this.#clock = clock;
 		this.#typical = typical;
 		this.unary = {
 			kind: "subchannel",
 			subchannel,
 			started: () => {
 				this.#inFlight += 1;
-				if (this.#awaited++ === 0) this.#silentSince = now();
+				if (this.#awaited++ === 0) this.#silentSince = clock.latest;
 			},
 			ended: (outcome) => {
 				this.#awaited -= 1;
-				this.#silentSince = now();
+				this.#silentSince = clock.read();
 				this.#ended(outcome, true);
 			},
 		};
@@ -70,7 +71,10 @@ export class EndpointLoad implements Member {
 			started: () => {
 				this.#inFlight += 1;
 			},
-			ended: (outcome) => this.#ended(outcome, false),
+			ended: (outcome) => {
+				clock.read();
+				this.#ended(outcome, false);
+			},
 		};
 	}
 
@@ -90,7 +94,7 @@ export class EndpointLoad implements Member {
 	#ended({ code, latencyMs, sent }: Outcome, unary: boolean): void {
 		this.#inFlight -= 1;
 		if (!sent) return;
-		const now = this.#now();
+		const now = this.#clock.latest;
 		const sick = code !== undefined && SICK.has(code);
 		if (sick) this.#penalize(now, now - latencyMs);
 		// How long a stream lives is up to those who talk.

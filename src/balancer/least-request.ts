@@ -12,6 +12,7 @@ import type {
 } from "./balancer.ts";
 import { EndpointLoad } from "./endpoint-load.ts";
 import { EveryEndpoint } from "./every-endpoint.ts";
+import { PickClock } from "./pick-clock.ts";
 import { TypicalLatency } from "./typical-latency.ts";
 import { untriedFrom } from "./untried.ts";
 
@@ -68,10 +69,12 @@ export function leastRequestWith({
 }: LeastRequestConfig): BalancerFactory {
 	return (helper) => {
 		const typical = new TypicalLatency();
+		const clock = new PickClock(() => helper.now());
 		return new EveryEndpoint<EndpointLoad>(helper, {
 			join: (subchannel, weight) =>
-				new EndpointLoad(subchannel, weight, () => helper.now(), typical),
-			picker: (ready) => new LeastRequestPicker(ready, choiceCount, helper),
+				new EndpointLoad(subchannel, weight, clock, typical),
+			picker: (ready) =>
+				new LeastRequestPicker(ready, choiceCount, helper, clock),
 			leave: (member) => member.leave(),
 		});
 	};
@@ -97,6 +100,7 @@ class LeastRequestPicker implements Picker {
 	readonly #ready: readonly EndpointLoad[];
 	readonly #choiceCount: number;
 	readonly #helper: BalancerHelper;
+	readonly #clock: PickClock;
 	readonly #meanWeight: number;
 	readonly #equal: boolean;
 	/** Made when it is needed: while endpoints come up one by one most pickers give no call. */
@@ -106,10 +110,12 @@ class LeastRequestPicker implements Picker {
 		ready: readonly EndpointLoad[],
 		choiceCount: number,
 		helper: BalancerHelper,
+		clock: PickClock,
 	) {
 		this.#ready = ready;
 		this.#choiceCount = choiceCount;
 		this.#helper = helper;
+		this.#clock = clock;
 		const { weight } = ready[0] as EndpointLoad;
 		let sum = 0;
 		let equal = true;
@@ -127,10 +133,10 @@ class LeastRequestPicker implements Picker {
 	}
 
 	#choose(tried: ReadonlySet<Subchannel>): EndpointLoad {
+		const now = this.#clock.read();
 		const first = this.#draw();
 		let chosen = this.#ready[first] as EndpointLoad;
 		if (this.#ready.length === 1) return chosen;
-		const now = this.#helper.now();
 		let lowest = this.#cost(chosen, now, tried);
 		for (let choices = this.#choiceCount; choices > 1; choices--) {
 			const other = this.#ready[this.#drawOther(first)] as EndpointLoad;

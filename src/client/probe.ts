@@ -43,6 +43,7 @@ export class Probe {
 		const before = this.#connection.heard;
 		const conclude = (): void => {
 			this.#waiting = false;
+			this.#timer = undefined;
 			if (this.#connection.heard === before) this.#outcome.silent();
 			else this.#outcome.answered();
 		};
@@ -60,5 +61,6 @@ export class Probe {
 	stop(): void {
 		this.#waiting = false;
 		this.#clock.cancel(this.#timer);
+		this.#timer = undefined;
 	}
 }

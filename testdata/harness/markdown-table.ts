@@ -1,0 +1,25 @@
+/** A Markdown table as Biome formats it. The first row is the head; columns go to the right, but for those named. */
+export function markdownTable(
+	rows: readonly (readonly string[])[],
+	leftColumns: readonly number[] = [0],
+): string {
+	const [head = [], ...body] = rows;
+	const widths = head.map((_, column) =>
+		Math.max(3, ...rows.map((cells) => (cells[column] as string).length)),
+	);
+	const line = (cells: readonly string[]): string =>
+		`| ${cells
+			.map((cell, column) => {
+				const width = widths[column] as number;
+				return leftColumns.includes(column)
+					? cell.padEnd(width)
+					: cell.padStart(width);
+			})
+			.join(" | ")} |`;
+	const rule = widths.map((width, column) =>
+		leftColumns.includes(column)
+			? "-".repeat(width)
+			: `${"-".repeat(width - 1)}:`,
+	);
+	return [line(head), line(rule), ...body.map(line)].join("\n");
+}
