@@ -497,6 +497,11 @@ describe("resolutions", () => {
 		expect(error.code).toBe(Code.Unavailable);
 		expect(error.rawMessage).toContain("has no endpoints");
 		expect(core.state).toBe("transientFailure");
+		told.say({ endpoints: [], reason: new Error("all are on holiday") });
+		await settled();
+		expect((await errorOf(client.echo({}))).rawMessage).toContain(
+			"all are on holiday",
+		);
 		told.say(at(server));
 		await until(async () => core.state === "ready");
 		expect((await client.echo({})).resp).toBe("a");

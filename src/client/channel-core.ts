@@ -268,9 +268,9 @@ export class ChannelCore {
 
 	/** Throws if the resolution is no good; then all stays as it was. */
 	#adopt(resolution: Resolution): void {
-		const { endpoints, serviceConfig } = resolution;
+		const { endpoints, reason, serviceConfig } = resolution;
 		if (endpoints.length === 0) {
-			throw new Error(`${this.setting.name} has no endpoints`);
+			throw reason ?? new Error(`${this.setting.name} has no endpoints`);
 		}
 		this.#addresses.check(endpoints);
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);

@@ -99,9 +99,10 @@ export class ResolutionWatch {
 
 /** What a resolver has yielded, whoever wrote it. Throws PolicyError that names what is wrong with it. */
 function checked(yielded: unknown): Resolution {
-	const { endpoints, serviceConfig } = record(yielded, "resolution");
+	const { endpoints, reason, serviceConfig } = record(yielded, "resolution");
 	return {
 		endpoints: readEndpoints(endpoints, "resolution.endpoints"),
+		...(reason instanceof Error && { reason }),
 		// Read by who compiles it.
 		serviceConfig: serviceConfig as ServiceConfig | undefined,
 	};

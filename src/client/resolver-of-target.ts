@@ -27,3 +27,14 @@ export function resolverOfTarget(source: EndpointSource): Resolver {
 			);
 	}
 }
+
+/** A resolver whose code is loaded when it is first watched: a program has none of the systems that it does not use. */
+export function loadedLate(load: () => Promise<Resolver>): Resolver {
+	let resolver: Promise<Resolver> | undefined;
+	return {
+		async *watch(context) {
+			resolver ??= load();
+			yield* (await resolver).watch(context);
+		},
+	};
+}

@@ -167,7 +167,7 @@ function untilAborted<T>(
 	});
 }
 
-function fingerprint({ endpoints, serviceConfig }: Resolution): string {
+function fingerprint({ endpoints, reason, serviceConfig }: Resolution): string {
 	const each = endpoints.map((endpoint) => JSON.stringify(endpoint)).sort();
-	return JSON.stringify([each, serviceConfig]);
+	return JSON.stringify([each, reason?.message, serviceConfig]);
 }

@@ -13,6 +13,8 @@ export interface Endpoint {
 /** The state of the world, as a resolver sees it. */
 export interface Resolution {
 	endpoints: readonly Endpoint[];
+	/** Why there are no endpoints, for the calls that then fail; the watch goes on. */
+	reason?: Error | undefined;
 	serviceConfig?: ServiceConfig | undefined;
 }
 

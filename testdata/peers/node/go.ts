@@ -1,17 +1,7 @@
 /** The grpc-go peer: built when first needed, run as processes. */
 
-import {
-	type ChildProcess,
-	execFile,
-	spawn,
-	spawnSync,
-} from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import {
 	create,
 	type DescMessage,
@@ -20,6 +10,12 @@ import {
 	toJsonString,
 } from "@bufbuild/protobuf";
 import {
+	builtProgram,
+	goRecipe,
+	missing,
+	type Recipe,
+} from "../../harness/built-program.ts";
+import {
 	DoneSchema,
 	JobSchema,
 	ListenSchema,
@@ -27,15 +23,13 @@ import {
 } from "../gen/peer_pb.ts";
 import type { ClientPeer, ServerPeer } from "./peer.ts";
 
-/** Why the grpc-go peer cannot run here; undefined if it can. */
-export const goMissing: string | undefined = missing();
+export const goPeer: Recipe = goRecipe(
+	"grpc-go",
+	new URL("../go/", import.meta.url),
+);
 
-function missing(): string | undefined {
-	const { error } = spawnSync("go", ["version"]);
-	if (!error) return undefined;
-	if (process.env["CI"]) throw new Error("CI needs go for the grpc-go peer");
-	return "go is not installed, so the grpc-go peer cannot be built";
-}
+/** Why the grpc-go peer cannot run here; undefined if it can. */
+export const goMissing: string | undefined = missing(goPeer);
 
 export const goServer: ServerPeer = {
 	name: "grpc-go",
@@ -86,7 +80,7 @@ class Program {
 	#stopping = false;
 
 	static async start(command: "server" | "client"): Promise<Program> {
-		return new Program(await build(), command);
+		return new Program(await builtProgram(goPeer), command);
 	}
 
 	private constructor(file: string, command: string) {
@@ -123,34 +117,4 @@ class Program {
 		this.#process.kill();
 		await this.#exited;
 	}
-}
-
-const sources = fileURLToPath(new URL("../go/", import.meta.url));
-const cache = fileURLToPath(new URL("../../../.cache/peers/", import.meta.url));
-let built: Promise<string> | undefined;
-
-/** The program's file, kept under a hash of its sources. */
-function build(): Promise<string> {
-	built ??= buildOnce();
-	return built;
-}
-
-async function buildOnce(): Promise<string> {
-	const names = (await readdir(sources, { recursive: true })).filter((name) =>
-		/\.(go|mod|sum)$/.test(name),
-	);
-	const hash = createHash("sha256");
-	for (const name of names.sort()) {
-		hash.update(name).update(await readFile(`${sources}${name}`));
-	}
-	const file = `${cache}peer-${hash.digest("hex").slice(0, 16)}`;
-	if (!existsSync(file)) {
-		await mkdir(cache, { recursive: true });
-		const draft = `${file}.${process.pid}`;
-		await promisify(execFile)("go", ["build", "-o", draft, "."], {
-			cwd: sources,
-		});
-		await rename(draft, file);
-	}
-	return file;
 }

@@ -1,0 +1,13 @@
+/** `npm run peers`: builds all programs in other languages that tests need, those that are not there yet. */
+
+import { builtProgram, type Recipe } from "../../harness/built-program.ts";
+import { goPeer } from "./go.ts";
+
+const recipes: readonly Recipe[] = [goPeer];
+
+for (const recipe of recipes) {
+	const startedAt = performance.now();
+	await builtProgram(recipe);
+	const seconds = (performance.now() - startedAt) / 1000;
+	console.log(`${recipe.name}: ready after ${seconds.toFixed(1)} s`);
+}
