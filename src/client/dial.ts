@@ -40,7 +40,7 @@ export function tlsDialer(source: TlsSource, serverName: string): Dial {
 }
 
 /** Rejects with the signal's reason, should that fire first. */
-function unlessAborted<T>(
+export function unlessAborted<T>(
 	value: T | Promise<T>,
 	signal: AbortSignal,
 ): Promise<T> {
@@ -62,7 +62,7 @@ function whereOf(
 		: { path: address.path };
 }
 
-function pemOf(options: TlsOptions): {
+export function pemOf(options: TlsOptions): {
 	ca?: string | Buffer;
 	cert?: string | Buffer;
 	key?: string | Buffer;
