@@ -1,0 +1,133 @@
+/** Peers in other languages: programs that are run as processes, with a line of protobuf JSON a message both ways. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import {
+	create,
+	type DescMessage,
+	fromJsonString,
+	type MessageInitShape,
+	toJsonString,
+} from "@bufbuild/protobuf";
+import { builtProgram, type Recipe } from "../../harness/built-program.ts";
+import {
+	DoneSchema,
+	JobSchema,
+	ListenSchema,
+	type Outcome,
+} from "../gen/peer_pb.ts";
+import type { ClientPeer, ServerPeer } from "./peer.ts";
+
+/**
+ * A program with two commands, which it gets as its first argument:
+ *
+ * - `server` reads a `Listen` from the first line of its standard input, prints its port, and serves until its input ends;
+ * - `client` reads a `Job` a line, and prints a `Done` a line.
+ */
+export interface ProgramPeer {
+	readonly name: string;
+	readonly recipe: Recipe;
+	/** What starts what the recipe has built; that itself if not said. */
+	readonly command?: (
+		built: string,
+	) => readonly [file: string, ...args: string[]];
+	/** What follows the command `server` or `client`. */
+	readonly args?: readonly string[];
+}
+
+export function programServer(
+	peer: ProgramPeer,
+	{ compresses }: Pick<ServerPeer, "compresses">,
+): ServerPeer {
+	return {
+		name: peer.name,
+		compresses,
+		async start(settings) {
+			const program = await Program.start(peer, "server");
+			program.write(ListenSchema, settings);
+			const { promise: port, resolve } = Promise.withResolvers<string>();
+			program.onLine = resolve;
+			return {
+				address: `127.0.0.1:${await Promise.race([port, program.failed])}`,
+				stop: () => program.stop(),
+			};
+		},
+	};
+}
+
+export function programClient(peer: ProgramPeer): ClientPeer {
+	return {
+		name: peer.name,
+		async connect(target) {
+			const program = await Program.start(peer, "client");
+			const waiting = new Map<number, (outcome: Outcome) => void>();
+			let lastId = 0;
+			program.onLine = (line) => {
+				const { id, outcome } = fromJsonString(DoneSchema, line);
+				if (outcome) waiting.get(id)?.(outcome);
+				waiting.delete(id);
+			};
+			return {
+				async perform(call) {
+					lastId += 1;
+					const { promise, resolve } = Promise.withResolvers<Outcome>();
+					waiting.set(lastId, resolve);
+					program.write(JobSchema, { id: lastId, target, call });
+					return Promise.race([promise, program.failed]);
+				},
+				close: () => program.stop(),
+			};
+		},
+	};
+}
+
+/** A run of a program. */
+class Program {
+	onLine: (line: string) => void = () => undefined;
+	/** Rejects when the program ends before it is stopped. */
+	readonly failed: Promise<never>;
+	readonly #process: ChildProcess;
+	readonly #exited: Promise<void>;
+	#stopping = false;
+
+	static async start(
+		{ name, recipe, command = (built) => [built], args = [] }: ProgramPeer,
+		verb: "server" | "client",
+	): Promise<Program> {
+		const [file, ...before] = command(await builtProgram(recipe));
+		return new Program(`${name} ${verb}`, file, [...before, verb, ...args]);
+	}
+
+	private constructor(name: string, file: string, args: readonly string[]) {
+		this.#process = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
+		const { promise, reject } = Promise.withResolvers<never>();
+		promise.catch(() => undefined);
+		this.failed = promise;
+		this.#exited = new Promise((resolve) => {
+			this.#process.once("error", reject);
+			this.#process.once("exit", (code, signal) => {
+				if (!this.#stopping) {
+					reject(new Error(`${name} ended: ${code ?? signal}`));
+				}
+				resolve();
+			});
+		});
+		if (this.#process.stdout) {
+			createInterface({ input: this.#process.stdout }).on("line", (line) =>
+				this.onLine(line),
+			);
+		}
+	}
+
+	write<S extends DescMessage>(schema: S, message: MessageInitShape<S>): void {
+		const line = toJsonString(schema, create(schema, message));
+		this.#process.stdin?.write(`${line}\n`);
+	}
+
+	async stop(): Promise<void> {
+		this.#stopping = true;
+		this.#process.stdin?.end();
+		this.#process.kill();
+		await this.#exited;
+	}
+}
