@@ -1,9 +1,10 @@
 /** `npm run peers`: builds all programs in other languages that tests need, those that are not there yet. */
 
 import { builtProgram, type Recipe } from "../../harness/built-program.ts";
+import { etcdServer } from "../../harness/etcd-server.ts";
 import { goPeer } from "./go.ts";
 
-const recipes: readonly Recipe[] = [goPeer];
+const recipes: readonly Recipe[] = [goPeer, etcdServer];
 
 for (const recipe of recipes) {
 	const startedAt = performance.now();

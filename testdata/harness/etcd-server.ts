@@ -1,0 +1,465 @@
+/** Real etcd, one member or several, which tests start, stop, kill and start again. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { makeIdentity } from "../peers/node/certificates.ts";
+import {
+	builtProgram,
+	goRecipe,
+	missing,
+	type Recipe,
+} from "./built-program.ts";
+import { freePort } from "./free-port.ts";
+
+export const etcdServer: Recipe = goRecipe(
+	"etcd",
+	new URL("../peers/etcd/", import.meta.url),
+	"go.etcd.io/etcd/server/v3",
+	{ slow: true },
+);
+
+/** Why there can be no etcd here; undefined if there can. */
+export const etcdMissing: string | undefined = missing(etcdServer);
+
+export interface EtcdInit {
+	/** How many members the cluster has. Default: 1. */
+	readonly members?: 1 | 3;
+	/** Serves TLS; "mutual": to those alone who show a certificate. */
+	readonly tls?: "server" | "mutual";
+	/** Denies whoever shows no password. `root`, with the password `root`, may do everything. */
+	readonly auth?: boolean;
+	/** Where clients connect. Default: 127.0.0.1. */
+	readonly host?: "127.0.0.1" | "::1";
+	/** More flags of the server. */
+	readonly flags?: readonly string[];
+}
+
+/** What a client of a server with TLS needs, in PEM. */
+export interface EtcdTls {
+	readonly ca: string;
+	readonly cert: string;
+	readonly key: string;
+}
+
+/** A key as the JSON gateway shows it. */
+export interface StoredKey {
+	readonly key: string;
+	readonly value: string;
+	/** In decimal; "0": none. */
+	readonly lease: string;
+}
+
+const START_MS = 60_000;
+
+/** A cluster; of one member, by default. */
+export class EtcdServer implements AsyncDisposable {
+	readonly members: readonly EtcdMember[];
+	/** Undefined without TLS. */
+	readonly tls: EtcdTls | undefined;
+	readonly #directory: string;
+	#hasAuth = false;
+
+	static async start(init: EtcdInit = {}): Promise<EtcdServer> {
+		const program = await builtProgram(etcdServer);
+		const directory = await mkdtemp(join(tmpdir(), "homing-etcd-"));
+		const tls = init.tls && (await writeCertificates(directory));
+		const plans = await Promise.all(
+			Array.from({ length: init.members ?? 1 }, async (_, index) => ({
+				name: nameOf(index),
+				directory: join(directory, nameOf(index)),
+				client: await freePort(init.host),
+				peer: await freePort(),
+			})),
+		);
+		const members = plans.map(
+			(plan) =>
+				new EtcdMember(plan.client, init, tls, () =>
+					spawn(program, flagsOf(plan, plans, directory, init), {
+						stdio: ["ignore", "pipe", "pipe"],
+					}),
+				),
+		);
+		const server = new EtcdServer(directory, members, tls);
+		try {
+			await server.startAll();
+			if (init.auth) await server.#enableAuth();
+		} catch (error) {
+			await server[Symbol.asyncDispose]();
+			throw error;
+		}
+		return server;
+	}
+
+	private constructor(
+		directory: string,
+		members: readonly EtcdMember[],
+		tls: EtcdTls | undefined,
+	) {
+		this.#directory = directory;
+		this.members = members;
+		this.tls = tls;
+	}
+
+	/** "host:port" of each member. */
+	get hosts(): string[] {
+		return this.members.map(({ address }) => address);
+	}
+
+	/** "host:port" of the first member. */
+	get address(): string {
+		return this.hosts[0] as string;
+	}
+
+	/** Starts all members that do not run, with the data that they had. */
+	async startAll(): Promise<void> {
+		await Promise.all(this.members.map((member) => member.start()));
+	}
+
+	async killAll(): Promise<void> {
+		await Promise.all(this.members.map((member) => member.kill()));
+	}
+
+	/** It hangs from now on: it accepts connections, and answers nothing. */
+	pauseAll(): void {
+		for (const member of this.members) member.pause();
+	}
+
+	resumeAll(): void {
+		for (const member of this.members) member.resume();
+	}
+
+	/** Kills all, and starts them again with no data, so without users too. */
+	async startAnew(): Promise<void> {
+		await this.killAll();
+		for (const index of this.members.keys()) {
+			const data = join(this.#directory, nameOf(index));
+			await rm(data, { recursive: true, force: true });
+		}
+		this.#hasAuth = false;
+		await this.startAll();
+	}
+
+	/** Asks the JSON gateway of the first member that runs, as root where there is auth; throws unless it answers 200. */
+	async ask<T = unknown>(path: string, body: object = {}): Promise<T> {
+		const member = this.members.find(({ isRunning }) => isRunning);
+		if (member === undefined) throw new Error("no member of etcd runs");
+		// Anew each time, as a member that starts again knows no token.
+		const token = this.#hasAuth ? await tokenOfRoot(member) : undefined;
+		return member.ask<T>(path, body, token);
+	}
+
+	async put(key: string, value: string, lease = "0"): Promise<void> {
+		await this.ask("kv/put", { key: base64(key), value: base64(value), lease });
+	}
+
+	/** Many at a time, 100 to a transaction. */
+	async putAll(entries: Iterable<readonly [string, string]>): Promise<void> {
+		const success = [...entries].map(([key, value]) => ({
+			requestPut: { key: base64(key), value: base64(value) },
+		}));
+		for (let i = 0; i < success.length; i += 100) {
+			await this.ask("kv/txn", { success: success.slice(i, i + 100) });
+		}
+	}
+
+	async delete(key: string): Promise<void> {
+		await this.ask("kv/deleterange", { key: base64(key) });
+	}
+
+	/** The keys that begin with `prefix`. */
+	async list(prefix: string): Promise<StoredKey[]> {
+		const { kvs = [] } = await this.ask<{ kvs?: Partial<StoredKey>[] }>(
+			"kv/range",
+			{ key: base64(prefix), range_end: base64(`${prefix}\xff`, "latin1") },
+		);
+		return kvs.map(({ key = "", value = "", lease = "0" }) => ({
+			key: text(key),
+			value: text(value),
+			lease,
+		}));
+	}
+
+	/** The newest revision of the store. */
+	async revision(): Promise<string> {
+		const { header } = await this.ask<{ header: { revision: string } }>(
+			"kv/range",
+			{ key: base64("nothing") },
+		);
+		return header.revision;
+	}
+
+	/** Forgets what was before the newest revision. */
+	async compact(): Promise<void> {
+		await this.ask("kv/compaction", {
+			revision: await this.revision(),
+			physical: true,
+		});
+	}
+
+	/** A lease in decimal. */
+	async grant(seconds: number): Promise<string> {
+		const { ID } = await this.ask<{ ID: string }>("lease/grant", {
+			TTL: seconds,
+		});
+		return ID;
+	}
+
+	async revoke(lease: string): Promise<void> {
+		await this.ask("lease/revoke", { ID: lease });
+	}
+
+	/** The leases that there are, in decimal. */
+	async leases(): Promise<string[]> {
+		const { leases = [] } = await this.ask<{ leases?: { ID: string }[] }>(
+			"lease/leases",
+		);
+		return leases.map(({ ID }) => ID);
+	}
+
+	/** A user who may do this much with the keys that begin with `prefix`. */
+	async addUser(
+		name: string,
+		password: string,
+		permType: "READ" | "WRITE" | "READWRITE",
+		prefix: string,
+	): Promise<void> {
+		await this.ask("auth/user/add", { name, password });
+		await this.ask("auth/role/add", { name });
+		await this.ask("auth/role/grant", {
+			name,
+			perm: {
+				permType,
+				key: base64(prefix),
+				range_end: base64(`${prefix}\xff`, "latin1"),
+			},
+		});
+		await this.ask("auth/user/grant", { user: name, role: name });
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.killAll();
+		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	async #enableAuth(): Promise<void> {
+		await this.ask("auth/user/add", { name: "root", password: "root" });
+		await this.ask("auth/role/add", { name: "root" });
+		await this.ask("auth/user/grant", { user: "root", role: "root" });
+		await this.ask("auth/enable");
+		this.#hasAuth = true;
+	}
+}
+
+/** One process of a cluster. */
+export class EtcdMember {
+	/** "host:port" for clients. */
+	readonly address: string;
+	readonly #port: number;
+	readonly #init: EtcdInit;
+	readonly #tls: EtcdTls | undefined;
+	readonly #spawn: () => ChildProcess;
+	#process: ChildProcess | undefined;
+	/** The end of what it has printed. */
+	#printed = "";
+
+	constructor(
+		port: number,
+		init: EtcdInit,
+		tls: EtcdTls | undefined,
+		spawn: () => ChildProcess,
+	) {
+		this.#port = port;
+		this.#init = init;
+		this.#tls = tls;
+		this.#spawn = spawn;
+		this.address = `${hostOf(init)}:${port}`;
+	}
+
+	get isRunning(): boolean {
+		return this.#process !== undefined;
+	}
+
+	/** Starts it, where it was before; resolves when the cluster has a leader and this one knows it. */
+	async start(): Promise<void> {
+		if (this.isRunning) return;
+		const process = this.#spawn();
+		this.#process = process;
+		for (const stream of [process.stdout, process.stderr]) {
+			stream?.on("data", (text) => {
+				this.#printed = (this.#printed + text).slice(-4000);
+			});
+		}
+		const giveUp = Date.now() + START_MS;
+		while (!(await this.#isHealthy())) {
+			if (process.exitCode !== null || Date.now() > giveUp) {
+				throw new Error(`etcd did not start:\n${this.#printed}`);
+			}
+			await delay(20);
+		}
+	}
+
+	/** Ends it without a word. */
+	async kill(): Promise<void> {
+		const process = this.#process;
+		this.#process = undefined;
+		if (process === undefined || process.exitCode !== null) return;
+		process.kill("SIGKILL");
+		if (process.signalCode === null) await once(process, "exit");
+	}
+
+	/** It hangs from now on: it accepts connections, and answers nothing. */
+	pause(): void {
+		this.#process?.kill("SIGSTOP");
+	}
+
+	resume(): void {
+		this.#process?.kill("SIGCONT");
+	}
+
+	/** Asks its JSON gateway; throws unless it answers 200. */
+	async ask<T>(path: string, body: object, token?: string): Promise<T> {
+		const { status, text } = await this.#request(
+			"POST",
+			`/v3/${path}`,
+			JSON.stringify(body),
+			token,
+		);
+		if (status !== 200) throw new Error(`POST ${path}: ${status} ${text}`);
+		return JSON.parse(text) as T;
+	}
+
+	async #isHealthy(): Promise<boolean> {
+		try {
+			const { text } = await this.#request("GET", "/health");
+			return JSON.parse(text).health === "true";
+		} catch {
+			return false;
+		}
+	}
+
+	#request(
+		method: string,
+		path: string,
+		body = "",
+		token?: string,
+	): Promise<{ status: number | undefined; text: string }> {
+		const options = {
+			host: this.#init.host ?? "127.0.0.1",
+			port: this.#port,
+			method,
+			path,
+			headers: { ...(token !== undefined && { authorization: token }) },
+			timeout: 10_000,
+			...this.#tls,
+		};
+		return new Promise((resolve, reject) => {
+			const request = this.#tls ? requestHttps(options) : requestHttp(options);
+			request.once("error", reject);
+			request.once("timeout", () =>
+				request.destroy(new Error(`${path}: no answer`)),
+			);
+			request.once("response", async (response) => {
+				let text = "";
+				response.setEncoding("utf8");
+				response.on("data", (chunk) => {
+					text += chunk;
+				});
+				response.once("error", reject);
+				response.once("end", () =>
+					resolve({ status: response.statusCode, text }),
+				);
+			});
+			request.end(body);
+		});
+	}
+}
+
+async function tokenOfRoot(member: EtcdMember): Promise<string> {
+	const root = { name: "root", password: "root" };
+	const { token } = await member.ask<{ token: string }>(
+		"auth/authenticate",
+		root,
+	);
+	return token;
+}
+
+interface MemberPlan {
+	readonly name: string;
+	readonly directory: string;
+	readonly client: number;
+	readonly peer: number;
+}
+
+/** See https://etcd.io/docs/latest/op-guide/configuration/. */
+function flagsOf(
+	plan: MemberPlan,
+	all: readonly MemberPlan[],
+	directory: string,
+	init: EtcdInit,
+): string[] {
+	const peerOf = ({ peer }: MemberPlan): string => `http://127.0.0.1:${peer}`;
+	const url = `${init.tls ? "https" : "http"}://${hostOf(init)}:${plan.client}`;
+	const file = (name: string): string => join(directory, name);
+	return [
+		`--name=${plan.name}`,
+		`--data-dir=${plan.directory}`,
+		`--listen-client-urls=${url}`,
+		`--advertise-client-urls=${url}`,
+		`--listen-peer-urls=${peerOf(plan)}`,
+		`--initial-advertise-peer-urls=${peerOf(plan)}`,
+		`--initial-cluster=${all.map((one) => `${one.name}=${peerOf(one)}`).join(",")}`,
+		"--log-level=error",
+		// The least that bcrypt takes.
+		"--bcrypt-cost=4",
+		// What a killed process has written is still there; only a machine that loses power would need more.
+		"--unsafe-no-fsync",
+		...(init.tls
+			? [`--cert-file=${file("cert.pem")}`, `--key-file=${file("key.pem")}`]
+			: []),
+		...(init.tls === "mutual"
+			? ["--client-cert-auth", `--trusted-ca-file=${file("ca.pem")}`]
+			: []),
+		...(init.flags ?? []),
+	];
+}
+
+function nameOf(index: number): string {
+	return `m${index}`;
+}
+
+function hostOf({ host = "127.0.0.1" }: EtcdInit): string {
+	return host === "::1" ? "[::1]" : host;
+}
+
+async function writeCertificates(directory: string): Promise<EtcdTls> {
+	const authority = makeIdentity({ commonName: "test authority" });
+	const server = makeIdentity({
+		commonName: "etcd",
+		hosts: ["localhost", "127.0.0.1"],
+		issuer: authority,
+	});
+	const client = makeIdentity({ commonName: "client", issuer: authority });
+	await mkdir(directory, { recursive: true });
+	await writeFile(join(directory, "ca.pem"), authority.certificate);
+	await writeFile(join(directory, "cert.pem"), server.certificate);
+	await writeFile(join(directory, "key.pem"), server.key);
+	return {
+		ca: authority.certificate,
+		cert: client.certificate,
+		key: client.key,
+	};
+}
+
+function base64(text: string, encoding: BufferEncoding = "utf8"): string {
+	return Buffer.from(text, encoding).toString("base64");
+}
+
+function text(base64: string): string {
+	return Buffer.from(base64, "base64").toString();
+}
