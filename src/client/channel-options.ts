@@ -41,11 +41,11 @@ export interface Keepalive {
 
 /** How a channel finds, reaches and watches its endpoints. All are checked at construction. */
 export interface ChannelOptions {
-	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection (reload). Default: plaintext, unless the target says `https:` or port 443. */
+	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection (reload), with its address. Default: plaintext, unless the target says `https:` or port 443. */
 	tls?:
 		| boolean
 		| TlsOptions
-		| (() => TlsOptions | Promise<TlsOptions>)
+		| ((address: string) => TlsOptions | Promise<TlsOptions>)
 		| undefined;
 	/** `:authority` and TLS server name. Default: the host of the target, or the service's name in discovery. */
 	authority?: string | undefined;

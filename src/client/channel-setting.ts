@@ -22,7 +22,7 @@ import {
 	compileCircuitBreaker,
 } from "./circuit-breaker-options.ts";
 import { type Connect, connectOver, connectWithin } from "./connect.ts";
-import { dialPlaintext, tlsDialer } from "./dial.ts";
+import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { KeepalivePace } from "./keepalive.ts";
@@ -73,11 +73,20 @@ export interface Environment {
 	readonly connect?: Connect;
 	/** Of silence while calls wait, before a peer is asked by PING whether it is there. Default 1 s. */
 	readonly silenceMs?: number;
+	/** Its calls keep no process alive. */
+	readonly idle?: true;
 }
 
 const realEnvironment: Environment = {
 	clock: systemClock,
 	random: Math.random,
+};
+
+/** Of the channels that homing itself calls over, on nobody's behalf. */
+export const idleEnvironment: Environment = {
+	...realEnvironment,
+	clock: { ...systemClock, after: systemClock.afterIdle },
+	idle: true,
 };
 
 /**
@@ -110,6 +119,9 @@ export function settleChannel(
 		tls === undefined
 			? dialPlaintext
 			: tlsDialer(tls, nameOf(options.authority) ?? found.serverName);
+	const connect =
+		environment.connect ??
+		connectOver(environment.idle ? idleDialer(dial) : dial);
 	chooseBalancer(options.balancer, serviceConfig ? [serviceConfig] : []);
 	callLimitOf(options);
 	return {
@@ -124,7 +136,7 @@ export function settleChannel(
 				: `${options.userAgent} homing/${VERSION}`,
 		connect: connectWithin(
 			parseDuration(options.connectTimeout ?? "5s", "connectTimeout"),
-			environment.connect ?? connectOver(dial),
+			connect,
 			environment.clock,
 		),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
@@ -215,7 +227,7 @@ function isResolver(value: unknown): value is Resolver {
 function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
 	if (tls === false) return undefined;
 	if (typeof tls === "function") {
-		return async () => tlsOptions(await tls(), "tls()");
+		return async (address) => tlsOptions(await tls(address), "tls()");
 	}
 	return () => (tls === true ? {} : tls);
 }

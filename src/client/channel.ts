@@ -11,7 +11,7 @@ import { abortSignal } from "./call-options.ts";
 import { CallTransport } from "./call-transport.ts";
 import { ChannelCore } from "./channel-core.ts";
 import type { ChannelOptions } from "./channel-options.ts";
-import { settleChannel } from "./channel-setting.ts";
+import { type Environment, settleChannel } from "./channel-setting.ts";
 import { interceptorList } from "./client-options.ts";
 import { CoreSender } from "./core-sender.ts";
 
@@ -37,17 +37,24 @@ export class Channel implements Transport, AsyncDisposable {
 	readonly unary: Transport["unary"];
 	readonly stream: Transport["stream"];
 
-	/** Throws a TypeError that names the bad target or option. */
+	/**
+	 * Throws a TypeError that names the bad target or option.
+	 *
+	 * @param environment time, chance and the network, for homing itself and its tests
+	 */
 	constructor(
 		target: string | Resolver,
 		options: ChannelOptions & {
 			interceptors?: readonly Interceptor[] | undefined;
 		} = {},
+		environment?: Environment,
 	) {
 		record(options, "options");
 		const { interceptors, ...channelOptions } = options;
 		const around = interceptorList(interceptors ?? [], "interceptors");
-		this.#core = new ChannelCore(settleChannel(target, channelOptions));
+		this.#core = new ChannelCore(
+			settleChannel(target, channelOptions, environment),
+		);
 		insides.set(this, { core: this.#core, interceptors: around });
 		const transport = new CallTransport(new CoreSender(this.#core), around);
 		this.unary = transport.unary.bind(transport);

@@ -242,6 +242,18 @@ describe("mutual TLS", () => {
 });
 
 describe("a function for the TLS options", () => {
+	test("hears where the connection goes, for names that differ from address to address", async () => {
+		const server = await serving({ identity: issue("shop.example") });
+		const asked: string[] = [];
+		await client(server.address, {
+			tls: (address) => {
+				asked.push(address);
+				return { ca, servername: "shop.example" };
+			},
+		}).echo({});
+		expect(asked).toEqual([server.address]);
+	});
+
 	test("is asked again for each connection", async () => {
 		const server = await serving({ identity: local, clients: authority });
 		const other = makeIdentity({ commonName: "later", issuer: authority });

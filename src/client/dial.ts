@@ -14,7 +14,8 @@ export const dialPlaintext: Dial = (address, signal) =>
 /** Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2). */
 export function tlsDialer(source: TlsSource, serverName: string): Dial {
 	return async (address, signal) => {
-		const options = await unlessAborted(source(), signal);
+		const at = formatAddress(address);
+		const options = await unlessAborted(source(at), signal);
 		const name = options.servername ?? serverName;
 		const socket = connectTls({
 			...whereOf(address),
@@ -29,12 +30,21 @@ export function tlsDialer(source: TlsSource, serverName: string): Dial {
 		try {
 			await settled(socket, "secureConnect", signal);
 		} catch (error) {
-			throw explainTls(error as Error, formatAddress(address), name);
+			throw explainTls(error as Error, at, name);
 		}
 		if (socket.alpnProtocol !== "h2") {
 			socket.destroy();
-			throw new Error(noHttp2(formatAddress(address)));
+			throw new Error(noHttp2(at));
 		}
+		return socket;
+	};
+}
+
+/** Dials sockets that keep no process alive, whatever is asked of them later. */
+export function idleDialer(dial: Dial): Dial {
+	return async (address, signal) => {
+		const socket = await dial(address, signal);
+		socket.ref = () => socket;
 		return socket;
 	};
 }

@@ -190,6 +190,22 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
+	test("though a channel of homing's own has streams open, and calls that wait", async () => {
+		await using server = await serveStreams((stream) => respond(stream));
+		const { code, output, ms } = await run(`
+			const { idleEnvironment } = await import(${here("./channel-setting.ts")});
+			const open = new Channel("${server.address}", {}, idleEnvironment);
+			const awake = setTimeout(() => {}, 30_000);
+			await NewOrderManagementClient(open).searchOrders({}).header;
+			clearTimeout(awake);
+			console.log("open");
+			const closed = new Channel("127.0.0.1:1", {}, idleEnvironment);
+			NewEchoServiceClient(closed).echo({}, { waitForReady: true }).catch(() => {});
+		`);
+		expect({ code, output }).toEqual({ code: 0, output: "begin\nopen\n" });
+		expect(ms).toBeLessThan(10_000);
+	});
+
 	test("when its channel has been closed", async () => {
 		await using server = await serveStreams(() => {});
 		const { code, output } = await run(`

@@ -21,8 +21,8 @@ export interface TlsOptions {
 	servername?: string;
 }
 
-/** Asked for each new connection, so that certificates can change without a restart. */
-export type TlsSource = () => TlsOptions | Promise<TlsOptions>;
+/** Asked for each new connection, with the address that it goes to, so that certificates can change without a restart. */
+export type TlsSource = (address: string) => TlsOptions | Promise<TlsOptions>;
 
 const pem: Check = (value, where) => {
 	if (typeof value === "string" || value instanceof Uint8Array) return value;

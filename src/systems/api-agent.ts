@@ -27,7 +27,7 @@ async function connectedTls(
 	origin: ApiOrigin,
 	tls: TlsSource,
 ): Promise<Socket> {
-	const options = await tls();
+	const options = await tls(origin.host);
 	const host = "host" in origin.at ? origin.at.host : "localhost";
 	const name = options.servername ?? host;
 	return settled(
