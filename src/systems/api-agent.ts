@@ -5,6 +5,9 @@ import { pemOf } from "../client/dial.ts";
 import type { TlsSource } from "../client/tls-options.ts";
 import type { ApiOrigin } from "./api-origin.ts";
 
+/** Of silence, before TCP asks whether the peer is still there. */
+const KEEPALIVE_MS = 30_000;
+
 /** The connections to one origin: kept for the next request, and no reason for a process to stay. */
 export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
 	// Node calls what it is given through `agent.createConnection`, which may answer by its callback.
@@ -47,5 +50,7 @@ async function connectedTls(
 function settled<S extends Socket>(socket: S): S {
 	socket.unref();
 	socket.setNoDelay(true);
+	// Answers may be minutes away: this tells a peer that waits from one that is gone.
+	socket.setKeepAlive(true, KEEPALIVE_MS);
 	return socket;
 }

@@ -20,6 +20,8 @@ import { RequestLimits } from "./request-limits.ts";
 export interface HttpApiOptions {
 	/** "http://host:port", "https://host:port" or "unix:/path". */
 	readonly origin: string;
+	/** What is there, for messages: "the Consul agent". */
+	readonly role?: string | undefined;
 	/** For https; a function is asked for each connection. */
 	readonly tls?: TlsOptions | TlsSource | undefined;
 	/** Asked for each request: tokens. */
@@ -69,19 +71,21 @@ const MAX_BYTES = 64 * 1024 * 1024;
  *
  * Everything rejects with a DiscoveryError: "unreachable" for connections that
  * fail and answers that do not come, "badAnswer" for those that are cut off, no
- * JSON or too large. Lines that are cut off are "unreachable". A GET that meets a kept connection which the peer has just
- * closed goes again, once.
+ * JSON or too large. Lines that are cut off are "unreachable". A GET or PUT that meets a kept connection which the peer
+ * has just closed goes again, once.
  */
 export class HttpApi {
 	readonly #origin: ApiOrigin;
+	readonly #role: string | undefined;
 	readonly #headers: NonNullable<HttpApiOptions["headers"]>;
 	readonly #clock: Clock;
 	readonly #agent: Agent;
 	readonly #closed = new AbortController();
 
 	/** Throws PolicyError for a bad origin. */
-	constructor({ origin, tls = {}, headers, clock }: HttpApiOptions) {
+	constructor({ origin, role, tls = {}, headers, clock }: HttpApiOptions) {
 		this.#origin = parseOrigin(origin, "origin");
+		this.#role = role;
 		this.#headers = headers ?? (() => ({}));
 		this.#clock = clock ?? systemClock;
 		this.#agent = apiAgent(
@@ -93,6 +97,13 @@ export class HttpApi {
 	/** As errors name it. */
 	get origin(): string {
 		return this.#origin.text;
+	}
+
+	/** What is there, and where. */
+	get name(): string {
+		return this.#role === undefined
+			? this.origin
+			: `${this.#role} at ${this.origin}`;
 	}
 
 	/** An answer as a whole. */
@@ -131,7 +142,7 @@ export class HttpApi {
 		what: string,
 		cause?: unknown,
 	): DiscoveryError {
-		const text = `${this.origin} answered ${method} ${path} with ${what}`;
+		const text = `${this.name} answered ${method} ${path} with ${what}`;
 		return new DiscoveryError("badAnswer", text, cause);
 	}
 
@@ -146,7 +157,7 @@ export class HttpApi {
 	}
 
 	#unreachable(why: string, cause?: unknown): DiscoveryError {
-		const text = `cannot reach ${this.origin}: ${why}`;
+		const text = `cannot reach ${this.name}: ${why}`;
 		return new DiscoveryError("unreachable", text, cause);
 	}
 
@@ -334,7 +345,7 @@ function isStale(outgoing: ClientRequest, error: unknown): boolean {
 	const { code } = error as NodeJS.ErrnoException;
 	return (
 		outgoing.reusedSocket &&
-		outgoing.method === "GET" &&
+		(outgoing.method === "GET" || outgoing.method === "PUT") &&
 		(code === "ECONNRESET" || code === "EPIPE")
 	);
 }
