@@ -7,17 +7,19 @@ const MAX_MS = 120_000;
 /** Exponential backoff with jitter, from the start of one attempt to the start of the next. */
 export class Backoff {
 	readonly #random: () => number;
+	readonly #maxMs: number;
 	#baseMs: number = INITIAL_MS;
 
 	/** `random`: at least 0, less than 1. */
-	constructor(random: () => number) {
+	constructor(random: () => number, maxMs: number = MAX_MS) {
 		this.#random = random;
+		this.#maxMs = maxMs;
 	}
 
 	/** Milliseconds until the next attempt; longer every time. */
 	next(): number {
 		const ms = this.#baseMs * (1 - JITTER + 2 * JITTER * this.#random());
-		this.#baseMs = Math.min(this.#baseMs * MULTIPLIER, MAX_MS);
+		this.#baseMs = Math.min(this.#baseMs * MULTIPLIER, this.#maxMs);
 		return ms;
 	}
 
