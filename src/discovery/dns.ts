@@ -1,6 +1,7 @@
 import type { Clock } from "../policy/clock.ts";
 import { failure } from "./failure.ts";
-import { firstThatAnswers, type Reach } from "./first-that-answers.ts";
+import { type Family, FamilyChoice } from "./family-choice.ts";
+import type { Reach } from "./first-that-answers.ts";
 import { formatHostPort, type HostPort, isIPv4, isIPv6 } from "./host-port.ts";
 import { type Look, lookAgain, type Sight } from "./look-again.ts";
 import {
@@ -11,7 +12,6 @@ import {
 } from "./name-lookup.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 import { staticResolver } from "./static.ts";
-import { tcpReach } from "./tcp-reach.ts";
 
 export interface DnsTarget extends HostPort {
 	/** "address:port" of the name server to ask instead of the system. */
@@ -26,10 +26,6 @@ export interface DnsSeams {
 
 const EVERY_MS = 30_000;
 const MIN_TTL_MS = 5000;
-/** Before the other family is tried too (RFC 8305, section 5)… */
-const HEAD_START_MS = 250;
-/** …and where one is in use, which a moment of silence must not change. */
-const INCUMBENT_HEAD_START_MS = 2000;
 
 /**
  * The addresses of a name: an endpoint each, all with the same port.
@@ -58,14 +54,14 @@ export function dnsResolver(
 		(server === undefined ? systemLookup : serverLookup(server));
 	return {
 		watch: (context) => {
-			const families = new Families(port, seams);
+			const endpoints = new Endpoints(port, seams);
 			return lookAgain(
 				context,
 				{ everyMs: EVERY_MS, clock: seams.clock },
 				async (look): Promise<Sight> => {
 					const found = await find(host, lookup, look);
 					return {
-						endpoints: await families.endpoints(found.addresses, look),
+						endpoints: await endpoints.of(found.addresses, look),
 						againInMs: Math.min(
 							EVERY_MS,
 							Math.max(MIN_TTL_MS, found.ttlMs ?? EVERY_MS),
@@ -90,61 +86,31 @@ async function find(host: string, lookup: Lookup, look: Look): Promise<Found> {
 	return { ...found, addresses: [...new Set(found.addresses)] };
 }
 
-/** Chooses between the families of a name's addresses, and remembers its choice. */
-class Families {
+/** The endpoints of a name's addresses, of one family of them. */
+class Endpoints {
 	readonly #port: number;
-	readonly #seams: DnsSeams;
-	#incumbent: "v4" | "v6" | undefined;
+	readonly #families: FamilyChoice;
 
 	constructor(port: number, seams: DnsSeams) {
 		this.#port = port;
-		this.#seams = seams;
+		this.#families = new FamilyChoice(seams);
 	}
 
-	async endpoints(
-		hosts: readonly string[],
-		look: Look,
-	): Promise<readonly Endpoint[]> {
-		const groups = Map.groupBy(hosts, (host) => (isIPv6(host) ? "v6" : "v4"));
-		const all = this.#addresses(hosts);
-		if (groups.size === 1) {
-			[this.#incumbent] = groups.keys();
-			return all.map((address) => ({ address }));
-		}
-		if (hosts.length === 2) {
+	async of(hosts: readonly string[], look: Look): Promise<readonly Endpoint[]> {
+		const all = hosts.map((host) => formatHostPort({ host, port: this.#port }));
+		// The order of the groups is that of the first addresses, which the system prefers.
+		const groups = Map.groupBy(all, familyOf);
+		if (groups.size === 2 && hosts.length === 2) {
 			return [{ address: all }];
 		}
-		const family = await this.#choose(groups, look);
+		const family = await this.#families.choose(groups, look);
 		return family === undefined
 			? [{ address: all }]
-			: this.#addresses(groups.get(family) ?? []).map((address) => ({
-					address,
-				}));
+			: (groups.get(family) ?? []).map((address) => ({ address }));
 	}
+}
 
-	async #choose(
-		groups: ReadonlyMap<"v4" | "v6", readonly string[]>,
-		look: Look,
-	): Promise<"v4" | "v6" | undefined> {
-		const incumbent = this.#incumbent;
-		if (incumbent !== undefined && !look.asked) {
-			return incumbent;
-		}
-		// The order of the groups is that of the first addresses, which the system prefers.
-		const preferred = [...groups.keys()].sort(
-			(a, b) => Number(b === incumbent) - Number(a === incumbent),
-		);
-		const winner = await firstThatAnswers(
-			preferred.map((family) => this.#addresses(groups.get(family) ?? [])),
-			incumbent === undefined ? HEAD_START_MS : INCUMBENT_HEAD_START_MS,
-			look.signal,
-			{ reach: this.#seams.reach ?? tcpReach, clock: this.#seams.clock },
-		);
-		this.#incumbent = winner === undefined ? undefined : preferred[winner];
-		return this.#incumbent;
-	}
-
-	#addresses(hosts: readonly string[]): string[] {
-		return hosts.map((host) => formatHostPort({ host, port: this.#port }));
-	}
+/** An IPv6 address has brackets before its port. */
+function familyOf(address: string): Family {
+	return address.startsWith("[") ? "v6" : "v4";
 }

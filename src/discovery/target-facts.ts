@@ -20,10 +20,8 @@ export type EndpointSource =
 			readonly kind: "etcd";
 			/** "host:port" of each; none is the system's default. */
 			readonly hosts: readonly string[];
-			/** The key under which the instances are, without a slash at its end. */
+			/** The key under which the instances are, without slashes at its ends. */
 			readonly prefix: string;
-			/** The key that has the service config. */
-			readonly config?: string;
 	  }
 	| {
 			readonly kind: "kubernetes";

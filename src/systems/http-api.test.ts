@@ -146,6 +146,7 @@ describe("a request", () => {
 					host: `127.0.0.1:${port}`,
 					"content-type": "application/json",
 					"accept-encoding": "identity",
+					"user-agent": expect.stringMatching(/^homing\/\d/),
 					"x-token": "secret 1",
 				},
 			},

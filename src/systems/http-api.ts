@@ -8,6 +8,7 @@ import {
 import { unlessAborted } from "../client/dial.ts";
 import { explainTls } from "../client/tls-errors.ts";
 import type { TlsOptions, TlsSource } from "../client/tls-options.ts";
+import { VERSION } from "../client/version.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
 import { shown } from "../policy/policy-error.ts";
@@ -201,6 +202,7 @@ export class HttpApi {
 				host: this.#origin.host,
 				accept: "application/json",
 				"accept-encoding": "identity",
+				"user-agent": `homing/${VERSION}`,
 				...(json !== undefined && {
 					"content-type": "application/json",
 					"content-length": Buffer.byteLength(json),

@@ -10,9 +10,11 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 
-	"homing.test/peer/lines"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 )
 
 // Messages above this size are refused by both sides; grpc-go's own default
@@ -34,8 +36,20 @@ func run(arguments []string) error {
 	case "server":
 		return serve(input)
 	case "client":
-		return lines.Work(input, connect, perform)
+		return work(input)
 	default:
 		return fmt.Errorf("unknown command %q", arguments[0])
 	}
+}
+
+// Reads the next line into message; io.EOF when there is none.
+func readLine(input *bufio.Reader, message proto.Message) error {
+	line, err := input.ReadBytes('\n')
+	if err == io.EOF && len(line) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return err
+	}
+	return protojson.Unmarshal(line, message)
 }

@@ -1,0 +1,8 @@
+/** `homing/kubernetes`: the resolver of `kubernetes:` targets, with all its options. */
+
+export {
+	DiscoveryError,
+	type DiscoveryProblem,
+} from "./systems/discovery-error.ts";
+export type { KubernetesOptions } from "./systems/kubernetes/options.ts";
+export { kubernetesResolver } from "./systems/kubernetes/resolver.ts";

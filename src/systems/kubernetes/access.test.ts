@@ -1,0 +1,274 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import {
+	KubernetesApi,
+	slice,
+} from "../../../testdata/harness/kubernetes-api.ts";
+import { Watching } from "../../../testdata/harness/watching.ts";
+import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
+import type { DiscoveryError } from "../discovery-error.ts";
+import type { KubernetesOptions } from "./options.ts";
+import { kubernetesResolver } from "./resolver.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+const authority = makeIdentity({ commonName: "cluster authority" });
+const stranger = makeIdentity({ commonName: "another authority" });
+const identity = makeIdentity({
+	commonName: "kube-apiserver",
+	hosts: ["127.0.0.1", "kubernetes.default.svc"],
+	issuer: authority,
+});
+
+/** An API server with one slice, which wants the token "first". */
+async function apiServer(tls = true): Promise<KubernetesApi> {
+	const api = await KubernetesApi.start(tls ? { identity } : {});
+	after.push(() => api[Symbol.asyncDispose]());
+	api.tokens = ["first"];
+	api.put(slice("payment-1", ["10.1.0.1"]));
+	return api;
+}
+
+function directory(): string {
+	const made = mkdtempSync(join(tmpdir(), "homing-kubernetes-"));
+	after.push(() => rmSync(made, { recursive: true }));
+	return made;
+}
+
+/** What a pod has for its service account. */
+function serviceAccount(
+	files: Partial<Record<"token" | "ca.crt" | "namespace", string>> = {},
+): string {
+	const made = join(directory(), "serviceaccount");
+	mkdirSync(made);
+	const all = {
+		token: "first\n",
+		"ca.crt": authority.certificate,
+		namespace: "shop\n",
+		...files,
+	};
+	for (const [name, text] of Object.entries(all)) {
+		if (text !== "") writeFileSync(join(made, name), text);
+	}
+	return made;
+}
+
+function watching(
+	options: Omit<KubernetesOptions, "service">,
+	seams: { serviceAccount?: string; environment?: Record<string, string> } = {},
+): Watching {
+	const made = new Watching(
+		kubernetesResolver(
+			{ service: "payment", ...options },
+			{
+				serviceAccount: "/nowhere",
+				environment: {},
+				random: () => 0.5,
+				...seams,
+			},
+		),
+	);
+	after.push(() => made[Symbol.asyncDispose]());
+	return made;
+}
+
+function environmentOf(api: KubernetesApi): Record<string, string> {
+	return {
+		KUBERNETES_SERVICE_HOST: "127.0.0.1",
+		KUBERNETES_SERVICE_PORT: String(api.port),
+	};
+}
+
+const found = { timeout: 5000 };
+const here = ["10.1.0.1:50051"];
+
+/** The problem and the words that a watch ends with. */
+async function failure(made: Watching): Promise<string> {
+	const { problem, message } = (await made.ended) as DiscoveryError;
+	return `${problem}: ${message}`;
+}
+
+describe("in a pod", () => {
+	test("the name of the service is enough", async () => {
+		const api = await apiServer();
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: serviceAccount() },
+		);
+		await expect.poll(() => made.addresses, found).toEqual(here);
+		expect(api.requests.map(({ authorization }) => authorization)).toContain(
+			"Bearer first",
+		);
+	});
+
+	test("a token that is renewed is used for the next request", async () => {
+		const api = await apiServer();
+		const account = serviceAccount();
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: account },
+		);
+		await expect.poll(() => api.watching, found).toBe(1);
+		writeFileSync(join(account, "token"), "second");
+		api.tokens = ["second"];
+		api.endWatches();
+		await expect
+			.poll(() => api.seen("watch").at(-1)?.authorization, found)
+			.toBe("Bearer second");
+		api.put(slice("payment-1", ["10.1.0.2"]));
+		await expect.poll(() => made.addresses, found).toEqual(["10.1.0.2:50051"]);
+		expect(made.reported).toEqual([]);
+	});
+
+	test("a token that is renewed while it is being refused is used at once", async () => {
+		const api = await apiServer();
+		const account = serviceAccount({ token: "old" });
+		api.onRequest = () => writeFileSync(join(account, "token"), "first");
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: account },
+		);
+		await expect.poll(() => made.addresses, found).toEqual(here);
+		expect(api.requests[1]?.authorization).toBe("Bearer first");
+	});
+
+	test("what the options say goes before what the pod has", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.7"], { namespace: "test" }));
+		const account = serviceAccount({
+			token: "wrong",
+			"ca.crt": stranger.certificate,
+		});
+		const made = watching(
+			{ namespace: "test", token: "first", ca: authority.certificate },
+			{ environment: environmentOf(api), serviceAccount: account },
+		);
+		await expect.poll(() => made.addresses, found).toEqual(["10.1.0.7:50051"]);
+	});
+
+	test("its token goes to no server that its own authority does not vouch for", async () => {
+		const api = await apiServer();
+		const seams = {
+			environment: environmentOf(api),
+			serviceAccount: serviceAccount(),
+		};
+		const { certificate: ca } = authority;
+		const elsewhere = watching({ apiServer: api.origin, ca }, seams);
+		expect(await failure(elsewhere)).toContain("asks for a token (401)");
+		expect(api.requests.map(({ authorization }) => authorization)).toEqual([
+			undefined,
+			undefined,
+		]);
+		const foreign = serviceAccount({ "ca.crt": stranger.certificate });
+		const refused = watching({}, { ...seams, serviceAccount: foreign });
+		expect(await failure(refused)).toContain("is not trusted: set tls.ca");
+		expect(api.requests).toHaveLength(2);
+	});
+
+	test.each([
+		["an authority of its own", true, { "ca.crt": "" }, {}],
+		[
+			"a check of certificates",
+			true,
+			{},
+			{ tls: { rejectUnauthorized: false } },
+		],
+		["TLS", false, {}, {}],
+	])("nor to one without %s", async (_, tls, files, options) => {
+		const api = await apiServer(tls);
+		const made = watching(
+			{ ...options, ...(!tls && { apiServer: api.origin.toUpperCase() }) },
+			{
+				environment: environmentOf(api),
+				serviceAccount: serviceAccount(files),
+			},
+		);
+		await made.ended;
+		for (const { authorization } of api.requests)
+			expect(authorization).toBeUndefined();
+	});
+
+	test("without a token of its own it asks without one", async () => {
+		const api = await apiServer();
+		const account = serviceAccount({ token: "" });
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: account },
+		);
+		expect(await failure(made)).toBe(
+			`forbidden: the Kubernetes API server at ${api.origin} asks for a token (401): Unauthorized. Give it by the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`,
+		);
+	});
+});
+
+describe("elsewhere", () => {
+	test("token and authority come from options, as text or from files", async () => {
+		const api = await apiServer();
+		const account = serviceAccount();
+		const shop = { apiServer: api.origin, namespace: "shop" };
+		const { certificate: ca } = authority;
+		for (const options of [
+			{ token: "first", ca },
+			{ token: async () => "first", tls: { ca } },
+			{ tokenFile: join(account, "token"), caFile: join(account, "ca.crt") },
+			{ token: "first", tls: async () => ({ ca }) },
+			{ token: "first", ca, tls: { servername: "kubernetes.default.svc" } },
+		]) {
+			const made = watching({ ...shop, ...options });
+			await expect.poll(() => made.addresses, found).toEqual(here);
+		}
+		const made = watching({
+			apiServer: `127.0.0.1:${api.port}`,
+			namespace: "shop",
+			token: "first",
+			ca,
+		});
+		await expect.poll(() => made.addresses, found).toEqual(here);
+	});
+
+	test.each([
+		[
+			"no cluster around it",
+			{ namespace: "shop" },
+			/^unreachable: no API server to ask for service payment: KUBERNETES_SERVICE_HOST is not set, so this process runs in no pod; give the API server, as in kubernetes:\/\/host:port\/… or by the option apiServer$/,
+		],
+		[
+			"no namespace",
+			{ apiServer: "127.0.0.1:1" },
+			/^unreachable: service payment needs a namespace, as in kubernetes:\/\/\/payment\.default, as there is none of a pod's own: ENOENT.*\/nowhere\/namespace/,
+		],
+		[
+			"a token file that is not there",
+			{
+				apiServer: "127.0.0.1:1",
+				namespace: "shop",
+				tokenFile: "/nowhere/token",
+			},
+			/^forbidden: the token for the API server cannot be read: ENOENT.*\/nowhere\/token/,
+		],
+		[
+			"an authority's file that is not there",
+			{
+				apiServer: "127.0.0.1:1",
+				namespace: "shop",
+				caFile: "/nowhere/ca.crt",
+			},
+			/^unreachable: .*the authority of the API server cannot be read: ENOENT.*\/nowhere\/ca\.crt/,
+		],
+		[
+			"nobody there",
+			{ apiServer: "http://127.0.0.1:1", namespace: "shop" },
+			/^unreachable: cannot reach the Kubernetes API server at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/,
+		],
+	])(
+		"with %s it fails when it is watched, in words",
+		async (_, options, words) => {
+			expect(await failure(watching(options))).toMatch(words);
+		},
+	);
+});

@@ -1,0 +1,73 @@
+import { record } from "../../policy/option-table.ts";
+import { shown } from "../../policy/policy-error.ts";
+import type { ApiAnswer } from "../http-api.ts";
+import { readSlice, type Slice } from "./endpoint-slice.ts";
+
+/** A page of an EndpointSliceList. */
+export interface Listed {
+	readonly slices: readonly Slice[];
+	/** Of the whole list: where a watch goes on. */
+	readonly version: string;
+	/** Where the next page begins; none for the last. */
+	readonly next?: string | undefined;
+}
+
+export type WatchEvent =
+	/** ADDED or MODIFIED */
+	| { readonly kind: "kept"; readonly slice: Slice; readonly version: string }
+	| {
+			readonly kind: "deleted";
+			readonly name: string;
+			readonly version: string;
+	  }
+	| { readonly kind: "bookmark"; readonly version: string }
+	/** As the answer to a request of that status would have been. */
+	| { readonly kind: "error"; readonly status: ApiAnswer };
+
+/** Throws TypeError for what is none. */
+export function readList(value: unknown): Listed {
+	const { metadata, items } = record(value, "list");
+	const next = record(metadata, "list.metadata")["continue"];
+	// Go writes an empty list as null.
+	if (!Array.isArray(items) && items !== null) {
+		throw new TypeError(`list.items: ${shown(items)} is not a list`);
+	}
+	return {
+		slices: (items ?? []).map(readSlice),
+		version: versionOf(metadata, "list.metadata"),
+		next: typeof next === "string" && next !== "" ? next : undefined,
+	};
+}
+
+/** Throws TypeError for what is none. */
+export function readEvent(value: unknown): WatchEvent {
+	const { type, object } = record(value, "event");
+	const fields = record(object, "event.object");
+	if (type === "ERROR") {
+		const status = Number(fields["code"]) || 500;
+		return {
+			kind: "error",
+			status: { status, headers: {}, value: fields, text: "" },
+		};
+	}
+	const version = versionOf(fields["metadata"], "event.object.metadata");
+	switch (type) {
+		case "BOOKMARK":
+			return { kind: "bookmark", version };
+		case "DELETED":
+			return { kind: "deleted", name: readSlice(object).name, version };
+		case "ADDED":
+		case "MODIFIED":
+			return { kind: "kept", slice: readSlice(object), version };
+		default:
+			throw new TypeError(`event.type: ${shown(type)} is not one`);
+	}
+}
+
+function versionOf(metadata: unknown, where: string): string {
+	const { resourceVersion } = record(metadata, where);
+	if (typeof resourceVersion === "string" && resourceVersion !== "") {
+		return resourceVersion;
+	}
+	throw new TypeError(`${where}.resourceVersion is missing`);
+}

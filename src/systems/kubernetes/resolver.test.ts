@@ -1,0 +1,349 @@
+import { afterEach, describe, expect, test } from "vitest";
+import {
+	type ApiInit,
+	KubernetesApi,
+	slice,
+} from "../../../testdata/harness/kubernetes-api.ts";
+import { Watching } from "../../../testdata/harness/watching.ts";
+import type { DiscoveryError } from "../discovery-error.ts";
+import type { KubernetesOptions } from "./options.ts";
+import { type KubernetesSeams, kubernetesResolver } from "./resolver.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+async function apiServer(init?: ApiInit): Promise<KubernetesApi> {
+	const api = await KubernetesApi.start(init);
+	after.push(() => api[Symbol.asyncDispose]());
+	return api;
+}
+
+function watching(
+	api: KubernetesApi,
+	options: Partial<KubernetesOptions> = {},
+	seams: KubernetesSeams = {},
+): Watching {
+	const resolver = kubernetesResolver(
+		{
+			service: "payment",
+			namespace: "shop",
+			apiServer: api.origin,
+			...options,
+		},
+		{ random: () => 0.5, ...seams },
+	);
+	const made = new Watching(resolver);
+	after.push(() => made[Symbol.asyncDispose]());
+	return made;
+}
+
+/** Waits until these addresses are known, in any order. */
+async function knows(made: Watching, ...hosts: string[]): Promise<void> {
+	const wanted = hosts.map((host) => `${host}:50051`).sort();
+	await expect
+		.poll(() => made.addresses?.toSorted(), { timeout: 5000 })
+		.toEqual(wanted);
+}
+
+describe("a service's slices", () => {
+	test("are listed by label, joined, and watched from where the list was", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1", "10.1.0.2"]));
+		api.put(slice("payment-2", ["10.1.0.3"]));
+		api.put(slice("order-1", ["10.1.0.4"], { service: "order" }));
+		api.put(slice("payment-1", ["10.1.0.5"], { namespace: "test" }));
+		const { version } = api;
+		const made = watching(api);
+		await knows(made, "10.1.0.1", "10.1.0.2", "10.1.0.3");
+		await expect.poll(() => api.watching).toBe(1);
+		expect(
+			api.requests.map(({ path, query }) => [path, Object.fromEntries(query)]),
+		).toEqual([
+			[
+				"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
+				{ labelSelector: "kubernetes.io/service-name=payment", limit: "500" },
+			],
+			[
+				"/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
+				{
+					labelSelector: "kubernetes.io/service-name=payment",
+					watch: "true",
+					allowWatchBookmarks: "true",
+					resourceVersion: version,
+					timeoutSeconds: "450",
+				},
+			],
+		]);
+		expect(made.seen).toHaveLength(1);
+	});
+
+	test("that are added, changed and deleted are followed", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const made = watching(api);
+		await knows(made, "10.1.0.1");
+		api.put(slice("payment-2", ["10.1.0.2"]));
+		await knows(made, "10.1.0.1", "10.1.0.2");
+		api.put(slice("payment-1", ["10.1.0.1", "10.1.0.3"]));
+		await knows(made, "10.1.0.1", "10.1.0.2", "10.1.0.3");
+		api.delete("payment-1");
+		await knows(made, "10.1.0.2");
+		expect(api.requests).toHaveLength(2);
+		expect(made.reported).toEqual([]);
+	});
+
+	test("of more than a page are read page by page", async () => {
+		const api = await apiServer();
+		const hosts = Array.from(
+			{ length: 1200 },
+			(_, n) => `10.2.${n >> 8}.${n & 255}`,
+		);
+		for (const host of hosts) api.put(slice(`payment-${host}`, [host]));
+		await knows(watching(api), ...hosts);
+		expect(api.seen("list").map(({ query }) => query.has("continue"))).toEqual([
+			false,
+			true,
+			true,
+		]);
+	});
+
+	test("are listed in one piece when the list gets too old between two pages", async () => {
+		const api = await apiServer();
+		const hosts = Array.from(
+			{ length: 600 },
+			(_, n) => `10.2.${n >> 8}.${n & 255}`,
+		);
+		for (const host of hosts) api.put(slice(`payment-${host}`, [host]));
+		api.onRequest = ({ query }) => {
+			if (query.has("continue")) api.compact();
+		};
+		await knows(watching(api), ...hosts);
+		expect(api.seen("list").map(({ query }) => query.get("limit"))).toEqual([
+			"500",
+			"500",
+			null,
+		]);
+	});
+
+	test("that change all at once make few states", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const made = watching(api);
+		await knows(made, "10.1.0.1");
+		await expect.poll(() => api.watching).toBe(1);
+		for (let n = 0; n < 200; n++)
+			api.put(slice(`payment-${n}`, [`10.3.0.${n}`]));
+		await expect.poll(() => made.addresses?.length).toBe(200);
+		expect(made.seen.length).toBeLessThan(10);
+	});
+
+	test("are unknown, empty, and there again, while the watch goes on", async () => {
+		const api = await apiServer();
+		const made = watching(api);
+		const reason = () => made.seen.at(-1)?.reason as DiscoveryError | undefined;
+		await expect.poll(() => reason()?.problem).toBe("unknownService");
+		api.put(slice("payment-1", []));
+		await expect.poll(() => reason()?.problem).toBe("noHealthyInstance");
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		await knows(made, "10.1.0.1");
+		expect(reason()).toBeUndefined();
+		expect(api.requests).toHaveLength(2);
+	});
+
+	test("with addresses of no use are reported, each once", async () => {
+		const api = await apiServer();
+		const names = { addressType: "FQDN" };
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		api.put(slice("payment-2", ["db.example.com"], names));
+		const made = watching(api);
+		await knows(made, "10.1.0.1");
+		api.put(slice("payment-2", ["other.example.com"], names));
+		api.put(slice("payment-1", ["10.1.0.2"]));
+		await knows(made, "10.1.0.2");
+		expect(made.reported.map(({ message }) => message)).toEqual([
+			'EndpointSlice payment-2 has addresses of type "FQDN", which are not used; call names by a dns: target',
+		]);
+	});
+
+	test("are read by an API server on IPv6", async () => {
+		const api = await apiServer({ host: "::1" });
+		api.put(slice("payment-1", ["2001:db8::1"], { addressType: "IPv6" }));
+		await knows(watching(api), "[2001:db8::1]");
+	});
+});
+
+describe("a watch", () => {
+	test("that ends in order goes on where it was, not before a second is over", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const made = watching(api);
+		await knows(made, "10.1.0.1");
+		api.put(slice("payment-1", ["10.1.0.2"]));
+		await knows(made, "10.1.0.2");
+		const { version } = api;
+		api.endWatches();
+		api.put(slice("payment-1", ["10.1.0.3"]));
+		await knows(made, "10.1.0.3");
+		expect(api.seen("list")).toHaveLength(1);
+		const [first, second] = api.seen("watch");
+		expect(second?.query.get("resourceVersion")).toBe(version);
+		expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(990);
+		expect(made.reported).toEqual([]);
+	});
+
+	test("goes on from the last bookmark", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const made = watching(api);
+		await expect.poll(() => api.watching).toBe(1);
+		api.moveOn();
+		api.bookmark();
+		api.compact();
+		api.endWatches();
+		await expect
+			.poll(() => api.seen("watch").length, { timeout: 5000 })
+			.toBe(2);
+		expect(api.seen("watch")[1]?.query.get("resourceVersion")).toBe(
+			api.version,
+		);
+		expect(api.seen("list")).toHaveLength(1);
+		expect(made.seen).toHaveLength(1);
+	});
+
+	test.each([
+		["an ERROR event", false],
+		["the status", true],
+	])(
+		"whose version is too old, which %s tells, is begun with a new list",
+		async (_, byStatus) => {
+			const api = await apiServer();
+			api.goneByStatus = byStatus;
+			api.put(slice("payment-1", ["10.1.0.1"]));
+			api.put(slice("payment-2", ["10.1.0.2"]));
+			const made = watching(api);
+			await knows(made, "10.1.0.1", "10.1.0.2");
+			await expect.poll(() => api.watching).toBe(1);
+			api.endWatches();
+			api.put(slice("payment-1", ["10.1.0.3"]));
+			api.delete("payment-2");
+			api.compact();
+			await knows(made, "10.1.0.3");
+			expect(api.requests.map(({ kind }) => kind)).toEqual([
+				"list",
+				"watch",
+				"watch",
+				"list",
+				"watch",
+			]);
+			expect(made.reported).toEqual([]);
+		},
+	);
+
+	test("ends, and its connection with it, when nobody is interested any more", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const made = watching(api);
+		await expect.poll(() => api.watching).toBe(1);
+		await made[Symbol.asyncDispose]();
+		await expect.poll(() => api.watching).toBe(0);
+		await expect.poll(() => api.connections()).toBe(0);
+		expect(await made.ended).toBeUndefined();
+	});
+
+	test("ends also while the first list is on its way", async () => {
+		const api = await apiServer();
+		api.faults.list = "hang";
+		const made = watching(api);
+		await expect.poll(() => api.requests.length).toBe(1);
+		await made[Symbol.asyncDispose]();
+		await expect.poll(() => api.connections()).toBe(0);
+	});
+
+	test("is one of several of the same resolver", async () => {
+		const api = await apiServer();
+		api.put(slice("payment-1", ["10.1.0.1"]));
+		const resolver = kubernetesResolver({
+			service: "payment",
+			namespace: "shop",
+			apiServer: api.origin,
+		});
+		await using one = new Watching(resolver);
+		await using two = new Watching(resolver);
+		await knows(one, "10.1.0.1");
+		await knows(two, "10.1.0.1");
+	});
+});
+
+describe("of a Service of both families", () => {
+	const families = (api: KubernetesApi) => {
+		api.put(
+			slice("payment-6", ["2001:db8::1", "2001:db8::2"], {
+				addressType: "IPv6",
+			}),
+		);
+		api.put(slice("payment-4", ["10.1.0.1", "10.1.0.2"]));
+	};
+	/** A network in which only these answer. */
+	const network = (...answering: string[]) => {
+		const reach = async (address: string) => {
+			if (!answering.some((host) => address === `${host}:50051`))
+				throw new Error("no route");
+		};
+		return { answering, reach };
+	};
+
+	test.each([
+		[
+			"IPv4",
+			"127.0.0.1",
+			["10.1.0.1", "[2001:db8::1]"],
+			["10.1.0.1", "10.1.0.2"],
+		],
+		[
+			"IPv6, as the API server",
+			"::1",
+			["10.1.0.1", "[2001:db8::1]"],
+			["[2001:db8::1]", "[2001:db8::2]"],
+		],
+		[
+			"the one that answers",
+			"127.0.0.1",
+			["[2001:db8::2]"],
+			["[2001:db8::1]", "[2001:db8::2]"],
+		],
+		[
+			"the preferred one where none answers",
+			"127.0.0.1",
+			[],
+			["10.1.0.1", "10.1.0.2"],
+		],
+	])("it is %s that is used", async (_, host, answering, used) => {
+		const api = await apiServer({ host });
+		families(api);
+		await knows(watching(api, {}, network(...answering)), ...used);
+	});
+
+	test("the one in use stays, until a connection is lost and it answers no more", async () => {
+		const api = await apiServer();
+		families(api);
+		const { answering, reach } = network("10.1.0.1", "[2001:db8::1]");
+		const made = watching(api, {}, { reach });
+		await knows(made, "10.1.0.1", "10.1.0.2");
+		answering.shift();
+		api.put(slice("payment-4", ["10.1.0.1"]));
+		await knows(made, "10.1.0.1");
+		made.refresh();
+		await knows(made, "[2001:db8::1]", "[2001:db8::2]");
+	});
+
+	test("the other is used when one has nobody left", async () => {
+		const api = await apiServer();
+		families(api);
+		const made = watching(api, {}, network("10.1.0.1", "[2001:db8::1]"));
+		await knows(made, "10.1.0.1", "10.1.0.2");
+		api.delete("payment-4");
+		await knows(made, "[2001:db8::1]", "[2001:db8::2]");
+	});
+});

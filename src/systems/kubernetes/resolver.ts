@@ -1,0 +1,180 @@
+import {
+	type Family,
+	FamilyChoice,
+	type FamilySeams,
+} from "../../discovery/family-choice.ts";
+import { type Look, lookAgain } from "../../discovery/look-again.ts";
+import type {
+	Endpoint,
+	Resolution,
+	ResolveContext,
+	Resolver,
+} from "../../discovery/resolver.ts";
+import { systemClock } from "../../policy/clock.ts";
+import { DiscoveryError } from "../discovery-error.ts";
+import { HttpApi } from "../http-api.ts";
+import { Access, type PodSeams } from "./access.ts";
+import {
+	type EndpointsByFamily,
+	endpointsOfSlices,
+	type WantedService,
+} from "./endpoints-of-slices.ts";
+import { checkKubernetesOptions, type KubernetesOptions } from "./options.ts";
+import { SliceFeed } from "./slice-feed.ts";
+
+export interface KubernetesSeams extends PodSeams, FamilySeams {
+	readonly random?: (() => number) | undefined;
+}
+
+/** From one state to the next at least: a rollout changes many slices at once. */
+const MIN_MS = 100;
+/** Of a family that has many, so many are tried before it is given up. */
+const PROBED = 3;
+
+/**
+ * The pods behind a Service, from its EndpointSlices, watched: what is ready is
+ * an endpoint, with its zone, and with its pod and node for attributes. Without a
+ * proxy in between, calls are balanced one by one.
+ *
+ * In a pod, `service` is enough: the API server, the namespace and the credentials
+ * are the pod's own. Its service account needs a Role that allows to list and
+ * watch `endpointslices` of `discovery.k8s.io`.
+ *
+ * Of a Service of both families one is used: the first to which a connection can
+ * be made, that of the API server's address being 250 ms ahead.
+ *
+ * @throws PolicyError for bad options
+ */
+export function kubernetesResolver(
+	options: KubernetesOptions,
+	seams: KubernetesSeams = {},
+): Resolver {
+	checkKubernetesOptions(options);
+	const given = { ...options };
+	return {
+		watch: (context) => watch(given, context, seams),
+	};
+}
+
+function watch(
+	options: KubernetesOptions,
+	context: ResolveContext,
+	seams: KubernetesSeams,
+): AsyncIterable<Resolution> {
+	const service = new WatchedService(options, context, seams);
+	return lookAgain(
+		{ signal: context.signal, refresh: () => service.connectionLost() },
+		{
+			everyMs: Number.POSITIVE_INFINITY,
+			minMs: MIN_MS,
+			wake: (ask) => service.onChange(ask),
+			clock: seams.clock,
+		},
+		(look) => service.look(look),
+	);
+}
+
+/** A service during one watch. */
+class WatchedService {
+	readonly #options: KubernetesOptions;
+	readonly #context: ResolveContext;
+	readonly #seams: KubernetesSeams;
+	readonly #access: Access;
+	readonly #families: FamilyChoice;
+	#changed: () => void = () => {};
+	#feed: SliceFeed | undefined;
+	#started: Promise<WantedService> | undefined;
+	#stopped = false;
+	#lost = false;
+
+	constructor(
+		options: KubernetesOptions,
+		context: ResolveContext,
+		seams: KubernetesSeams,
+	) {
+		this.#options = options;
+		this.#context = context;
+		this.#seams = seams;
+		this.#access = new Access(options, seams);
+		this.#families = new FamilyChoice(seams);
+	}
+
+	onChange(changed: () => void): () => void {
+		this.#changed = changed;
+		return () => {
+			this.#stopped = true;
+			this.#feed?.stop();
+		};
+	}
+
+	async connectionLost(): Promise<void> {
+		await this.#context.refresh();
+		this.#lost = true;
+		this.#feed?.hurry();
+	}
+
+	async look({ signal }: Look): Promise<Resolution> {
+		this.#started ??= this.#start();
+		const wanted = await this.#started;
+		const slices = [...(this.#feed?.slices.values() ?? [])];
+		let found: EndpointsByFamily;
+		try {
+			found = endpointsOfSlices(slices, wanted);
+		} catch (reason) {
+			if (!(reason instanceof DiscoveryError)) throw reason;
+			return { endpoints: [], reason };
+		}
+		return { endpoints: await this.#ofOneFamily(found, signal) };
+	}
+
+	async #start(): Promise<WantedService> {
+		const { service, port } = this.#options;
+		const { clock = systemClock, random = Math.random } = this.#seams;
+		const access = this.#access;
+		const origin = access.origin();
+		const namespace = await access.namespace();
+		const { tls, headers } = access;
+		this.#feed = new SliceFeed({
+			api: new HttpApi({
+				origin,
+				role: "the Kubernetes API server",
+				tls,
+				headers,
+				clock,
+			}),
+			service,
+			namespace,
+			token: access.tokenText,
+			clock,
+			random,
+			changed: () => this.#changed(),
+			report: (error) => this.#context.report?.(error),
+		});
+		if (this.#stopped) this.#feed.stop();
+		await this.#feed.start();
+		return { service, namespace, port };
+	}
+
+	async #ofOneFamily(
+		found: EndpointsByFamily,
+		signal: AbortSignal,
+	): Promise<readonly Endpoint[]> {
+		const preferred: Family = /\[/.test(this.#access.origin()) ? "v6" : "v4";
+		const families = [...found.keys()].sort(
+			(a, b) => Number(b === preferred) - Number(a === preferred),
+		);
+		const probes = families.map((family): [Family, string[]] => [
+			family,
+			(found.get(family) ?? [])
+				.slice(0, PROBED)
+				.map(({ address }) => String(address)),
+		]);
+		const asked = this.#lost;
+		this.#lost = false;
+		const chosen = await this.#families.choose(new Map(probes), {
+			signal,
+			asked,
+		});
+		return found.get(chosen ?? families[0] ?? preferred) ?? [];
+	}
+}

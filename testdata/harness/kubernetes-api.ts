@@ -1,0 +1,473 @@
+/**
+ * A small API server of Kubernetes: EndpointSlices, listed and watched as
+ * "Kubernetes API Concepts" says, and what may go wrong with that.
+ */
+
+import { once } from "node:events";
+import {
+	createServer,
+	type IncomingMessage,
+	type Server,
+	type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Identity } from "../peers/node/certificates.ts";
+
+export interface SliceObject {
+	readonly metadata: {
+		readonly name: string;
+		readonly namespace: string;
+		readonly labels: Readonly<Record<string, string>>;
+		readonly resourceVersion?: string;
+	};
+	readonly addressType: string;
+	readonly ports?: readonly object[] | null;
+	readonly endpoints?: readonly object[] | null;
+}
+
+export interface ApiInit {
+	/** Default 127.0.0.1. */
+	readonly host?: string;
+	/** Default: any that is free. */
+	readonly port?: number;
+	/** With one, it speaks TLS. */
+	readonly identity?: Identity;
+}
+
+/** What it does with a request, or in the middle of a watch, instead of its duty. */
+export type Fault =
+	| "hang"
+	/** Closes the connection without a word. */
+	| "reset"
+	| "garbage"
+	/** The body ends in the middle. */
+	| "truncated"
+	/** A body without end. */
+	| "huge"
+	| { readonly status: number; readonly message?: string };
+
+export interface SeenRequest {
+	readonly kind: "list" | "watch" | "other";
+	readonly query: URLSearchParams;
+	readonly path: string;
+	readonly authorization: string | undefined;
+	readonly at: number;
+}
+
+interface Change {
+	readonly type: "ADDED" | "MODIFIED" | "DELETED";
+	readonly version: number;
+	readonly object: SliceObject;
+}
+
+interface Watcher {
+	readonly request: SeenRequest;
+	readonly response: ServerResponse;
+	readonly namespace: string;
+}
+
+const PATH =
+	/^\/apis\/discovery\.k8s\.io\/v1\/namespaces\/([^/]+)\/endpointslices$/;
+
+export class KubernetesApi implements AsyncDisposable {
+	readonly requests: SeenRequest[] = [];
+	/** Those that are accepted; undefined asks for none. */
+	tokens: readonly string[] | undefined;
+	/** Happens to every request of the kind until it is taken away. */
+	readonly faults: { list?: Fault; watch?: Fault } = {};
+	/** An API server says that a version is too old by an ERROR event, or else by its status. */
+	goneByStatus = false;
+	/** Hears of each request before it is answered. */
+	onRequest: (request: SeenRequest) => void = () => {};
+	readonly #init: ApiInit;
+	readonly #slices = new Map<string, SliceObject>();
+	readonly #watchers = new Set<Watcher>();
+	readonly #snapshots = new Map<string, readonly SliceObject[]>();
+	#changes: Change[] = [];
+	#version = 1000;
+	/** The oldest version from which a watch can go on. */
+	#oldest = 0;
+	#server: Server | undefined;
+	#port: number;
+
+	private constructor(init: ApiInit) {
+		this.#init = init;
+		this.#port = init.port ?? 0;
+	}
+
+	static async start(init: ApiInit = {}): Promise<KubernetesApi> {
+		const api = new KubernetesApi(init);
+		await api.restart();
+		return api;
+	}
+
+	get origin(): string {
+		const { identity, host = "127.0.0.1" } = this.#init;
+		const name = host.includes(":") ? `[${host}]` : host;
+		return `${identity === undefined ? "http" : "https"}://${name}:${this.#port}`;
+	}
+
+	get port(): number {
+		return this.#port;
+	}
+
+	get version(): string {
+		return String(this.#version);
+	}
+
+	/** Watches that are open. */
+	get watching(): number {
+		return this.#watchers.size;
+	}
+
+	/** Connections that are open. */
+	connections(): Promise<number> {
+		const { promise, resolve } = Promise.withResolvers<number>();
+		if (this.#server === undefined) resolve(0);
+		this.#server?.getConnections((_, count) => resolve(count));
+		return promise;
+	}
+
+	seen(kind: SeenRequest["kind"]): readonly SeenRequest[] {
+		return this.requests.filter((request) => request.kind === kind);
+	}
+
+	/** Listens, where it did before. */
+	async restart(): Promise<void> {
+		const { identity, host = "127.0.0.1" } = this.#init;
+		const handler = (request: IncomingMessage, response: ServerResponse) => {
+			response.on("error", () => {});
+			this.#handle(request, response);
+		};
+		this.#server =
+			identity === undefined
+				? createServer(handler)
+				: createTlsServer(
+						{ cert: identity.certificate, key: identity.key },
+						handler,
+					);
+		this.#server.listen(this.#port, host);
+		await once(this.#server, "listening");
+		this.#port = (this.#server.address() as AddressInfo).port;
+	}
+
+	/** Dies, and remembers its objects as etcd does. */
+	async kill(): Promise<void> {
+		const server = this.#server;
+		if (server === undefined) return;
+		this.#server = undefined;
+		const closed = once(server, "close");
+		server.close();
+		server.closeAllConnections();
+		await closed;
+	}
+
+	put(slice: SliceObject): void {
+		const key = keyOf(slice.metadata);
+		const type = this.#slices.has(key) ? "MODIFIED" : "ADDED";
+		this.#version += 1;
+		const metadata = { ...slice.metadata, resourceVersion: this.version };
+		const object = { ...slice, metadata };
+		this.#slices.set(key, object);
+		this.#tell({ type, version: this.#version, object });
+	}
+
+	delete(name: string, namespace = "shop"): void {
+		const key = keyOf({ name, namespace });
+		const slice = this.#slices.get(key);
+		if (slice === undefined) throw new Error(`there is no slice ${key}`);
+		this.#slices.delete(key);
+		this.#version += 1;
+		// The object as it was, with the version of its end.
+		const metadata = { ...slice.metadata, resourceVersion: this.version };
+		const object = { ...slice, metadata };
+		this.#tell({ type: "DELETED", version: this.#version, object });
+	}
+
+	/** Something else changes, of which watchers of these slices learn nothing. */
+	moveOn(): void {
+		this.#version += 1;
+	}
+
+	/** Tells all watchers the version of now. */
+	bookmark(): void {
+		for (const watcher of this.#watchers) {
+			if (watcher.request.query.get("allowWatchBookmarks") === "true") {
+				this.#send(watcher, "BOOKMARK", {
+					kind: "EndpointSlice",
+					apiVersion: "discovery.k8s.io/v1",
+					metadata: { resourceVersion: this.version },
+				});
+			}
+		}
+	}
+
+	/** Forgets what was before now. */
+	compact(): void {
+		this.#changes = [];
+		this.#oldest = this.#version;
+		this.#snapshots.clear();
+	}
+
+	/** Ends all watches in order, as their time being over does. */
+	endWatches(): void {
+		for (const { response } of this.#watchers) response.end();
+		this.#watchers.clear();
+	}
+
+	/** Says something in all watches, as it is; `end` then ends them, or cuts them off. */
+	say(text: string, end?: "end" | "cut"): void {
+		for (const { response } of this.#watchers) {
+			response.write(text, () => {
+				if (end === "end") response.end();
+				if (end === "cut") response.destroy();
+			});
+		}
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.kill();
+	}
+
+	#tell(change: Change): void {
+		this.#changes.push(change);
+		for (const watcher of this.#watchers) this.#forward(watcher, change);
+	}
+
+	#forward(watcher: Watcher, { type, object }: Change): void {
+		if (matches(object, watcher)) this.#send(watcher, type, object);
+	}
+
+	#send({ response }: Watcher, type: string, object: object): void {
+		response.write(`${JSON.stringify({ type, object })}\n`);
+	}
+
+	#handle(request: IncomingMessage, response: ServerResponse): void {
+		const { pathname, searchParams } = new URL(request.url ?? "", "http://x");
+		const [, namespace] = PATH.exec(pathname) ?? [];
+		const kind =
+			namespace === undefined
+				? "other"
+				: searchParams.get("watch") === "true"
+					? "watch"
+					: "list";
+		const seen: SeenRequest = {
+			kind,
+			query: searchParams,
+			path: pathname,
+			authorization: request.headers.authorization,
+			at: performance.now(),
+		};
+		this.requests.push(seen);
+		this.onRequest(seen);
+		if (!this.#accepts(seen.authorization)) {
+			refuse(response, 401, "Unauthorized", "Unauthorized");
+		} else if (namespace === undefined || kind === "other") {
+			refuse(response, 404, "NotFound", "the server could not find it");
+		} else if (this.faults[kind] !== undefined) {
+			misbehave(response, this.faults[kind]);
+		} else if (kind === "list") {
+			this.#list(namespace, searchParams, response);
+		} else {
+			this.#watch({ request: seen, response, namespace });
+		}
+	}
+
+	#accepts(authorization: string | undefined): boolean {
+		return (
+			this.tokens === undefined ||
+			this.tokens.some((token) => authorization === `Bearer ${token}`)
+		);
+	}
+
+	#list(
+		namespace: string,
+		query: URLSearchParams,
+		response: ServerResponse,
+	): void {
+		const limit = Number(query.get("limit") ?? 0);
+		const token = query.get("continue");
+		const [version = "", start = "0"] =
+			token === null
+				? [this.version]
+				: Buffer.from(token, "base64url").toString().split(" ");
+		const all =
+			token === null
+				? this.#matching(namespace, query)
+				: this.#snapshots.get(version);
+		if (all === undefined) {
+			const message =
+				"The provided continue parameter is too old to display a consistent list result.";
+			refuse(response, 410, "Expired", message);
+			return;
+		}
+		const from = Number(start);
+		const items = all.slice(from, limit > 0 ? from + limit : undefined);
+		const left = all.length - from - items.length;
+		if (left > 0) this.#snapshots.set(version, all);
+		const next = Buffer.from(`${version} ${from + items.length}`);
+		json(response, 200, {
+			kind: "EndpointSliceList",
+			apiVersion: "discovery.k8s.io/v1",
+			metadata: {
+				resourceVersion: version,
+				...(left > 0 && {
+					continue: next.toString("base64url"),
+					remainingItemCount: left,
+				}),
+			},
+			items: items.length === 0 ? null : items,
+		});
+	}
+
+	#matching(namespace: string, query: URLSearchParams): SliceObject[] {
+		return [...this.#slices.values()]
+			.filter((slice) => matches(slice, { namespace, request: { query } }))
+			.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+	}
+
+	#watch(watcher: Watcher): void {
+		const { request, response } = watcher;
+		const from = Number(request.query.get("resourceVersion"));
+		const gone = status(
+			410,
+			"Expired",
+			`too old resource version: ${from} (${this.#oldest})`,
+		);
+		if (from < this.#oldest && this.goneByStatus) {
+			json(response, 410, gone);
+			return;
+		}
+		response.writeHead(200, { "content-type": "application/json" });
+		response.flushHeaders();
+		if (from < this.#oldest) {
+			this.#send(watcher, "ERROR", gone);
+			response.end();
+			return;
+		}
+		this.#watchers.add(watcher);
+		response.once("close", () => this.#watchers.delete(watcher));
+		for (const change of this.#changes) {
+			if (change.version > from) this.#forward(watcher, change);
+		}
+	}
+}
+
+/** A slice of service payment in namespace shop, each endpoint at port 50051 or at its own. */
+export function slice(
+	name: string,
+	endpoints: readonly (string | object)[],
+	more: Partial<SliceObject> & {
+		readonly service?: string;
+		readonly namespace?: string;
+	} = {},
+): SliceObject {
+	const { service = "payment", namespace = "shop", ...fields } = more;
+	return {
+		metadata: {
+			name,
+			namespace,
+			labels: { "kubernetes.io/service-name": service },
+		},
+		addressType: "IPv4",
+		ports: [{ name: "grpc", port: 50051, protocol: "TCP" }],
+		endpoints: endpoints.map((endpoint) =>
+			typeof endpoint === "string"
+				? { addresses: [endpoint], conditions: { ready: true } }
+				: endpoint,
+		),
+		...fields,
+	};
+}
+
+function keyOf({
+	name,
+	namespace,
+}: {
+	name: string;
+	namespace: string;
+}): string {
+	return `${namespace}/${name}`;
+}
+
+/** Of selectors, only equality. */
+function matches(
+	{ metadata }: SliceObject,
+	{
+		namespace,
+		request,
+	}: { namespace: string; request: { readonly query: URLSearchParams } },
+): boolean {
+	const selector = request.query.get("labelSelector") ?? "";
+	return (
+		metadata.namespace === namespace &&
+		selector
+			.split(",")
+			.filter((term) => term !== "")
+			.every((term) => {
+				const [key = "", value] = term.split(/==?/);
+				return metadata.labels[key] === value;
+			})
+	);
+}
+
+function json(response: ServerResponse, code: number, value: object): void {
+	response
+		.writeHead(code, { "content-type": "application/json" })
+		.end(JSON.stringify(value));
+}
+
+function status(code: number, reason: string, message: string): object {
+	return {
+		kind: "Status",
+		apiVersion: "v1",
+		metadata: {},
+		status: "Failure",
+		message,
+		reason,
+		code,
+	};
+}
+
+function refuse(
+	response: ServerResponse,
+	code: number,
+	reason: string,
+	message: string,
+): void {
+	json(response, code, status(code, reason, message));
+}
+
+function misbehave(response: ServerResponse, fault: Fault): void {
+	if (typeof fault === "object") {
+		const { status, message = "made so by the test" } = fault;
+		refuse(response, status, "Fault", message);
+		return;
+	}
+	switch (fault) {
+		case "hang":
+			return;
+		case "reset":
+			response.destroy();
+			return;
+		case "garbage":
+			response.writeHead(200).end("<html>It works!</html>\n");
+			return;
+		case "truncated":
+			response.writeHead(200, { "content-length": "1000" });
+			response.write('{"kind":"EndpointSliceList","items":[{"metadata"', () =>
+				response.destroy(),
+			);
+			return;
+		case "huge": {
+			const more = (): void => {
+				if (response.destroyed) return;
+				if (response.write("x".repeat(1024 * 1024))) setImmediate(more);
+				else response.once("drain", more);
+			};
+			response.writeHead(200);
+			more();
+		}
+	}
+}
