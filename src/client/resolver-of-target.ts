@@ -19,8 +19,19 @@ export function resolverOfTarget(source: EndpointSource): Resolver {
 			return fileResolver(source.path);
 		case "memory":
 			return memoryRegistry().resolver(source.name);
-		case "consul":
 		case "etcd":
+			return loadedLate(async () => {
+				const { hosts, prefix, config } = source;
+				const { etcdResolver } = await import(
+					"../systems/etcd/etcd-resolver.ts"
+				);
+				return etcdResolver({
+					prefix,
+					config,
+					...(hosts.length > 0 && { hosts }),
+				});
+			});
+		case "consul":
 			throw new TypeError(
 				`${source.kind}: targets are not there yet in this version: pass a Resolver of your own, \`poll(…)\` being the shortest`,
 			);

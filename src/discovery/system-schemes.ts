@@ -71,10 +71,14 @@ export function consul(
 }
 
 export function etcd(
-	{ authority, path }: ParsedTarget,
+	{ authority, path, parameters }: ParsedTarget,
 	where: string,
 ): TargetFacts {
 	const prefix = present(path, "etcd", authority, where).replace(/\/+$/, "");
+	const config = parameters.get("config");
+	if (config === "") {
+		throw new PolicyError(where, "has no key after config=; write one");
+	}
 	return {
 		source: {
 			kind: "etcd",
@@ -85,6 +89,7 @@ export function etcd(
 							.split(",")
 							.map((host) => formatHostPort(parseHostPort(host, where, 2379))),
 			prefix,
+			...(config === null ? {} : { config }),
 		},
 		serverName: nameInAuthority(prefix.split("/").at(-1) ?? ""),
 	};

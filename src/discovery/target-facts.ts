@@ -20,8 +20,10 @@ export type EndpointSource =
 			readonly kind: "etcd";
 			/** "host:port" of each; none is the system's default. */
 			readonly hosts: readonly string[];
-			/** The key under which the instances are, without slashes at its ends. */
+			/** The key under which the instances are, without a slash at its end. */
 			readonly prefix: string;
+			/** The key that has the service config. */
+			readonly config?: string;
 	  }
 	| {
 			readonly kind: "kubernetes";

@@ -168,6 +168,16 @@ export class EtcdServer implements AsyncDisposable {
 		}
 	}
 
+	/** How often the members that run have been called so, by whomever, since they were started. */
+	async calls(method: "Range" | "Watch" | "LeaseGrant"): Promise<number> {
+		const counts = await Promise.all(
+			this.members
+				.filter(({ isRunning }) => isRunning)
+				.map((member) => member.calls(method)),
+		);
+		return counts.reduce((sum, count) => sum + count, 0);
+	}
+
 	async delete(key: string): Promise<void> {
 		await this.ask("kv/deleterange", { key: base64(key) });
 	}
@@ -176,7 +186,7 @@ export class EtcdServer implements AsyncDisposable {
 	async list(prefix: string): Promise<StoredKey[]> {
 		const { kvs = [] } = await this.ask<{ kvs?: Partial<StoredKey>[] }>(
 			"kv/range",
-			{ key: base64(prefix), range_end: base64(`${prefix}\xff`, "latin1") },
+			rangeOf(prefix),
 		);
 		return kvs.map(({ key = "", value = "", lease = "0" }) => ({
 			key: text(key),
@@ -233,11 +243,7 @@ export class EtcdServer implements AsyncDisposable {
 		await this.ask("auth/role/add", { name });
 		await this.ask("auth/role/grant", {
 			name,
-			perm: {
-				permType,
-				key: base64(prefix),
-				range_end: base64(`${prefix}\xff`, "latin1"),
-			},
+			perm: { permType, ...rangeOf(prefix) },
 		});
 		await this.ask("auth/user/grant", { user: name, role: name });
 	}
@@ -332,6 +338,12 @@ export class EtcdMember {
 		);
 		if (status !== 200) throw new Error(`POST ${path}: ${status} ${text}`);
 		return JSON.parse(text) as T;
+	}
+
+	async calls(method: string): Promise<number> {
+		const { text } = await this.#request("GET", "/metrics");
+		const line = `^grpc_server_started_total\\{grpc_method="${method}",grpc_service="etcdserverpb.*\\} (\\d+)$`;
+		return Number(new RegExp(line, "m").exec(text)?.[1]);
 	}
 
 	async #isHealthy(): Promise<boolean> {
@@ -456,8 +468,15 @@ async function writeCertificates(directory: string): Promise<EtcdTls> {
 	};
 }
 
-function base64(text: string, encoding: BufferEncoding = "utf8"): string {
-	return Buffer.from(text, encoding).toString("base64");
+/** The keys that begin with `prefix`, which ends in ASCII. */
+function rangeOf(prefix: string): { key: string; range_end: string } {
+	const end = Buffer.from(prefix);
+	end[end.length - 1] = (end.at(-1) ?? 0) + 1;
+	return { key: base64(prefix), range_end: end.toString("base64") };
+}
+
+function base64(text: string): string {
+	return Buffer.from(text).toString("base64");
 }
 
 function text(base64: string): string {

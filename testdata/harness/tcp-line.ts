@@ -28,6 +28,11 @@ export class TcpLine implements AsyncDisposable {
 		return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
 	}
 
+	/** Connections that stand, those of both sides. */
+	get open(): number {
+		return this.#sockets.size;
+	}
+
 	stop(): void {
 		this.#stopped = true;
 	}
@@ -36,6 +41,11 @@ export class TcpLine implements AsyncDisposable {
 	goOn(): void {
 		this.#stopped = false;
 		for (const action of this.#held.splice(0)) action();
+	}
+
+	/** Ends what goes through it now; new connections are made as before. */
+	cut(): void {
+		for (const socket of this.#sockets) socket.destroy();
 	}
 
 	#forward(from: net.Socket, to: net.Socket): void {

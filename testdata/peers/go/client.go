@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,45 +15,11 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"homing.test/peer/peerv1"
 )
-
-// Does the jobs of the input, all at once as they come.
-func work(input *bufio.Reader) error {
-	connections := map[string]*grpc.ClientConn{}
-	var output sync.Mutex
-	for {
-		var job peerv1.Job
-		if err := readLine(input, &job); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		key := job.Target.String()
-		connection, known := connections[key]
-		if !known {
-			var err error
-			if connection, err = connect(job.Target); err != nil {
-				return err
-			}
-			connections[key] = connection
-		}
-		go func() {
-			done, err := protojson.Marshal(&peerv1.Done{Id: job.Id, Outcome: perform(connection, job.Call)})
-			if err != nil {
-				fmt.Fprintln(os.Stderr, "peer:", err)
-				os.Exit(1)
-			}
-			output.Lock()
-			defer output.Unlock()
-			fmt.Printf("%s\n", done)
-		}()
-	}
-}
 
 func connect(target *peerv1.Target) (*grpc.ClientConn, error) {
 	calls := []grpc.CallOption{

@@ -10,11 +10,9 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
+	"homing.test/peer/lines"
 )
 
 // Messages above this size are refused by both sides; grpc-go's own default
@@ -36,20 +34,8 @@ func run(arguments []string) error {
 	case "server":
 		return serve(input)
 	case "client":
-		return work(input)
+		return lines.Work(input, connect, perform)
 	default:
 		return fmt.Errorf("unknown command %q", arguments[0])
 	}
-}
-
-// Reads the next line into message; io.EOF when there is none.
-func readLine(input *bufio.Reader, message proto.Message) error {
-	line, err := input.ReadBytes('\n')
-	if err == io.EOF && len(line) > 0 {
-		return io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return err
-	}
-	return protojson.Unmarshal(line, message)
 }

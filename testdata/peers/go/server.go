@@ -19,12 +19,14 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"homing.test/peer/lines"
 	"homing.test/peer/peerv1"
+	"homing.test/peer/witness"
 )
 
 func serve(input *bufio.Reader) error {
 	var settings peerv1.Listen
-	if err := readLine(input, &settings); err != nil {
+	if err := lines.Read(input, &settings); err != nil {
 		return err
 	}
 	options := []grpc.ServerOption{
@@ -43,7 +45,7 @@ func serve(input *bufio.Reader) error {
 		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
 	server := grpc.NewServer(options...)
-	peerv1.RegisterPeerServer(server, &peer{gzip: settings.Gzip, witnesses: witnesses{calls: map[string]*observed{}}})
+	peerv1.RegisterPeerServer(server, &peer{gzip: settings.Gzip})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -59,7 +61,7 @@ func serve(input *bufio.Reader) error {
 type peer struct {
 	peerv1.UnimplementedPeerServer
 	gzip      bool
-	witnesses witnesses
+	witnesses witness.Witnesses
 }
 
 func (p *peer) Unary(ctx context.Context, request *peerv1.Instruction) (*peerv1.Reply, error) {
@@ -89,7 +91,8 @@ func (p *peer) Nothing(context.Context, *emptypb.Empty) (*emptypb.Empty, error) 
 }
 
 func (p *peer) Witness(_ context.Context, request *peerv1.WitnessRequest) (*peerv1.WitnessReply, error) {
-	return p.witnesses.tell(request), nil
+	told := p.witnesses.Tell(request.Key, request.UntilEnded)
+	return &peerv1.WitnessReply{Started: told.Started, Ended: told.Ended, Cancelled: told.Cancelled}, nil
 }
 
 func once(request *peerv1.Instruction) func() (*peerv1.Instruction, error) {
@@ -134,7 +137,7 @@ func (p *peer) follow(
 			return nil, err
 		}
 		if len(seen.Requests) == 0 {
-			defer p.witnesses.attend(ctx, request.Witness)()
+			defer p.witnesses.Attend(ctx, request.Witness)()
 			if err := announce(ctx, request); err != nil {
 				return nil, err
 			}

@@ -3,8 +3,9 @@
 import { builtProgram, type Recipe } from "../../harness/built-program.ts";
 import { etcdServer } from "../../harness/etcd-server.ts";
 import { goPeer } from "./go.ts";
+import { kitexPeer } from "./kitex.ts";
 
-const recipes: readonly Recipe[] = [goPeer, etcdServer];
+const recipes: readonly Recipe[] = [goPeer, etcdServer, kitexPeer];
 
 for (const recipe of recipes) {
 	const startedAt = performance.now();

@@ -7,11 +7,13 @@ import { goMissing, goServer } from "./go.ts";
 import { grpcjsServer } from "./grpcjs-server.ts";
 import { homingClient, homingHandlesClient } from "./homing-client.ts";
 import { homingServer } from "./homing-server.ts";
+import { kitexMissing, kitexServer } from "./kitex.ts";
 import { testPair } from "./pair.ts";
 
 testPair(homingClient, grpcjsServer, cases);
 testPair(homingClient, connectServer, cases);
 testPair(homingClient, goServer, cases, goMissing);
+testPair(homingClient, kitexServer, cases, kitexMissing);
 testPair(homingClient, homingServer, cases);
 testPair(homingHandlesClient, grpcjsServer, cases);
 testPair(homingHandlesClient, homingServer, cases);

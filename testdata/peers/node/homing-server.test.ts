@@ -5,8 +5,10 @@ import { connectClient } from "./connect.ts";
 import { goClient, goMissing } from "./go.ts";
 import { grpcjsClient } from "./grpcjs-client.ts";
 import { homingServer } from "./homing-server.ts";
+import { kitexClient, kitexMissing } from "./kitex.ts";
 import { testPair } from "./pair.ts";
 
 testPair(grpcjsClient, homingServer, cases);
 testPair(connectClient, homingServer, cases);
 testPair(goClient, homingServer, cases, goMissing);
+testPair(kitexClient, homingServer, cases, kitexMissing);

@@ -8,8 +8,11 @@ import { connectClient, connectServer } from "./connect.ts";
 import { goClient, goMissing, goServer } from "./go.ts";
 import { grpcjsClient } from "./grpcjs-client.ts";
 import { grpcjsServer } from "./grpcjs-server.ts";
+import { kitexClient, kitexMissing, kitexServer } from "./kitex.ts";
 import { testPair } from "./pair.ts";
 
 testPair(goClient, grpcjsServer, cases, goMissing);
 testPair(grpcjsClient, connectServer, cases);
 testPair(connectClient, goServer, cases, goMissing);
+testPair(goClient, kitexServer, cases, kitexMissing);
+testPair(kitexClient, goServer, cases, kitexMissing);

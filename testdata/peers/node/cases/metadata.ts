@@ -14,7 +14,7 @@ import {
 const printable = String.fromCharCode(
 	...Array.from({ length: 0x5e }, (_, i) => 0x21 + i),
 );
-const lengths = [0, 1, 2, 3, 4, 255];
+const lengths = [1, 2, 3, 4, 255];
 
 /** Metadata of requests, response headers and trailers, of any shape. */
 export const metadataCases: readonly Case[] = [
@@ -52,6 +52,11 @@ export const metadataCases: readonly Case[] = [
 					binary(`x-${length}-bin`, new Uint8Array(length).fill(0xff)),
 				),
 			]),
+	},
+	{
+		name: "binary metadata: no bytes",
+		run: (session) =>
+			everywhere(session, [binary("x-empty-bin", new Uint8Array())]),
 	},
 	{
 		name: "binary metadata: repeated keys keep their values in order",

@@ -1,20 +1,26 @@
-package main
+// Package witness tells what became of the calls to a server.
+package witness
 
 import (
 	"context"
 	"sync"
 	"time"
-
-	"homing.test/peer/peerv1"
 )
 
-// How long Witness waits for a call to get as far as asked for.
+// How long Tell waits for a call to get as far as asked for.
 const patience = 10 * time.Second
 
-// What became of the calls that asked for a witness.
-type witnesses struct {
+// Witnesses of the calls that asked for one; its zero value has none.
+type Witnesses struct {
 	mutex sync.Mutex
 	calls map[string]*observed
+}
+
+// Testimony is how far a call has come.
+type Testimony struct {
+	Started, Ended bool
+	// It ended because the client went away or the deadline passed.
+	Cancelled bool
 }
 
 type observed struct {
@@ -23,19 +29,22 @@ type observed struct {
 	begin, finish  sync.Once
 }
 
-func (w *witnesses) of(key string) *observed {
+func (w *Witnesses) of(key string) *observed {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	call, known := w.calls[key]
 	if !known {
 		call = &observed{started: make(chan struct{}), ended: make(chan struct{})}
+		if w.calls == nil {
+			w.calls = map[string]*observed{}
+		}
 		w.calls[key] = call
 	}
 	return call
 }
 
-// Notes the start of a call, and returns what notes its end.
-func (w *witnesses) attend(ctx context.Context, key string) func() {
+// Attend notes the start of a call, and returns what notes its end.
+func (w *Witnesses) Attend(ctx context.Context, key string) func() {
 	if key == "" {
 		return func() {}
 	}
@@ -49,16 +58,17 @@ func (w *witnesses) attend(ctx context.Context, key string) func() {
 	}
 }
 
-func (w *witnesses) tell(request *peerv1.WitnessRequest) *peerv1.WitnessReply {
-	call := w.of(request.Key)
+// Tell waits until the call has started or, if so asked, ended.
+func (w *Witnesses) Tell(key string, untilEnded bool) Testimony {
+	call := w.of(key)
 	timeout := time.After(patience)
 	await(call.started, timeout)
-	if request.UntilEnded {
+	if untilEnded {
 		await(call.ended, timeout)
 	}
-	reply := &peerv1.WitnessReply{Started: isClosed(call.started), Ended: isClosed(call.ended)}
-	reply.Cancelled = reply.Ended && call.cancelled
-	return reply
+	told := Testimony{Started: isClosed(call.started), Ended: isClosed(call.ended)}
+	told.Cancelled = told.Ended && call.cancelled
+	return told
 }
 
 func await(event <-chan struct{}, timeout <-chan time.Time) {

@@ -1,0 +1,10 @@
+/** `homing/etcd`: servers found in etcd, and made known there. */
+export {
+	DiscoveryError,
+	type DiscoveryProblem,
+} from "./systems/discovery-error.ts";
+export type { EtcdOptions } from "./systems/etcd/etcd-options.ts";
+export {
+	type EtcdResolverOptions,
+	etcdResolver,
+} from "./systems/etcd/etcd-resolver.ts";

@@ -1,0 +1,105 @@
+import { channelOptions } from "../../client/channel-options.ts";
+import type { TlsOptions, TlsSource } from "../../client/tls-options.ts";
+import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
+import {
+	boolean,
+	type Check,
+	listOf,
+	type OptionTable,
+	text,
+} from "../../policy/option-table.ts";
+import { PolicyError, shown } from "../../policy/policy-error.ts";
+
+/** Where etcd is, and who asks. */
+export interface EtcdOptions {
+	/** "host:port" of each member that may be asked; the port is 2379 where there is none. Default: 127.0.0.1:2379. */
+	hosts?: readonly string[] | undefined;
+	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection. A member's certificate must be made out to its host, as `hosts` has it. Default: plaintext. */
+	tls?: boolean | TlsOptions | TlsSource | undefined;
+	/** Of etcd's own users; with `password`. */
+	user?: string | undefined;
+	password?: string | undefined;
+	/** Lets the password go over plaintext, where whoever is on the way can read it. false. */
+	insecureCredentials?: boolean | undefined;
+}
+
+const host: Check<string> = (value, where) =>
+	formatHostPort(parseHostPort(text(value, where), where, 2379));
+
+const hosts: Check<readonly string[]> = (value, where) => {
+	const list = listOf(host)(value, where);
+	if (list.length > 0) return list;
+	throw new PolicyError(
+		where,
+		"is empty; name a member, or leave it out for 127.0.0.1:2379",
+	);
+};
+
+export const etcdOptions: OptionTable<EtcdOptions> = {
+	hosts,
+	tls: channelOptions.tls,
+	user: text,
+	password: text,
+	insecureCredentials: boolean,
+};
+
+/** The options, checked and made ready for use. */
+export interface EtcdSetting {
+	/** "host:port" of each. */
+	readonly hosts: readonly string[];
+	/** Undefined: plaintext. */
+	readonly tls: TlsSource | undefined;
+	readonly login:
+		| { readonly user: string; readonly password: string }
+		| undefined;
+}
+
+/**
+ * Options that the table has accepted, made ready for use.
+ *
+ * @throws PolicyError for options that do not go together
+ */
+export function settleEtcd(options: EtcdOptions): EtcdSetting {
+	const { tls = false, user, password } = options;
+	if ((user === undefined) !== (password === undefined)) {
+		const [given, missing] =
+			user === undefined ? ["password", "user"] : ["user", "password"];
+		throw new PolicyError(missing, `is missing beside ${given}`, "missing");
+	}
+	if (user !== undefined && tls === false && !options.insecureCredentials) {
+		throw new PolicyError(
+			"password",
+			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
+		);
+	}
+	return {
+		hosts: hosts(options.hosts ?? ["127.0.0.1:2379"], "hosts"),
+		tls: tls === false ? undefined : tlsByHost(tls),
+		login:
+			user !== undefined && password !== undefined
+				? { user, password }
+				: undefined,
+	};
+}
+
+/** Each member shows a certificate of its own. */
+function tlsByHost(tls: true | TlsOptions | TlsSource): TlsSource {
+	return async (address) => {
+		const options =
+			typeof tls === "function" ? await tls(address) : tls === true ? {} : tls;
+		return {
+			...options,
+			servername: options.servername ?? parseHostPort(address, "hosts").host,
+		};
+	};
+}
+
+/** A key under which others are: no slash at its end, and something before that. */
+export const keyPrefix: Check<string> = (value, where) => {
+	const prefix = text(value, where).replace(/\/+$/, "");
+	if (prefix !== "") return prefix;
+	throw new PolicyError(
+		where,
+		`${shown(value)} holds all of etcd; write the key under which the instances are`,
+	);
+};

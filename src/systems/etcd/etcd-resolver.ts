@@ -1,0 +1,244 @@
+import { lookAgain } from "../../discovery/look-again.ts";
+import type {
+	Endpoint,
+	Resolution,
+	ResolveContext,
+	Resolver,
+} from "../../discovery/resolver.ts";
+import { type Clock, systemClock } from "../../policy/clock.ts";
+import {
+	checkOptions,
+	type OptionTable,
+	text,
+} from "../../policy/option-table.ts";
+import { DiscoveryError } from "../discovery-error.ts";
+import { WatchedConfig } from "../watched-config.ts";
+import { EtcdClient } from "./etcd-client.ts";
+import {
+	type EtcdOptions,
+	type EtcdSetting,
+	etcdOptions,
+	keyPrefix,
+	settleEtcd,
+} from "./etcd-options.ts";
+import type { KeyValue } from "./gen/etcd/kv_pb.ts";
+import { Event_EventType } from "./gen/etcd/kv_pb.ts";
+import { readInstance } from "./instance-value.ts";
+import { KeyFeed, type KeyFeedSetting } from "./key-feed.ts";
+import { keysUnder, keyText, oneKey } from "./key-range.ts";
+
+export interface EtcdResolverOptions extends EtcdOptions {
+	/** The key under which the instances are, without the slash at its end: "services/payment". Kitex's are under "kitex/registry-etcd/NAME". */
+	prefix: string;
+	/** A key whose JSON is the service config; watched. */
+	config?: string | undefined;
+}
+
+export interface EtcdSeams {
+	readonly clock?: Clock | undefined;
+	readonly random?: (() => number) | undefined;
+}
+
+const table: OptionTable<EtcdResolverOptions> = {
+	...etcdOptions,
+	prefix: { required: keyPrefix },
+	config: text,
+};
+
+/** From one state to the next at least: of many changes in a row, the channel sees where they have led. */
+const MIN_MS = 100;
+
+/**
+ * The instances whose keys are under a prefix, read once and then watched. Values
+ * are those of Kitex's registry-etcd, of etcd's own naming package, or a bare
+ * "host:port"; one that makes no sense is left out, and reaches the hooks with
+ * its key. An instance with a weight of 0 or less gets no calls.
+ *
+ * While etcd cannot be reached, what it said last stays; a watch that breaks goes
+ * on where it was, with another member if there is one.
+ *
+ * Fails with DiscoveryError, and calls with it: "unreachable", "forbidden",
+ * "unknownService" (nothing is under the prefix), "noHealthyInstance" (nothing
+ * that could take calls).
+ *
+ * @throws PolicyError for bad options
+ */
+export function etcdResolver(
+	options: EtcdResolverOptions,
+	seams: EtcdSeams = {},
+): Resolver {
+	checkOptions(options, table);
+	const setting: ResolverSetting = {
+		etcd: settleEtcd(options),
+		prefix: keyPrefix(options.prefix, "prefix"),
+		configKey: options.config,
+		config: new WatchedConfig(`the key ${options.config} of etcd`),
+		clock: seams.clock ?? systemClock,
+		random: seams.random ?? Math.random,
+	};
+	return {
+		watch: (context) => {
+			const service = new WatchedService(setting, context);
+			return lookAgain(
+				{ signal: context.signal, refresh: () => service.connectionLost() },
+				{
+					everyMs: Number.POSITIVE_INFINITY,
+					minMs: MIN_MS,
+					wake: (ask) => service.onChange(ask),
+					clock: setting.clock,
+				},
+				() => service.look(),
+			);
+		},
+	};
+}
+
+interface ResolverSetting {
+	readonly etcd: EtcdSetting;
+	readonly prefix: string;
+	readonly configKey: string | undefined;
+	/** Outlives a watch. */
+	readonly config: WatchedConfig;
+	readonly clock: Clock;
+	readonly random: () => number;
+}
+
+/** A service during one watch. */
+class WatchedService {
+	readonly #setting: ResolverSetting;
+	readonly #context: ResolveContext;
+	readonly #client: EtcdClient;
+	readonly #instances: KeyFeed;
+	readonly #config: KeyFeed | undefined;
+	/** By key; undefined for what is to get no calls. */
+	readonly #endpoints = new Map<string, Endpoint | undefined>();
+	#changed: () => void = () => {};
+	#started: Promise<unknown> | undefined;
+
+	constructor(setting: ResolverSetting, context: ResolveContext) {
+		const { etcd, prefix, configKey } = setting;
+		this.#setting = setting;
+		this.#context = context;
+		this.#client = new EtcdClient(etcd);
+		this.#instances = this.#feed({
+			range: keysUnder(prefix),
+			name: `${prefix}/`,
+			all: (kvs) => {
+				this.#endpoints.clear();
+				for (const kv of kvs) this.#put(kv);
+			},
+			event: (type, kv) => {
+				if (type === Event_EventType.PUT) this.#put(kv);
+				else this.#endpoints.delete(keyText(kv.key));
+			},
+		});
+		this.#config =
+			configKey === undefined
+				? undefined
+				: this.#feed({
+						range: oneKey(configKey),
+						name: configKey,
+						all: ([kv]) => this.#configure(kv),
+						event: (type, kv) =>
+							this.#configure(type === Event_EventType.PUT ? kv : undefined),
+					});
+	}
+
+	onChange(changed: () => void): () => void {
+		this.#changed = changed;
+		return () => {
+			this.#instances.stop();
+			this.#config?.stop();
+			void this.#client.close();
+		};
+	}
+
+	/** Of the channel, to an endpoint: what kept us from etcd may have ended with that. */
+	async connectionLost(): Promise<void> {
+		await this.#context.refresh();
+		this.#instances.hurry();
+		this.#config?.hurry();
+	}
+
+	async look(): Promise<Resolution> {
+		this.#started ??= Promise.all([
+			this.#instances.start(),
+			this.#config?.startAnyway(),
+		]);
+		await this.#started;
+		const byAddress = new Map(
+			[...this.#endpoints.values()]
+				.filter((endpoint) => endpoint !== undefined)
+				.map((endpoint) => [endpoint.address, endpoint]),
+		);
+		const { current } = this.#setting.config;
+		return {
+			endpoints: [...byAddress.values()],
+			...(byAddress.size === 0 && { reason: this.#whyNone() }),
+			...(current && { serviceConfig: current }),
+		};
+	}
+
+	#feed({
+		event,
+		all,
+		...keys
+	}: Pick<KeyFeedSetting, "range" | "name" | "all"> & {
+		event(type: Event_EventType, kv: KeyValue): void;
+	}): KeyFeed {
+		const { clock, random } = this.#setting;
+		return new KeyFeed({
+			...keys,
+			client: this.#client,
+			clock,
+			random,
+			report: (error) => this.#context.report?.(error),
+			all: (kvs) => {
+				all(kvs);
+				this.#changed();
+			},
+			changed: (events) => {
+				for (const { type, kv } of events) if (kv) event(type, kv);
+				this.#changed();
+			},
+		});
+	}
+
+	#put({ key, value }: KeyValue): void {
+		const { configKey } = this.#setting;
+		const name = keyText(key);
+		if (name === configKey) return;
+		this.#endpoints.set(name, undefined);
+		try {
+			this.#endpoints.set(name, readInstance(keyText(value), name));
+		} catch (error) {
+			this.#context.report?.(
+				new DiscoveryError(
+					"badAnswer",
+					`an instance in etcd makes no sense and is left out: ${(error as Error).message}`,
+					error,
+				),
+			);
+		}
+	}
+
+	#configure(kv: KeyValue | undefined): void {
+		try {
+			this.#setting.config.read(kv && keyText(kv.value));
+		} catch (error) {
+			this.#context.report?.(error as Error);
+		}
+	}
+
+	#whyNone(): DiscoveryError {
+		const { prefix, etcd } = this.#setting;
+		const where = `under ${prefix}/ in etcd at ${etcd.hosts.join(", ")}`;
+		const count = this.#endpoints.size;
+		return count === 0
+			? new DiscoveryError("unknownService", `there is nothing ${where}`)
+			: new DiscoveryError(
+					"noHealthyInstance",
+					`of the ${count} instances ${where}, none can take calls: their weights are 0, or their values make no sense`,
+				);
+	}
+}

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { WatchedConfig } from "./watched-config.ts";
+
+const good = '{"methodConfig":[{"name":[{}],"timeout":"2s"}]}';
+
+test("a good config is there as it was written, and gone when its key is", () => {
+	const config = new WatchedConfig("the key c");
+	expect(config.current).toBeUndefined();
+	config.read(good);
+	expect(config.current).toEqual(JSON.parse(good));
+	config.read(undefined);
+	expect(config.current).toBeUndefined();
+});
+
+test.each([
+	["{", "the service config in the key c is bad, and the one before stays: it"],
+	["7", "serviceConfig: 7 is not an object"],
+	['{"methodConfig":[{"name":[{}],"timeout":"soon"}]}', "[0].timeout"],
+	['{"loadBalancingConfig":[{"best":{}}]}', "none of which is known"],
+])("%s leaves the one before, and says why", (text, message) => {
+	const config = new WatchedConfig("the key c");
+	config.read(good);
+	expect(() => config.read(text)).toThrow(message);
+	expect(config.current).toEqual(JSON.parse(good));
+	// Once is enough.
+	config.read(text);
+});
