@@ -13,6 +13,7 @@ import (
 	"github.com/bytedance/gopkg/cloud/metainfo"
 	"github.com/cloudwego/kitex/client"
 	"github.com/cloudwego/kitex/client/callopt"
+	"github.com/cloudwego/kitex/pkg/discovery"
 	"github.com/cloudwego/kitex/pkg/kerrors"
 	"github.com/cloudwego/kitex/pkg/remote/codec/protobuf/encoding/gzip"
 	"github.com/cloudwego/kitex/pkg/remote/trans/nphttp2"
@@ -38,14 +39,19 @@ type connection struct {
 }
 
 func (s *settings) connect(target *peerv1.Target) (*connection, error) {
+	resolver, err := s.resolver()
+	if err != nil {
+		return nil, err
+	}
+	return connect(target, s.service, resolver)
+}
+
+// Without a resolver, to the target's address.
+func connect(target *peerv1.Target, name string, resolver discovery.Resolver) (*connection, error) {
 	options := []client.Option{
 		// Kitex's default for services without a stream is its own protocol.
 		client.WithTransportProtocol(transport.GRPC),
 		client.WithMetaHandler(transmeta.ClientHTTP2Handler),
-	}
-	resolver, err := s.resolver()
-	if err != nil {
-		return nil, err
 	}
 	if resolver != nil {
 		options = append(options, client.WithResolver(resolver))
@@ -63,10 +69,11 @@ func (s *settings) connect(target *peerv1.Target) (*connection, error) {
 	if target.Gzip {
 		made.calls = append(made.calls, callopt.WithGRPCCompressor(gzip.Name))
 	}
-	if made.peer, err = service.NewClient(s.service, options...); err != nil {
+	var err error
+	if made.peer, err = service.NewClient(name, options...); err != nil {
 		return nil, err
 	}
-	made.absent, err = absent.NewClient(s.service, options...)
+	made.absent, err = absent.NewClient(name, options...)
 	return made, err
 }
 

@@ -14,11 +14,11 @@ import (
 	etcd "github.com/kitex-contrib/registry-etcd"
 )
 
-// Where the service is registered, and as what.
+// Where the service is registered, and as what; and whom it calls in turn.
 type settings struct {
-	registry, at, service string
-	weight                int
-	tags                  tags
+	registry, at, service, onward string
+	weight                        int
+	tags                          tags
 }
 
 type tags map[string]string
@@ -38,6 +38,7 @@ func settingsOf(flags *flag.FlagSet) *settings {
 	flags.StringVar(&s.service, "service", "homing.peer", "the name in the registry")
 	flags.IntVar(&s.weight, "weight", 0, "servers: of the instance; 0 leaves it to Kitex")
 	flags.Var(s.tags, "tag", "servers: key=value, of the instance; may be repeated")
+	flags.StringVar(&s.onward, "onward", "", "servers: the host:port of one that answers unary calls in this one's place")
 	return s
 }
 

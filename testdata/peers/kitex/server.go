@@ -58,7 +58,15 @@ func serve(input *bufio.Reader, settings *settings) error {
 	if settings.weight > 0 {
 		options = append(options, server.WithRegistryInfo(&kitexregistry.Info{Weight: settings.weight}))
 	}
-	kitex := service.NewServer(&implementation{}, options...)
+	handler := &implementation{}
+	if settings.onward != "" {
+		next, err := connect(&peerv1.Target{Address: settings.onward}, settings.service, nil)
+		if err != nil {
+			return err
+		}
+		handler.next = next.peer
+	}
+	kitex := service.NewServer(handler, options...)
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 	go func() {
 		_, _ = io.Copy(io.Discard, input)
@@ -79,9 +87,14 @@ func bare(_ context.Context, err error) error {
 
 type implementation struct {
 	witnesses witness.Witnesses
+	// Who answers unary calls; nil: this server.
+	next service.Client
 }
 
 func (i *implementation) Unary(ctx context.Context, request *peer.Instruction) (*peer.Reply, error) {
+	if i.next != nil {
+		return i.next.Unary(ctx, request)
+	}
 	return i.answerOnce(ctx, once(request))
 }
 

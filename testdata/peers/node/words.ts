@@ -67,12 +67,12 @@ export function toHeaders(
 }
 
 /**
- * Those whose name starts with "x-", but for undecodable values; a repeated
- * ASCII key is one datum.
+ * Those whose name starts with "x-" or "rpc-", but for undecodable values; a
+ * repeated ASCII key is one datum.
  */
 export function fromHeaders(headers: Headers): Metadatum[] {
 	return [...headers]
-		.filter(([name]) => name.startsWith("x-"))
+		.filter(([name]) => /^(x|rpc)-/.test(name))
 		.flatMap(([name, value]) =>
 			name.endsWith("-bin")
 				? decodedValues(value).map((bytes) => binary(name, bytes))
