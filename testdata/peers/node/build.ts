@@ -1,11 +1,12 @@
 /** `npm run peers`: builds all programs in other languages that tests need, those that are not there yet. */
 
 import { builtProgram, type Recipe } from "../../harness/built-program.ts";
+import { consulAgent } from "../../harness/consul-agent.ts";
 import { etcdServer } from "../../harness/etcd-server.ts";
 import { goPeer } from "./go.ts";
 import { kitexPeer } from "./kitex.ts";
 
-const recipes: readonly Recipe[] = [goPeer, etcdServer, kitexPeer];
+const recipes: readonly Recipe[] = [goPeer, etcdServer, consulAgent, kitexPeer];
 
 for (const recipe of recipes) {
 	const startedAt = performance.now();

@@ -1,0 +1,292 @@
+/** Real Consul agents, which tests start, stop, kill and start again. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Identity } from "../peers/node/certificates.ts";
+import {
+	builtProgram,
+	goRecipe,
+	missing,
+	type Recipe,
+} from "./built-program.ts";
+import { freePort } from "./free-port.ts";
+
+export const consulAgent: Recipe = goRecipe(
+	"consul",
+	new URL("../peers/consul/", import.meta.url),
+	".",
+	{ slow: true },
+);
+
+/** Why there can be no agent here; undefined if there can. */
+export const consulMissing: string | undefined = missing(consulAgent);
+
+export interface ConsulInit {
+	/** What is registered and stored outlives the process, on disk; by default it is gone with it. */
+	readonly keepsData?: boolean;
+	/** Denies what no token allows. `management` is allowed everything. */
+	readonly acl?: boolean;
+	/** Serves HTTPS too; with `clients`, to those alone who show a certificate signed by it. */
+	readonly tls?: { readonly identity: Identity; readonly clients?: Identity };
+	/** Where HTTP listens. Default: 127.0.0.1. */
+	readonly host?: "127.0.0.1" | "::1";
+	/** HTTP on a unix socket too. */
+	readonly socket?: boolean;
+	/** More of the agent's configuration. */
+	readonly config?: object;
+}
+
+/** The token that may do everything, where there are ACLs. */
+const management = "6b1f4a7e-0000-4000-8000-000000000001";
+
+const START_MS = 60_000;
+
+export class ConsulAgent implements AsyncDisposable {
+	/** "host:port" of HTTP. */
+	readonly address: string;
+	/** "127.0.0.1:port" of HTTPS. */
+	readonly secureAddress: string;
+	/** The path of the unix socket. */
+	readonly socket: string;
+	readonly management: string = management;
+	readonly #program: string;
+	readonly #directory: string;
+	readonly #init: ConsulInit;
+	readonly #ports: Ports;
+	#process: ChildProcess | undefined;
+	/** The end of what it has printed. */
+	#printed = "";
+
+	static async start(init: ConsulInit = {}): Promise<ConsulAgent> {
+		const [program, directory, ports] = await Promise.all([
+			builtProgram(consulAgent),
+			mkdtemp(join(tmpdir(), "homing-consul-")),
+			freePorts(init.host),
+		]);
+		const agent = new ConsulAgent(program, directory, init, ports);
+		await writeFile(
+			join(directory, "agent.json"),
+			JSON.stringify(agent.#configuration()),
+		);
+		if (init.tls) await agent.#writeCertificates(init.tls);
+		try {
+			await agent.start();
+		} catch (error) {
+			await agent[Symbol.asyncDispose]();
+			throw error;
+		}
+		return agent;
+	}
+
+	private constructor(
+		program: string,
+		directory: string,
+		init: ConsulInit,
+		ports: Ports,
+	) {
+		this.#program = program;
+		this.#directory = directory;
+		this.#init = init;
+		this.#ports = ports;
+		const host = init.host === "::1" ? "[::1]" : "127.0.0.1";
+		this.address = `${host}:${ports.http}`;
+		this.secureAddress = `127.0.0.1:${ports.https}`;
+		this.socket = join(directory, "http.sock");
+	}
+
+	/** Starts it, where it was before; resolves when it can be asked for what it knows. */
+	async start(): Promise<void> {
+		const { keepsData } = this.#init;
+		const mode = keepsData ? [] : ["-dev"];
+		const process = spawn(
+			this.#program,
+			[...mode, "-config-file", join(this.#directory, "agent.json")],
+			{ stdio: ["ignore", "pipe", "pipe"] },
+		);
+		this.#process = process;
+		for (const stream of [process.stdout, process.stderr]) {
+			stream?.on("data", (text) => {
+				this.#printed = (this.#printed + text).slice(-4000);
+			});
+		}
+		await this.#ready(process);
+	}
+
+	/** Ends it without a word. */
+	async kill(): Promise<void> {
+		const process = this.#process;
+		this.#process = undefined;
+		if (process === undefined || process.exitCode !== null) return;
+		process.kill("SIGKILL");
+		if (process.signalCode === null) await once(process, "exit");
+	}
+
+	/** It hangs from now on: it accepts connections, and answers nothing. */
+	pause(): void {
+		this.#process?.kill("SIGSTOP");
+	}
+
+	resume(): void {
+		this.#process?.kill("SIGCONT");
+	}
+
+	/** Asks its HTTP API, by default with the token that may do everything; throws unless it answers 200. */
+	async ask<T = unknown>(
+		method: "GET" | "PUT" | "DELETE",
+		path: string,
+		body?: unknown,
+	): Promise<T> {
+		const response = await fetch(`http://${this.address}/v1/${path}`, {
+			method,
+			headers: this.#init.acl ? { "x-consul-token": management } : {},
+			signal: AbortSignal.timeout(30_000),
+			...(body !== undefined && {
+				body: typeof body === "string" ? body : JSON.stringify(body),
+			}),
+		});
+		const text = await response.text();
+		if (!response.ok) {
+			throw new Error(`${method} ${path}: ${response.status} ${text}`);
+		}
+		return (text === "" ? undefined : JSON.parse(text)) as T;
+	}
+
+	/** Registers a service by hand. */
+	async register(service: ServiceDefinition): Promise<void> {
+		await this.ask("PUT", "agent/service/register", service);
+	}
+
+	async deregister(id: string): Promise<void> {
+		await this.ask("PUT", `agent/service/deregister/${encodeURIComponent(id)}`);
+	}
+
+	/** A token that is allowed what the rules say. */
+	async token(rules: string): Promise<string> {
+		const name = `policy-${crypto.randomUUID()}`;
+		await this.ask("PUT", "acl/policy", { Name: name, Rules: rules });
+		const { SecretID } = await this.ask<{ SecretID: string }>(
+			"PUT",
+			"acl/token",
+			{ Policies: [{ Name: name }] },
+		);
+		return SecretID;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.kill();
+		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	#configuration(): object {
+		const { keepsData, acl, tls, host = "127.0.0.1", socket } = this.#init;
+		const { http, https, server, serf } = this.#ports;
+		const file = (name: string): string => join(this.#directory, name);
+		return {
+			...(keepsData && {
+				data_dir: file("data"),
+				bootstrap: true,
+				server: true,
+			}),
+			bind_addr: "127.0.0.1",
+			node_name: "test",
+			log_level: "warn",
+			disable_update_check: true,
+			// Elects a leader as soon as it can.
+			performance: { raft_multiplier: 1 },
+			limits: { http_max_conns_per_client: 2000 },
+			addresses: { http: socket ? `${host} unix://${this.socket}` : host },
+			ports: {
+				http,
+				https: tls ? https : -1,
+				server,
+				serf_lan: serf,
+				serf_wan: -1,
+				dns: -1,
+				grpc: -1,
+				grpc_tls: -1,
+			},
+			connect: { enabled: false },
+			...(acl && {
+				acl: {
+					enabled: true,
+					default_policy: "deny",
+					tokens: { initial_management: management, agent: management },
+				},
+			}),
+			...(tls && {
+				tls: {
+					https: {
+						cert_file: file("cert.pem"),
+						key_file: file("key.pem"),
+						...(tls.clients && {
+							ca_file: file("clients.pem"),
+							verify_incoming: true,
+						}),
+					},
+				},
+			}),
+			...this.#init.config,
+		};
+	}
+
+	async #writeCertificates({
+		identity,
+		clients,
+	}: NonNullable<ConsulInit["tls"]>): Promise<void> {
+		const files = {
+			"cert.pem": identity.certificate,
+			"key.pem": identity.key,
+			"clients.pem": clients?.certificate ?? "",
+		};
+		for (const [name, text] of Object.entries(files)) {
+			await writeFile(join(this.#directory, name), text);
+		}
+	}
+
+	async #ready(process: ChildProcess): Promise<void> {
+		const giveUp = Date.now() + START_MS;
+		for (;;) {
+			const passing = await this.ask<unknown[]>(
+				"GET",
+				"health/service/consul?passing",
+			).catch(() => []);
+			if (passing.length > 0) return;
+			if (process.exitCode !== null || Date.now() > giveUp) {
+				throw new Error(`the Consul agent did not start:\n${this.#printed}`);
+			}
+			await delay(20);
+		}
+	}
+}
+
+/** As the agent's API takes it (https://developer.hashicorp.com/consul/api-docs/agent/service). */
+export interface ServiceDefinition {
+	readonly ID?: string;
+	readonly Name: string;
+	readonly Address?: string;
+	readonly Port?: number;
+	readonly Tags?: readonly string[];
+	readonly Meta?: Readonly<Record<string, string>>;
+	readonly Weights?: { readonly Passing: number; readonly Warning: number };
+	readonly Check?: object;
+}
+
+interface Ports {
+	readonly http: number;
+	readonly https: number;
+	readonly server: number;
+	readonly serf: number;
+}
+
+async function freePorts(host: string | undefined): Promise<Ports> {
+	return {
+		http: await freePort(host),
+		https: await freePort(),
+		server: await freePort(),
+		serf: await freePort(),
+	};
+}
