@@ -319,13 +319,15 @@ export class Attempt implements CallListener, Waiting {
 
 	#requestHeaders(): RawHeaders {
 		const call = this.#call;
-		const headers = call.core.requestHeaders(call.method);
-		if (call.deadline !== undefined) {
-			headers.push("grpc-timeout", formatTimeout(call.deadline - this.#sentAt));
-		}
+		const headers = call.core.requestHeaders(
+			call.method,
+			call.deadline === undefined
+				? undefined
+				: formatTimeout(call.deadline - this.#sentAt),
+		);
 		const { previous } = this.#which;
 		if (previous === 0) {
-			headers.push(...call.metadata);
+			if (call.metadata.length > 0) headers.push(...call.metadata);
 		} else {
 			headers.push(PREVIOUS_ATTEMPTS, String(previous));
 			headers.push(...without(PREVIOUS_ATTEMPTS, call.metadata));

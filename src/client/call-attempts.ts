@@ -18,6 +18,9 @@ import type { RequestBuffer } from "./request-buffer.ts";
 
 const FIRST: AttemptNumber = { number: 1, previous: 0, hedge: false };
 
+/** Most calls have one: an array that is added to takes room for more. */
+const NO_ATTEMPTS: readonly Attempt[] = [];
+
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
 
 /**
@@ -28,7 +31,7 @@ export class CallAttempts implements AttemptOwner {
 	readonly request: RequestBuffer;
 	readonly #call: AttemptedCall;
 	readonly #listener: CallListener;
-	#inFlight: Attempt[] = [];
+	#inFlight: readonly Attempt[] = NO_ATTEMPTS;
 	/** The attempt that the call is committed to. */
 	#winner: Attempt | undefined;
 	/** The request is too large to be kept: what is sent next wins. */
@@ -118,14 +121,14 @@ export class CallAttempts implements AttemptOwner {
 		this.#finish();
 		if (this.#inFlight.length === 0) return;
 		const all = this.#inFlight;
-		this.#inFlight = [];
+		this.#inFlight = NO_ATTEMPTS;
 		for (const attempt of all) attempt.cancel(code);
 	}
 
 	/** The peer of this connection does not answer: an attempt there is made again elsewhere, if the policy allows. */
 	connectionSilent(connection: ClientConnection): void {
 		if (this.#winner !== undefined) return;
-		for (const attempt of [...this.#inFlight]) {
+		for (const attempt of this.#inFlight) {
 			if (attempt.connection !== connection) continue;
 			if (!this.#currentRule()?.mayFollow(Code.Unavailable)) return;
 			const end = attempt.unanswered();
@@ -148,7 +151,9 @@ export class CallAttempts implements AttemptOwner {
 			this.#commit(attempt);
 			return;
 		}
-		const delayMs = this.#currentRule()?.afterSent();
+		// A retry policy has nothing to say before an attempt has failed, and most never do.
+		if (this.#call.policy.attempts?.kind !== "hedge") return;
+		const delayMs = this.#currentRule()?.afterSent?.();
 		if (delayMs !== undefined) this.#schedule(delayMs);
 	}
 
@@ -219,13 +224,20 @@ export class CallAttempts implements AttemptOwner {
 	#launch(which: AttemptNumber): void {
 		for (const other of this.#inFlight) this.#avoid(other);
 		const attempt = new Attempt(this.#call, this, which);
-		this.#inFlight.push(attempt);
+		this.#add(attempt);
 		attempt.start();
 	}
 
+	#add(attempt: Attempt): void {
+		const others = this.#inFlight;
+		this.#inFlight = others.length === 0 ? [attempt] : [...others, attempt];
+	}
+
 	#remove(attempt: Attempt): void {
-		if (this.#inFlight.at(-1) === attempt) this.#inFlight.pop();
-		else this.#inFlight.splice(this.#inFlight.indexOf(attempt), 1);
+		this.#inFlight =
+			this.#inFlight.length === 1
+				? NO_ATTEMPTS
+				: this.#inFlight.filter((other) => other !== attempt);
 	}
 
 	/** The next attempt prefers another endpoint. */
@@ -264,7 +276,7 @@ export class CallAttempts implements AttemptOwner {
 			this.#sent -= 1;
 			this.#tell("transparent", 0, `never left for ${subchannel.name}`);
 			if (this.#over) return true;
-			this.#inFlight.push(attempt);
+			this.#add(attempt);
 			attempt.startAgain();
 			return true;
 		}

@@ -5,6 +5,7 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { mergePolicies } from "../policy/method-policy.ts";
+import type { CallEnd } from "../wire/client-call.ts";
 import { toHeaders } from "../wire/metadata.ts";
 import { type CallOptions, metadataOf, policyOfCall } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
@@ -31,19 +32,51 @@ export class ChannelCaller implements Caller {
 		);
 	}
 
-	async unary<I extends DescMessage, O extends DescMessage>(
+	unary<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		request: MessageInitShape<I> | undefined,
 		options: CallOptions | undefined,
 	): Promise<MessageShape<O>> {
-		const outcome = await callUnary<O>(
+		return options?.onHeader === undefined && options?.onTrailer === undefined
+			? new Promise((resolve, reject) =>
+					this.#send<I, O>(method, request, options, resolve, reject),
+				)
+			: this.#unaryWithMetadata(method, request, options);
+	}
+
+	/** Calls `onHeader` and `onTrailer` in the caller's own context, not in that of the socket. */
+	async #unaryWithMetadata<I extends DescMessage, O extends DescMessage>(
+		method: MethodOf<I, O>,
+		request: MessageInitShape<I> | undefined,
+		options: CallOptions,
+	): Promise<MessageShape<O>> {
+		const { promise, resolve, reject } = Promise.withResolvers<CallEnd>();
+		let response: MessageShape<O> | undefined;
+		const answered = (message: MessageShape<O>, end: CallEnd): void => {
+			response = message;
+			resolve(end);
+		};
+		this.#send<I, O>(method, request, options, answered, reject);
+		const { headers, trailers } = await promise;
+		options.onHeader?.(toHeaders(headers));
+		options.onTrailer?.(toHeaders(trailers));
+		return response as MessageShape<O>;
+	}
+
+	#send<I extends DescMessage, O extends DescMessage>(
+		method: MethodOf<I, O>,
+		request: MessageInitShape<I> | undefined,
+		options: CallOptions | undefined,
+		answered: (message: MessageShape<O>, end: CallEnd) => void,
+		failed: (error: unknown) => void,
+	): void {
+		callUnary<O>(
 			this.#core,
 			this.#request(method, options),
 			encodeMessage(method.input, request),
+			answered,
+			failed,
 		);
-		options?.onHeader?.(toHeaders(outcome.headers));
-		options?.onTrailer?.(toHeaders(outcome.trailers));
-		return outcome.message;
 	}
 
 	stream<I extends DescMessage, O extends DescMessage>(

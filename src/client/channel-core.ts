@@ -132,8 +132,18 @@ export class ChannelCore {
 		return () => this.#listeners.delete(entry);
 	}
 
-	/** What the headers of every call of a method begin with; the caller's to extend. */
-	requestHeaders(method: DescMethod): string[] {
+	/** What the headers of every call of a method begin with, `timeout` being its `grpc-timeout`; the caller's to extend. */
+	requestHeaders(method: DescMethod, timeout: string | undefined): string[] {
+		const fixed = this.#fixedHeaders(method);
+		if (timeout === undefined) return fixed.slice(0, -2);
+		// At its full length at once: an array that grows is copied, and takes room for more than it gets.
+		const headers = fixed.slice();
+		headers[headers.length - 1] = timeout;
+		return headers;
+	}
+
+	/** Those that all calls of a method have in common, and room for a timeout behind them. */
+	#fixedHeaders(method: DescMethod): readonly string[] {
 		let headers = this.#requestHeaders.get(method);
 		if (headers === undefined) {
 			const { scheme, authority, userAgent, compression } = this.setting;
@@ -147,10 +157,11 @@ export class ChannelCore {
 				["user-agent", userAgent],
 				["grpc-accept-encoding", ACCEPT_ENCODING],
 				compression === undefined ? [] : ["grpc-encoding", compression],
+				["grpc-timeout", ""],
 			].flat();
 			this.#requestHeaders.set(method, headers);
 		}
-		return headers.slice();
+		return headers;
 	}
 
 	/** Where a new call keeps its request. */

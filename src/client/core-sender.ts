@@ -3,6 +3,7 @@ import type {
 	DescMethodStreaming,
 	DescMethodUnary,
 	MessageInitShape,
+	MessageShape,
 } from "@bufbuild/protobuf";
 import type {
 	ContextValues,
@@ -11,6 +12,7 @@ import type {
 } from "@connectrpc/connect";
 import type { Clock } from "../policy/clock.ts";
 import type { CompiledServiceConfig } from "../policy/service-config.ts";
+import type { CallEnd } from "../wire/client-call.ts";
 import { toHeaders } from "../wire/metadata.ts";
 import type { CallRequest } from "./call-request.ts";
 import type { Sender } from "./call-transport.ts";
@@ -37,21 +39,24 @@ export class CoreSender implements Sender {
 		return this.#core.serviceConfigs;
 	}
 
-	async unary<I extends DescMessage, O extends DescMessage>(
+	unary<I extends DescMessage, O extends DescMessage>(
 		method: DescMethodUnary<I, O>,
 		request: CallRequest,
 		input: MessageInitShape<I>,
 	): Promise<UnaryResponse<I, O>> {
-		const encoded = encodeMessage(method.input, input);
-		const outcome = await callUnary<O>(this.#core, request, encoded);
-		return {
-			stream: false,
-			service: method.parent,
-			method,
-			header: toHeaders(outcome.headers),
-			trailer: toHeaders(outcome.trailers),
-			message: outcome.message,
-		};
+		return new Promise((resolve, reject) => {
+			const encoded = encodeMessage(method.input, input);
+			const answered = (message: MessageShape<O>, end: CallEnd): void =>
+				resolve({
+					stream: false,
+					service: method.parent,
+					method,
+					header: toHeaders(end.headers),
+					trailer: toHeaders(end.trailers),
+					message,
+				});
+			callUnary<O>(this.#core, request, encoded, answered, reject);
+		});
 	}
 
 	async stream<I extends DescMessage, O extends DescMessage>(

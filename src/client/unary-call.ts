@@ -1,54 +1,52 @@
 import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { CallEnd } from "../wire/client-call.ts";
-import type { RawHeaders } from "../wire/connection.ts";
 import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
-/** What a call with one response came to; headers and trailers as they came off the wire. */
-export interface UnaryOutcome<O extends DescMessage> {
-	readonly message: MessageShape<O>;
-	readonly headers: RawHeaders;
-	readonly trailers: RawHeaders;
-}
+/** Hears the one response of a call, with headers and trailers as they came off the wire. What it throws fails the call. */
+type Answered<O extends DescMessage> = (
+	message: MessageShape<O>,
+	end: CallEnd,
+) => void;
 
-/** Makes a unary call. The promise rejects with ConnectError, and with nothing else. */
+/** Makes a unary call, which ends in one of the two: a response, or, if nothing else fails, a ConnectError. */
 export function callUnary<O extends DescMessage>(
 	core: ChannelCore,
 	request: CallRequest,
 	encoded: Uint8Array,
-): Promise<UnaryOutcome<O>> {
-	return new Promise((resolve, reject) => {
-		const observer = new OneResponse<O>(request.method, resolve, reject);
-		const call = new Call(core, request, observer);
-		call.start();
-		try {
-			call.closeSend(encoded);
-		} catch (error) {
-			reject(error);
-		}
-	});
+	answered: Answered<O>,
+	failed: (error: unknown) => void,
+): void {
+	const observer = new OneResponse<O>(request.method, answered, failed);
+	const call = new Call(core, request, observer);
+	call.start();
+	try {
+		call.closeSend(encoded);
+	} catch (error) {
+		failed(error);
+	}
 }
 
 /** Expects exactly one message and an OK status. */
 class OneResponse<O extends DescMessage> implements CallObserver {
 	readonly #method: DescMethod;
-	readonly #resolve: (outcome: UnaryOutcome<O>) => void;
-	readonly #reject: (error: ConnectError) => void;
+	readonly #answered: Answered<O>;
+	readonly #failed: (error: unknown) => void;
 	#message: Uint8Array | undefined;
 	#count = 0;
 
 	constructor(
 		method: DescMethod,
-		resolve: (outcome: UnaryOutcome<O>) => void,
-		reject: (error: ConnectError) => void,
+		answered: Answered<O>,
+		failed: (error: unknown) => void,
 	) {
 		this.#method = method;
-		this.#resolve = resolve;
-		this.#reject = reject;
+		this.#answered = answered;
+		this.#failed = failed;
 	}
 
 	headers(): void {}
@@ -62,20 +60,14 @@ class OneResponse<O extends DescMessage> implements CallObserver {
 
 	end(end: CallEnd, error: ConnectError | undefined): void {
 		if (error !== undefined) {
-			this.#reject(error);
+			this.#failed(error);
 			return;
 		}
 		try {
-			this.#resolve({
-				message: decodeMessage(
-					this.#method.output,
-					this.#only(),
-				) as MessageShape<O>,
-				headers: end.headers,
-				trailers: end.trailers,
-			});
+			const message = decodeMessage(this.#method.output, this.#only());
+			this.#answered(message as MessageShape<O>, end);
 		} catch (error) {
-			this.#reject(error as ConnectError);
+			this.#failed(error);
 		}
 	}
 

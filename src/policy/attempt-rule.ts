@@ -15,8 +15,8 @@ export type AttemptDecision =
 
 /** How one call goes by its attempt policy. */
 export interface AttemptRule {
-	/** Milliseconds from the sending of an attempt until the next is due, should it not have ended; undefined: not before it ends. */
-	afterSent(): number | undefined;
+	/** Milliseconds from the sending of an attempt until the next is due, should it not have ended; undefined: not before it ends. Absent where that is always so. */
+	afterSent?(): number | undefined;
 	/** Asked when an attempt is due: why it shall not be made after all; undefined counts it as made. */
 	refusal(): string | undefined;
 	/** Whether another attempt would follow a failure with this code, as things stand. Counts nothing. */

@@ -155,10 +155,6 @@ describe("the throttle", () => {
 	});
 });
 
-test("nothing is due while an attempt is under way", () => {
-	expect(made().rule.afterSent()).toBeUndefined();
-});
-
 test("whether another attempt may follow is told, and counts nothing", () => {
 	const { rule, throttle } = made();
 	for (let i = 0; i < 10; i++) {

@@ -25,8 +25,6 @@ export class RetryRule implements AttemptRule {
 		this.#schedule = new RetrySchedule(policy, channel.random);
 	}
 
-	afterSent(): undefined {}
-
 	/** The throttle was asked before the backoff. */
 	refusal(): undefined {}
 

@@ -128,7 +128,9 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 						code: Code.Unavailable,
 						message: `connection lost: ${cause.message}`,
 					},
-			{ progress: reset.progress, local: true, cause },
+			reset.progress,
+			true,
+			cause,
 		);
 	}
 
@@ -143,13 +145,10 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	messagesEnd(): void {
 		const status = statusOf(this.#trailers) ?? statusOf(this.#headers);
 		if (status !== undefined) {
-			this.#finish(status, { progress: "processed" });
+			this.#finish(status, "processed", false);
 			return;
 		}
-		this.#finish(this.#statusOfSilence(), {
-			progress: "processed",
-			local: true,
-		});
+		this.#finish(this.#statusOfSilence(), "processed", true);
 	}
 
 	malformed(code: Code, message: string): void {
@@ -189,16 +188,14 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 		if (this.#state === "over") return;
 		this.#reader.stop();
 		this.#stream.reset(Http2Code.CANCEL);
-		this.#finish(status, { progress: "processed", local: true });
+		this.#finish(status, "processed", true);
 	}
 
 	#finish(
 		status: Status,
-		how: {
-			progress: RequestProgress;
-			local?: boolean;
-			cause?: Error | undefined;
-		},
+		progress: RequestProgress,
+		local: boolean,
+		cause?: Error | undefined,
 	): void {
 		const state = this.#state;
 		if (state === "over") return;
@@ -213,9 +210,9 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 			message: status.message,
 			headers: trailersOnly ? NONE : this.#headers,
 			trailers: trailersOnly ? this.#headers : this.#trailers,
-			local: how.local ?? false,
-			progress: how.progress,
-			cause: how.cause,
+			local,
+			progress,
+			cause,
 		});
 	}
 }

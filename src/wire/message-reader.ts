@@ -10,6 +10,9 @@ import {
 const PREFIX_BYTES = 5;
 const NOTHING = new Uint8Array(0);
 
+/** Never added to: most streams are read chunk by chunk. */
+const NO_CHUNKS: Uint8Array[] = [];
+
 export interface MessageReaderOwner {
 	message(message: Uint8Array): void;
 	/** Every message has been delivered and the peer has ended its side. */
@@ -31,7 +34,7 @@ export class MessageReader {
 	#bytes: Uint8Array = NOTHING;
 	#at = 0;
 	/** What has come behind that. */
-	#more: Uint8Array[] = [];
+	#more: Uint8Array[] = NO_CHUNKS;
 	/** All that is yet to be read. */
 	#buffered = 0;
 	/** Of it, what the next step takes: a prefix, or a prefix and its message. */
@@ -62,7 +65,8 @@ export class MessageReader {
 			this.#bytes = chunk;
 			this.#at = 0;
 		} else {
-			this.#more.push(chunk);
+			if (this.#more === NO_CHUNKS) this.#more = [chunk];
+			else this.#more.push(chunk);
 		}
 		this.#buffered += chunk.length;
 		if (this.#buffered >= this.#needed) this.#deliver();
@@ -92,7 +96,7 @@ export class MessageReader {
 	stop(): void {
 		this.#state = "done";
 		this.#bytes = NOTHING;
-		this.#more = [];
+		this.#more = NO_CHUNKS;
 	}
 
 	#deliver(): void {
@@ -141,7 +145,7 @@ export class MessageReader {
 		const rest = this.#bytes.subarray(this.#at);
 		this.#bytes = Buffer.concat([rest, ...this.#more], this.#buffered);
 		this.#at = 0;
-		this.#more = [];
+		this.#more = NO_CHUNKS;
 	}
 
 	#openNext(): void {

@@ -11,11 +11,15 @@ export interface Status {
 	readonly message: string;
 }
 
+const OK: Status = { code: 0, message: "" };
+
 /** The status in trailers; undefined when there is no readable one. */
 export function statusOf(trailers: RawHeaders): Status | undefined {
 	const text = headerOf(trailers, "grpc-status");
 	if (text === undefined) return undefined;
-	const message = decodeMessage(headerOf(trailers, "grpc-message") ?? "");
+	const encoded = headerOf(trailers, "grpc-message");
+	if (text === "0" && encoded === undefined) return OK;
+	const message = decodeMessage(encoded ?? "");
 	if (!/^\d+$/.test(text)) {
 		return {
 			code: Code.Unknown,

@@ -6,7 +6,7 @@ import {
 	type Stream,
 	type StreamListener,
 } from "../connection.ts";
-import { Outbox, resetStream } from "./outbox.ts";
+import { endStream, Outbox, resetStream } from "./outbox.ts";
 
 /** What a stream asks of its connection. */
 export interface StreamOwner {
@@ -24,13 +24,14 @@ export interface StreamOwner {
 const END_STREAM = 0x1;
 
 const owner: unique symbol = Symbol("owner");
-type Owned = ClientHttp2Stream & { [owner]: NodeClientStream };
+type Owned = ClientHttp2Stream & { [owner]: NodeClientStream | undefined };
 
 /** One request and its response. */
 export class NodeClientStream implements Stream {
 	readonly #http2: ClientHttp2Stream;
 	readonly #connection: StreamOwner;
-	readonly #outbox: Outbox;
+	/** Made when it is needed: a unary request leaves in one piece. */
+	#outbox: Outbox | undefined;
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
 
@@ -42,23 +43,23 @@ export class NodeClientStream implements Stream {
 		this.#http2 = http2;
 		this.#listener = listener;
 		this.#connection = connection;
-		this.#outbox = new Outbox(http2);
 		(http2 as Owned)[owner] = this;
 		http2.on("response", onResponse as () => void);
 		http2.on("data", onData);
 		http2.on("trailers", onTrailers as () => void);
 		http2.on("end", onEnd);
-		http2.on("drain", onDrain);
 		http2.on("error", onError);
 		http2.on("close", onClose);
 	}
 
 	write(chunk: Uint8Array): boolean {
+		this.#outbox ??= this.#openOutbox();
 		return this.#outbox.write(chunk);
 	}
 
 	end(last?: Uint8Array): void {
-		this.#outbox.end(last);
+		if (this.#outbox === undefined) endStream(this.#http2, last);
+		else this.#outbox.end(last);
 	}
 
 	reset(code: number): void {
@@ -95,11 +96,13 @@ export class NodeClientStream implements Stream {
 	}
 
 	heardDrain(): void {
-		this.#outbox.drained();
+		this.#outbox?.drained();
 		this.#listener?.writable();
 	}
 
 	heardClose(): void {
+		// Node keeps its stream for longer than it is of use: not so what hangs on it.
+		(this.#http2 as Owned)[owner] = undefined;
 		this.#connection.streamClosed(this);
 		const { rstCode } = this.#http2;
 		const cause = this.#connection.lossOf;
@@ -114,6 +117,11 @@ export class NodeClientStream implements Stream {
 			progress: this.#connection.progressOf(this.#http2),
 			cause,
 		});
+	}
+
+	#openOutbox(): Outbox {
+		this.#http2.on("drain", onDrain);
+		return new Outbox(this.#http2);
 	}
 
 	#finish(trailers: RawHeaders): void {
@@ -135,11 +143,11 @@ function onResponse(
 	flags: number,
 	raw: RawHeaders,
 ): void {
-	this[owner].heardHeaders(raw, (flags & END_STREAM) !== 0);
+	this[owner]?.heardHeaders(raw, (flags & END_STREAM) !== 0);
 }
 
 function onData(this: Owned, chunk: Uint8Array): void {
-	this[owner].heardData(chunk);
+	this[owner]?.heardData(chunk);
 }
 
 function onTrailers(
@@ -148,20 +156,20 @@ function onTrailers(
 	_flags: number,
 	raw: RawHeaders,
 ): void {
-	this[owner].heardTrailers(raw);
+	this[owner]?.heardTrailers(raw);
 }
 
 function onEnd(this: Owned): void {
-	this[owner].heardEnd();
+	this[owner]?.heardEnd();
 }
 
 function onDrain(this: Owned): void {
-	this[owner].heardDrain();
+	this[owner]?.heardDrain();
 }
 
 /** "close" follows, and says all there is to know. */
 function onError(): void {}
 
 function onClose(this: Owned): void {
-	this[owner].heardClose();
+	this[owner]?.heardClose();
 }

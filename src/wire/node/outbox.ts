@@ -37,9 +37,7 @@ export class Outbox {
 
 	end(last: Uint8Array | undefined): void {
 		if (this.#queue.length > 0) this.#flush();
-		if (isGone(this.#http2)) return;
-		if (last === undefined) this.#http2.end();
-		else this.#http2.end(last);
+		endStream(this.#http2, last);
 	}
 
 	static #flushLater(outbox: Outbox): void {
@@ -67,6 +65,16 @@ export class Outbox {
 		}
 		this.#http2.uncork();
 	}
+}
+
+/** Ends this side of a stream, after `last`, if given. */
+export function endStream(
+	http2: Http2Stream,
+	last: Uint8Array | undefined,
+): void {
+	if (isGone(http2)) return;
+	if (last === undefined) http2.end();
+	else http2.end(last);
 }
 
 function isGone(http2: Http2Stream): boolean {
