@@ -5,6 +5,10 @@ export {
 } from "./systems/discovery-error.ts";
 export type { EtcdOptions } from "./systems/etcd/etcd-options.ts";
 export {
+	type EtcdRegistryOptions,
+	etcdRegistry,
+} from "./systems/etcd/etcd-registry.ts";
+export {
 	type EtcdResolverOptions,
 	etcdResolver,
 } from "./systems/etcd/etcd-resolver.ts";

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file etcd/etcd.proto.
  */
 export const file_etcd_etcd: GenFile = /*@__PURE__*/
-  fileDesc("Cg9ldGNkL2V0Y2QucHJvdG8SDGV0Y2RzZXJ2ZXJwYiI2Cg5SZXNwb25zZUhlYWRlchISCgpjbHVzdGVyX2lkGAEgASgEEhAKCHJldmlzaW9uGAMgASgDIlcKDFJhbmdlUmVxdWVzdBILCgNrZXkYASABKAwSEQoJcmFuZ2VfZW5kGAIgASgMEhQKDHNlcmlhbGl6YWJsZRgHIAEoCBIRCglrZXlzX29ubHkYCCABKAgiXAoNUmFuZ2VSZXNwb25zZRIsCgZoZWFkZXIYASABKAsyHC5ldGNkc2VydmVycGIuUmVzcG9uc2VIZWFkZXISHQoDa3ZzGAIgAygLMhAubXZjY3BiLktleVZhbHVlIjcKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMEg0KBWxlYXNlGAMgASgDIg0KC1B1dFJlc3BvbnNlIiEKEkRlbGV0ZVJhbmdlUmVxdWVzdBILCgNrZXkYASABKAwiFQoTRGVsZXRlUmFuZ2VSZXNwb25zZSK+AQoJUmVxdWVzdE9wEjMKDXJlcXVlc3RfcmFuZ2UYASABKAsyGi5ldGNkc2VydmVycGIuUmFuZ2VSZXF1ZXN0SAASLwoLcmVxdWVzdF9wdXQYAiABKAsyGC5ldGNkc2VydmVycGIuUHV0UmVxdWVzdEgAEkAKFHJlcXVlc3RfZGVsZXRlX3JhbmdlGAMgASgLMiAuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVxdWVzdEgAQgkKB3JlcXVlc3QixgEKClJlc3BvbnNlT3ASNQoOcmVzcG9uc2VfcmFuZ2UYASABKAsyGy5ldGNkc2VydmVycGIuUmFuZ2VSZXNwb25zZUgAEjEKDHJlc3BvbnNlX3B1dBgCIAEoCzIZLmV0Y2RzZXJ2ZXJwYi5QdXRSZXNwb25zZUgAEkIKFXJlc3BvbnNlX2RlbGV0ZV9yYW5nZRgDIAEoCzIhLmV0Y2RzZXJ2ZXJwYi5EZWxldGVSYW5nZVJlc3BvbnNlSABCCgoIcmVzcG9uc2UijQIKB0NvbXBhcmUSMwoGcmVzdWx0GAEgASgOMiMuZXRjZHNlcnZlcnBiLkNvbXBhcmUuQ29tcGFyZVJlc3VsdBIzCgZ0YXJnZXQYAiABKA4yIy5ldGNkc2VydmVycGIuQ29tcGFyZS5Db21wYXJlVGFyZ2V0EgsKA2tleRgDIAEoDBIZCg9jcmVhdGVfcmV2aXNpb24YBSABKANIABIPCgVsZWFzZRgIIAEoA0gAIhoKDUNvbXBhcmVSZXN1bHQSCQoFRVFVQUwQACIzCg1Db21wYXJlVGFyZ2V0EgsKB1ZFUlNJT04QABIKCgZDUkVBVEUQARIJCgVMRUFTRRAEQg4KDHRhcmdldF91bmlvbiKIAQoKVHhuUmVxdWVzdBImCgdjb21wYXJlGAEgAygLMhUuZXRjZHNlcnZlcnBiLkNvbXBhcmUSKAoHc3VjY2VzcxgCIAMoCzIXLmV0Y2RzZXJ2ZXJwYi5SZXF1ZXN0T3ASKAoHZmFpbHVyZRgDIAMoCzIXLmV0Y2RzZXJ2ZXJwYi5SZXF1ZXN0T3AiTQoLVHhuUmVzcG9uc2USEQoJc3VjY2VlZGVkGAIgASgIEisKCXJlc3BvbnNlcxgDIAMoCzIYLmV0Y2RzZXJ2ZXJwYi5SZXNwb25zZU9wIlsKDFdhdGNoUmVxdWVzdBI6Cg5jcmVhdGVfcmVxdWVzdBgBIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5XYXRjaENyZWF0ZVJlcXVlc3RIAEIPCg1yZXF1ZXN0X3VuaW9uImUKEldhdGNoQ3JlYXRlUmVxdWVzdBILCgNrZXkYASABKAwSEQoJcmFuZ2VfZW5kGAIgASgMEhYKDnN0YXJ0X3JldmlzaW9uGAMgASgDEhcKD3Byb2dyZXNzX25vdGlmeRgEIAEoCCKwAQoNV2F0Y2hSZXNwb25zZRIsCgZoZWFkZXIYASABKAsyHC5ldGNkc2VydmVycGIuUmVzcG9uc2VIZWFkZXISDwoHY3JlYXRlZBgDIAEoCBIQCghjYW5jZWxlZBgEIAEoCBIYChBjb21wYWN0X3JldmlzaW9uGAUgASgDEhUKDWNhbmNlbF9yZWFzb24YBiABKAkSHQoGZXZlbnRzGAsgAygLMg0ubXZjY3BiLkV2ZW50IiAKEUxlYXNlR3JhbnRSZXF1ZXN0EgsKA3R0bBgBIAEoAyItChJMZWFzZUdyYW50UmVzcG9uc2USCgoCaWQYAiABKAMSCwoDdHRsGAMgASgDIiAKEkxlYXNlUmV2b2tlUmVxdWVzdBIKCgJpZBgBIAEoAyIVChNMZWFzZVJldm9rZVJlc3BvbnNlIiMKFUxlYXNlS2VlcEFsaXZlUmVxdWVzdBIKCgJpZBgBIAEoAyIxChZMZWFzZUtlZXBBbGl2ZVJlc3BvbnNlEgoKAmlkGAIgASgDEgsKA3R0bBgDIAEoAyI1ChNBdXRoZW50aWNhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiJQoUQXV0aGVudGljYXRlUmVzcG9uc2USDQoFdG9rZW4YAiABKAkyyAEKAktWEkUKBVJhbmdlEhouZXRjZHNlcnZlcnBiLlJhbmdlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlc3BvbnNlIgOQAgESPwoDUHV0EhguZXRjZHNlcnZlcnBiLlB1dFJlcXVlc3QaGS5ldGNkc2VydmVycGIuUHV0UmVzcG9uc2UiA5ACAhI6CgNUeG4SGC5ldGNkc2VydmVycGIuVHhuUmVxdWVzdBoZLmV0Y2RzZXJ2ZXJwYi5UeG5SZXNwb25zZTJNCgVXYXRjaBJECgVXYXRjaBIaLmV0Y2RzZXJ2ZXJwYi5XYXRjaFJlcXVlc3QaGy5ldGNkc2VydmVycGIuV2F0Y2hSZXNwb25zZSgBMAEykgIKBUxlYXNlEk8KCkxlYXNlR3JhbnQSHy5ldGNkc2VydmVycGIuTGVhc2VHcmFudFJlcXVlc3QaIC5ldGNkc2VydmVycGIuTGVhc2VHcmFudFJlc3BvbnNlElcKC0xlYXNlUmV2b2tlEiAuZXRjZHNlcnZlcnBiLkxlYXNlUmV2b2tlUmVxdWVzdBohLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJldm9rZVJlc3BvbnNlIgOQAgISXwoOTGVhc2VLZWVwQWxpdmUSIy5ldGNkc2VydmVycGIuTGVhc2VLZWVwQWxpdmVSZXF1ZXN0GiQuZXRjZHNlcnZlcnBiLkxlYXNlS2VlcEFsaXZlUmVzcG9uc2UoATABMmIKBEF1dGgSWgoMQXV0aGVudGljYXRlEiEuZXRjZHNlcnZlcnBiLkF1dGhlbnRpY2F0ZVJlcXVlc3QaIi5ldGNkc2VydmVycGIuQXV0aGVudGljYXRlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_etcd_kv]);
+  fileDesc("Cg9ldGNkL2V0Y2QucHJvdG8SDGV0Y2RzZXJ2ZXJwYiI2Cg5SZXNwb25zZUhlYWRlchISCgpjbHVzdGVyX2lkGAEgASgEEhAKCHJldmlzaW9uGAMgASgDIkQKDFJhbmdlUmVxdWVzdBILCgNrZXkYASABKAwSEQoJcmFuZ2VfZW5kGAIgASgMEhQKDHNlcmlhbGl6YWJsZRgHIAEoCCJcCg1SYW5nZVJlc3BvbnNlEiwKBmhlYWRlchgBIAEoCzIcLmV0Y2RzZXJ2ZXJwYi5SZXNwb25zZUhlYWRlchIdCgNrdnMYAiADKAsyEC5tdmNjcGIuS2V5VmFsdWUiNwoKUHV0UmVxdWVzdBILCgNrZXkYASABKAwSDQoFdmFsdWUYAiABKAwSDQoFbGVhc2UYAyABKAMiDQoLUHV0UmVzcG9uc2UiIQoSRGVsZXRlUmFuZ2VSZXF1ZXN0EgsKA2tleRgBIAEoDCIVChNEZWxldGVSYW5nZVJlc3BvbnNlIr4BCglSZXF1ZXN0T3ASMwoNcmVxdWVzdF9yYW5nZRgBIAEoCzIaLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlcXVlc3RIABIvCgtyZXF1ZXN0X3B1dBgCIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SAASQAoUcmVxdWVzdF9kZWxldGVfcmFuZ2UYAyABKAsyIC5ldGNkc2VydmVycGIuRGVsZXRlUmFuZ2VSZXF1ZXN0SABCCQoHcmVxdWVzdCLGAQoKUmVzcG9uc2VPcBI1Cg5yZXNwb25zZV9yYW5nZRgBIAEoCzIbLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlc3BvbnNlSAASMQoMcmVzcG9uc2VfcHV0GAIgASgLMhkuZXRjZHNlcnZlcnBiLlB1dFJlc3BvbnNlSAASQgoVcmVzcG9uc2VfZGVsZXRlX3JhbmdlGAMgASgLMiEuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVzcG9uc2VIAEIKCghyZXNwb25zZSKNAgoHQ29tcGFyZRIzCgZyZXN1bHQYASABKA4yIy5ldGNkc2VydmVycGIuQ29tcGFyZS5Db21wYXJlUmVzdWx0EjMKBnRhcmdldBgCIAEoDjIjLmV0Y2RzZXJ2ZXJwYi5Db21wYXJlLkNvbXBhcmVUYXJnZXQSCwoDa2V5GAMgASgMEhkKD2NyZWF0ZV9yZXZpc2lvbhgFIAEoA0gAEg8KBWxlYXNlGAggASgDSAAiGgoNQ29tcGFyZVJlc3VsdBIJCgVFUVVBTBAAIjMKDUNvbXBhcmVUYXJnZXQSCwoHVkVSU0lPThAAEgoKBkNSRUFURRABEgkKBUxFQVNFEARCDgoMdGFyZ2V0X3VuaW9uIogBCgpUeG5SZXF1ZXN0EiYKB2NvbXBhcmUYASADKAsyFS5ldGNkc2VydmVycGIuQ29tcGFyZRIoCgdzdWNjZXNzGAIgAygLMhcuZXRjZHNlcnZlcnBiLlJlcXVlc3RPcBIoCgdmYWlsdXJlGAMgAygLMhcuZXRjZHNlcnZlcnBiLlJlcXVlc3RPcCJNCgtUeG5SZXNwb25zZRIRCglzdWNjZWVkZWQYAiABKAgSKwoJcmVzcG9uc2VzGAMgAygLMhguZXRjZHNlcnZlcnBiLlJlc3BvbnNlT3AimwEKDFdhdGNoUmVxdWVzdBI6Cg5jcmVhdGVfcmVxdWVzdBgBIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5XYXRjaENyZWF0ZVJlcXVlc3RIABI+ChBwcm9ncmVzc19yZXF1ZXN0GAMgASgLMiIuZXRjZHNlcnZlcnBiLldhdGNoUHJvZ3Jlc3NSZXF1ZXN0SABCDwoNcmVxdWVzdF91bmlvbiIWChRXYXRjaFByb2dyZXNzUmVxdWVzdCJlChJXYXRjaENyZWF0ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhEKCXJhbmdlX2VuZBgCIAEoDBIWCg5zdGFydF9yZXZpc2lvbhgDIAEoAxIXCg9wcm9ncmVzc19ub3RpZnkYBCABKAgisAEKDVdhdGNoUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEg8KB2NyZWF0ZWQYAyABKAgSEAoIY2FuY2VsZWQYBCABKAgSGAoQY29tcGFjdF9yZXZpc2lvbhgFIAEoAxIVCg1jYW5jZWxfcmVhc29uGAYgASgJEh0KBmV2ZW50cxgLIAMoCzINLm12Y2NwYi5FdmVudCIgChFMZWFzZUdyYW50UmVxdWVzdBILCgN0dGwYASABKAMiLQoSTGVhc2VHcmFudFJlc3BvbnNlEgoKAmlkGAIgASgDEgsKA3R0bBgDIAEoAyIgChJMZWFzZVJldm9rZVJlcXVlc3QSCgoCaWQYASABKAMiFQoTTGVhc2VSZXZva2VSZXNwb25zZSIjChVMZWFzZUtlZXBBbGl2ZVJlcXVlc3QSCgoCaWQYASABKAMiMQoWTGVhc2VLZWVwQWxpdmVSZXNwb25zZRIKCgJpZBgCIAEoAxILCgN0dGwYAyABKAMiNQoTQXV0aGVudGljYXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIiUKFEF1dGhlbnRpY2F0ZVJlc3BvbnNlEg0KBXRva2VuGAIgASgJMsgBCgJLVhJFCgVSYW5nZRIaLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlcXVlc3QaGy5ldGNkc2VydmVycGIuUmFuZ2VSZXNwb25zZSIDkAIBEj8KA1B1dBIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0GhkuZXRjZHNlcnZlcnBiLlB1dFJlc3BvbnNlIgOQAgISOgoDVHhuEhguZXRjZHNlcnZlcnBiLlR4blJlcXVlc3QaGS5ldGNkc2VydmVycGIuVHhuUmVzcG9uc2UyTQoFV2F0Y2gSRAoFV2F0Y2gSGi5ldGNkc2VydmVycGIuV2F0Y2hSZXF1ZXN0GhsuZXRjZHNlcnZlcnBiLldhdGNoUmVzcG9uc2UoATABMpICCgVMZWFzZRJPCgpMZWFzZUdyYW50Eh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0GiAuZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXNwb25zZRJXCgtMZWFzZVJldm9rZRIgLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJldm9rZVJlcXVlc3QaIS5ldGNkc2VydmVycGIuTGVhc2VSZXZva2VSZXNwb25zZSIDkAICEl8KDkxlYXNlS2VlcEFsaXZlEiMuZXRjZHNlcnZlcnBiLkxlYXNlS2VlcEFsaXZlUmVxdWVzdBokLmV0Y2RzZXJ2ZXJwYi5MZWFzZUtlZXBBbGl2ZVJlc3BvbnNlKAEwATJiCgRBdXRoEloKDEF1dGhlbnRpY2F0ZRIhLmV0Y2RzZXJ2ZXJwYi5BdXRoZW50aWNhdGVSZXF1ZXN0GiIuZXRjZHNlcnZlcnBiLkF1dGhlbnRpY2F0ZVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_etcd_kv]);
 
 /**
  * @generated from message etcdserverpb.ResponseHeader
@@ -68,11 +68,6 @@ export type RangeRequest = Message<"etcdserverpb.RangeRequest"> & {
    * @generated from field: bool serializable = 7;
    */
   serializable: boolean;
-
-  /**
-   * @generated from field: bool keys_only = 8;
-   */
-  keysOnly: boolean;
 };
 
 /**
@@ -408,6 +403,14 @@ export type WatchRequest = Message<"etcdserverpb.WatchRequest"> & {
      */
     value: WatchCreateRequest;
     case: "createRequest";
+  } | {
+    /**
+     * Asks for an answer without events.
+     *
+     * @generated from field: etcdserverpb.WatchProgressRequest progress_request = 3;
+     */
+    value: WatchProgressRequest;
+    case: "progressRequest";
   } | { case: undefined; value?: undefined };
 };
 
@@ -417,6 +420,19 @@ export type WatchRequest = Message<"etcdserverpb.WatchRequest"> & {
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
   messageDesc(file_etcd_etcd, 12);
+
+/**
+ * @generated from message etcdserverpb.WatchProgressRequest
+ */
+export type WatchProgressRequest = Message<"etcdserverpb.WatchProgressRequest"> & {
+};
+
+/**
+ * Describes the message etcdserverpb.WatchProgressRequest.
+ * Use `create(WatchProgressRequestSchema)` to create a new message.
+ */
+export const WatchProgressRequestSchema: GenMessage<WatchProgressRequest> = /*@__PURE__*/
+  messageDesc(file_etcd_etcd, 13);
 
 /**
  * @generated from message etcdserverpb.WatchCreateRequest
@@ -454,7 +470,7 @@ export type WatchCreateRequest = Message<"etcdserverpb.WatchCreateRequest"> & {
  * Use `create(WatchCreateRequestSchema)` to create a new message.
  */
 export const WatchCreateRequestSchema: GenMessage<WatchCreateRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 13);
+  messageDesc(file_etcd_etcd, 14);
 
 /**
  * Without events: the watch has begun or ended, or tells how far the store has
@@ -502,7 +518,7 @@ export type WatchResponse = Message<"etcdserverpb.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 14);
+  messageDesc(file_etcd_etcd, 15);
 
 /**
  * @generated from message etcdserverpb.LeaseGrantRequest
@@ -521,7 +537,7 @@ export type LeaseGrantRequest = Message<"etcdserverpb.LeaseGrantRequest"> & {
  * Use `create(LeaseGrantRequestSchema)` to create a new message.
  */
 export const LeaseGrantRequestSchema: GenMessage<LeaseGrantRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 15);
+  messageDesc(file_etcd_etcd, 16);
 
 /**
  * @generated from message etcdserverpb.LeaseGrantResponse
@@ -545,7 +561,7 @@ export type LeaseGrantResponse = Message<"etcdserverpb.LeaseGrantResponse"> & {
  * Use `create(LeaseGrantResponseSchema)` to create a new message.
  */
 export const LeaseGrantResponseSchema: GenMessage<LeaseGrantResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 16);
+  messageDesc(file_etcd_etcd, 17);
 
 /**
  * @generated from message etcdserverpb.LeaseRevokeRequest
@@ -562,7 +578,7 @@ export type LeaseRevokeRequest = Message<"etcdserverpb.LeaseRevokeRequest"> & {
  * Use `create(LeaseRevokeRequestSchema)` to create a new message.
  */
 export const LeaseRevokeRequestSchema: GenMessage<LeaseRevokeRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 17);
+  messageDesc(file_etcd_etcd, 18);
 
 /**
  * @generated from message etcdserverpb.LeaseRevokeResponse
@@ -575,7 +591,7 @@ export type LeaseRevokeResponse = Message<"etcdserverpb.LeaseRevokeResponse"> & 
  * Use `create(LeaseRevokeResponseSchema)` to create a new message.
  */
 export const LeaseRevokeResponseSchema: GenMessage<LeaseRevokeResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 18);
+  messageDesc(file_etcd_etcd, 19);
 
 /**
  * @generated from message etcdserverpb.LeaseKeepAliveRequest
@@ -592,7 +608,7 @@ export type LeaseKeepAliveRequest = Message<"etcdserverpb.LeaseKeepAliveRequest"
  * Use `create(LeaseKeepAliveRequestSchema)` to create a new message.
  */
 export const LeaseKeepAliveRequestSchema: GenMessage<LeaseKeepAliveRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 19);
+  messageDesc(file_etcd_etcd, 20);
 
 /**
  * @generated from message etcdserverpb.LeaseKeepAliveResponse
@@ -616,7 +632,7 @@ export type LeaseKeepAliveResponse = Message<"etcdserverpb.LeaseKeepAliveRespons
  * Use `create(LeaseKeepAliveResponseSchema)` to create a new message.
  */
 export const LeaseKeepAliveResponseSchema: GenMessage<LeaseKeepAliveResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 20);
+  messageDesc(file_etcd_etcd, 21);
 
 /**
  * @generated from message etcdserverpb.AuthenticateRequest
@@ -638,7 +654,7 @@ export type AuthenticateRequest = Message<"etcdserverpb.AuthenticateRequest"> & 
  * Use `create(AuthenticateRequestSchema)` to create a new message.
  */
 export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 21);
+  messageDesc(file_etcd_etcd, 22);
 
 /**
  * @generated from message etcdserverpb.AuthenticateResponse
@@ -655,7 +671,7 @@ export type AuthenticateResponse = Message<"etcdserverpb.AuthenticateResponse"> 
  * Use `create(AuthenticateResponseSchema)` to create a new message.
  */
 export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_etcd, 22);
+  messageDesc(file_etcd_etcd, 23);
 
 /**
  * @generated from service etcdserverpb.KV
