@@ -45,7 +45,9 @@ export type Fault =
 	| "truncated"
 	/** A body without end. */
 	| "huge"
-	| { readonly status: number; readonly message?: string };
+	| { readonly status: number; readonly message?: string }
+	/** Says just this, with status 200. */
+	| { readonly body: string };
 
 export interface SeenRequest {
 	readonly kind: "list" | "watch" | "other";
@@ -440,6 +442,10 @@ function refuse(
 }
 
 function misbehave(response: ServerResponse, fault: Fault): void {
+	if (typeof fault === "object" && "body" in fault) {
+		response.writeHead(200).end(fault.body);
+		return;
+	}
 	if (typeof fault === "object") {
 		const { status, message = "made so by the test" } = fault;
 		refuse(response, status, "Fault", message);
