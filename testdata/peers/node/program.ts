@@ -1,6 +1,7 @@
 /** Peers in other languages: programs that are run as processes, with a line of protobuf JSON a message both ways. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { env } from "node:process";
 import { createInterface } from "node:readline";
 import {
 	create,
@@ -16,7 +17,7 @@ import {
 	ListenSchema,
 	type Outcome,
 } from "../gen/peer_pb.ts";
-import type { ClientPeer, ServerPeer } from "./peer.ts";
+import type { ClientPeer, RunningServer, ServerPeer } from "./peer.ts";
 
 /**
  * A program with two commands, which it gets as its first argument:
@@ -33,12 +34,23 @@ export interface ProgramPeer {
 	) => readonly [file: string, ...args: string[]];
 	/** What follows the command `server` or `client`. */
 	readonly args?: readonly string[];
+	/** More variables of its environment. */
+	readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ProgramServer extends ServerPeer {
+	start(...args: Parameters<ServerPeer["start"]>): Promise<RunningProgram>;
+}
+
+export interface RunningProgram extends RunningServer {
+	/** Ends it without a word to anybody. */
+	kill(): Promise<void>;
 }
 
 export function programServer(
 	peer: ProgramPeer,
 	{ compresses }: Pick<ServerPeer, "compresses">,
-): ServerPeer {
+): ProgramServer {
 	return {
 		name: peer.name,
 		compresses,
@@ -50,6 +62,7 @@ export function programServer(
 			return {
 				address: `127.0.0.1:${await Promise.race([port, program.failed])}`,
 				stop: () => program.stop(),
+				kill: () => program.kill(),
 			};
 		},
 	};
@@ -91,15 +104,20 @@ class Program {
 	#stopping = false;
 
 	static async start(
-		{ name, recipe, command = (built) => [built], args = [] }: ProgramPeer,
+		peer: ProgramPeer,
 		verb: "server" | "client",
 	): Promise<Program> {
+		const { name, recipe, command = (built) => [built], args = [] } = peer;
 		const [file, ...before] = command(await builtProgram(recipe));
-		return new Program(`${name} ${verb}`, file, [...before, verb, ...args]);
+		const process = spawn(file, [...before, verb, ...args], {
+			stdio: ["pipe", "pipe", "inherit"],
+			env: { ...env, ...peer.environment },
+		});
+		return new Program(`${name} ${verb}`, process);
 	}
 
-	private constructor(name: string, file: string, args: readonly string[]) {
-		this.#process = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
+	private constructor(name: string, process: ChildProcess) {
+		this.#process = process;
 		const { promise, reject } = Promise.withResolvers<never>();
 		promise.catch(() => undefined);
 		this.failed = promise;
@@ -124,10 +142,16 @@ class Program {
 		this.#process.stdin?.write(`${line}\n`);
 	}
 
-	async stop(): Promise<void> {
+	stop(): Promise<void> {
 		this.#stopping = true;
 		this.#process.stdin?.end();
 		this.#process.kill();
-		await this.#exited;
+		return this.#exited;
+	}
+
+	kill(): Promise<void> {
+		this.#stopping = true;
+		this.#process.kill("SIGKILL");
+		return this.#exited;
 	}
 }
