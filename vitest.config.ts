@@ -9,6 +9,7 @@ export default defineConfig({
 		alias: [
 			{ find: /^homing$/, replacement: source("client.ts") },
 			{ find: /^homing\/server$/, replacement: source("server.ts") },
+			{ find: /^homing\/consul$/, replacement: source("consul.ts") },
 			{ find: /^homing\/etcd$/, replacement: source("etcd.ts") },
 			{ find: /^homing\/kubernetes$/, replacement: source("kubernetes.ts") },
 			{ find: /^homing\/options$/, replacement: source("options.ts") },

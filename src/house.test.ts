@@ -103,6 +103,7 @@ describe("the house", () => {
 		for (const entry of [
 			"client.ts",
 			"server.ts",
+			"consul.ts",
 			"etcd.ts",
 			"options.ts",
 			"kubernetes.ts",

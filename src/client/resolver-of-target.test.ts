@@ -37,21 +37,13 @@ test.each([
 	"https://localhost",
 	"file:///etc/endpoints.json",
 	"memory:///payment",
+	"consul://127.0.0.1/payment?dc=eu",
 	"etcd:///services/payment",
 	"etcd://127.0.0.1:2379,[::1]:2379/services/payment?config=configs/payment",
 	"kubernetes:///payment.shop:grpc",
 ])("%s has a resolver", (target) => {
 	expect(resolverOf(target)).toHaveProperty("watch", expect.any(Function));
 });
-
-test.each([["consul:///payment", "consul: targets are not there yet"]])(
-	"%s says that it is not there yet, and what to do",
-	(target, message) => {
-		expect(() => resolverOf(target)).toThrow(TypeError);
-		expect(() => resolverOf(target)).toThrow(message);
-		expect(() => resolverOf(target)).toThrow("pass a Resolver of your own");
-	},
-);
 
 describe("calls reach", () => {
 	const directory = mkdtempSync(join(tmpdir(), "homing-targets-"));

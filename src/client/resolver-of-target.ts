@@ -32,9 +32,13 @@ export function resolverOfTarget(source: EndpointSource): Resolver {
 				});
 			});
 		case "consul":
-			throw new TypeError(
-				`${source.kind}: targets are not there yet in this version: pass a Resolver of your own, \`poll(…)\` being the shortest`,
-			);
+			return loadedLate(async () => {
+				const { consulResolver } = await import(
+					"../systems/consul/resolver.ts"
+				);
+				const { kind, ...options } = source;
+				return consulResolver(options);
+			});
 		case "kubernetes":
 			return loadedLate(async () => {
 				const { kubernetesResolver } = await import(

@@ -55,9 +55,7 @@ export function consul(
 			`${shown(service)} is not the name of a service; leave the slash out`,
 		);
 	}
-	if (parameters.has("stale") && parameters.has("consistent")) {
-		throw new PolicyError(where, "is both stale and consistent; remove one");
-	}
+	const consistency = consistencyOf(parameters, where);
 	return {
 		source: {
 			kind: "consul",
@@ -65,9 +63,52 @@ export function consul(
 			...(authority === ""
 				? {}
 				: { agent: formatHostPort(parseHostPort(authority, where, 8500)) }),
+			...(consistency === undefined ? {} : { consistency }),
+			...Object.fromEntries(
+				Object.entries(consulParameters).flatMap(([name, option]) => {
+					const value = parameters.get(name);
+					if (value === "") {
+						throw new PolicyError(
+							where,
+							`has nothing after ${name}=; write it, or leave ${name} out`,
+						);
+					}
+					return value === null ? [] : [[option, value]];
+				}),
+			),
 		},
 		serverName: nameInAuthority(service),
 	};
+}
+
+/** Those that have values, and what they are called in `EndpointSource`. */
+const consulParameters = {
+	dc: "datacenter",
+	near: "near",
+	filter: "filter",
+	ns: "namespace",
+	token: "token",
+	config: "config",
+} as const;
+
+/** Two that have none. */
+function consistencyOf(
+	parameters: URLSearchParams,
+	where: string,
+): "stale" | "consistent" | undefined {
+	if (parameters.has("stale") && parameters.has("consistent")) {
+		throw new PolicyError(where, "is both stale and consistent; remove one");
+	}
+	for (const name of ["stale", "consistent"] as const) {
+		const value = parameters.get(name);
+		if (value === null) continue;
+		if (value === "" || value === "true") return name;
+		throw new PolicyError(
+			where,
+			`has ${name}=${value}; write ${name} alone, or leave it out`,
+		);
+	}
+	return undefined;
 }
 
 export function etcd(

@@ -9,12 +9,19 @@ export type EndpointSource =
 	| { readonly kind: "srv"; readonly name: string; readonly server?: string }
 	| { readonly kind: "file"; readonly path: string }
 	| { readonly kind: "memory"; readonly name: string }
-	/** Of the parameters, those that Consul knows are in `ParsedTarget.parameters`. */
 	| {
 			readonly kind: "consul";
 			/** "host:port"; none is the system's default. */
 			readonly agent?: string;
 			readonly service: string;
+			readonly datacenter?: string;
+			readonly near?: string;
+			readonly filter?: string;
+			readonly namespace?: string;
+			readonly consistency?: "stale" | "consistent";
+			readonly token?: string;
+			/** The key that has the service config. */
+			readonly config?: string;
 	  }
 	| {
 			readonly kind: "etcd";

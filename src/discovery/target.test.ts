@@ -175,9 +175,28 @@ const table: Record<string, Expected> = {
 	},
 	"consul://127.0.0.1:8501/payment?dc=eu&filter=Service.Tags%20contains%20%22a%22&stale":
 		{
-			source: { kind: "consul", service: "payment", agent: "127.0.0.1:8501" },
+			source: {
+				kind: "consul",
+				service: "payment",
+				agent: "127.0.0.1:8501",
+				datacenter: "eu",
+				filter: 'Service.Tags contains "a"',
+				consistency: "stale",
+			},
 			authority: "payment",
 		},
+	"consul:///payment?consistent=true&near=_agent&ns=team&token=t&config=a/b": {
+		source: {
+			kind: "consul",
+			service: "payment",
+			consistency: "consistent",
+			near: "_agent",
+			namespace: "team",
+			token: "t",
+			config: "a/b",
+		},
+		authority: "payment",
+	},
 	"consul://agent/payment": {
 		source: { kind: "consul", service: "payment", agent: "agent:8500" },
 		authority: "payment",
@@ -323,6 +342,8 @@ describe("a bad target says what is wrong and what to write", () => {
 		["consul:///a?Filter=x", 'has a parameter "Filter"; did you mean filter?'],
 		["consul:///a?dc=x&dc=y", "gives dc twice; remove one"],
 		["consul:///a?stale&consistent", "is both stale and consistent"],
+		["consul:///a?stale=false", "has stale=false; write stale alone"],
+		["consul:///a?filter=", "has nothing after filter="],
 		["consul://a,b/c", '"a,b" is not the name or the address of a host'],
 		["etcd:///", "names nothing to find"],
 		["etcd://a,,b/c", "names no host"],

@@ -1,0 +1,10 @@
+/** `homing/consul`: servers found in Consul, and made known there. */
+export type { ConsulAgentOptions } from "./systems/consul/agent-options.ts";
+export {
+	type ConsulResolverOptions,
+	consulResolver,
+} from "./systems/consul/resolver.ts";
+export {
+	DiscoveryError,
+	type DiscoveryProblem,
+} from "./systems/discovery-error.ts";

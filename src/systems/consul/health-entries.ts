@@ -1,0 +1,147 @@
+import { formatAddress, parseAddress } from "../../discovery/address.ts";
+import { formatHostPort } from "../../discovery/host-port.ts";
+import type { Endpoint } from "../../discovery/resolver.ts";
+import { onlyDefined } from "../../policy/only-defined.ts";
+import {
+	at,
+	type Check,
+	listOf,
+	mapOf,
+	record,
+} from "../../policy/option-table.ts";
+import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { REGISTRATION_KEY } from "./registration-key.ts";
+
+/** What an answer to `GET /v1/health/service/NAME` says. */
+export interface HealthAnswer {
+	/** One an address; weight 0 for an instance that is to get no calls. */
+	readonly endpoints: readonly Endpoint[];
+	/** Why an instance is none of them, one of each kind. */
+	readonly unusable: readonly string[];
+}
+
+/** In Meta, or of a tag "zone:…", or of the node's Meta. */
+const ZONE = "zone";
+
+/**
+ * Reads the instances of a service
+ * (https://developer.hashicorp.com/consul/api-docs/health). One that cannot be
+ * reached by what it says of itself is no reason to lose the others.
+ *
+ * @throws PolicyError for what is no list of instances
+ */
+export function readHealth(answer: unknown): HealthAnswer {
+	const byAddress = new Map<string, Endpoint>();
+	const unusable = new Set<string>();
+	for (const { ID, host, port, ...endpoint } of listOf(readEntry)(
+		answer,
+		"body",
+	)) {
+		try {
+			const address = formatAddress(
+				parseAddress(formatHostPort({ host, port }), ID),
+			);
+			// An instance that is registered twice is one.
+			if (!byAddress.has(address)) {
+				byAddress.set(address, { address, ...endpoint });
+			}
+		} catch (error) {
+			unusable.add((error as Error).message);
+		}
+	}
+	return { endpoints: [...byAddress.values()], unusable: [...unusable] };
+}
+
+interface Entry extends Omit<Endpoint, "address"> {
+	readonly ID: string;
+	readonly host: string;
+	readonly port: number;
+}
+
+const string: Check<string> = (value, where) =>
+	typeof value === "string" ? value : refuse(value, where, "a string");
+
+const number: Check<number> = (value, where) =>
+	typeof value === "number" && value >= 0
+		? value
+		: refuse(value, where, "a number that is 0 or more");
+
+/** Go says null where there is nothing. */
+const optional =
+	<T>(check: Check<T>): Check<T | undefined> =>
+	(value, where) =>
+		value === undefined || value === null ? undefined : check(value, where);
+
+const object = optional(record);
+const strings = optional(listOf(string));
+const meta = optional(mapOf(string));
+
+function readEntry(value: unknown, where: string): Entry {
+	const { Service, Node } = record(value, where);
+	const service = new Fields(record(Service, at(where, "Service")), where);
+	const node = new Fields(object(Node, at(where, "Node")) ?? {}, where);
+	const host = service.get("Address", optional(string)) || undefined;
+	const attributes = attributesOf(
+		service.get("Tags", strings) ?? [],
+		service.get("Meta", meta) ?? {},
+	);
+	return {
+		ID: service.get("ID", optional(string)) ?? "instance",
+		host: host ?? node.get("Address", optional(string)) ?? "",
+		port: service.get("Port", optional(number)) ?? 0,
+		...onlyDefined({
+			weight: optional(number)(
+				service.get("Weights", object)?.["Passing"],
+				at(where, "Weights"),
+			),
+			zone:
+				attributes[ZONE] ??
+				service.locality() ??
+				node.get("Meta", meta)?.[ZONE] ??
+				node.locality(),
+		}),
+		...(Object.keys(attributes).length > 0 && { attributes }),
+	};
+}
+
+class Fields {
+	readonly #fields: Readonly<Record<string, unknown>>;
+	readonly #where: string;
+
+	constructor(fields: Readonly<Record<string, unknown>>, where: string) {
+		this.#fields = fields;
+		this.#where = where;
+	}
+
+	get<T>(name: string, check: Check<T>): T {
+		return check(this.#fields[name], at(this.#where, name));
+	}
+
+	/** Known to Consul 1.17 and later. */
+	locality(): string | undefined {
+		const zone = this.get("Locality", object)?.["Zone"];
+		return optional(string)(zone, at(this.#where, "Zone")) || undefined;
+	}
+}
+
+/** Meta, and the tags: "key:value" as Kitex has them, or a word, which is "true". Meta goes first. */
+function attributesOf(
+	tags: readonly string[],
+	meta: Readonly<Record<string, string>>,
+): Record<string, string> {
+	const ofTags = tags.map((tag): [string, string] => {
+		const colon = tag.indexOf(":");
+		return colon < 0
+			? [tag, "true"]
+			: [tag.slice(0, colon), tag.slice(colon + 1)];
+	});
+	return Object.fromEntries(
+		[...ofTags, ...Object.entries(meta)].filter(
+			([key]) => key !== "" && key !== REGISTRATION_KEY,
+		),
+	);
+}
+
+function refuse(value: unknown, where: string, wanted: string): never {
+	throw new PolicyError(where, `${shown(value)} is not ${wanted}`);
+}

@@ -1,0 +1,11 @@
+import { type Check, listOf, record, text } from "../../policy/option-table.ts";
+
+/** What a key holds, of an answer to `GET /v1/kv/KEY`; undefined where there is no such key. */
+export const readKey: Check<string | undefined> = (value, where) => {
+	if (value === undefined) return undefined;
+	const [entry] = listOf(record)(value, where);
+	const held = entry?.["Value"];
+	return held === null || held === undefined
+		? ""
+		: Buffer.from(text(held, `${where}[0].Value`), "base64").toString();
+};
