@@ -11,10 +11,7 @@ export type { CallCounts } from "./server/dispatcher.ts";
 export type { ErrorHook, FailedCall } from "./server/error-hook.ts";
 export { type Peer, peerOf } from "./server/peer.ts";
 export { push, type ResponseStream } from "./server/push.ts";
-export {
-	Server,
-	type ServerSnapshot,
-	type ShutdownOptions,
-} from "./server/server.ts";
+export { Server, type ServerSnapshot } from "./server/server.ts";
 export type { ServerOptions } from "./server/server-options.ts";
+export type { ShutdownOptions } from "./server/shutdown-options.ts";
 export type { ServerTls, ServerTlsOptions } from "./server/tls.ts";

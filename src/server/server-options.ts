@@ -1,7 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import {
 	boolean,
-	type Check,
 	callable,
 	checkOptions,
 	either,
@@ -12,6 +11,7 @@ import {
 	optionsOf,
 } from "../policy/option-table.ts";
 import type { ErrorHook } from "./error-hook.ts";
+import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { type ServerTls, tlsTable } from "./tls.ts";
 
 export interface ServerOptions {
@@ -21,8 +21,8 @@ export interface ServerOptions {
 	tls?: ServerTls | undefined;
 	/** Serve grpc.health.v1.Health. Default: true. */
 	health?: boolean | undefined;
-	/** SIGTERM and SIGINT shut down; a second one ends the process at once. Default: false. */
-	handleSignals?: boolean | { graceMs: number } | undefined;
+	/** SIGTERM and SIGINT shut down, so as `shutdown` does with these options; a second one ends the process at once. Default: false. */
+	handleSignals?: boolean | ShutdownOptions | undefined;
 	/** Compress responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. */
 	compression?: "gzip" | undefined;
 	/** Bytes of the longest request message, inflated. Default: 4 MiB. */
@@ -38,9 +38,6 @@ export interface ServerOptions {
 	onError?: ErrorHook | undefined;
 }
 
-/** How long calls in flight may take to finish, where nothing else is said, in milliseconds. */
-export const DEFAULT_GRACE_MS = 10_000;
-
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
 
 /** The options as a server goes by them. */
@@ -49,7 +46,7 @@ export interface ServerSettings {
 	readonly tls: ServerTls | undefined;
 	readonly health: boolean;
 	/** undefined: signals are left alone. */
-	readonly signalGraceMs: number | undefined;
+	readonly onSignals: ShutdownOptions | undefined;
 	readonly compression: "gzip" | undefined;
 	readonly readMaxBytes: number;
 	readonly writeMaxBytes: number;
@@ -65,12 +62,7 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		interceptors: options.interceptors ?? [],
 		tls: options.tls,
 		health: options.health ?? true,
-		signalGraceMs:
-			typeof handleSignals === "object"
-				? handleSignals.graceMs
-				: handleSignals
-					? DEFAULT_GRACE_MS
-					: undefined,
+		onSignals: handleSignals === true ? {} : handleSignals || undefined,
 		compression: options.compression,
 		readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
 		writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
@@ -78,9 +70,6 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		onError: options.onError,
 	};
 }
-
-/** Milliseconds that a shutdown waits, 0 or more. */
-export const grace: Check<number> = integer(0);
 
 const table: OptionTable<ServerOptions> = {
 	interceptors: listOf(callable),
@@ -91,9 +80,9 @@ const table: OptionTable<ServerOptions> = {
 	),
 	health: boolean,
 	handleSignals: either<unknown>(
-		"true, false or { graceMs }",
+		"true, false or { graceMs, propagationMs }",
 		boolean,
-		optionsOf<{ graceMs: number }>({ graceMs: { required: grace } }),
+		optionsOf(shutdownOptions),
 	),
 	compression: oneOf("gzip"),
 	readMaxBytes: integer(0, MAX_MESSAGE_BYTES),

@@ -9,7 +9,7 @@ import type {
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import { onlyDefined } from "../policy/only-defined.ts";
-import { checkOptions, type OptionTable } from "../policy/option-table.ts";
+import { checkOptions } from "../policy/option-table.ts";
 import { Announcements, reachableAt } from "./announcements.ts";
 import { Connections } from "./connections.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
@@ -21,12 +21,11 @@ import { type Listener, listenAt } from "./listener.ts";
 import { Routes } from "./routes.ts";
 import { outsideScopes } from "./scopes.ts";
 import {
-	DEFAULT_GRACE_MS,
-	grace,
 	type ServerOptions,
 	type ServerSettings,
 	serverSettings,
 } from "./server-options.ts";
+import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { onSignal } from "./signals.ts";
 
 /** Time for the last answers to leave, in milliseconds. */
@@ -34,14 +33,6 @@ const FLUSH_MS = 500;
 
 /** How long a registry may take to forget a server, in milliseconds. */
 const WITHDRAW_MS = 5_000;
-
-/** How a server ends. */
-export interface ShutdownOptions {
-	/** How long calls in flight may take to finish, in milliseconds; then they fail with UNAVAILABLE. Default: 10,000. */
-	graceMs?: number | undefined;
-	/** How long clients may take to hear that the server is leaving, before it takes no more connections, in milliseconds. Default: 0. */
-	propagationMs?: number | undefined;
-}
 
 /** What `Server.snapshot` returns: copies, which do not change. */
 export interface ServerSnapshot {
@@ -200,7 +191,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	 */
 	shutdown(options: ShutdownOptions = {}): Promise<void> {
 		checkOptions(options, shutdownOptions);
-		const { graceMs = DEFAULT_GRACE_MS, propagationMs = 0 } = options;
+		const { graceMs = 10_000, propagationMs = 0 } = options;
 		// Later, so that what hears of it may ask for this very promise.
 		this.#shutdown ??= Promise.resolve().then(() =>
 			this.#shutDown(graceMs, propagationMs),
@@ -249,9 +240,9 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	#heedSignals(): void {
-		const { signalGraceMs: graceMs } = this.#settings;
-		if (graceMs === undefined) return;
-		this.#ignoreSignals ??= onSignal(() => void this.shutdown({ graceMs }));
+		const { onSignals } = this.#settings;
+		if (onSignals === undefined) return;
+		this.#ignoreSignals ??= onSignal(() => void this.shutdown(onSignals));
 	}
 
 	#refuseIfShutDown(): void {
@@ -267,11 +258,6 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		tellHook(this.#settings.onError, error, { service: "", method: "" });
 	}
 }
-
-const shutdownOptions: OptionTable<ShutdownOptions> = {
-	graceMs: grace,
-	propagationMs: grace,
-};
 
 function shuttingDown(): ConnectError {
 	return new ConnectError("the server is shutting down", Code.Unavailable);

@@ -80,6 +80,18 @@ describe("handleSignals", () => {
 		expect(await exit).toEqual([0, null]);
 	});
 
+	test("propagationMs lets clients hear of it before connections are refused", async () => {
+		const { child, address } = await program("{ propagationMs: 400 }");
+		const exit = once(child, "exit");
+		await using client = new RawClient(address);
+		const started = performance.now();
+		const goaway = once(client.session, "goaway");
+		child.kill("SIGTERM");
+		await goaway;
+		expect(performance.now() - started).toBeGreaterThan(390);
+		expect(await exit).toEqual([0, null]);
+	});
+
 	test("a second signal ends the process at once", async () => {
 		const { child, address, output } = await program("true");
 		const exit = once(child, "exit");
