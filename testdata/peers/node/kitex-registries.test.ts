@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Channel } from "homing";
+import { consulResolver } from "homing/consul";
 import { etcdRegistry, etcdResolver } from "homing/etcd";
 import { Server } from "homing/server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -11,6 +12,7 @@ import type {
 	Registry,
 } from "../../../src/discovery/registry.ts";
 import type { Resolver } from "../../../src/discovery/resolver.ts";
+import { ConsulAgent, consulMissing } from "../../harness/consul-agent.ts";
 import { EtcdServer, etcdMissing } from "../../harness/etcd-server.ts";
 import { Watching } from "../../harness/watching.ts";
 import {
@@ -57,7 +59,7 @@ interface SystemKind {
 	start(): Promise<System>;
 	target(at: KitexRegistry): string;
 	resolver(at: KitexRegistry): Resolver;
-	registry(at: KitexRegistry): Registry;
+	registry?(at: KitexRegistry): Registry;
 }
 
 const etcd: SystemKind = {
@@ -74,7 +76,16 @@ const etcd: SystemKind = {
 	registry: ({ address }) => etcdRegistry({ hosts: [address] }),
 };
 
-describe.each([etcd])("$kind", (system) => {
+const consul: SystemKind = {
+	kind: "consul",
+	missing: consulMissing,
+	start: () => ConsulAgent.start(),
+	target: ({ address, service }) => `consul://${address}/${service}`,
+	resolver: ({ address, service }) =>
+		consulResolver({ agent: address, service }),
+};
+
+describe.each([consul, etcd])("$kind", (system) => {
 	const reason = kitexMissing ?? system.missing;
 	if (reason !== undefined) {
 		test.skip(reason);
@@ -154,7 +165,7 @@ describe.each([etcd])("$kind", (system) => {
 		}
 	});
 
-	describe("Kitex finds homing", () => {
+	describe.skipIf(!system.registry)("Kitex finds homing", () => {
 		let [one, two]: HomingServer[] = [];
 		let homings: KitexRegistry;
 		let client: RunningClient;
@@ -223,10 +234,13 @@ describe.each([etcd])("$kind", (system) => {
 				Object.assign(new UnimplementedPeerServer(), peerService()),
 			);
 			const { port } = await server.listen("127.0.0.1:0");
-			const registration = await server.announce(system.registry(at), {
-				...instance,
-				name: homings.service,
-			});
+			const registration = await server.announce(
+				system.registry?.(at) as Registry,
+				{
+					...instance,
+					name: homings.service,
+				},
+			);
 			return {
 				address: `127.0.0.1:${port}`,
 				server,
