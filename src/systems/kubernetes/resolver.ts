@@ -20,6 +20,7 @@ import {
 	type WantedService,
 } from "./endpoints-of-slices.ts";
 import { checkKubernetesOptions, type KubernetesOptions } from "./options.ts";
+import { SliceApi } from "./slice-api.ts";
 import { SliceFeed } from "./slice-feed.ts";
 
 export interface KubernetesSeams extends PodSeams, FamilySeams {
@@ -133,18 +134,11 @@ class WatchedService {
 		const access = this.#access;
 		const origin = access.origin();
 		const namespace = await access.namespace();
-		const { tls, headers } = access;
+		const { tls, headers, tokenText: token } = access;
+		const role = "the Kubernetes API server";
+		const api = new HttpApi({ origin, role, tls, headers, clock });
 		this.#feed = new SliceFeed({
-			api: new HttpApi({
-				origin,
-				role: "the Kubernetes API server",
-				tls,
-				headers,
-				clock,
-			}),
-			service,
-			namespace,
-			token: access.tokenText,
+			api: new SliceApi({ api, service, namespace, token, random }),
 			clock,
 			random,
 			changed: () => this.#changed(),
