@@ -1,0 +1,112 @@
+/** The programs that a page of the docs shows, run in a project of their own. */
+
+import {
+	type ChildProcess,
+	execFileSync,
+	spawn,
+	spawnSync,
+} from "node:child_process";
+import { once } from "node:events";
+import {
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const modules = join(root, "node_modules");
+
+export interface Snippet {
+	readonly file: string;
+	readonly text: string;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Fenced blocks whose first line names a file: "```ts client.ts". */
+export function snippetsOf(page: string): Snippet[] {
+	const text = readFileSync(join(root, page), "utf8");
+	return [...text.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms)].map(
+		([, file = "", text = ""]) => ({ file, text }),
+	);
+}
+
+/** What a page shows, on top of the README's service. */
+export class DocsProject implements Disposable {
+	readonly directory: string = mkdtempSync(join(tmpdir(), "homing-docs-"));
+	readonly #programs: readonly string[];
+
+	constructor(snippets: readonly Snippet[]) {
+		this.#programs = snippets
+			.map(({ file }) => file)
+			.filter((file) => file.endsWith(".ts"));
+		const all = [
+			{ file: "package.json", text: '{ "type": "module" }' },
+			...snippetsOf("README.md").filter(({ file }) => !file.endsWith(".ts")),
+			...snippets,
+		];
+		for (const { file, text } of all) {
+			mkdirSync(join(this.directory, dirname(file)), { recursive: true });
+			writeFileSync(join(this.directory, file), text);
+		}
+		const here = join(this.directory, "node_modules");
+		mkdirSync(here);
+		symlinkSync(root, join(here, "homing"));
+		for (const name of ["@bufbuild", "@connectrpc", "@types"]) {
+			symlinkSync(join(modules, name), join(here, name));
+		}
+		const path = [
+			join(root, "bin"),
+			join(modules, ".bin"),
+			process.env["PATH"],
+		];
+		execFileSync(join(modules, ".bin/buf"), ["generate"], {
+			cwd: this.directory,
+			env: { ...process.env, PATH: path.join(delimiter) },
+		});
+	}
+
+	/** Throws with what the compiler says. */
+	typeCheck(): void {
+		const options =
+			"--noEmit --strict --target es2023 --lib es2024,esnext.disposable,dom,dom.asynciterable --types node --module nodenext --skipLibCheck --allowImportingTsExtensions --erasableSyntaxOnly --preserveSymlinks";
+		const { status, stdout } = spawnSync(
+			join(modules, ".bin/tsc"),
+			[...options.split(" "), ...this.#programs],
+			{ cwd: this.directory, encoding: "utf8" },
+		);
+		if (status !== 0) throw new Error(stdout);
+	}
+
+	/** Resolves with what a program prints; throws with that if it fails. */
+	async run(file: string, environment: Environment = {}): Promise<string> {
+		const child = this.start(file, environment);
+		let output = "";
+		for (const stream of [child.stdout, child.stderr]) {
+			stream?.on("data", (text) => {
+				output += text;
+			});
+		}
+		const [code] = await once(child, "close");
+		if (code !== 0) throw new Error(`${file} ended with ${code}: ${output}`);
+		return output;
+	}
+
+	start(file: string, environment: Environment = {}): ChildProcess {
+		return spawn(process.execPath, ["--preserve-symlinks", file], {
+			cwd: this.directory,
+			stdio: ["ignore", "pipe", "pipe"],
+			env: { ...process.env, ...environment },
+		});
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.directory, { recursive: true });
+	}
+}
