@@ -106,6 +106,29 @@ describe("calls", () => {
 		await expect.poll(() => answering(echo), soon).toBe("a");
 	});
 
+	test("are none of them lost when a pod ends before its slice says so", async () => {
+		const api = await apiServer();
+		const pods = await Promise.all(
+			["a", "b", "c"].map((name) => pod(api, name)),
+		);
+		const echo = client(api);
+		await expect.poll(() => answering(echo), soon).toBe("a b c");
+		let over = false;
+		const callers = Array.from({ length: 8 }, async () => {
+			while (!over) await echo.echo({});
+		});
+		for (const [n, { server, gone }] of pods.entries()) {
+			await pod(api, `new-${n}`);
+			await server.shutdown();
+			await new Promise((resolve) => setTimeout(resolve, 100));
+			gone();
+		}
+		await expect.poll(() => answering(echo), soon).toBe("new-0 new-1 new-2");
+		over = true;
+		// Rejects with the first call that failed.
+		await Promise.all(callers);
+	});
+
 	test("go to pods that end while no other is ready", async () => {
 		const api = await apiServer();
 		const a = await pod(api, "a");
