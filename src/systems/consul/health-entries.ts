@@ -77,9 +77,9 @@ const strings = optional(listOf(string));
 const meta = optional(mapOf(string));
 
 function readEntry(value: unknown, where: string): Entry {
-	const { Service, Node } = record(value, where);
-	const service = new Fields(record(Service, at(where, "Service")), where);
-	const node = new Fields(object(Node, at(where, "Node")) ?? {}, where);
+	const entry = new Fields(record(value, where), where);
+	const service = entry.within("Service", record);
+	const node = entry.within("Node", object);
 	const host = service.get("Address", optional(string)) || undefined;
 	const attributes = attributesOf(
 		service.get("Tags", strings) ?? [],
@@ -90,15 +90,14 @@ function readEntry(value: unknown, where: string): Entry {
 		host: host ?? node.get("Address", optional(string)) ?? "",
 		port: service.get("Port", optional(number)) ?? 0,
 		...onlyDefined({
-			weight: optional(number)(
-				service.get("Weights", object)?.["Passing"],
-				at(where, "Weights"),
-			),
+			weight: service
+				.within("Weights", object)
+				.get("Passing", optional(number)),
 			zone:
 				attributes[ZONE] ??
-				service.locality() ??
+				localityOf(service) ??
 				node.get("Meta", meta)?.[ZONE] ??
-				node.locality(),
+				localityOf(node),
 		}),
 		...(Object.keys(attributes).length > 0 && { attributes }),
 	};
@@ -117,11 +116,15 @@ class Fields {
 		return check(this.#fields[name], at(this.#where, name));
 	}
 
-	/** Known to Consul 1.17 and later. */
-	locality(): string | undefined {
-		const zone = this.get("Locality", object)?.["Zone"];
-		return optional(string)(zone, at(this.#where, "Zone")) || undefined;
+	within(name: string, check: typeof object): Fields {
+		return new Fields(this.get(name, check) ?? {}, at(this.#where, name));
 	}
+}
+
+/** Known to Consul 1.17 and later. */
+function localityOf(fields: Fields): string | undefined {
+	const zone = fields.within("Locality", object).get("Zone", optional(string));
+	return zone || undefined;
 }
 
 /** Meta, and the tags: "key:value" as Kitex has them, or a word, which is "true". Meta goes first. */

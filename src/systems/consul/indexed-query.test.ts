@@ -1,0 +1,127 @@
+import { afterEach, expect, test } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
+import { type Clock, systemClock } from "../../policy/clock.ts";
+import { ConsulAgent } from "./agent.ts";
+import { settleAgent } from "./agent-options.ts";
+import { IndexedQuery } from "./indexed-query.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const action of after.splice(0)) await action();
+});
+
+/** A query of an agent that answers with these indexes, one after the other, and then not at all. */
+async function queryOf(
+	indexes: readonly (string | undefined)[],
+	clock: Clock = systemClock,
+) {
+	const server = await HttpProxy.start();
+	const left = [...indexes];
+	server.interfere = (_, response) => {
+		if (left.length === 0) return true;
+		const index = left.shift();
+		if (index !== undefined) response.setHeader("x-consul-index", index);
+		response.end("[]");
+		return true;
+	};
+	const setting = settleAgent({ agent: server.address }, {});
+	const agent = new ConsulAgent(setting, clock);
+	after.push(
+		() => agent.close(),
+		() => server[Symbol.asyncDispose](),
+	);
+	const query = new IndexedQuery(agent, {
+		path: "health/service/a",
+		query: { passing: "true" },
+	});
+	const { signal } = new AbortController();
+	return {
+		server,
+		/** What was asked for, after as many answers as there are. */
+		async asked(): Promise<string[]> {
+			for (const _ of indexes) await query.next(signal).catch(() => {});
+			return server.seen.map((line) =>
+				line.replace("GET /v1/health/service/a?passing=true", ""),
+			);
+		},
+		next: () => query.next(signal),
+	};
+}
+
+test("the first answer comes at once, further ones when there is news or after five minutes", async () => {
+	const { asked } = await queryOf(["7", "7", "12"]);
+	expect(await asked()).toEqual([
+		"",
+		"&index=7&wait=300s",
+		"&index=7&wait=300s",
+	]);
+});
+
+test("an index that goes backwards is forgotten", async () => {
+	const { asked } = await queryOf(["7", "5", "5", "6"]);
+	expect(await asked()).toEqual([
+		"",
+		"&index=7&wait=300s",
+		"",
+		"&index=5&wait=300s",
+	]);
+});
+
+test("an index of 0 counts as 1, for which one can wait", async () => {
+	const { asked } = await queryOf(["0", "0"]);
+	expect(await asked()).toEqual(["", "&index=1&wait=300s"]);
+});
+
+test("an index is as large as Consul's may be", async () => {
+	const { asked } = await queryOf(["18446744073709551615", "1"]);
+	expect((await asked())[1]).toContain("index=18446744073709551615");
+});
+
+test.each([
+	[undefined, "no X-Consul-Index; is it a Consul agent"],
+	["", 'the X-Consul-Index "", which is no number'],
+	["soon", 'the X-Consul-Index "soon", which is no number'],
+	["-1", 'the X-Consul-Index "-1", which is no number'],
+])(
+	"an answer whose index is %j is a bad one, and the next is asked for anew",
+	async (index, message) => {
+		const { next, server } = await queryOf(["7", index, "9"]);
+		await next();
+		await expect(next()).rejects.toMatchObject({
+			problem: "badAnswer",
+			message: expect.stringContaining(message),
+		});
+		await next();
+		expect(server.seen.at(-1)).toBe("GET /v1/health/service/a?passing=true");
+	},
+);
+
+test("an agent that is to answer at once has 10 s for it", async () => {
+	const clock = new FakeClock();
+	const { next, server } = await queryOf([], clock);
+	const answer = expect(next()).rejects.toMatchObject({
+		problem: "unreachable",
+		message: expect.stringMatching(/no answer within 10 s/),
+	});
+	await expect.poll(() => server.seen.length).toBe(1);
+	await clock.advance(10_000);
+	await answer;
+});
+
+test("an agent that may wait has the sixteenth that it adds, and 10 s", async () => {
+	const clock = new FakeClock();
+	const { next, server } = await queryOf(["7"], clock);
+	await next();
+	let over = false;
+	const answer = expect(
+		next().finally(() => {
+			over = true;
+		}),
+	).rejects.toThrow(/no answer within 328.75 s/);
+	await expect.poll(() => server.seen.length).toBe(2);
+	await clock.advance(328_700);
+	expect(over).toBe(false);
+	await clock.advance(100);
+	await answer;
+});
