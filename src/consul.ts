@@ -1,5 +1,16 @@
 /** `homing/consul`: servers found in Consul, and made known there. */
 export type { ConsulAgentOptions } from "./systems/consul/agent-options.ts";
+export type {
+	ConsulCheck,
+	GrpcCheck,
+	HttpCheck,
+	TcpCheck,
+	TtlCheck,
+} from "./systems/consul/checks.ts";
+export {
+	type ConsulRegistryOptions,
+	consulRegistry,
+} from "./systems/consul/registry.ts";
 export {
 	type ConsulResolverOptions,
 	consulResolver,

@@ -127,16 +127,14 @@ function localityOf(fields: Fields): string | undefined {
 	return zone || undefined;
 }
 
-/** Meta, and the tags: "key:value" as Kitex has them, or a word, which is "true". Meta goes first. */
+/** Meta, and the tags: "key:value" as Kitex has them, or a word alone, which is "". Meta goes first. */
 function attributesOf(
 	tags: readonly string[],
 	meta: Readonly<Record<string, string>>,
 ): Record<string, string> {
 	const ofTags = tags.map((tag): [string, string] => {
 		const colon = tag.indexOf(":");
-		return colon < 0
-			? [tag, "true"]
-			: [tag.slice(0, colon), tag.slice(colon + 1)];
+		return colon < 0 ? [tag, ""] : [tag.slice(0, colon), tag.slice(colon + 1)];
 	});
 	return Object.fromEntries(
 		[...ofTags, ...Object.entries(meta)].filter(

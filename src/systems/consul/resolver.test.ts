@@ -108,7 +108,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 				zone: "eu-1a",
 				attributes: {
 					stage: "canary",
-					fast: "true",
+					fast: "",
 					version: "2",
 					zone: "eu-1a",
 				},
@@ -225,7 +225,9 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 				`agent/service/maintenance/${service}:4?enable=true`,
 			);
 			await expect
-				.poll(() => problemOf({ service, agent: consul.address }))
+				.poll(() => problemOf({ service, agent: consul.address }), {
+					timeout: 15_000,
+				})
 				.toBe(
 					`noHealthyInstance: the Consul agent at http://${consul.address} knows 4 instances of "${service}", and none is fit to take calls: 1 in maintenance, 2 critical, 1 warning`,
 				);

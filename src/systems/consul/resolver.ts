@@ -68,7 +68,7 @@ const MIN_MS = 100;
  * and each change as soon as it happens, by blocking queries.
  *
  * An instance's Meta and tags are its attributes ("key:value" as Kitex writes
- * tags; a bare word is "true"), its zone is the attribute `zone`, else the zone
+ * tags; a word alone is ""), its zone is the attribute `zone`, else the zone
  * of its locality, or of its node's Meta or locality. Its weight is that of
  * passing instances. One that has no address of its own has its node's; one
  * that cannot be reached (no port, for one) is left out, and reaches the hooks.

@@ -1,0 +1,441 @@
+import { json } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+	ConsulAgent,
+	consulMissing,
+	type ServiceDefinition,
+} from "../../../testdata/harness/consul-agent.ts";
+import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
+import type { Instance, Registration } from "../../discovery/registry.ts";
+import { Server } from "../../server/server.ts";
+import type { DiscoveryError } from "../discovery-error.ts";
+import { ownAddress } from "../own-address.ts";
+import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";
+
+const never = new AbortController().signal;
+
+/** Longer than any test has to wait on a busy machine. */
+const soon = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
+
+interface CatalogEntry {
+	readonly Service: {
+		readonly ID: string;
+		readonly Address: string;
+		readonly Port: number;
+		readonly Tags: readonly string[];
+		readonly Meta: Readonly<Record<string, string>>;
+		readonly Weights: object;
+	};
+	readonly Checks: readonly {
+		readonly CheckID: string;
+		readonly Status: string;
+		readonly Type: string;
+	}[];
+}
+
+describe.skipIf(consulMissing)("a Consul registry", () => {
+	let consul: ConsulAgent;
+	let names = 0;
+	const errors: string[] = [];
+	beforeAll(async () => {
+		consul = await ConsulAgent.start();
+	});
+	afterAll(() => consul[Symbol.asyncDispose]());
+
+	const newName = (): string => {
+		names += 1;
+		return `service-${names}`;
+	};
+
+	function register(
+		instance: Instance,
+		options: ConsulRegistryOptions = {},
+	): Promise<Registration> {
+		errors.length = 0;
+		const registry = consulRegistry(
+			{
+				agent: consul.address,
+				onError: ({ message }) => errors.push(message),
+				...options,
+			},
+			{ environment: {} },
+		);
+		return registry.register({ host: "10.0.0.1", ...instance }, never);
+	}
+
+	/** What the catalog has of a service, fit or not. */
+	const entries = (name: string): Promise<CatalogEntry[]> =>
+		consul.ask<CatalogEntry[]>("GET", `health/service/${name}`);
+
+	/** The ports of those that are fit. */
+	const passing = async (name: string): Promise<number[]> => {
+		const fit = await consul.ask<CatalogEntry[]>(
+			"GET",
+			`health/service/${name}?passing`,
+		);
+		return fit.map(({ Service }) => Service.Port);
+	};
+
+	test("makes an instance known, with all that it says of itself, until it is disposed of", async () => {
+		const name = newName();
+		const registration = await register({
+			name,
+			port: 7,
+			weight: 20,
+			zone: "eu-1a",
+			tags: ["stage:canary", "fast"],
+			attributes: { version: "2" },
+		});
+		await soon(() => passing(name)).toEqual([7]);
+		expect((await entries(name))[0]?.Service).toMatchObject({
+			ID: `${name}:10.0.0.1:7`,
+			Address: "10.0.0.1",
+			Port: 7,
+			Tags: ["stage:canary", "fast"],
+			Meta: { version: "2", zone: "eu-1a" },
+			Weights: { Passing: 20, Warning: 20 },
+		});
+		await registration[Symbol.asyncDispose]();
+		await soon(() => entries(name)).toEqual([]);
+		await registration[Symbol.asyncDispose]();
+		await registration.setServing(true);
+		expect(await entries(name)).toEqual([]);
+	});
+
+	test("takes this machine's own address, and Consul's weight, unless told otherwise", async () => {
+		const name = newName();
+		const registry = consulRegistry({ agent: consul.address });
+		await using _ = await registry.register({ name, port: 7 }, never);
+		await soon(() => passing(name)).toEqual([7]);
+		expect((await entries(name))[0]?.Service).toMatchObject({
+			ID: `${name}:${ownAddress()}:7`,
+			Address: ownAddress(),
+			Weights: { Passing: 1, Warning: 1 },
+		});
+	});
+
+	test("registers IPv6 addresses, by an id of one's own", async () => {
+		const name = newName();
+		await using _ = await register({ name, port: 7, host: "::1", id: "a/b c" });
+		await using __ = await register({ name, port: 8, host: "[::1]" });
+		await soon(async () => (await passing(name)).sort()).toEqual([7, 8]);
+		const ids = (await entries(name)).map(({ Service }) => Service.ID);
+		expect(ids.sort()).toEqual(["a/b c", `${name}:::1:8`]);
+		expect((await entries(name))[0]?.Service.Address).toBe("::1");
+	});
+
+	test("keeps a TTL check passing for longer than the TTL", async () => {
+		const name = newName();
+		const options = { check: { kind: "ttl", ttl: "2s" } } as const;
+		const registration = await register({ name, port: 7 }, options);
+		await soon(() => passing(name)).toEqual([7]);
+		const startedAt = Date.now();
+		while (Date.now() - startedAt < 4500) {
+			expect(await passing(name)).toEqual([7]);
+			await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+		await registration[Symbol.asyncDispose]();
+	});
+
+	describe("has the agent check", () => {
+		const interval = "1s";
+
+		test("by the server's health service", async () => {
+			const name = newName();
+			const server = new Server();
+			const { port } = await server.listen("127.0.0.1:0");
+			await using _ = await register(
+				{ name, host: "127.0.0.1", port },
+				{ check: { kind: "grpc", interval } },
+			);
+			await soon(() => passing(name)).toEqual([port]);
+			server.setServing("", false);
+			await soon(() => passing(name)).toEqual([]);
+			server.setServing("", true);
+			await soon(() => passing(name)).toEqual([port]);
+			await server.shutdown();
+			await soon(() => passing(name)).toEqual([]);
+		});
+
+		test("one of the server's services", async () => {
+			const name = newName();
+			const server = new Server();
+			server.add(
+				(await import("../../../testdata/services/gen/echo/echo_pb.ts"))
+					.EchoService,
+				{ echo: () => ({}) },
+			);
+			const { port } = await server.listen("127.0.0.1:0");
+			const service = "echo.EchoService";
+			await using _ = await register(
+				{ name, host: "127.0.0.1", port },
+				{ check: { kind: "grpc", interval, service } },
+			);
+			server.setServing(service, false);
+			await soon(() => passing(name)).toEqual([]);
+			server.setServing(service, true);
+			await soon(() => passing(name)).toEqual([port]);
+			await server.shutdown();
+		});
+
+		test("by connecting", async () => {
+			const name = newName();
+			const server = new Server();
+			const { port } = await server.listen("127.0.0.1:0");
+			await using _ = await register(
+				{ name, host: "127.0.0.1", port },
+				{ check: { kind: "tcp", interval, timeout: "1s" } },
+			);
+			await soon(() => passing(name)).toEqual([port]);
+			await server.shutdown();
+			await soon(() => passing(name)).toEqual([]);
+		});
+
+		test("by HTTP", async () => {
+			const name = newName();
+			await using sidecar = await HttpProxy.start();
+			let status = 200;
+			sidecar.interfere = (_, response) => {
+				response.writeHead(status).end();
+				return true;
+			};
+			const url = `http://${sidecar.address}/health`;
+			await using _ = await register(
+				{ name, port: 7 },
+				{ check: { kind: "http", url, interval } },
+			);
+			await soon(() => sidecar.seen.at(-1)).toBe("GET /health");
+			await soon(() => passing(name)).toEqual([7]);
+			status = 503;
+			await soon(() => passing(name)).toEqual([]);
+		});
+	});
+
+	describe("in maintenance", () => {
+		test("an instance stays known and gets no calls", async () => {
+			const name = newName();
+			await using registration = await register({ name, port: 7 });
+			await registration.setServing(false);
+			await soon(() => passing(name)).toEqual([]);
+			expect(await entries(name)).toHaveLength(1);
+			await registration.setServing(true);
+			await soon(() => passing(name)).toEqual([7]);
+		});
+
+		test("it stays so when the agent forgets it", async () => {
+			const name = newName();
+			const check = { kind: "ttl", ttl: "1s" } as const;
+			await using registration = await register({ name, port: 7 }, { check });
+			await registration.setServing(false);
+			await consul.deregister(`${name}:10.0.0.1:7`);
+			await soon(() => entries(name)).toEqual([]);
+			await soon(async () => (await entries(name)).length).toBe(1);
+			expect(await passing(name)).toEqual([]);
+			await registration.setServing(true);
+			await soon(() => passing(name)).toEqual([7]);
+		});
+
+		test("it goes also where the agent has just forgotten it", async () => {
+			const name = newName();
+			await using registration = await register({ name, port: 7 });
+			await consul.deregister(`${name}:10.0.0.1:7`);
+			await registration.setServing(false);
+			await soon(async () => (await entries(name)).length).toBe(1);
+			expect(await passing(name)).toEqual([]);
+		});
+	});
+
+	test.each([
+		{ kind: "ttl", ttl: "1s" },
+		{ kind: "http", url: "http://127.0.0.1:1/" },
+	] as const)(
+		"registers again what somebody has taken out, with a check of kind $kind",
+		async (check) => {
+			const name = newName();
+			await using _ = await register({ name, port: 7 }, { check });
+			await soon(async () => (await entries(name)).length).toBe(1);
+			await consul.deregister(`${name}:10.0.0.1:7`);
+			await soon(async () => (await entries(name)).length).toBe(0);
+			await soon(async () => (await entries(name)).length).toBe(1);
+		},
+	);
+
+	test("registers again what has lost its check", async () => {
+		const name = newName();
+		const check = { kind: "ttl", ttl: "1s" } as const;
+		await using _ = await register({ name, port: 7 }, { check });
+		await soon(() => passing(name)).toEqual([7]);
+		const checks = async (): Promise<string[]> =>
+			(await entries(name)).flatMap(({ Checks }) =>
+				Checks.map(({ CheckID }) => CheckID).filter((id) =>
+					id.startsWith("service:"),
+				),
+			);
+		const [id = ""] = await checks();
+		await consul.ask("PUT", `agent/check/deregister/${encodeURIComponent(id)}`);
+		await soon(checks).toEqual([]);
+		await soon(checks).toEqual([id]);
+	});
+
+	describe("of two processes with one id", () => {
+		const check = { kind: "ttl", ttl: "1s" } as const;
+
+		test("the later has it, the earlier says so, and keeps away from it", async () => {
+			const name = newName();
+			const first = await register({ name, port: 7, id: name }, { check });
+			const told = [...errors];
+			await using _ = await register({ name, port: 8, id: name }, { check });
+			await soon(() => passing(name)).toEqual([8]);
+			await soon(() => errors.length).toBe(1);
+			expect(told).toEqual([]);
+			expect(errors[0]).toBe(
+				`another process has registered ${name} in Consul since, and has it until it goes, so that nobody finds 10.0.0.1:7 by it; give each server an address of its own, or an id`,
+			);
+			await first.setServing(false);
+			await first[Symbol.asyncDispose]();
+			expect(await passing(name)).toEqual([8]);
+		});
+
+		test("the earlier is back when the later goes", async () => {
+			const name = newName();
+			await using first = await register(
+				{ name, port: 7, id: name },
+				{ check },
+			);
+			const second = await register({ name, port: 8, id: name }, { check });
+			await soon(() => errors.length).toBe(1);
+			await first.setServing(false);
+			await second[Symbol.asyncDispose]();
+			await soon(async () => (await entries(name))[0]?.Service.Port).toBe(7);
+			expect(await passing(name)).toEqual([]);
+			await first.setServing(true);
+			await soon(() => passing(name)).toEqual([7]);
+		});
+	});
+
+	test("that is given up on leaves nothing behind", async () => {
+		const name = newName();
+		await using proxy = await HttpProxy.start(consul.address);
+		const giveUp = new AbortController();
+		proxy.interfere = (request) => {
+			if (!request.url?.startsWith("/v1/agent/service/register")) return false;
+			// The agent hears of it, and we do not hear that it has.
+			void (async () => {
+				await consul.register((await json(request)) as ServiceDefinition);
+				await soon(async () => (await entries(name)).length).toBe(1);
+				giveUp.abort(new Error("enough"));
+			})();
+			return true;
+		};
+		const registry = consulRegistry({ agent: proxy.address });
+		const instance = { name, host: "10.0.0.1", port: 7 };
+		await expect(registry.register(instance, giveUp.signal)).rejects.toThrow(
+			"enough",
+		);
+		await soon(() => entries(name)).toEqual([]);
+	});
+
+	test("that is given up on before it begins does not begin", async () => {
+		await using proxy = await HttpProxy.start(consul.address);
+		const registry = consulRegistry({ agent: proxy.address });
+		const aborted = AbortSignal.abort(new Error("no"));
+		await expect(
+			registry.register({ name: "a", port: 7 }, aborted),
+		).rejects.toThrow("no");
+		expect(proxy.seen).toEqual([]);
+	});
+
+	describe("refuses", () => {
+		test.each<[Partial<Instance>, string]>([
+			[{ name: "" }, "instance.name: "],
+			[{ port: 0 }, 'instance.host: port "0" is not a number'],
+			[{ host: "a b" }, 'instance.host: "a b" is not the name'],
+			[{ id: "" }, "instance.id: "],
+			[{ weight: 0 }, "instance.weight: 0 is not a whole number from 1 to"],
+			[{ weight: 1.5 }, "instance.weight: 1.5 is not a whole number"],
+			[{ tags: [""] }, "instance.tags[0]: "],
+			[
+				{ attributes: { "a.b": "" } },
+				"instance.attributes.a.b: is a name that",
+			],
+			[{ attributes: { "consul-x": "" } }, "instance.attributes.consul-x: is"],
+			[
+				{ attributes: { "homing-registration": "" } },
+				"instance.attributes.homing-registration: is a name that Consul does",
+			],
+			[
+				{ attributes: { a: "x".repeat(513) } },
+				"instance.attributes.a: is longer than the 512 characters",
+			],
+			[
+				{ zone: "x".repeat(513) },
+				"instance.zone: is longer than the 512 characters",
+			],
+			[
+				{
+					attributes: Object.fromEntries(
+						Array.from({ length: 64 }, (_, n) => [`a${n}`, ""]),
+					),
+				},
+				"instance.attributes: has more than the 63 pairs",
+			],
+		])("an instance with %j: %s", async (fields, message) => {
+			await expect(register({ name: "a", port: 7, ...fields })).rejects.toThrow(
+				message,
+			);
+		});
+
+		test.each<[object, string]>([
+			[{ chek: {} }, "chek: is not an option; did you mean check?"],
+			[{ check: {} }, "check.kind: undefined is not"],
+			[{ check: { kind: "udp" } }, 'check.kind: "udp" is not "ttl" or "grpc"'],
+			[{ check: { kind: "ttl", ttl: "0.5s" } }, "check.ttl: "],
+			[{ check: { kind: "ttl", interval: "1s" } }, "check.interval: is not an"],
+			[{ check: { kind: "http" } }, "check.url: is missing"],
+			[{ check: { kind: "http", url: "a" } }, 'check.url: "a" is not an HTTP'],
+			[{ check: { kind: "tcp", interval: 0 } }, "check.interval: 0 is no time"],
+			[{ deregisterAfter: "59s" }, 'deregisterAfter: "59s" is less than a min'],
+			[{ onError: 5 }, "onError: 5 is not a function"],
+		])("the option %j: %s", (options, message) => {
+			expect(() => consulRegistry(options)).toThrow(message);
+		});
+	});
+
+	test("says that the agent is not there", async () => {
+		await expect(
+			register({ name: "a", port: 7 }, { agent: "127.0.0.1:1" }),
+		).rejects.toMatchObject({
+			problem: "unreachable",
+			message:
+				"cannot reach the Consul agent at http://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
+		});
+	});
+});
+
+describe.skipIf(consulMissing)("with ACLs, a Consul registry", () => {
+	test("needs a token that may write the service", async () => {
+		await using consul = await ConsulAgent.start({ acl: true });
+		const agent = consul.address;
+		const instance = { name: "a", host: "10.0.0.1", port: 7 };
+		const failed: DiscoveryError = await consulRegistry({ agent })
+			.register(instance, never)
+			.then(
+				() => expect.fail(),
+				(error) => error,
+			);
+		expect(failed.problem).toBe("forbidden");
+		expect(failed.message).toMatch(
+			/answered PUT \/v1\/agent\/service\/register with status 403: Permission denied.*; give a token that may do this/,
+		);
+		const token = await consul.token('service "a" { policy = "write" }');
+		const registry = consulRegistry({ agent, token });
+		const registration = await registry.register(instance, never);
+		const known = () =>
+			consul.ask<unknown[]>("GET", "health/service/a?passing");
+		await soon(async () => (await known()).length).toBe(1);
+		await registration.setServing(false);
+		await soon(async () => (await known()).length).toBe(0);
+		await registration[Symbol.asyncDispose]();
+		expect(await consul.ask("GET", "agent/services")).toEqual({});
+	});
+});

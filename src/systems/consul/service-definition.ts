@@ -1,0 +1,119 @@
+import {
+	bracketed,
+	formatHostPort,
+	parseHostPort,
+} from "../../discovery/host-port.ts";
+import type { Instance } from "../../discovery/registry.ts";
+import {
+	at,
+	type Check,
+	integer,
+	listOf,
+	mapOf,
+	text,
+} from "../../policy/option-table.ts";
+import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { ownAddress } from "../own-address.ts";
+import { type ConsulCheck, checkDefinition, goDuration } from "./checks.ts";
+import { REGISTRATION_KEY } from "./registration-key.ts";
+
+/** An instance as the agent is told of it. */
+export interface ServiceDefinition {
+	readonly id: string;
+	/** "host:port" */
+	readonly address: string;
+	readonly checkId: string;
+	/** The body of `PUT /v1/agent/service/register` (https://developer.hashicorp.com/consul/api-docs/agent/service#register-service). */
+	body(status: "passing" | "critical"): object;
+}
+
+/** What Consul takes. */
+const MAX_WEIGHT = 65_535;
+const MAX_PAIRS = 64;
+const MAX_VALUE = 512;
+
+const weight = integer(1, MAX_WEIGHT);
+
+/**
+ * @param registration what tells this registration from others of the same id
+ * @throws PolicyError for what Consul would not take
+ */
+export function serviceDefinition(
+	instance: Instance,
+	check: ConsulCheck,
+	deregisterAfterMs: number,
+	registration: string,
+): ServiceDefinition {
+	const { host: given = ownAddress(), port } = instance;
+	const name = text(instance.name, "instance.name");
+	const { host } = parseHostPort(
+		`${given.startsWith("[") ? given : bracketed(given)}:${port}`,
+		"instance.host",
+	);
+	const address = formatHostPort({ host, port });
+	const id = text(instance.id ?? `${name}:${host}:${port}`, "instance.id");
+	// One of the same id that comes later has another check, so that nobody keeps alive what is not theirs.
+	const checkId = `service:${id}:${registration}`;
+	const definition = {
+		ID: id,
+		Name: name,
+		Address: host,
+		Port: port,
+		Tags: listOf(text)(instance.tags ?? [], "instance.tags"),
+		Meta: { ...meta(instance), [REGISTRATION_KEY]: registration },
+		...(instance.weight !== undefined && { Weights: weights(instance.weight) }),
+	};
+	const checked = {
+		CheckID: checkId,
+		Name: `${name} at ${address}`,
+		...checkDefinition(check, address),
+		DeregisterCriticalServiceAfter: goDuration(deregisterAfterMs),
+	};
+	return {
+		id,
+		address,
+		checkId,
+		body: (Status) => ({ ...definition, Check: { ...checked, Status } }),
+	};
+}
+
+function weights(value: unknown): object {
+	const Passing = weight(value, "instance.weight");
+	return { Passing, Warning: Passing };
+}
+
+function meta({ attributes = {}, zone }: Instance): Record<string, string> {
+	const pairs = {
+		...mapOf(metaValue)(attributes, "instance.attributes"),
+		...(zone !== undefined && { zone: metaValue(zone, "instance.zone") }),
+	};
+	for (const key of Object.keys(pairs)) {
+		metaKey(key, at("instance.attributes", key));
+	}
+	if (Object.keys(pairs).length >= MAX_PAIRS) {
+		throw new PolicyError(
+			"instance.attributes",
+			`has more than the ${MAX_PAIRS - 1} pairs for which Consul has room`,
+		);
+	}
+	return pairs;
+}
+
+const metaKey: Check<string> = (key, where) => {
+	if (/^(?!consul-)[\w-]{1,128}$/.test(String(key)) && key !== REGISTRATION_KEY)
+		return String(key);
+	throw new PolicyError(
+		where,
+		'is a name that Consul does not take; use letters, digits, "-" and "_", at most 128 of them, not beginning with "consul-"',
+	);
+};
+
+const metaValue: Check<string> = (value, where) => {
+	if (typeof value === "string" && value.length <= MAX_VALUE) return value;
+	throw new PolicyError(
+		where,
+		typeof value === "string"
+			? `is longer than the ${MAX_VALUE} characters for which Consul has room`
+			: `${shown(value)} is not a string`,
+	);
+};
