@@ -2,8 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { answer, serveStreams } from "../../testdata/harness/http2-server.ts";
+
+/** A program is started, its types are stripped, and others are at work meanwhile. */
+vi.setConfig({ testTimeout: 90_000 });
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const here = (file: string): string =>
@@ -36,7 +39,7 @@ async function loaded(
 			console.log(JSON.stringify({ files: [...files], said }));
 			`,
 		],
-		{ stdio: ["ignore", "pipe", "inherit"], timeout: 20_000 },
+		{ stdio: ["ignore", "pipe", "inherit"], timeout: 80_000 },
 	);
 	let output = "";
 	child.stdout.on("data", (chunk) => {
