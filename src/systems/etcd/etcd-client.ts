@@ -17,7 +17,7 @@ import type {
 	RangeResponse,
 	TxnRequestSchema,
 	TxnResponse,
-	WatchCreateRequestSchema,
+	WatchRequestSchema,
 	WatchResponse,
 } from "./gen/etcd/etcd_pb.ts";
 import {
@@ -37,6 +37,12 @@ export interface Limits {
 	/** Default: 5000. */
 	readonly timeoutMs?: number | undefined;
 }
+
+/** An open Watch. */
+export type WatchStream = BidiStream<
+	MessageInitShape<typeof WatchRequestSchema>,
+	WatchResponse
+>;
 
 /** An open LeaseKeepAlive. */
 export type KeepAliveStream = BidiStream<
@@ -106,17 +112,9 @@ export class EtcdClient {
 		);
 	}
 
-	/** Leaving it early ends the watch. */
-	async *watch(
-		request: MessageInitShape<typeof WatchCreateRequestSchema>,
-		signal: AbortSignal,
-	): AsyncGenerator<WatchResponse, void, undefined> {
+	async watch(signal: AbortSignal): Promise<WatchStream> {
 		const headers = await this.#headers(signal);
-		const stream = this.#live.watch.watch.open({ headers, signal });
-		const createRequest = { case: "createRequest", value: request } as const;
-		// Should it fail, so do the responses, and they tell why.
-		stream.send({ requestUnion: createRequest }).catch(() => {});
-		yield* stream;
+		return this.#live.watch.watch.open({ headers, signal });
 	}
 
 	async leaseKeepAlive(signal: AbortSignal): Promise<KeepAliveStream> {

@@ -17,7 +17,8 @@ export function etcdError(
 	const problem = problemOf(code, rawMessage, error);
 	const why = rawMessage
 		.replace(/^etcdserver: /, "")
-		// Of our own channel: who was tried is said already.
+		// Of our own channel: it was we who cancelled, and who was tried is said already.
+		.replace(/^the call was cancelled: /, "")
 		.replace(/^no connection to the resolver \(tried [^)]*\): /, "");
 	const who = `etcd at ${at.join(", ")}`;
 	return new DiscoveryError(

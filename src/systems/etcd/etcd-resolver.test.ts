@@ -424,7 +424,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 90_000);
 
-	test("of three members leaves one that hangs", async () => {
+	test("of three members leaves one that hangs, as soon as it matters", async () => {
 		await using etcd = await started({ members: 3 }, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -443,6 +443,8 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 					}),
 				15_000,
 			);
+			// The client has lost an endpoint, say; without that, it takes up to 25 s.
+			watching.refresh();
 			await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
 			member.resume();
 		}

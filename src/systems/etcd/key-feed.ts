@@ -2,11 +2,18 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../../client/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { Pause } from "../pause.ts";
-import type { EtcdClient } from "./etcd-client.ts";
+import type { EtcdClient, WatchStream } from "./etcd-client.ts";
 import { etcdError, isCompacted, isTokenRefused } from "./etcd-error.ts";
-import type { ResponseHeader, WatchResponse } from "./gen/etcd/etcd_pb.ts";
+import type { WatchResponse } from "./gen/etcd/etcd_pb.ts";
 import type { Event, KeyValue } from "./gen/etcd/kv_pb.ts";
 import type { KeyRange } from "./key-range.ts";
+import { Patience } from "./patience.ts";
+import {
+	cancelled,
+	isElsewhere,
+	type Position,
+	positionOf,
+} from "./watch-position.ts";
 
 export interface KeyFeedSetting {
 	readonly client: EtcdClient;
@@ -23,11 +30,7 @@ export interface KeyFeedSetting {
 	report(error: Error): void;
 }
 
-/** What has been told of a store so far. */
-interface Position {
-	readonly clusterId: bigint;
-	revision: bigint;
-}
+type Question = NonNullable<Parameters<WatchStream["send"]>[0]["requestUnion"]>;
 
 /** From one list or watch to the next at least, however soon they end. */
 const MIN_MS = 1000;
@@ -46,6 +49,8 @@ export class KeyFeed {
 	readonly #pause: Pause;
 	readonly #end = new AbortController();
 	#position: Position | undefined;
+	/** Asks the watch that is under way whether there is still somebody. */
+	#doubt: () => void = () => {};
 	#listedAt = Number.NEGATIVE_INFINITY;
 
 	constructor(setting: KeyFeedSetting) {
@@ -66,9 +71,10 @@ export class KeyFeed {
 		void this.#follow();
 	}
 
-	/** Something else was lost, so that what we wait for may be back: ends a wait for the next try. */
+	/** Something else was lost: the next try may come sooner, and a watch has to show that it is alive. */
 	hurry(): void {
 		this.#pause.hurry();
+		this.#doubt();
 	}
 
 	stop(): void {
@@ -109,27 +115,42 @@ export class KeyFeed {
 
 	/** Returns when the position is no longer one to go on from; throws when the watch breaks. */
 	async #watch(position: Position): Promise<void> {
-		const { client, range } = this.#setting;
-		const request = {
-			...range,
-			startRevision: position.revision + 1n,
-			progressNotify: true,
-		};
 		try {
-			for await (const response of client.watch(request, this.#end.signal)) {
+			const stream = await this.#setting.client.watch(this.#end.signal);
+			await this.#hear(stream, position);
+		} catch (error) {
+			if (!isCompacted(error)) throw this.#explained(error, "watching");
+		} finally {
+			this.#doubt = () => {};
+		}
+		this.#position = undefined;
+	}
+
+	/** Returns when what is heard does not follow the position. */
+	async #hear(stream: WatchStream, position: Position): Promise<void> {
+		const { range, clock } = this.#setting;
+		const patience = new Patience(clock, (late) => stream.cancel(late));
+		const ask = (requestUnion: Question): void => {
+			patience.asked();
+			// Should it fail, so do the responses, and they tell why.
+			stream.send({ requestUnion }).catch(() => {});
+		};
+		const startRevision = position.revision + 1n;
+		const value = { ...range, startRevision, progressNotify: true };
+		ask({ case: "createRequest", value });
+		this.#doubt = () => ask({ case: "progressRequest", value: {} });
+		try {
+			for await (const response of stream) {
+				patience.answered();
 				if (response.canceled) throw cancelled(response);
-				if (response.created && isElsewhere(response.header, position)) {
-					this.#position = undefined;
-					return;
-				}
+				if (response.created && isElsewhere(response.header, position)) return;
 				this.#backoff.reset();
 				this.#apply(response, position);
 			}
-			throw new ConnectError("the watch has ended", Code.Unavailable);
-		} catch (error) {
-			if (!isCompacted(error)) throw this.#explained(error, "watching");
-			this.#position = undefined;
+		} finally {
+			patience.answered();
 		}
+		throw new ConnectError("the watch has ended", Code.Unavailable);
 	}
 
 	#apply(response: WatchResponse, position: Position): void {
@@ -150,37 +171,4 @@ export class KeyFeed {
 		if (isTokenRefused(error)) client.forgetToken();
 		return etcdError(error, `${what} ${name}`, client.hosts);
 	}
-}
-
-function positionOf(header: ResponseHeader | undefined): Position {
-	return {
-		clusterId: header?.clusterId ?? 0n,
-		revision: header?.revision ?? 0n,
-	};
-}
-
-/** Another store, or an earlier state of it; a member that lags behind looks like one. */
-function isElsewhere(
-	header: ResponseHeader | undefined,
-	position: Position,
-): boolean {
-	const { clusterId, revision } = positionOf(header);
-	return clusterId !== position.clusterId || revision < position.revision;
-}
-
-/** The error that a cancelled watch stands for; etcd tells it as text. */
-function cancelled({ compactRevision, cancelReason }: WatchResponse): Error {
-	if (compactRevision > 0n) {
-		return new ConnectError(
-			"etcdserver: mvcc: required revision has been compacted",
-			Code.OutOfRange,
-		);
-	}
-	const [, name = "Unknown", text = cancelReason] =
-		/^rpc error: code = (\w+) desc = (.*)$/s.exec(cancelReason) ?? [];
-	const code = Code[name as keyof typeof Code] ?? Code.Unknown;
-	return new ConnectError(
-		text === "" ? "etcd cancelled the watch" : text,
-		code,
-	);
 }

@@ -2,15 +2,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../../client/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { formatDuration } from "../../policy/duration.ts";
+import type { DiscoveryError } from "../discovery-error.ts";
 import { Pause } from "../pause.ts";
-import type { EtcdClient, KeepAliveStream } from "./etcd-client.ts";
+import { deleteClaim, putClaim, putClaimIfFree } from "./claim.ts";
+import type { EtcdClient, KeepAliveStream, Limits } from "./etcd-client.ts";
 import { etcdError, isLeaseGone, isTokenRefused } from "./etcd-error.ts";
-import {
-	Compare_CompareResult,
-	Compare_CompareTarget,
-} from "./gen/etcd/etcd_pb.ts";
-import type { KeyValue } from "./gen/etcd/kv_pb.ts";
-import { keyBytes, oneKey } from "./key-range.ts";
+import { oneKey } from "./key-range.ts";
+import { Patience } from "./patience.ts";
 
 export interface LeasedKeySetting {
 	readonly client: EtcdClient;
@@ -26,8 +24,11 @@ export interface LeasedKeySetting {
 	report(error: Error): void;
 }
 
-/** How long etcd may take to answer a sign of life, in milliseconds. */
-const ANSWER_MS = 5000;
+/** An election in etcd takes a second or two, and what was asked meanwhile is never answered. */
+const TRIES = 3;
+/** How long one of them may take, in milliseconds. */
+const TRY_MS = 3000;
+const BETWEEN_TRIES_MS = 1000;
 /** How long etcd may take to forget the key, in milliseconds. */
 const REVOKE_MS = 2000;
 
@@ -66,16 +67,17 @@ export class LeasedKey {
 	 * DiscoveryError, or with the signal's reason; then nothing is left of it.
 	 */
 	async start(signal: AbortSignal): Promise<void> {
-		const { client, key, value } = this.#setting;
 		signal.throwIfAborted();
+		const giveUp = (): void => this.#pause.end();
+		signal.addEventListener("abort", giveUp);
 		try {
-			const lease = await this.#grant(signal);
-			const put = { key: keyBytes(key), value: keyBytes(value), lease };
-			await client.put(put, { signal });
+			await this.#put(signal, TRIES);
 		} catch (error) {
 			void this.#revoke().catch(() => {});
 			signal.throwIfAborted();
-			throw this.#explained(error, "registering");
+			throw error;
+		} finally {
+			signal.removeEventListener("abort", giveUp);
 		}
 		this.#life = this.#live();
 	}
@@ -111,15 +113,29 @@ export class LeasedKey {
 		}
 	}
 
+	async #put(signal: AbortSignal, tries: number): Promise<void> {
+		const { client, key, value } = this.#setting;
+		const limits = { signal, timeoutMs: TRY_MS };
+		try {
+			const lease = this.#lease ?? (await this.#grant(limits));
+			await putClaim(client, { key, value, lease }, limits);
+		} catch (cause) {
+			const error = this.#explained(cause, "registering");
+			if (tries === 1 || error.problem !== "unreachable") throw error;
+			await this.#pause.wait(BETWEEN_TRIES_MS);
+			signal.throwIfAborted();
+			await this.#put(signal, tries - 1);
+		}
+	}
+
 	async #live(): Promise<void> {
 		const { clock } = this.#setting;
 		const { signal } = this.#end;
 		while (!signal.aborted) {
 			const began = clock.now();
 			try {
-				const lease = this.#lease ?? (await this.#grant(signal));
-				await this.#keepAlive(lease);
-				if (signal.aborted) return;
+				const lease = this.#lease ?? (await this.#grant(this.#end));
+				if (await this.#keepAlive(lease)) return;
 				this.#lease = undefined;
 				const { name } = this.#setting;
 				this.#report(
@@ -134,18 +150,21 @@ export class LeasedKey {
 		}
 	}
 
-	/** Returns when the lease has ended, or the registration; throws when it cannot be kept alive. */
-	async #keepAlive(lease: bigint): Promise<void> {
+	/** Resolves with whether it was kept alive until the end; with false when it has ended before. Rejects when nobody answers. */
+	async #keepAlive(lease: bigint): Promise<boolean> {
 		const { signal } = this.#end;
 		const stream = await this.#setting.client.leaseKeepAlive(signal);
 		try {
 			while (!signal.aborted) {
-				if (!(await this.#renewed(stream, lease))) return;
+				if (!(await this.#renewed(stream, lease))) return false;
 				this.#backoff.reset();
 				await this.#check(lease);
-				if (signal.aborted) return;
-				await this.#pause.wait(this.#ttlMs / 3);
+				if (!signal.aborted) await this.#pause.wait(this.#ttlMs / 3);
 			}
+			return true;
+		} catch (error) {
+			if (isLeaseGone(error)) return false;
+			throw error;
 		} finally {
 			stream.cancel();
 		}
@@ -153,8 +172,8 @@ export class LeasedKey {
 
 	async #renewed(stream: KeepAliveStream, lease: bigint): Promise<boolean> {
 		const { clock } = this.#setting;
-		const late = new Error(`no answer in ${formatDuration(ANSWER_MS)}`);
-		const timer = clock.afterIdle(ANSWER_MS, () => stream.cancel(late));
+		const patience = new Patience(clock, (late) => stream.cancel(late));
+		patience.asked();
 		try {
 			// Should it fail, so does the response, and it tells why.
 			stream.send({ id: lease }).catch(() => {});
@@ -162,7 +181,7 @@ export class LeasedKey {
 			if (answer !== undefined) return answer.ttl > 0n;
 			throw new ConnectError("the stream has ended", Code.Unavailable);
 		} finally {
-			clock.cancel(timer);
+			patience.answered();
 		}
 	}
 
@@ -171,9 +190,9 @@ export class LeasedKey {
 		const { client, key } = this.#setting;
 		const request = { ...oneKey(key), serializable: true };
 		const { kvs } = await client.range(request, this.#end);
-		const isOurs = kvs[0]?.lease === lease;
-		if (kvs[0] !== undefined && !isOurs) this.#leaveTo(kvs[0]);
-		else if (isOurs !== this.#wanted) await this.#settle();
+		const holder = kvs[0]?.lease;
+		if (holder !== undefined && holder !== lease) this.#leaveTo(holder);
+		else if ((holder === lease) !== this.#wanted) await this.#settle();
 	}
 
 	/** Makes the key be there, or not, as is wanted: one step at a time. */
@@ -184,44 +203,20 @@ export class LeasedKey {
 	}
 
 	async #step(): Promise<void> {
-		const { client, key: name, value } = this.#setting;
+		const { client, key, value } = this.#setting;
 		const lease = this.#lease;
 		if (lease === undefined || this.#end.signal.aborted) return;
-		const key = keyBytes(name);
-		const result = Compare_CompareResult.EQUAL;
-		if (!this.#wanted) {
-			const target = Compare_CompareTarget.LEASE;
-			const isOurs = { case: "lease", value: lease } as const;
-			await client.txn(
-				{
-					compare: [{ result, target, key, targetUnion: isOurs }],
-					success: [
-						{ request: { case: "requestDeleteRange", value: { key } } },
-					],
-				},
-				this.#end,
-			);
-			return;
+		const claim = { key, value, lease };
+		if (this.#wanted) {
+			const holder = await putClaimIfFree(client, claim, this.#end);
+			if (holder === lease) this.#displacedBy = undefined;
+			else this.#leaveTo(holder);
+		} else {
+			await deleteClaim(client, claim, this.#end);
 		}
-		const target = Compare_CompareTarget.CREATE;
-		const isFree = { case: "createRevision", value: 0n } as const;
-		const put = { key, value: keyBytes(value), lease };
-		const { succeeded, responses } = await client.txn(
-			{
-				compare: [{ result, target, key, targetUnion: isFree }],
-				success: [{ request: { case: "requestPut", value: put } }],
-				failure: [{ request: { case: "requestRange", value: { key } } }],
-			},
-			this.#end,
-		);
-		const response = responses[0]?.response;
-		const holder =
-			response?.case === "responseRange" ? response.value.kvs[0] : undefined;
-		if (succeeded || holder?.lease === lease) this.#displacedBy = undefined;
-		else if (holder !== undefined) this.#leaveTo(holder);
 	}
 
-	#leaveTo({ lease }: KeyValue): void {
+	#leaveTo(lease: bigint): void {
 		if (this.#displacedBy === lease) return;
 		this.#displacedBy = lease;
 		const { name, key } = this.#setting;
@@ -232,9 +227,9 @@ export class LeasedKey {
 		);
 	}
 
-	async #grant(signal: AbortSignal): Promise<bigint> {
+	async #grant(limits: Limits): Promise<bigint> {
 		const { client, ttlSeconds } = this.#setting;
-		const { id, ttl } = await client.leaseGrant(ttlSeconds, { signal });
+		const { id, ttl } = await client.leaseGrant(ttlSeconds, limits);
 		this.#lease = id;
 		// The server has a least time of its own.
 		this.#ttlMs = Number(ttl) * 1000;
@@ -262,7 +257,7 @@ export class LeasedKey {
 		if (!this.#end.signal.aborted) this.#setting.report(error);
 	}
 
-	#explained(error: unknown, what: string): Error {
+	#explained(error: unknown, what: string): DiscoveryError {
 		const { client, name } = this.#setting;
 		if (isTokenRefused(error)) client.forgetToken();
 		return etcdError(error, `${what} ${name}`, client.hosts);

@@ -1,0 +1,73 @@
+import type { EtcdClient, Limits } from "./etcd-client.ts";
+import {
+	Compare_CompareResult,
+	Compare_CompareTarget,
+} from "./gen/etcd/etcd_pb.ts";
+import { keyBytes } from "./key-range.ts";
+
+/** A key that is to live under a lease of ours. */
+export interface Claim {
+	readonly key: string;
+	readonly value: string;
+	readonly lease: bigint;
+}
+
+const result = Compare_CompareResult.EQUAL;
+
+/** Puts the key, whoever has it. */
+export async function putClaim(
+	client: EtcdClient,
+	{ key, value, lease }: Claim,
+	limits: Limits,
+): Promise<void> {
+	const request = { key: keyBytes(key), value: keyBytes(value), lease };
+	await client.put(request, limits);
+}
+
+/** Puts the key unless it is there; resolves with the lease that it then has, 0 for none. */
+export async function putClaimIfFree(
+	client: EtcdClient,
+	claim: Claim,
+	limits: Limits,
+): Promise<bigint> {
+	const { lease } = claim;
+	const key = keyBytes(claim.key);
+	const put = { key, value: keyBytes(claim.value), lease };
+	const isFree = {
+		result,
+		key,
+		target: Compare_CompareTarget.CREATE,
+		targetUnion: { case: "createRevision", value: 0n },
+	} as const;
+	const { succeeded, responses } = await client.txn(
+		{
+			compare: [isFree],
+			success: [{ request: { case: "requestPut", value: put } }],
+			failure: [{ request: { case: "requestRange", value: { key } } }],
+		},
+		limits,
+	);
+	const [response] = responses;
+	return succeeded || response?.response.case !== "responseRange"
+		? lease
+		: (response.response.value.kvs[0]?.lease ?? 0n);
+}
+
+/** Deletes the key, unless it is somebody else's. */
+export async function deleteClaim(
+	client: EtcdClient,
+	claim: Claim,
+	limits: Limits,
+): Promise<void> {
+	const key = keyBytes(claim.key);
+	const isOurs = {
+		result,
+		key,
+		target: Compare_CompareTarget.LEASE,
+		targetUnion: { case: "lease", value: claim.lease },
+	} as const;
+	const success = [
+		{ request: { case: "requestDeleteRange", value: { key } } } as const,
+	];
+	await client.txn({ compare: [isOurs], success }, limits);
+}
