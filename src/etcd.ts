@@ -3,12 +3,12 @@ export {
 	DiscoveryError,
 	type DiscoveryProblem,
 } from "./systems/discovery-error.ts";
-export type { EtcdOptions } from "./systems/etcd/etcd-options.ts";
+export type { EtcdOptions } from "./systems/etcd/options.ts";
 export {
 	type EtcdRegistryOptions,
 	etcdRegistry,
-} from "./systems/etcd/etcd-registry.ts";
+} from "./systems/etcd/registry.ts";
 export {
 	type EtcdResolverOptions,
 	etcdResolver,
-} from "./systems/etcd/etcd-resolver.ts";
+} from "./systems/etcd/resolver.ts";

@@ -22,9 +22,7 @@ export function resolverOfTarget(source: EndpointSource): Resolver {
 		case "etcd":
 			return loadedLate(async () => {
 				const { hosts, prefix, config } = source;
-				const { etcdResolver } = await import(
-					"../systems/etcd/etcd-resolver.ts"
-				);
+				const { etcdResolver } = await import("../systems/etcd/resolver.ts");
 				return etcdResolver({
 					prefix,
 					config,

@@ -11,7 +11,7 @@ import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.
 import type { Resolver } from "../discovery/resolver.ts";
 import { consulResolver } from "./consul/resolver.ts";
 import { DiscoveryError, type DiscoveryProblem } from "./discovery-error.ts";
-import { etcdResolver } from "./etcd/etcd-resolver.ts";
+import { etcdResolver } from "./etcd/resolver.ts";
 import { kubernetesResolver } from "./kubernetes/resolver.ts";
 
 /** A system in which a service "sick" is known, and nobody of it is fit to take calls. */

@@ -114,7 +114,7 @@ test("homing points to no system but by dynamic imports", async () => {
 	).toEqual([]);
 	expect(dynamic.sort()).toEqual([
 		"src/systems/consul/resolver.ts",
-		"src/systems/etcd/etcd-resolver.ts",
+		"src/systems/etcd/resolver.ts",
 		"src/systems/kubernetes/resolver.ts",
 	]);
 });

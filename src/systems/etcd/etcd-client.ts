@@ -6,8 +6,7 @@ import { idleEnvironment } from "../../client/channel-setting.ts";
 import { unlessAborted } from "../../client/dial.ts";
 import type { BidiStream } from "../../client/stream-handles.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import { isTokenRefused } from "./etcd-error.ts";
-import type { EtcdSetting } from "./etcd-options.ts";
+import { isTokenRefused } from "./errors.ts";
 import type {
 	LeaseGrantResponse,
 	LeaseKeepAliveRequestSchema,
@@ -30,6 +29,7 @@ import {
 	NewWatchClient,
 	type WatchClient,
 } from "./gen/etcd/etcd_rpc.ts";
+import type { EtcdSetting } from "./options.ts";
 
 /** What a call of etcd may take. */
 export interface Limits {

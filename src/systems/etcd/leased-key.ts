@@ -5,8 +5,8 @@ import { formatDuration } from "../../policy/duration.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { Pause } from "../pause.ts";
 import { deleteClaim, putClaim, putClaimIfFree } from "./claim.ts";
+import { etcdError, isLeaseGone, isTokenRefused } from "./errors.ts";
 import type { EtcdClient, KeepAliveStream, Limits } from "./etcd-client.ts";
-import { etcdError, isLeaseGone, isTokenRefused } from "./etcd-error.ts";
 import { oneKey } from "./key-range.ts";
 import { Patience } from "./patience.ts";
 

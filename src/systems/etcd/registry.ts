@@ -21,16 +21,16 @@ import {
 import { PolicyError, shown } from "../../policy/policy-error.ts";
 import { ownAddress } from "../own-address.ts";
 import { EtcdClient } from "./etcd-client.ts";
+import { DEFAULT_WEIGHT, formatInstance } from "./instance-value.ts";
+import { LeasedKey } from "./leased-key.ts";
 import {
 	type EtcdOptions,
 	type EtcdSetting,
 	etcdOptions,
 	keyPrefix,
 	settleEtcd,
-} from "./etcd-options.ts";
-import type { EtcdSeams } from "./etcd-resolver.ts";
-import { DEFAULT_WEIGHT, formatInstance } from "./instance-value.ts";
-import { LeasedKey } from "./leased-key.ts";
+} from "./options.ts";
+import type { EtcdSeams } from "./resolver.ts";
 
 export interface EtcdRegistryOptions extends EtcdOptions {
 	/** The key under which services are, without the slash at its end. Default: "kitex/registry-etcd", where Kitex looks. */

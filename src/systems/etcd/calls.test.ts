@@ -18,7 +18,7 @@ import {
 import type { ClientOptions } from "../../client/client-options.ts";
 import type { Registration } from "../../discovery/registry.ts";
 import { Server } from "../../server/server.ts";
-import { type EtcdRegistryOptions, etcdRegistry } from "./etcd-registry.ts";
+import { type EtcdRegistryOptions, etcdRegistry } from "./registry.ts";
 
 /** So that a call may be repeated that a dying server had already begun. */
 const idempotent: ClientOptions = {
@@ -336,7 +336,7 @@ describe.skipIf(etcdMissing)("by an etcd of its own", () => {
 			password: "secret",
 		};
 		await using _one = await announced(name, "one", login);
-		const { etcdResolver } = await import("./etcd-resolver.ts");
+		const { etcdResolver } = await import("./resolver.ts");
 		const prefix = "kitex/registry-etcd/payment";
 		await using client = NewEchoServiceClient(
 			etcdResolver({ ...login, prefix }),

@@ -14,18 +14,18 @@ import {
 import { DiscoveryError } from "../discovery-error.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { EtcdClient } from "./etcd-client.ts";
+import type { KeyValue } from "./gen/etcd/kv_pb.ts";
+import { Event_EventType } from "./gen/etcd/kv_pb.ts";
+import { readInstance } from "./instance-value.ts";
+import { KeyFeed, type KeyFeedSetting } from "./key-feed.ts";
+import { keysUnder, keyText, oneKey } from "./key-range.ts";
 import {
 	type EtcdOptions,
 	type EtcdSetting,
 	etcdOptions,
 	keyPrefix,
 	settleEtcd,
-} from "./etcd-options.ts";
-import type { KeyValue } from "./gen/etcd/kv_pb.ts";
-import { Event_EventType } from "./gen/etcd/kv_pb.ts";
-import { readInstance } from "./instance-value.ts";
-import { KeyFeed, type KeyFeedSetting } from "./key-feed.ts";
-import { keysUnder, keyText, oneKey } from "./key-range.ts";
+} from "./options.ts";
 
 export interface EtcdResolverOptions extends EtcdOptions {
 	/** The key under which the instances are, without the slash at its end: "services/payment". Kitex's are under "kitex/registry-etcd/NAME". */

@@ -7,7 +7,7 @@ import { TcpLine } from "../../../testdata/harness/tcp-line.ts";
 import type { Instance, Registration } from "../../discovery/registry.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { ownAddress } from "../own-address.ts";
-import { type EtcdRegistryOptions, etcdRegistry } from "./etcd-registry.ts";
+import { type EtcdRegistryOptions, etcdRegistry } from "./registry.ts";
 
 const { signal } = new AbortController();
 

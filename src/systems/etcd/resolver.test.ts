@@ -7,7 +7,7 @@ import {
 import { TcpLine } from "../../../testdata/harness/tcp-line.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { DiscoveryError } from "../discovery-error.ts";
-import { type EtcdResolverOptions, etcdResolver } from "./etcd-resolver.ts";
+import { type EtcdResolverOptions, etcdResolver } from "./resolver.ts";
 
 const kitex = (address: string, more: object = {}): string =>
 	JSON.stringify({ network: "tcp", address, weight: 10, tags: {}, ...more });
