@@ -1,7 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Subchannel } from "../balancer/balancer.ts";
-import type { Timer } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
@@ -20,6 +19,7 @@ import {
 import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
 import { isBreakerRefusal } from "./circuit-breaker.ts";
 import type { CircuitBreakerOptions } from "./circuit-breaker-options.ts";
+import type { Due } from "./deadlines.ts";
 import { responseInstead } from "./fallback.ts";
 import type { CallInfo } from "./hooks.ts";
 import { isIdempotent } from "./method-policies.ts";
@@ -35,15 +35,16 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
  * One call, whatever its kind and however often it is attempted: its deadline, its cancellation, its end.
  * It is also what pickers see of it (`PickInfo`).
  */
-export class Call implements AttemptedCall, CallListener, ChannelCall {
+export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	readonly method: DescMethod;
 	readonly hashKey: string | undefined;
 	readonly core: ChannelCore;
 	readonly #request: CallRequest;
 	readonly #observer: CallObserver;
 	#policy: CompiledMethodPolicy;
-	#deadline: number | undefined;
-	#timer: Timer;
+	/** Infinity without a deadline. */
+	dueAt = Infinity;
+	duePlace = -1;
 	#forgetScope: (() => void) | undefined;
 	#onAbort: (() => void) | undefined;
 	#header: Headers | undefined;
@@ -74,7 +75,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 
 	/** Milliseconds on the channel's clock. */
 	get deadline(): number | undefined {
-		return this.#deadline;
+		return this.dueAt === Infinity ? undefined : this.dueAt;
 	}
 
 	get tried(): ReadonlySet<Subchannel> {
@@ -110,7 +111,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 			service: this.method.parent.typeName,
 			method: this.method.name,
 			header: this.header,
-			deadline: this.#deadline,
+			deadline: this.deadline,
 		};
 		return this.#info;
 	}
@@ -130,7 +131,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		);
 		if (this.#ended) return;
 		if (this.#remainingMs() <= 0) {
-			this.#deadlinePassed();
+			this.due();
 			return;
 		}
 		const fallback = this.core.setting.circuitBreaker?.fallback;
@@ -181,7 +182,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	cancel(reason?: unknown, what = "the call was cancelled"): void {
 		if (this.#ended) return;
 		if (this.#remainingMs() <= 0) {
-			this.#deadlinePassed();
+			this.due();
 			return;
 		}
 		const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
@@ -223,7 +224,6 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		const policy = this.#request.policy();
 		if (policy === this.#policy || this.#attempts?.begun) return;
 		this.#policy = policy;
-		this.core.setting.clock.cancel(this.#timer);
 		this.#setDeadline();
 		this.#refuseLarge();
 	}
@@ -310,21 +310,14 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 	}
 
 	#setDeadline(): void {
-		const { clock } = this.core.setting;
-		const deadline = deadlineOf(this.#request);
-		if (deadline === Infinity) {
-			this.#deadline = undefined;
-			return;
-		}
-		this.#deadline = deadline;
-		const remaining = deadline - clock.now();
-		this.#timer = clock.after(Math.max(Math.ceil(remaining), 0), () =>
-			this.#deadlinePassed(),
-		);
+		const { deadlines } = this.core;
+		deadlines.delete(this);
+		this.dueAt = deadlineOf(this.#request);
+		if (this.dueAt !== Infinity) deadlines.add(this);
 	}
 
 	#remainingMs(): number {
-		return (this.#deadline ?? Infinity) - this.core.setting.clock.now();
+		return this.dueAt - this.core.setting.clock.now();
 	}
 
 	#follow(signal: AbortSignal): void {
@@ -333,9 +326,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		else signal.addEventListener("abort", this.#onAbort, { once: true });
 	}
 
-	#deadlinePassed(): void {
+	/** Its deadline has passed. */
+	due(): void {
 		const { startedAt, scope } = this.#request;
-		const deadline = this.#deadline ?? startedAt;
+		const deadline = this.dueAt;
 		const whose =
 			deadline === scope?.deadline ? "the inherited deadline" : "the deadline";
 		const length =
@@ -370,7 +364,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall {
 		if (this.#ended) return;
 		this.#ended = true;
 		const { clock, hooks } = this.core.setting;
-		clock.cancel(this.#timer);
+		this.core.deadlines.delete(this);
 		this.#forgetScope?.();
 		if (this.#onAbort !== undefined) {
 			this.#request.signal?.removeEventListener("abort", this.#onAbort);

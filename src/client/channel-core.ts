@@ -24,6 +24,7 @@ import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CheckedAddresses } from "./checked-addresses.ts";
 import { sameBalancer } from "./choose-balancer.ts";
+import { Deadlines } from "./deadlines.ts";
 import { guarded } from "./guarded.ts";
 import { HostedBalancer } from "./hosted-balancer.ts";
 import { outsideCalls } from "./outside-calls.ts";
@@ -64,6 +65,7 @@ export class ChannelCore {
 	readonly subchannels: Subchannels;
 	/** Undefined without `maxConcurrentCalls`. */
 	readonly callLimit: CallLimit | undefined;
+	readonly deadlines: Deadlines;
 	readonly retryThrottle: RetryThrottle;
 	readonly #retryBudget: RetryBudget;
 	#resolved = false;
@@ -96,6 +98,7 @@ export class ChannelCore {
 		});
 		this.waiting = new WaitingCalls(setting.clock);
 		this.callLimit = callLimitOf(setting);
+		this.deadlines = new Deadlines(setting.clock);
 		this.retryThrottle = new RetryThrottle(this.#throttling());
 		this.#retryBudget = new RetryBudget(setting.retryBufferBytes);
 	}

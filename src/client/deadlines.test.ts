@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../testdata/harness/fake-clock.ts";
+import { seeded } from "../../testdata/harness/seeded.ts";
+import { Deadlines, type Due } from "./deadlines.ts";
+
+/** An item that notes when it was due. */
+class Item implements Due {
+	duePlace = -1;
+	passedAt: number | undefined;
+	readonly dueAt: number;
+	readonly #clock: FakeClock;
+	readonly #then: () => void;
+
+	constructor(clock: FakeClock, dueAt: number, then: () => void = () => {}) {
+		this.#clock = clock;
+		this.dueAt = dueAt;
+		this.#then = then;
+	}
+
+	due(): void {
+		this.passedAt = this.#clock.now();
+		this.#then();
+	}
+}
+
+function made() {
+	const clock = new FakeClock();
+	return { clock, deadlines: new Deadlines(clock) };
+}
+
+test("each is due at its time, whatever the order in which they came", async () => {
+	const { clock, deadlines } = made();
+	const items = [50, 10, 30, 10, 20.5].map((at) => new Item(clock, at));
+	for (const item of items) deadlines.add(item);
+	await clock.advance(100);
+	expect(items.map(({ passedAt }) => passedAt)).toEqual([50, 10, 30, 10, 21]);
+});
+
+test("none that was taken out is due, and the others are in time: 1,000 of them by chance", async () => {
+	const { clock, deadlines } = made();
+	const random = seeded(7);
+	const items: Item[] = [];
+	const taken = new Set<Item>();
+	for (let i = 0; i < 1000; i++) {
+		const item = new Item(clock, clock.now() + Math.floor(random() * 500));
+		deadlines.add(item);
+		items.push(item);
+		const other = items[Math.floor(random() * items.length)] as Item;
+		if (random() < 0.4 && other.passedAt === undefined) {
+			deadlines.delete(other);
+			taken.add(other);
+		}
+		if (random() < 0.1) await clock.advance(3);
+	}
+	await clock.advance(1000);
+	for (const item of items) {
+		const expected = taken.has(item) ? undefined : item.dueAt;
+		expect(item.passedAt).toBe(expected);
+	}
+	expect(taken.size).toBeGreaterThan(200);
+	expect(clock.pending).toBe(0);
+});
+
+test("there is one timer, and none when there is nothing to wait for", () => {
+	const { clock, deadlines } = made();
+	const items = [30, 20, 10, 40].map((at) => new Item(clock, at));
+	for (const item of items) deadlines.add(item);
+	expect(clock.pending).toBe(1);
+	for (const item of items) deadlines.delete(item);
+	expect(clock.pending).toBe(0);
+	deadlines.delete(items[0] as Item);
+	expect(clock.pending).toBe(0);
+});
+
+test("what comes due may take others out, and add some", async () => {
+	const { clock, deadlines } = made();
+	const late = new Item(clock, 12);
+	const gone = new Item(clock, 10);
+	const first = new Item(clock, 10, () => {
+		deadlines.delete(gone);
+		deadlines.add(late);
+	});
+	deadlines.add(first);
+	deadlines.add(gone);
+	await clock.advance(50);
+	expect(gone.passedAt).toBeUndefined();
+	expect(first.passedAt).toBe(10);
+	expect(late.passedAt).toBe(12);
+});
+
+test("one whose time has passed is due at the next turn of the clock, not at once", async () => {
+	const { clock, deadlines } = made();
+	await clock.advance(100);
+	const item = new Item(clock, 50);
+	deadlines.add(item);
+	expect(item.passedAt).toBeUndefined();
+	await clock.advance(0);
+	expect(item.passedAt).toBe(100);
+});
