@@ -12,6 +12,7 @@
 package main
 
 //go:generate sh -c "sed s,homing.test/peer/peerv1,homing.test/kitex/kitex_gen/peer, ../peer.proto >peer.proto && go tool kitex -type protobuf -module homing.test/kitex peer.proto; rm peer.proto"
+//go:generate go tool kitex -type protobuf -module homing.test/kitex greet.proto
 
 import (
 	"bufio"

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { Channel } from "homing";
-import { consulResolver } from "homing/consul";
+import { consulRegistry, consulResolver } from "homing/consul";
 import { etcdRegistry, etcdResolver } from "homing/etcd";
 import { Server } from "homing/server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -56,15 +56,18 @@ interface System extends AsyncDisposable {
 interface SystemKind {
 	readonly kind: KitexRegistry["kind"];
 	readonly missing: string | undefined;
+	/** Whether Kitex can use the IPv6 addresses that it finds. */
+	readonly callsIPv6: boolean;
 	start(): Promise<System>;
 	target(at: KitexRegistry): string;
 	resolver(at: KitexRegistry): Resolver;
-	registry?(at: KitexRegistry): Registry;
+	registry(at: KitexRegistry): Registry;
 }
 
 const etcd: SystemKind = {
 	kind: "etcd",
 	missing: etcdMissing,
+	callsIPv6: true,
 	start: () => EtcdServer.start(),
 	target: ({ address, service }) =>
 		`etcd://${address}/kitex/registry-etcd/${service}`,
@@ -79,10 +82,12 @@ const etcd: SystemKind = {
 const consul: SystemKind = {
 	kind: "consul",
 	missing: consulMissing,
+	callsIPv6: false,
 	start: () => ConsulAgent.start(),
 	target: ({ address, service }) => `consul://${address}/${service}`,
 	resolver: ({ address, service }) =>
 		consulResolver({ agent: address, service }),
+	registry: ({ address }) => consulRegistry({ agent: address }),
 };
 
 describe.each([consul, etcd])("$kind", (system) => {
@@ -165,7 +170,7 @@ describe.each([consul, etcd])("$kind", (system) => {
 		}
 	});
 
-	describe.skipIf(!system.registry)("Kitex finds homing", () => {
+	describe("Kitex finds homing", () => {
 		let [one, two]: HomingServer[] = [];
 		let homings: KitexRegistry;
 		let client: RunningClient;
@@ -173,7 +178,7 @@ describe.each([consul, etcd])("$kind", (system) => {
 		beforeAll(async () => {
 			homings = { ...at, service: `homing-${at.service}` };
 			one = await homingServer({ weight: 30, tags: ["lane:blue:green"] });
-			two = await homingServer({});
+			two = await homingServer({ weight: 10 });
 			await expectFound([one, two]);
 			const program = kitexProgram(registryFlags(homings));
 			client = await programClient(program).connect({});
@@ -224,8 +229,21 @@ describe.each([consul, etcd])("$kind", (system) => {
 			});
 		});
 
+		test(`over IPv6, ${system.callsIPv6 ? "too" : "but cannot call it"}`, async () => {
+			const service = `ipv6-${at.service}`;
+			await homingServer({ name: service }, "[::1]:0");
+			expect(await foundByKitex({ ...at, service })).toHaveLength(1);
+			const program = kitexProgram(registryFlags({ ...at, service }));
+			const client = await programClient(program).connect({});
+			closers.push(() => client.close());
+			const requests = [instruct({ replies: [1] })];
+			const { status } = await client.perform({ method: "Unary", requests });
+			expect(status?.code === 0, status?.message).toBe(system.callsIPv6);
+		});
+
 		async function homingServer(
 			instance: Partial<Instance>,
+			listen = "127.0.0.1:0",
 		): Promise<HomingServer> {
 			const server = new Server();
 			closers.push(() => server.shutdown({ graceMs: 0 }));
@@ -233,16 +251,13 @@ describe.each([consul, etcd])("$kind", (system) => {
 				server,
 				Object.assign(new UnimplementedPeerServer(), peerService()),
 			);
-			const { port } = await server.listen("127.0.0.1:0");
-			const registration = await server.announce(
-				system.registry?.(at) as Registry,
-				{
-					...instance,
-					name: homings.service,
-				},
-			);
+			const { address } = await server.listen(listen);
+			const registration = await server.announce(system.registry(at), {
+				name: homings.service,
+				...instance,
+			});
 			return {
-				address: `127.0.0.1:${port}`,
+				address,
 				server,
 				registration,
 				calls: () => server.snapshot().calls.started,

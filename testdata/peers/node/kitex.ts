@@ -1,4 +1,4 @@
-/** The Kitex peer: built by `npm run peers`, run as processes. */
+/** The Kitex peer, and the programs that docs/kitex.md shows: built by `npm run peers`, run as processes. */
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -16,6 +16,7 @@ export const kitexPeer: Recipe = {
 	sources: new URL("../", import.meta.url),
 	// It stands on some of the grpc-go peer's packages.
 	files: /^(go|kitex)\/.*\.(go|mod|sum)$/,
+	// To a directory: "kitex", "greeter-server", "greeter-client".
 	build: (draft, run) =>
 		run("go", [
 			"build",
@@ -24,7 +25,10 @@ export const kitexPeer: Recipe = {
 			"-trimpath",
 			"-ldflags=-s -w",
 			"-o",
-			draft,
+			`${draft}/`,
+			".",
+			"./greeter-server",
+			"./greeter-client",
 		]),
 	slow: true,
 };
@@ -50,7 +54,13 @@ export function kitexProgram(
 	args: readonly string[] = [],
 	environment: Readonly<Record<string, string>> = {},
 ): ProgramPeer {
-	return { name: "kitex", recipe: kitexPeer, args, environment };
+	return {
+		name: "kitex",
+		recipe: kitexPeer,
+		command: (built) => [`${built}/kitex`],
+		args,
+		environment,
+	};
 }
 
 /** An instance, as Kitex reads it in the registry. */
@@ -64,7 +74,7 @@ export interface KitexInstance {
 export async function foundByKitex(
 	registry: KitexRegistry,
 ): Promise<KitexInstance[]> {
-	const file = await builtProgram(kitexPeer);
+	const file = `${await builtProgram(kitexPeer)}/kitex`;
 	try {
 		const args = ["resolve", ...registryFlags(registry)];
 		return JSON.parse((await promisify(execFile)(file, args)).stdout);
