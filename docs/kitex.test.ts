@@ -48,6 +48,14 @@ describe.skipIf(missing)(title, { timeout: 120_000 }, () => {
 				})),
 		);
 		project.typeCheck();
+		const { persistent } = await import(`${project.directory}/pass-on.ts`);
+		const requestHeader = {
+			"rpc-persist-tenant": "blue",
+			"rpc-transit-a": "1",
+		};
+		expect(persistent({ requestHeader: new Headers(requestHeader) })).toEqual([
+			["rpc-persist-tenant", "blue"],
+		]);
 		const built = await builtProgram(kitexPeer);
 		const kitex = spawn(`${built}/greeter-server`, {
 			stdio: "ignore",

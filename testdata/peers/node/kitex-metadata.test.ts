@@ -27,6 +27,9 @@ import { testPair } from "./pair.ts";
 import { programServer } from "./program.ts";
 import { text } from "./words.ts";
 
+/** A value beyond ASCII, as `Headers` have it: a character for each byte of its UTF-8. */
+const bytes = Buffer.from("租户").toString("latin1");
+
 const response = {
 	headers: [text("x-head", "first"), text("rpc-backward-head", "one")],
 	trailers: [text("x-tail", "last"), text("rpc-backward-tail", "two")],
@@ -83,6 +86,14 @@ testPair(
 				}
 			},
 		},
+		{
+			name: "a value beyond ASCII is read as UTF-8",
+			async run(session) {
+				const headers = [text("rpc-persist-tenant", bytes)];
+				const seen = await describedBy(session, "Unary", headers);
+				expect(seen["persistent TENANT"]).toBe("租户");
+			},
+		},
 	],
 	kitexMissing,
 );
@@ -105,6 +116,14 @@ testPair(
 						"rpc-persist-tenant-name": "blue green",
 					});
 				}
+			},
+		},
+		{
+			name: "a value beyond ASCII is sent as UTF-8",
+			async run(session) {
+				const headers = [text("persistent TENANT", "租户")];
+				const seen = await describedBy(session, "Unary", headers);
+				expect(seen["rpc-persist-tenant"]).toBe(bytes);
 			},
 		},
 		{

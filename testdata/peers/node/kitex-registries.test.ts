@@ -223,7 +223,7 @@ describe.each([consul, etcd])("$kind", (system) => {
 		// Kitex asks the registry every 5 s, and calls that meet a GOAWAY fail.
 		test("a server that shuts down is gone, and no call fails where Kitex has the time to hear of it", async () => {
 			await callingWhile(client, async () => {
-				const shutdown = two?.server.shutdown({ propagationMs: 6_000 });
+				const shutdown = two?.server.shutdown({ propagationMs: 7_000 });
 				await expectFound([one]);
 				await shutdown;
 			});
