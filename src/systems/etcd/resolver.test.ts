@@ -334,6 +334,14 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		});
 	});
 
+	test("without users takes one for granted", async () => {
+		const prefix = newPrefix();
+		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
+		const login = { user: "u", password: "p", insecureCredentials: true };
+		await using watching = watch(prefix, login);
+		await shows(watching, "10.0.0.1:1");
+	});
+
 	test("is left alone when nobody watches any more", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");

@@ -1,0 +1,242 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test, vi } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import {
+	type EtcdScript,
+	ScriptedEtcd,
+} from "../../../testdata/harness/scripted-etcd.ts";
+import { EtcdClient } from "./etcd-client.ts";
+import { LeasedKey } from "./leased-key.ts";
+import { settleEtcd } from "./options.ts";
+
+/** An etcd that grants leases 1, 2 and so on, of 60 s, and a key in it, in fake time. */
+async function leasing({ kv, lease }: EtcdScript = {}) {
+	const grants: bigint[] = [];
+	const puts: bigint[] = [];
+	const etcd = await ScriptedEtcd.start({
+		kv: {
+			put: (request) => {
+				puts.push(request.lease);
+				return {};
+			},
+			range: () => ({ kvs: [{ lease: BigInt(grants.length) }] }),
+			...kv,
+		},
+		lease: {
+			leaseGrant: ({ ttl }) => {
+				grants.push(ttl);
+				return { id: BigInt(grants.length), ttl };
+			},
+			async *leaseKeepAlive(requests) {
+				for await (const { id } of requests) yield { id, ttl: 60n };
+			},
+			leaseRevoke: () => ({}),
+			...lease,
+		},
+	});
+	const clock = new FakeClock();
+	const client = new EtcdClient(settleEtcd({ hosts: etcd.hosts }));
+	const errors: string[] = [];
+	const key = new LeasedKey({
+		client,
+		key: "p/a",
+		value: "v",
+		name: "payment at 10.0.0.1:1",
+		ttlSeconds: 60n,
+		clock,
+		random: () => 0.5,
+		report: (error) => errors.push(error.message),
+	});
+	const { signal } = new AbortController();
+	return {
+		clock,
+		key,
+		grants,
+		puts,
+		errors,
+		start: () => key.start(signal),
+		async [Symbol.asyncDispose]() {
+			await client.close();
+			await etcd[Symbol.asyncDispose]();
+		},
+	};
+}
+
+const aWhile = (): Promise<void> =>
+	new Promise((resolve) => setTimeout(resolve, 100));
+
+test("a lease is kept alive three times in its time, over one stream", async () => {
+	let streams = 0;
+	let signs = 0;
+	await using leased = await leasing({
+		lease: {
+			async *leaseKeepAlive(requests) {
+				streams += 1;
+				for await (const { id } of requests) {
+					signs += 1;
+					yield { id, ttl: 60n };
+				}
+			},
+		},
+	});
+	await leased.start();
+	for (let n = 1; n < 5; n++) {
+		await vi.waitFor(() => expect(signs).toBe(n));
+		await aWhile();
+		await leased.clock.advance(19_999);
+		await aWhile();
+		expect(signs).toBe(n);
+		await leased.clock.advance(1);
+	}
+	expect(streams).toBe(1);
+	expect(leased.errors).toEqual([]);
+	await leased.key.stop();
+	expect(leased.clock.pending).toBe(0);
+});
+
+test("the server's own time of a lease counts", async () => {
+	let signs = 0;
+	await using leased = await leasing({
+		lease: {
+			leaseGrant: () => ({ id: 1n, ttl: 6n }),
+			async *leaseKeepAlive(requests) {
+				for await (const { id } of requests) {
+					signs += 1;
+					yield { id, ttl: 6n };
+				}
+			},
+		},
+		kv: { range: () => ({ kvs: [{ lease: 1n }] }) },
+	});
+	await leased.start();
+	await vi.waitFor(() => expect(signs).toBe(1));
+	await aWhile();
+	await leased.clock.advance(2000);
+	await vi.waitFor(() => expect(signs).toBe(2));
+	await leased.key.stop();
+});
+
+test("leases that end at once are asked for ever less often", async () => {
+	await using leased = await leasing({
+		lease: {
+			async *leaseKeepAlive(requests) {
+				for await (const { id } of requests) yield { id, ttl: 0n };
+			},
+		},
+	});
+	await leased.start();
+	for (const [n, ms] of [1000, 1600, 2560, 4096].entries()) {
+		await vi.waitFor(() => expect(leased.errors).toHaveLength(n + 1));
+		await leased.clock.advance(ms - 1);
+		await aWhile();
+		expect(leased.grants).toHaveLength(n + 1);
+		await leased.clock.advance(1);
+	}
+	expect(leased.errors[0]).toBe(
+		"the lease of payment at 10.0.0.1:1 has ended; it is registered again",
+	);
+	await leased.key.stop();
+});
+
+test("a sign of life that is not answered is given up after 5 s, and sent on another stream", async () => {
+	let streams = 0;
+	await using leased = await leasing({
+		lease: {
+			async *leaseKeepAlive(requests) {
+				streams += 1;
+				for await (const { id } of requests) {
+					if (streams > 1) yield { id, ttl: 60n };
+				}
+			},
+		},
+	});
+	await leased.start();
+	await vi.waitFor(() => expect(streams).toBe(1));
+	await leased.clock.advance(4999);
+	await aWhile();
+	expect(leased.errors).toEqual([]);
+	await leased.clock.advance(1);
+	await vi.waitFor(() => expect(streams).toBe(2));
+	expect(leased.errors).toEqual([
+		expect.stringMatching(
+			/^keeping payment at 10\.0\.0\.1:1: etcd at \S+ cannot be reached: no answer in 5 s$/,
+		),
+	]);
+	expect(leased.grants).toHaveLength(1);
+	await leased.key.stop();
+});
+
+test("what an election has swallowed is asked again, three times in all", async () => {
+	let asked = 0;
+	await using leased = await leasing({
+		lease: {
+			leaseGrant: ({ ttl }) => {
+				asked += 1;
+				if (asked < 3) throw new ConnectError("no leader", Code.Unavailable);
+				return { id: 1n, ttl };
+			},
+		},
+	});
+	const started = leased.start();
+	for (let times = 1; times < 3; times++) {
+		await vi.waitFor(() => expect(leased.clock.pending).toBe(1));
+		expect(asked).toBe(times);
+		await leased.clock.advance(1000);
+	}
+	await started;
+	expect(leased.puts).toEqual([1n]);
+	await leased.key.stop();
+});
+
+test.each([
+	[Code.Unavailable, 3, "unreachable"],
+	[Code.PermissionDenied, 1, "forbidden"],
+	[Code.Internal, 1, "badAnswer"],
+])(
+	"a put that fails with %s is tried %i times, and leaves no lease",
+	async (code, tries, problem) => {
+		const revoked: bigint[] = [];
+		await using leased = await leasing({
+			kv: {
+				put: () => {
+					throw new ConnectError("no", code);
+				},
+			},
+			lease: {
+				leaseRevoke: ({ id }) => {
+					revoked.push(id);
+					return {};
+				},
+			},
+		});
+		const started = leased.start().catch((error) => error);
+		for (let times = 1; times < tries; times++) {
+			await vi.waitFor(() => expect(leased.clock.pending).toBe(1));
+			await leased.clock.advance(1000);
+		}
+		expect(await started).toMatchObject({ problem });
+		await vi.waitFor(() => expect(revoked).toEqual([1n]));
+		expect(leased.grants).toHaveLength(1);
+	},
+);
+
+test("an end that etcd refuses is told, one whose lease has ended already is well", async () => {
+	for (const [code, outcome] of [
+		[Code.NotFound, "well"],
+		[Code.PermissionDenied, "forbidden"],
+	] as const) {
+		await using leased = await leasing({
+			lease: {
+				leaseRevoke: () => {
+					throw new ConnectError("no", code);
+				},
+			},
+		});
+		await leased.start();
+		const stopped = leased.key.stop().then(
+			() => "well",
+			({ problem }) => problem,
+		);
+		expect(await stopped).toBe(outcome);
+	}
+});

@@ -1,0 +1,78 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { Server } from "../../src/server/server.ts";
+import {
+	KV,
+	Lease,
+	Watch,
+	type WatchRequest,
+	type WatchResponseSchema,
+} from "../../src/systems/etcd/gen/etcd/etcd_pb.ts";
+
+export type Answers = AsyncIterable<
+	MessageInitShape<typeof WatchResponseSchema>
+>;
+
+/** What a member of etcd does, as a test says. */
+export interface EtcdScript {
+	readonly kv?: Partial<ServiceImpl<typeof KV>> | undefined;
+	readonly lease?: Partial<ServiceImpl<typeof Lease>> | undefined;
+	/** `number` counts the watches from 1 on; `requests` are those for progress. */
+	watch?(requests: AsyncIterable<WatchRequest>, number: number): Answers;
+}
+
+/** An etcd that does what real ones rarely do. */
+export class ScriptedEtcd implements AsyncDisposable {
+	readonly hosts: readonly string[];
+	/** The first revision that each watch has asked for. */
+	readonly starts: bigint[] = [];
+	/** Of progress, so far. */
+	progressRequests = 0;
+	readonly #server: Server;
+
+	static async start(script: EtcdScript): Promise<ScriptedEtcd> {
+		const server = new Server();
+		const { address } = await server.listen("127.0.0.1:0");
+		return new ScriptedEtcd(server, address, script);
+	}
+
+	private constructor(server: Server, address: string, script: EtcdScript) {
+		this.#server = server;
+		this.hosts = [address];
+		if (script.kv) server.add(KV, script.kv);
+		if (script.lease) server.add(Lease, script.lease);
+		if (script.watch) {
+			const { watch } = script;
+			server.add(Watch, {
+				watch: (requests) => this.#watch(requests, watch),
+			});
+		}
+	}
+
+	async *#watch(
+		requests: AsyncIterable<WatchRequest>,
+		watch: NonNullable<EtcdScript["watch"]>,
+	): Answers {
+		const iterator = requests[Symbol.asyncIterator]();
+		const first = await iterator.next();
+		if (first.value?.requestUnion.case === "createRequest") {
+			this.starts.push(first.value.requestUnion.value.startRevision);
+		}
+		yield* watch(this.#counted(iterator), this.starts.length);
+	}
+
+	async *#counted(
+		requests: AsyncIterator<WatchRequest>,
+	): AsyncIterable<WatchRequest> {
+		for (;;) {
+			const { done, value } = await requests.next();
+			if (done) return;
+			this.progressRequests += 1;
+			yield value;
+		}
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.#server.shutdown({ graceMs: 0 });
+	}
+}
