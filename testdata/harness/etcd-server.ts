@@ -241,11 +241,17 @@ export class EtcdServer implements AsyncDisposable {
 	): Promise<void> {
 		await this.ask("auth/user/add", { name, password });
 		await this.ask("auth/role/add", { name });
-		await this.ask("auth/role/grant", {
-			name,
-			perm: { permType, ...rangeOf(prefix) },
-		});
+		await this.grantRole(name, permType, prefix);
 		await this.ask("auth/user/grant", { user: name, role: name });
+	}
+
+	async grantRole(
+		name: string,
+		permType: "READ" | "WRITE" | "READWRITE",
+		prefix: string,
+	): Promise<void> {
+		const perm = { permType, ...rangeOf(prefix) };
+		await this.ask("auth/role/grant", { name, perm });
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

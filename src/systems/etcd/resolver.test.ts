@@ -458,6 +458,26 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 90_000);
 
+	test("of three members leaves one that is cut off from the others", async () => {
+		await using etcd = await started({ members: 3 }, "10.0.0.1:1");
+		const [member, ...others] = etcd.members;
+		await using watching = new Watching(
+			etcdResolver({ hosts: [member?.address ?? ""], prefix: "payment" }),
+		);
+		await shows(watching, "10.0.0.1:1");
+		for (const other of others) other.pause();
+		await vi.waitFor(
+			() =>
+				expect(watching.reported[0]?.message).toMatch(
+					/^watching payment\/: etcd at \S+ cannot be reached: no leader$/,
+				),
+			25_000,
+		);
+		for (const other of others) other.resume();
+		await vi.waitFor(() => etcd.put("payment/b", "10.0.0.2:1"), 25_000);
+		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
+	}, 90_000);
+
 	test("with users finds what its user may read, also after etcd has forgotten all tokens", async () => {
 		await using etcd = await started({ auth: true }, "10.0.0.1:1");
 		const { hosts } = etcd;
