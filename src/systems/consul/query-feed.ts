@@ -6,7 +6,7 @@ import type { IndexedQuery } from "./indexed-query.ts";
 import { QueryPace } from "./query-pace.ts";
 
 export interface QueryFeedSetting {
-	readonly query: IndexedQuery;
+	readonly query: Pick<IndexedQuery, "next">;
 	readonly clock: Clock;
 	readonly random: () => number;
 	/** Takes an answer and says whether it brings anything new; what it throws counts as an error of the agent. */

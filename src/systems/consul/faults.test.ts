@@ -1,0 +1,308 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import {
+	ConsulAgent,
+	consulMissing,
+} from "../../../testdata/harness/consul-agent.ts";
+import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
+import { Watching } from "../../../testdata/harness/watching.ts";
+import type { DiscoveryError } from "../discovery-error.ts";
+import { consulResolver } from "./resolver.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+function watching(agent: string, service: string): Watching {
+	const watch = new Watching(
+		consulResolver({ service, agent }, { environment: {} }),
+	);
+	after.push(() => watch[Symbol.asyncDispose]());
+	return watch;
+}
+
+async function proxyOf(consul: ConsulAgent): Promise<HttpProxy> {
+	const proxy = await HttpProxy.start(consul.address);
+	after.push(() => proxy[Symbol.asyncDispose]());
+	return proxy;
+}
+
+const address = (port: number): string => `10.0.0.1:${port}`;
+
+/** What may come instead of an answer. */
+const answers: readonly [
+	what: string,
+	answer: (request: IncomingMessage, response: ServerResponse) => void,
+	problem: string,
+	message: string,
+][] = [
+	[
+		"a 500",
+		(_, response) => response.writeHead(500).end("rpc error: no leader"),
+		"unreachable",
+		"with status 500: rpc error: no leader",
+	],
+	[
+		"a 429",
+		(_, response) => response.writeHead(429).end("Your IP is over limits"),
+		"unreachable",
+		"with status 429: Your IP is over limits",
+	],
+	[
+		"a 403",
+		(_, response) => response.writeHead(403).end("Permission denied"),
+		"forbidden",
+		"with status 403: Permission denied; give a token that may do this",
+	],
+	[
+		"a 404 of something else",
+		(_, response) => response.writeHead(404).end("<h1>nginx</h1>"),
+		"badAnswer",
+		"with status 404: <h1>nginx</h1>",
+	],
+	[
+		"a redirection",
+		(_, response) => response.writeHead(302, { location: "/" }).end(),
+		"badAnswer",
+		"with status 302",
+	],
+	[
+		"half an answer",
+		(_, response) => {
+			response.writeHead(200, { "x-consul-index": "9", "content-length": 99 });
+			response.write('[{"Service"', () => response.destroy());
+		},
+		"badAnswer",
+		"with a body that was cut off",
+	],
+	[
+		"half an answer, as if it were whole",
+		(_, response) => response.setHeader("x-consul-index", "9").end("[{"),
+		"badAnswer",
+		'with no JSON: "[{"',
+	],
+	[
+		"nothing",
+		(_, response) => response.setHeader("x-consul-index", "9").end(),
+		"badAnswer",
+		"with what makes no sense: body: undefined is not a list",
+	],
+	[
+		"JSON of another kind",
+		(_, response) =>
+			response.setHeader("x-consul-index", "9").end('[{"Service":null}]'),
+		"badAnswer",
+		"with what makes no sense: body[0].Service: null is not an object",
+	],
+	[
+		"no index",
+		(_, response) => response.end("[]"),
+		"badAnswer",
+		"with no X-Consul-Index; is it a Consul agent",
+	],
+	[
+		"no HTTP",
+		(request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
+		"badAnswer",
+		"with no HTTP (",
+	],
+	[
+		"the end of the connection",
+		(request) => request.socket.destroy(),
+		"unreachable",
+		": socket hang up",
+	],
+];
+
+describe.skipIf(consulMissing)("an agent that answers with", () => {
+	let consul: ConsulAgent;
+	beforeAll(async () => {
+		consul = await ConsulAgent.start();
+		await consul.register({ Name: "a", Address: "10.0.0.1", Port: 1 });
+	});
+	afterAll(() => consul[Symbol.asyncDispose]());
+
+	describe.each(answers)("%s", (_, answer, problem, message) => {
+		test("at first makes the watch fail, and says why", async () => {
+			const proxy = await proxyOf(consul);
+			proxy.interfere = (request, response) => {
+				answer(request, response);
+				return true;
+			};
+			const error = (await watching(proxy.address, "a")
+				.ended) as DiscoveryError;
+			expect(error).toMatchObject({
+				problem,
+				message: expect.stringContaining(message),
+			});
+			expect(error.message).toContain(
+				`the Consul agent at http://${proxy.address}`,
+			);
+		});
+
+		test("later changes nothing, reaches the hooks, and is over when it is over", async () => {
+			const proxy = await proxyOf(consul);
+			const name = `later-${proxy.address}`;
+			await consul.register({
+				Name: name,
+				ID: `${name}1`,
+				Address: "10.0.0.1",
+				Port: 1,
+			});
+			const watch = watching(proxy.address, name);
+			await watch.until(() => watch.seen.length === 1);
+			let faults = 0;
+			proxy.interfere = (request, response) => {
+				faults += 1;
+				if (faults > 1) return false;
+				answer(request, response);
+				return true;
+			};
+			// What waits for news asks again when its connection ends.
+			proxy.cut();
+			await watch.until(() => watch.reported.length > 0);
+			expect(watch.reported[0]).toMatchObject({
+				problem,
+				message: expect.stringContaining(message),
+			});
+			await consul.register({
+				Name: name,
+				ID: `${name}2`,
+				Address: "10.0.0.1",
+				Port: 2,
+			});
+			await watch.until(() => watch.addresses?.length === 2);
+			expect(watch.seen).toHaveLength(2);
+		});
+	});
+});
+
+describe.skipIf(consulMissing)("an agent that", () => {
+	async function agent(init?: Parameters<typeof ConsulAgent.start>[0]) {
+		const consul = await ConsulAgent.start(init);
+		after.push(() => consul[Symbol.asyncDispose]());
+		return consul;
+	}
+
+	const register = (consul: ConsulAgent, port: number): Promise<void> =>
+		consul.register({
+			Name: "a",
+			ID: `a${port}`,
+			Address: "10.0.0.1",
+			Port: port,
+		});
+
+	test("holds nothing back is asked a dozen times, and then once in 15 s", async () => {
+		const consul = await agent();
+		await register(consul, 1);
+		const proxy = await proxyOf(consul);
+		const answer = await fetch(
+			`http://${consul.address}/v1/health/service/a?passing`,
+		);
+		const body = await answer.text();
+		const index = answer.headers.get("x-consul-index") ?? "";
+		proxy.interfere = (_, response) => {
+			response.setHeader("x-consul-index", index).end(body);
+			return true;
+		};
+		const watch = watching(proxy.address, "a");
+		await watch.until(() => watch.seen.length > 0);
+		await expect.poll(() => proxy.seen.length).toBe(12);
+		const startedAt = performance.now();
+		await expect
+			.poll(() => proxy.seen.length, { timeout: 20_000, interval: 250 })
+			.toBe(13);
+		expect(performance.now() - startedAt).toBeGreaterThan(12_000);
+		expect(watch.seen).toHaveLength(1);
+	});
+
+	test("tells of 200 changes in a second is asked a few times, and what they have led to is seen", async () => {
+		const consul = await agent();
+		await register(consul, 1);
+		const proxy = await proxyOf(consul);
+		const watch = watching(proxy.address, "a");
+		await watch.until(() => watch.seen.length > 0);
+		const startedAt = performance.now();
+		for (let n = 0; n < 100; n++) {
+			await register(consul, 2 + n);
+			await consul.deregister(`a${2 + n}`);
+		}
+		await register(consul, 1000);
+		const seconds = (performance.now() - startedAt) / 1000;
+		await watch.until(() => watch.addresses?.includes(address(1000)) ?? false);
+		await watch.until(() => watch.addresses?.length === 2);
+		// 100, 200, 400, … ms apart, and two more to see the last.
+		expect(proxy.seen.length).toBeLessThan(10 + seconds);
+	});
+
+	test("knows 5,000 instances tells of them all, and of each change", async () => {
+		const consul = await agent();
+		const instance = (n: number) => ({
+			Service: {
+				Verb: "set",
+				Node: "far",
+				Service: {
+					ID: `a${n}`,
+					Service: "a",
+					Address: `10.0.${n >> 8}.${n & 255}`,
+					Port: 50051,
+					Meta: { zone: `z${n % 3}`, version: "2" },
+					Weights: { Passing: 10, Warning: 1 },
+				},
+			},
+		});
+		await consul.ask("PUT", "catalog/register", {
+			Node: "far",
+			Address: "10.0.0.1",
+		});
+		for (let n = 0; n < 5000; n += 50) {
+			await consul.ask(
+				"PUT",
+				"txn",
+				Array.from({ length: 50 }, (_, i) => instance(n + i)),
+			);
+		}
+		const watch = watching(consul.address, "a");
+		await watch.until(() => watch.addresses?.length === 5000);
+		await consul.ask("PUT", "txn", [instance(5000)]);
+		await watch.until(() => watch.addresses?.length === 5001);
+		await consul.ask("PUT", "catalog/deregister", { Node: "far" });
+		await watch.until(() => watch.seen.at(-1)?.endpoints.length === 0);
+		expect(watch.reported).toEqual([]);
+	});
+
+	test("is killed and started again is followed again, with whatever it knows then", async () => {
+		const consul = await agent();
+		// An index that it takes a while to come back to.
+		for (let n = 1; n <= 30; n++) await register(consul, n);
+		const watch = watching(consul.address, "a");
+		await watch.until(() => watch.addresses?.length === 30);
+		await consul.kill();
+		await watch.until(() => watch.reported.length > 0);
+		expect(watch.reported[0]).toMatchObject({ problem: "unreachable" });
+		expect(watch.addresses).toHaveLength(30);
+		await consul.start();
+		await register(consul, 31);
+		await watch.until(() => watch.addresses?.length === 1);
+		expect(watch.addresses).toEqual([address(31)]);
+		await register(consul, 32);
+		await watch.until(() => watch.addresses?.length === 2);
+	});
+
+	test("hangs is given up by who is new, and by who knows it heard again", async () => {
+		const consul = await agent();
+		await register(consul, 1);
+		const watch = watching(consul.address, "a");
+		await watch.until(() => watch.seen.length > 0);
+		consul.pause();
+		expect(await watching(consul.address, "a").ended).toMatchObject({
+			problem: "unreachable",
+			message: `cannot reach the Consul agent at http://${consul.address}: no answer within 9 s`,
+		});
+		consul.resume();
+		await register(consul, 2);
+		await watch.until(() => watch.addresses?.length === 2);
+		expect(watch.reported).toEqual([]);
+	});
+});

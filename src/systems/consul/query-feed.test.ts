@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import type { ApiAnswer } from "../http-api.ts";
+import { QueryFeed } from "./query-feed.ts";
+
+/** What the agent answers: news, nothing new, an error, or not at all for now. */
+type Step = "news" | "same" | "error" | "silence";
+
+/** A feed whose questions are answered one step after the other, the last one for ever; it tells when each was asked. */
+function feedOf(...steps: readonly [Step, ...Step[]]) {
+	const clock = new FakeClock();
+	const left = [...steps];
+	const askedAt: number[] = [];
+	const reported: string[] = [];
+	const signals: AbortSignal[] = [];
+	const feed = new QueryFeed({
+		clock,
+		random: () => 0.5,
+		query: {
+			next: (signal) => {
+				askedAt.push(Math.round(clock.now()));
+				signals.push(signal);
+				const step = (left.length > 1 ? left.shift() : left[0]) as Step;
+				if (step === "silence") return new Promise(() => {});
+				if (step === "error") return Promise.reject(new Error("no answer"));
+				return Promise.resolve({ value: step } as ApiAnswer);
+			},
+		},
+		answered: ({ value }) => value === "news",
+		report: ({ message }) => reported.push(message),
+	});
+	return { feed, clock, askedAt, reported, signals };
+}
+
+describe("a feed", () => {
+	test("asks again as soon as there is an answer", async () => {
+		const { feed, clock, askedAt } = feedOf("news", "same", "silence");
+		await feed.start();
+		await clock.advance(10_000);
+		expect(askedAt).toEqual([0, 200, 200]);
+	});
+
+	test("that gets no first answer fails, and asks no more", async () => {
+		const { feed, clock, askedAt, reported } = feedOf("error");
+		await expect(feed.start()).rejects.toThrow("no answer");
+		await clock.advance(60_000);
+		expect(askedAt).toEqual([0]);
+		expect(reported).toEqual([]);
+		expect(clock.pending).toBe(0);
+	});
+
+	test("that is to go on anyway does", async () => {
+		const { feed, clock, askedAt, reported } = feedOf(
+			"error",
+			"news",
+			"silence",
+		);
+		await feed.startAnyway();
+		expect(reported).toEqual(["no answer"]);
+		await clock.advance(1200);
+		expect(askedAt).toEqual([0, 1000, 1200]);
+	});
+
+	test("survives errors, each reported, and waits longer each time, 16 s at most", async () => {
+		const { feed, clock, askedAt, reported } = feedOf("same", "error");
+		await feed.start();
+		await clock.advance(70_000);
+		expect(askedAt).toEqual([
+			0, 0, 1000, 2600, 5160, 9256, 15_810, 26_295, 42_295, 58_295,
+		]);
+		expect(reported).toHaveLength(9);
+	});
+
+	test("begins with short waits again after an answer", async () => {
+		const { feed, clock, askedAt } = feedOf(
+			"same",
+			"error",
+			"error",
+			"same",
+			"error",
+			"silence",
+		);
+		await feed.start();
+		await clock.advance(10_000);
+		expect(askedAt).toEqual([0, 0, 1000, 2600, 2600, 3600]);
+	});
+
+	test("asks sooner when something else was lost, a second after an error at least", async () => {
+		const { feed, clock, askedAt } = feedOf("same", "error");
+		await feed.start();
+		await clock.advance(9300);
+		expect(askedAt.at(-1)).toBe(9256);
+		feed.hurry();
+		await clock.advance(1000);
+		expect(askedAt.at(-1)).toBe(10_256);
+		await clock.advance(5000);
+		feed.hurry();
+		await clock.advance(0);
+		expect(askedAt.at(-1)).toBe(15_300);
+	});
+
+	test("that is stopped asks no more, reports no more and leaves no timer", async () => {
+		const { feed, clock, askedAt, reported, signals } = feedOf("same", "error");
+		await feed.start();
+		await clock.advance(500);
+		feed.stop();
+		await clock.advance(60_000);
+		expect(askedAt).toEqual([0, 0]);
+		expect(reported).toHaveLength(1);
+		expect(signals.every(({ aborted }) => aborted)).toBe(true);
+		expect(clock.pending).toBe(0);
+	});
+});
