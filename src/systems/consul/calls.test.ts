@@ -1,0 +1,408 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { Code } from "@connectrpc/connect";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+	ConsulAgent,
+	type ConsulInit,
+	consulMissing,
+} from "../../../testdata/harness/consul-agent.ts";
+import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
+import {
+	type EchoServiceClient,
+	NewEchoServiceClient,
+} from "../../../testdata/services/gen/echo/echo_rpc.ts";
+import type { ClientOptions } from "../../client/client-options.ts";
+import { Server } from "../../server/server.ts";
+import type { ServerOptions } from "../../server/server-options.ts";
+import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";
+
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const undo of after.splice(0).reverse()) await undo();
+});
+
+async function agent(init?: ConsulInit): Promise<ConsulAgent> {
+	const consul = await ConsulAgent.start(init);
+	after.push(() => consul[Symbol.asyncDispose]());
+	return consul;
+}
+
+interface ServedInit {
+	readonly at?: string;
+	readonly options?: ServerOptions;
+	readonly registry?: ConsulRegistryOptions;
+	/** Runs before each answer. */
+	readonly before?: () => Promise<unknown>;
+}
+
+/** A server that answers with its name, announced as "payment". */
+async function served(
+	consul: ConsulAgent,
+	name: string,
+	{ at = "127.0.0.1:0", options = {}, registry = {}, before }: ServedInit = {},
+) {
+	const server = new Server(options);
+	server.add(EchoService, {
+		echo: async () => {
+			await before?.();
+			return { resp: name };
+		},
+	});
+	const { port, address } = await server.listen(at);
+	after.push(() => server.shutdown({ graceMs: 0 }));
+	const registration = await server.announce(
+		consulRegistry({ agent: consul.address, ...registry }),
+		{ name: "payment" },
+	);
+	return { server, registration, port, address };
+}
+
+function clientOf(
+	consul: ConsulAgent,
+	options: ClientOptions = {},
+	more = "",
+): EchoServiceClient {
+	const client = NewEchoServiceClient(
+		`consul://${consul.address}/payment${more}`,
+		{ balancer: "round_robin", ...options },
+	);
+	after.push(() => client[Symbol.asyncDispose]());
+	return client;
+}
+
+/** As of a method that is idempotent. */
+const retried: ClientOptions = {
+	retryPolicy: {
+		maxAttempts: 3,
+		initialBackoff: "0.05s",
+		maxBackoff: "1s",
+		backoffMultiplier: 2,
+		retryableStatusCodes: ["UNAVAILABLE"],
+	},
+};
+
+/** Who answers ten calls, none of which may fail. */
+async function answering(echo: EchoServiceClient): Promise<string> {
+	const names = new Set<string>();
+	for (let n = 0; n < 10; n++) names.add((await echo.echo({})).resp);
+	return [...names].sort().join(" ");
+}
+
+const soon = { timeout: 15_000 };
+
+/** Makes calls all the time, until it is told to stop; then it rejects if one of them has failed. */
+function calling(echo: EchoServiceClient) {
+	let over = false;
+	let calls = 0;
+	const callers = Array.from({ length: 8 }, async () => {
+		while (!over) {
+			await echo.echo({});
+			calls += 1;
+		}
+	});
+	const all = Promise.all(callers);
+	all.catch(() => {});
+	return {
+		/** Resolves after so many more calls. */
+		async more(count: number): Promise<void> {
+			const goal = calls + count;
+			await Promise.race([
+				all,
+				vi.waitUntil(() => calls >= goal, { timeout: 20_000 }),
+			]);
+		},
+		async stop(): Promise<void> {
+			over = true;
+			await all;
+		},
+	};
+}
+
+describe.skipIf(consulMissing)("calls by consul: targets", () => {
+	test("go to the servers that are announced, as they come and go", async () => {
+		const consul = await agent();
+		const a = await served(consul, "a");
+		const echo = clientOf(consul);
+		expect(await answering(echo)).toBe("a");
+		const b = await served(consul, "b");
+		await expect.poll(() => answering(echo), soon).toBe("a b");
+		await a.registration.setServing(false);
+		await expect.poll(() => answering(echo), soon).toBe("b");
+		await a.registration.setServing(true);
+		await expect.poll(() => answering(echo), soon).toBe("a b");
+		await b.server.shutdown();
+		expect(await answering(echo)).toBe("a");
+	});
+
+	test("wait for no server, and say why there is none", async () => {
+		const consul = await agent();
+		const echo = clientOf(consul);
+		await expect(echo.echo({})).rejects.toMatchObject({
+			code: Code.Unavailable,
+			message: expect.stringContaining(
+				`the Consul agent at http://${consul.address} knows no service "payment"`,
+			),
+		});
+		await served(consul, "a");
+		await expect
+			.poll(() => answering(echo).catch(({ message }) => message), soon)
+			.toBe("a");
+	});
+
+	test("that may wait do, and begin when there is a server", async () => {
+		const consul = await agent();
+		const echo = clientOf(consul, { waitForReady: true, timeout: "20s" });
+		const answer = echo.echo({});
+		await served(consul, "a");
+		expect((await answer).resp).toBe("a");
+	});
+
+	test("go over IPv6, to servers and to the agent", async () => {
+		const consul = await agent({ host: "::1" });
+		const { address } = await served(consul, "a", { at: "[::1]:0" });
+		expect(address).toMatch(/^\[::1\]:/);
+		expect(await answering(clientOf(consul))).toBe("a");
+	});
+
+	test("go by the service config in a key, and by each change of it", async () => {
+		const consul = await agent();
+		const gate = Promise.withResolvers<void>();
+		after.push(() => gate.resolve());
+		await served(consul, "a", { before: () => gate.promise });
+		const timeout = (timeout: string) =>
+			consul.ask("PUT", "kv/config/payment", {
+				methodConfig: [{ name: [{}], timeout }],
+			});
+		await timeout("0.1s");
+		const reported: string[] = [];
+		const hooks: ClientOptions["hooks"] = {
+			resolved: (what) => {
+				if ("error" in what) reported.push(what.error.message);
+			},
+		};
+		const echo = clientOf(consul, { hooks }, "?config=config/payment");
+		const failure = () =>
+			echo.echo({}).then(
+				() => "answered",
+				({ message }) => message,
+			);
+		expect(await failure()).toMatch("deadline of 100 ms passed");
+		await timeout("0.2s");
+		await expect.poll(failure, soon).toMatch("deadline of 200 ms passed");
+		await timeout("soon");
+		await expect.poll(() => reported, soon).toHaveLength(1);
+		expect(reported[0]).toMatch(/config\/payment .*timeout: "soon" is not a d/);
+		expect(await failure()).toMatch("deadline of 200 ms passed");
+		await consul.ask("PUT", "kv/config/payment", {});
+		const long = echo.echo({});
+		gate.resolve();
+		await long;
+	});
+
+	test("are none of them lost when servers shut down", async () => {
+		const consul = await agent();
+		const servers = [];
+		for (const name of ["a", "b", "c"]) {
+			servers.push(await served(consul, name));
+		}
+		const echo = clientOf(consul);
+		await expect.poll(() => answering(echo), soon).toBe("a b c");
+		const calls = calling(echo);
+		for (const { server } of servers.slice(1)) {
+			await calls.more(50);
+			await server.shutdown();
+		}
+		await calls.more(50);
+		await calls.stop();
+		expect(await answering(echo)).toBe("a");
+	});
+
+	test("are none of them lost when the agent is killed, and started again with nothing; then servers are back", async () => {
+		const consul = await agent();
+		const errors: string[] = [];
+		const registry = {
+			onError: ({ message }: Error) => errors.push(message),
+		};
+		await served(consul, "a", { registry });
+		await served(consul, "b", { registry });
+		const echo = clientOf(consul);
+		await expect.poll(() => answering(echo), soon).toBe("a b");
+		const calls = calling(echo);
+		await consul.kill();
+		await calls.more(100);
+		// Whoever is new finds nobody.
+		await expect(clientOf(consul).echo({})).rejects.toThrow(
+			`cannot reach the Consul agent at http://${consul.address}: connect ECONNREFUSED`,
+		);
+		await expect.poll(() => errors.length, soon).toBeGreaterThanOrEqual(2);
+		await consul.start();
+		const known = () =>
+			consul.ask<unknown[]>("GET", "health/service/payment?passing");
+		await expect.poll(async () => (await known()).length, soon).toBe(2);
+		await calls.more(100);
+		await served(consul, "c");
+		await expect.poll(() => answering(echo), soon).toBe("a b c");
+		await calls.stop();
+		expect(await answering(clientOf(consul))).toBe("a b c");
+	});
+
+	test("are none of them lost when the agent hangs", async () => {
+		const consul = await agent();
+		await served(consul, "a");
+		const echo = clientOf(consul);
+		const calls = calling(echo);
+		await calls.more(50);
+		consul.pause();
+		await calls.more(200);
+		// Whoever is new finds nobody, and is told so before the call is over.
+		await expect(clientOf(consul).echo({})).rejects.toThrow(
+			"no answer within 9 s",
+		);
+		consul.resume();
+		await served(consul, "b");
+		await calls.more(50);
+		await expect.poll(() => answering(echo), soon).toBe("a b");
+		await calls.stop();
+	});
+
+	test("are none of them lost when a server is killed without a word, and it is gone within its TTL", async () => {
+		const consul = await agent();
+		await served(consul, "a");
+		const other = await serverProcess(consul, "b", "3s");
+		const echo = clientOf(consul, retried);
+		await expect.poll(() => answering(echo), soon).toBe("a b");
+		const calls = calling(echo);
+		await calls.more(100);
+		const killedAt = Date.now();
+		other.kill("SIGKILL");
+		const known = () =>
+			consul.ask<unknown[]>("GET", "health/service/payment?passing");
+		await expect.poll(async () => (await known()).length, soon).toBe(1);
+		expect(Date.now() - killedAt).toBeLessThan(3000 + 3000);
+		await calls.more(100);
+		await calls.stop();
+	});
+
+	test("keep no process alive", async () => {
+		const consul = await agent();
+		await served(consul, "a");
+		const program = `
+			import { EchoService } from ${here("../../../testdata/services/gen/echo/echo_pb.ts")};
+			import { newClient } from ${here("../../client/new-client.ts")};
+			const target = "consul://${consul.address}/payment?config=x";
+			const echo = newClient(EchoService, target);
+			console.log((await echo.echo({})).resp);
+		`;
+		const child = run(program);
+		let output = "";
+		child.stdout?.on("data", (text) => {
+			output += text;
+		});
+		const [code] = await once(child, "close");
+		expect(output).toBe("a\n");
+		expect(code).toBe(0);
+	});
+});
+
+describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
+	test("is taken out first, and serves those who have not heard of it for as long as they may take", async () => {
+		const consul = await agent();
+		const { server, address } = await served(consul, "a");
+		const echo = NewEchoServiceClient(address);
+		after.push(() => echo[Symbol.asyncDispose]());
+		expect((await echo.echo({})).resp).toBe("a");
+		const shutdown = server.shutdown({ propagationMs: 1000 });
+		await expect
+			.poll(() => consul.ask("GET", "health/service/payment"), soon)
+			.toEqual([]);
+		expect(server.snapshot()).toMatchObject({
+			state: "shuttingDown",
+			addresses: [address],
+			serving: { "": false },
+		});
+		expect((await echo.echo({})).resp).toBe("a");
+		await shutdown;
+	});
+
+	test.each([
+		[
+			"hangs",
+			(consul: ConsulAgent) => consul.pause(),
+			/^payment:127\.0\.0\.1:\d+ was not taken out of Consul, so that clients may find it for 15 s at most, and Consul forgets it 60 s later: the Consul agent at http:\S+ has not answered within 2 s$/,
+		],
+		[
+			"has died",
+			(consul: ConsulAgent) => consul.kill(),
+			/^payment:127\.0\.0\.1:\d+ was not taken out of Consul, .* connect ECONNREFUSED/,
+		],
+	])(
+		"shuts down in time when the agent %s, and says what is left",
+		async (_, fail, message) => {
+			const consul = await agent();
+			const onError = vi.fn();
+			const { server } = await served(consul, "a", { options: { onError } });
+			await fail(consul);
+			const startedAt = performance.now();
+			await server.shutdown();
+			expect(performance.now() - startedAt).toBeLessThan(3000);
+			expect(onError).toHaveBeenCalledOnce();
+			expect(onError.mock.calls[0]?.[0]).toMatchObject({
+				problem: "unreachable",
+				message: expect.stringMatching(message),
+			});
+		},
+	);
+
+	test("keeps no process alive once it has been shut down", async () => {
+		const consul = await agent();
+		const child = await serverProcess(consul, "a", "15s");
+		child.kill("SIGTERM");
+		const [code] = await once(child, "close");
+		expect(code).toBe(0);
+		expect(await consul.ask("GET", "agent/services")).toEqual({});
+	});
+});
+
+const here = (file: string): string =>
+	JSON.stringify(new URL(file, import.meta.url).href);
+
+function run(program: string): ChildProcess {
+	const child = spawn(
+		process.execPath,
+		[
+			"--experimental-strip-types",
+			"--no-warnings",
+			"--input-type=module",
+			"--eval",
+			program,
+		],
+		{ stdio: ["ignore", "pipe", "inherit"] },
+	);
+	after.push(() => child.kill("SIGKILL"));
+	return child;
+}
+
+/** A server in a process of its own, once it is announced. */
+async function serverProcess(
+	consul: ConsulAgent,
+	name: string,
+	ttl: string,
+): Promise<ChildProcess> {
+	const child = run(`
+		import { EchoService } from ${here("../../../testdata/services/gen/echo/echo_pb.ts")};
+		import { Server } from ${here("../../server/server.ts")};
+		import { consulRegistry } from ${here("registry.ts")};
+		const server = new Server({ handleSignals: true });
+		server.add(EchoService, { echo: () => ({ resp: "${name}" }) });
+		await server.listen("127.0.0.1:0");
+		const registry = consulRegistry({
+			agent: "${consul.address}",
+			check: { kind: "ttl", ttl: "${ttl}" },
+		});
+		await server.announce(registry, { name: "payment" });
+		console.log("announced");
+	`);
+	await once(child.stdout as NodeJS.ReadableStream, "data");
+	return child;
+}
