@@ -79,6 +79,16 @@ describe("a resolver that throws", () => {
 		expect(contexts).toHaveLength(3);
 	});
 
+	test("is asked again after 30 s at most, however often it has thrown", async () => {
+		const { clock, contexts } = watched(...Array(12).fill(fails));
+		await clock.advance(1000 * ((1.6 ** 8 - 1) / 0.6) + 1);
+		expect(contexts).toHaveLength(9);
+		await clock.advance(30_000);
+		expect(contexts).toHaveLength(10);
+		await clock.advance(30_000);
+		expect(contexts).toHaveLength(11);
+	});
+
 	test("begins with a short backoff again once it has answered", async () => {
 		const { clock, contexts } = watched(
 			fails,

@@ -16,6 +16,9 @@ export interface ResolutionListener {
 /** From one watch of a resolver that returns to the next, in milliseconds, however often connections are lost. */
 const AGAIN_MS = 1000;
 
+/** A system that is back is asked again within this time, in milliseconds, however long it was gone. */
+const MAX_BACKOFF_MS = 30_000;
+
 /** Watches one resolver, and watches again after an error (with backoff) or, after a return, on refresh. */
 export class ResolutionWatch {
 	readonly #resolver: Resolver;
@@ -34,7 +37,7 @@ export class ResolutionWatch {
 	) {
 		this.#resolver = resolver;
 		this.#clock = clock;
-		this.#backoff = new Backoff(random);
+		this.#backoff = new Backoff(random, MAX_BACKOFF_MS);
 		this.#listener = listener;
 		void this.#run();
 	}

@@ -192,6 +192,22 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.seen.at(-1)?.serviceConfig === undefined);
 	});
 
+	test("does without a service config that is bad from the start, and says so", async () => {
+		const service = await serviceOf({});
+		const config = `config/${service}`;
+		await consul.ask("PUT", `kv/${config}`, {
+			loadBalancingConfig: [{ unheard_of: {} }],
+		});
+		await using watch = watching({ service, agent: consul.address, config });
+		await watch.until(() => watch.seen.length > 0);
+		expect(watch.seen).toEqual([
+			{ endpoints: [expect.objectContaining({ address: "10.0.0.1:1" })] },
+		]);
+		expect(watch.reported[0]?.message).toMatch(
+			`the service config in the key ${config} of Consul is bad`,
+		);
+	});
+
 	test("does without a service config that is not there, says so, and takes it when it comes", async () => {
 		const service = await serviceOf({});
 		const config = `config/${service}`;
