@@ -111,6 +111,12 @@ describe("the authority", () => {
 		);
 	});
 
+	test("and the name that errors have hold no secrets", () => {
+		const { authority, name } = settle("consul:///payment?token=secret&dc=eu");
+		expect(authority).toBe("payment");
+		expect(name).toBe("consul:///payment?token=…&dc=eu");
+	});
+
 	test("of a Resolver is localhost", () => {
 		const setting = settle(staticResolver(["10.0.0.1:1"]));
 		expect(setting.authority).toBe("localhost");

@@ -193,7 +193,7 @@ function findTarget(
 	const resolvers = options.resolvers ?? {};
 	const read = parseTarget(target, Object.keys(resolvers));
 	return {
-		name: target,
+		name: read.name,
 		resolver:
 			read.source === undefined
 				? ownResolver(resolvers, read.parsed)

@@ -18,6 +18,8 @@ import {
 /** A target that has been read and found good. */
 export interface ReadTarget {
 	readonly parsed: ParsedTarget;
+	/** The target as errors and logs may show it. */
+	readonly name: string;
 	/** Where its endpoints come from; none for a scheme that is not the core's. */
 	readonly source: EndpointSource | undefined;
 	/** The name in TLS: the host without its port, or the service's name in discovery. */
@@ -117,7 +119,7 @@ function refuseUser(authority: string, where: string): void {
 	}
 }
 
-/** A target as errors and logs may show it. */
+/** A target without what comes before an "@", and without a token. */
 function withoutSecrets(text: string): string {
 	return typeof text === "string"
 		? text
@@ -136,6 +138,7 @@ function readKnown(parsed: ParsedTarget, facts: TargetFacts): ReadTarget {
 			: `:${facts.port}`;
 	return {
 		parsed,
+		name: withoutSecrets(parsed.text),
 		source: facts.source,
 		serverName,
 		defaultAuthority: `${bracketed(serverName)}${port}`,
@@ -147,6 +150,7 @@ function readExtra(parsed: ParsedTarget): ReadTarget {
 	const serverName = nameInAuthority(parsed.path.split("/").at(-1) ?? "");
 	return {
 		parsed,
+		name: withoutSecrets(parsed.text),
 		source: undefined,
 		serverName,
 		defaultAuthority: serverName,
