@@ -7,6 +7,7 @@ import { Pause } from "../pause.ts";
 import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 import type { ServiceDefinition } from "./service-definition.ts";
+import { untilFound } from "./until-found.ts";
 
 export interface RegisteredServiceSetting {
 	readonly agent: ConsulAgent;
@@ -72,13 +73,16 @@ export class RegisteredService {
 
 	/**
 	 * Registers the service, whoever has its id, and keeps it from then on.
-	 * Rejects with DiscoveryError, or with the signal's reason; then nothing is
-	 * left of it.
+	 * Resolves when it can be found. Rejects with DiscoveryError, or with the
+	 * signal's reason; then nothing is left of it.
 	 */
 	async start(signal: AbortSignal): Promise<void> {
+		const { agent, definition, clock } = this.#setting;
 		signal.throwIfAborted();
 		try {
 			await this.#inTurn(() => this.#register(signal));
+			await untilFound(agent, definition, clock, signal);
+			signal.throwIfAborted();
 		} catch (error) {
 			// What was given up on may have been heard all the same.
 			if (signal.aborted) await this.stop().catch(() => {});

@@ -102,6 +102,14 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		expect(await entries(name)).toEqual([]);
 	});
 
+	test("says so when it can be found, and not before", async () => {
+		for (let n = 0; n < 20; n++) {
+			const name = newName();
+			await using _ = await register({ name, port: 7 });
+			expect(await passing(name)).toEqual([7]);
+		}
+	});
+
 	test("takes this machine's own address, and Consul's weight, unless told otherwise", async () => {
 		const name = newName();
 		const registry = consulRegistry({ agent: consul.address });

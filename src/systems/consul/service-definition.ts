@@ -19,6 +19,7 @@ import { REGISTRATION_KEY } from "./registration-key.ts";
 
 /** An instance as the agent is told of it. */
 export interface ServiceDefinition {
+	readonly name: string;
 	readonly id: string;
 	/** "host:port" */
 	readonly address: string;
@@ -70,6 +71,7 @@ export function serviceDefinition(
 		DeregisterCriticalServiceAfter: goDuration(deregisterAfterMs),
 	};
 	return {
+		name,
 		id,
 		address,
 		checkId,

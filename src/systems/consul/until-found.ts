@@ -1,0 +1,38 @@
+import type { Clock } from "../../policy/clock.ts";
+import { Pause } from "../pause.ts";
+import { ANSWER_MS, type ConsulAgent } from "./agent.ts";
+import type { ServiceDefinition } from "./service-definition.ts";
+
+/** Between looks, in milliseconds. */
+const WAITS_MS = [10, 20, 40, 80, 160, 320] as const;
+
+/**
+ * What an agent knows, all of Consul knows a moment later: waits for that, for
+ * two thirds of a second at most. Whoever may not look does not wait.
+ */
+export async function untilFound(
+	agent: ConsulAgent,
+	{ name, id }: ServiceDefinition,
+	clock: Clock,
+	signal: AbortSignal,
+): Promise<void> {
+	// A filter has no way to write them.
+	if (/["\\]/.test(id)) return;
+	const pause = new Pause(clock);
+	for (const waitMs of WAITS_MS) {
+		try {
+			const { value, headers } = await agent.ask({
+				path: `catalog/service/${encodeURIComponent(name)}`,
+				query: { filter: `ServiceID == "${id}"` },
+				timeoutMs: ANSWER_MS,
+				signal,
+			});
+			if (!Array.isArray(value) || value.length > 0) return;
+			if ("x-consul-results-filtered-by-acls" in headers) return;
+		} catch {
+			return;
+		}
+		await pause.wait(waitMs);
+		if (signal.aborted) return;
+	}
+}
