@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cloudwego/kitex/pkg/discovery"
 	kitexregistry "github.com/cloudwego/kitex/pkg/registry"
@@ -84,7 +85,9 @@ func (s *settings) resolve() error {
 	if resolver == nil {
 		return fmt.Errorf("resolve needs a registry")
 	}
-	result, err := resolver.Resolve(context.Background(), s.service)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	result, err := resolver.Resolve(ctx, s.service)
 	if err != nil {
 		return err
 	}
