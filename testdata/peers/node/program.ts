@@ -1,4 +1,4 @@
-/** Peers in other languages: programs that are run as processes, with a line of protobuf JSON a message both ways. */
+/** Peers in other languages: programs that are run as processes, with a line a message both ways. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { env } from "node:process";
@@ -6,10 +6,14 @@ import { createInterface } from "node:readline";
 import {
 	create,
 	type DescMessage,
+	fromBinary,
 	fromJsonString,
 	type MessageInitShape,
+	type MessageShape,
+	toBinary,
 	toJsonString,
 } from "@bufbuild/protobuf";
+import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { builtProgram, type Recipe } from "../../harness/built-program.ts";
 import {
 	DoneSchema,
@@ -36,6 +40,8 @@ export interface ProgramPeer {
 	readonly args?: readonly string[];
 	/** More variables of its environment. */
 	readonly environment?: Readonly<Record<string, string>>;
+	/** How a line holds a message; as protobuf JSON if not said. */
+	readonly lines?: "JSON" | "base64";
 }
 
 export interface ProgramServer extends ServerPeer {
@@ -54,6 +60,7 @@ export function programServer(
 	return {
 		name: peer.name,
 		compresses,
+		prepare: () => builtProgram(peer.recipe),
 		async start(settings) {
 			const program = await Program.start(peer, "server");
 			program.write(ListenSchema, settings);
@@ -71,12 +78,13 @@ export function programServer(
 export function programClient(peer: ProgramPeer): ClientPeer {
 	return {
 		name: peer.name,
+		prepare: () => builtProgram(peer.recipe),
 		async connect(target) {
 			const program = await Program.start(peer, "client");
 			const waiting = new Map<number, (outcome: Outcome) => void>();
 			let lastId = 0;
 			program.onLine = (line) => {
-				const { id, outcome } = fromJsonString(DoneSchema, line);
+				const { id, outcome } = program.read(DoneSchema, line);
 				if (outcome) waiting.get(id)?.(outcome);
 				waiting.delete(id);
 			};
@@ -99,6 +107,7 @@ class Program {
 	onLine: (line: string) => void = () => undefined;
 	/** Rejects when the program ends before it is stopped. */
 	readonly failed: Promise<never>;
+	readonly #lines: "JSON" | "base64";
 	readonly #process: ChildProcess;
 	readonly #exited: Promise<void>;
 	#stopping = false;
@@ -113,11 +122,16 @@ class Program {
 			stdio: ["pipe", "pipe", "inherit"],
 			env: { ...env, ...peer.environment },
 		});
-		return new Program(`${name} ${verb}`, process);
+		return new Program(`${name} ${verb}`, process, peer.lines);
 	}
 
-	private constructor(name: string, process: ChildProcess) {
+	private constructor(
+		name: string,
+		process: ChildProcess,
+		lines: ProgramPeer["lines"] = "JSON",
+	) {
 		this.#process = process;
+		this.#lines = lines;
 		const { promise, reject } = Promise.withResolvers<never>();
 		promise.catch(() => undefined);
 		this.failed = promise;
@@ -137,8 +151,18 @@ class Program {
 		}
 	}
 
-	write<S extends DescMessage>(schema: S, message: MessageInitShape<S>): void {
-		const line = toJsonString(schema, create(schema, message));
+	read<S extends DescMessage>(schema: S, line: string): MessageShape<S> {
+		return this.#lines === "JSON"
+			? fromJsonString(schema, line)
+			: fromBinary(schema, base64Decode(line));
+	}
+
+	write<S extends DescMessage>(schema: S, init: MessageInitShape<S>): void {
+		const message = create(schema, init);
+		const line =
+			this.#lines === "JSON"
+				? toJsonString(schema, message)
+				: base64Encode(toBinary(schema, message));
 		this.#process.stdin?.write(`${line}\n`);
 	}
 
