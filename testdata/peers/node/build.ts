@@ -5,8 +5,17 @@ import { consulAgent } from "../../harness/consul-agent.ts";
 import { etcdServer } from "../../harness/etcd-server.ts";
 import { goPeer } from "./go.ts";
 import { kitexPeer } from "./kitex.ts";
+import { pythonPeer } from "./python.ts";
+import { rustPeer } from "./rust.ts";
 
-const recipes: readonly Recipe[] = [goPeer, etcdServer, consulAgent, kitexPeer];
+const recipes: readonly Recipe[] = [
+	goPeer,
+	pythonPeer,
+	rustPeer,
+	etcdServer,
+	consulAgent,
+	kitexPeer,
+];
 
 for (const recipe of recipes) {
 	const startedAt = performance.now();

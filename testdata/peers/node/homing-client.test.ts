@@ -9,11 +9,15 @@ import { homingClient, homingHandlesClient } from "./homing-client.ts";
 import { homingServer } from "./homing-server.ts";
 import { kitexMissing, kitexServer } from "./kitex.ts";
 import { testPair } from "./pair.ts";
+import { pythonMissing, pythonServer } from "./python.ts";
+import { rustMissing, rustServer } from "./rust.ts";
 
 testPair(homingClient, grpcjsServer, cases);
 testPair(homingClient, connectServer, cases);
 testPair(homingClient, goServer, cases, goMissing);
 testPair(homingClient, kitexServer, cases, kitexMissing);
+testPair(homingClient, rustServer, cases, rustMissing);
+testPair(homingClient, pythonServer, cases, pythonMissing);
 testPair(homingClient, homingServer, cases);
 testPair(homingHandlesClient, grpcjsServer, cases);
 testPair(homingHandlesClient, homingServer, cases);

@@ -10,9 +10,13 @@ import { grpcjsClient } from "./grpcjs-client.ts";
 import { grpcjsServer } from "./grpcjs-server.ts";
 import { kitexClient, kitexMissing, kitexServer } from "./kitex.ts";
 import { testPair } from "./pair.ts";
+import { pythonClient, pythonMissing, pythonServer } from "./python.ts";
+import { rustClient, rustMissing, rustServer } from "./rust.ts";
 
 testPair(goClient, grpcjsServer, cases, goMissing);
 testPair(grpcjsClient, connectServer, cases);
 testPair(connectClient, goServer, cases, goMissing);
 testPair(goClient, kitexServer, cases, kitexMissing);
 testPair(kitexClient, goServer, cases, kitexMissing);
+testPair(rustClient, pythonServer, cases, rustMissing ?? pythonMissing);
+testPair(pythonClient, rustServer, cases, rustMissing ?? pythonMissing);
