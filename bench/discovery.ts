@@ -12,8 +12,13 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { newClient } from "../src/client.ts";
+import { consulRegistry } from "../src/consul.ts";
 import { etcdRegistry } from "../src/etcd.ts";
 import { type Registry, Server } from "../src/server.ts";
+import {
+	ConsulAgent,
+	consulMissing,
+} from "../testdata/harness/consul-agent.ts";
 import { EtcdServer, etcdMissing } from "../testdata/harness/etcd-server.ts";
 import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import { EchoService } from "../testdata/services/gen/echo/echo_pb.ts";
@@ -34,6 +39,18 @@ interface Contestant {
 }
 
 const CONTESTANTS: readonly Contestant[] = [
+	{
+		name: "Consul",
+		missing: consulMissing,
+		async start() {
+			const consul = await ConsulAgent.start();
+			return {
+				registry: consulRegistry({ agent: consul.address }),
+				target: (service) => `consul://${consul.address}/${service}`,
+				[Symbol.asyncDispose]: () => consul[Symbol.asyncDispose](),
+			};
+		},
+	},
 	{
 		name: "etcd",
 		missing: etcdMissing,
@@ -122,9 +139,10 @@ async function untilCalled({ registry, target }: System): Promise<number[]> {
 	for (let trial = 0; trial < TRIALS; trial++) {
 		await using server = await serving("new");
 		const began = performance.now();
-		void server.announce(registry, { name: "until-called" });
+		const announced = server.announce(registry, { name: "until-called" });
 		while ((await client.echo({})).resp !== "new");
 		times.push(performance.now() - began);
+		await announced;
 		await server.shutdown();
 		// So that a burst of changes is not what is measured.
 		await new Promise((resolve) => setTimeout(resolve, 300));

@@ -37,7 +37,7 @@ describe("a feed", () => {
 		const { feed, clock, askedAt } = feedOf("news", "same", "silence");
 		await feed.start();
 		await clock.advance(10_000);
-		expect(askedAt).toEqual([0, 200, 200]);
+		expect(askedAt).toEqual([0, 100, 100]);
 	});
 
 	test("that gets no first answer fails, and asks no more", async () => {
@@ -58,7 +58,7 @@ describe("a feed", () => {
 		await feed.startAnyway();
 		expect(reported).toEqual(["no answer"]);
 		await clock.advance(1200);
-		expect(askedAt).toEqual([0, 1000, 1200]);
+		expect(askedAt).toEqual([0, 1000, 1100]);
 	});
 
 	test("survives errors, each reported, and waits longer each time, 16 s at most", async () => {

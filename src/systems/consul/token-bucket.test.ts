@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+test("a bucket lets through what it holds, and then one token at a time", () => {
+	const bucket = new TokenBucket(new FakeClock(), 3, 100);
+	const taken = Array.from({ length: 6 }, () => bucket.take());
+	expect(taken).toEqual([0, 0, 0, 100, 200, 300]);
+});
+
+test("the tokens come back in time, so many as there is room for", async () => {
+	const clock = new FakeClock();
+	const bucket = new TokenBucket(clock, 3, 100);
+	const free = (): number => {
+		let count = 0;
+		while (bucket.take() === 0) count += 1;
+		return count;
+	};
+	expect(free()).toBe(3);
+	// One of them has been taken already.
+	await clock.advance(300);
+	expect(free()).toBe(2);
+	await clock.advance(3_600_000);
+	expect(free()).toBe(3);
+});
