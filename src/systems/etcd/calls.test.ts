@@ -253,6 +253,24 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		},
 	);
 
+	test("a program ends by itself though it is registered, and not before it is registered or taken out", async () => {
+		const name = newName();
+		const program = run(`
+			const registry = etcdRegistry({ hosts: ["${etcd.address}"] });
+			const { signal } = new AbortController();
+			const at = (port) => ({ name: "${name}", host: "10.0.0.1", port });
+			await registry.register(at(1), signal);
+			const second = await registry.register(at(2), signal);
+			await second[Symbol.asyncDispose]();
+		`);
+		const [code] = await once(program, "close");
+		expect(code).toBe(0);
+		const keys = await etcd.list(`kitex/registry-etcd/${name}/`);
+		expect(keys.map(({ key }) => key)).toEqual([
+			`kitex/registry-etcd/${name}/10.0.0.1:1`,
+		]);
+	});
+
 	test("a program with a client that watches ends by itself", async () => {
 		const name = newName();
 		await using _one = await announced(name, "one", { hosts: etcd.hosts });

@@ -114,11 +114,17 @@ export class KeyFeed {
 	}
 
 	/** Returns when the position is no longer one to go on from; throws when the watch breaks. */
-	async #watch(position: Position): Promise<void> {
+	async #watch(position: Position, again = true): Promise<void> {
+		const { client } = this.#setting;
 		try {
-			const stream = await this.#setting.client.watch(this.#end.signal);
+			const stream = await client.watch(this.#end.signal);
 			await this.#hear(stream, position);
 		} catch (error) {
+			// Its token may have ended long ago.
+			if (again && isTokenRefused(error)) {
+				client.forgetToken();
+				return await this.#watch(position, false);
+			}
 			if (!isCompacted(error)) throw this.#explained(error, "watching");
 		} finally {
 			this.#doubt = () => {};

@@ -4,6 +4,7 @@ import {
 	EtcdServer,
 	etcdMissing,
 } from "../../../testdata/harness/etcd-server.ts";
+import { ScriptedEtcd } from "../../../testdata/harness/scripted-etcd.ts";
 import { TcpLine } from "../../../testdata/harness/tcp-line.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { DiscoveryError } from "../discovery-error.ts";
@@ -48,6 +49,18 @@ test("an etcd that cannot be reached is told apart", async () => {
 		problem: "unreachable",
 		message: expect.stringMatching(
 			/^reading a\/: etcd at 127\.0\.0\.1:1, 127\.0\.0\.1:2 cannot be reached: connect ECONNREFUSED/,
+		),
+	});
+});
+
+test("a server that is no etcd is told apart", async () => {
+	await using other = await ScriptedEtcd.start({});
+	const { hosts } = other;
+	const watching = new Watching(etcdResolver({ hosts, prefix: "a" }));
+	expect(await watching.ended).toMatchObject({
+		problem: "badAnswer",
+		message: expect.stringMatching(
+			/^reading a\/: etcd at \S+ failed: .*etcdserverpb\.KV/,
 		),
 	});
 });
@@ -334,6 +347,15 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		});
 	});
 
+	test("is found behind members that are not there", async () => {
+		const prefix = newPrefix();
+		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
+		const hosts = ["127.0.0.1:1", ...etcd.hosts, "127.0.0.1:2"];
+		await using watching = watch(prefix, { hosts });
+		await shows(watching, "10.0.0.1:1");
+		expect(watching.reported).toEqual([]);
+	});
+
 	test("without users takes one for granted", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
@@ -509,6 +531,9 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		await etcd.startAll();
 		await etcd.put("payment/b", "10.0.0.2:1");
 		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
+		for (const error of watching.reported) {
+			expect(error).toMatchObject({ problem: "unreachable" });
+		}
 	}, 60_000);
 
 	test("with mutual TLS is reached with a certificate, and says that it wants one", async () => {
