@@ -105,7 +105,9 @@ export class KeyFeed {
 		const { client, range, clock, all } = this.#setting;
 		this.#listedAt = clock.now();
 		try {
-			const { header, kvs } = await client.range(range, this.#end);
+			const { header, kvs } = await client.range(range, {
+				signal: this.#end.signal,
+			});
 			this.#position = positionOf(header);
 			all(kvs);
 		} catch (error) {

@@ -46,6 +46,7 @@ export class LeasedKey {
 	readonly #backoff: Backoff;
 	readonly #pause: Pause;
 	readonly #end = new AbortController();
+	readonly #limits: Limits = { signal: this.#end.signal };
 	#lease: bigint | undefined;
 	#ttlMs: number;
 	#wanted = true;
@@ -134,7 +135,7 @@ export class LeasedKey {
 		while (!signal.aborted) {
 			const began = clock.now();
 			try {
-				const lease = this.#lease ?? (await this.#grant(this.#end));
+				const lease = this.#lease ?? (await this.#grant(this.#limits));
 				if (await this.#keepAlive(lease)) return;
 				this.#lease = undefined;
 				const { name } = this.#setting;
@@ -189,7 +190,7 @@ export class LeasedKey {
 	async #check(lease: bigint): Promise<void> {
 		const { client, key } = this.#setting;
 		const request = { ...oneKey(key), serializable: true };
-		const { kvs } = await client.range(request, this.#end);
+		const { kvs } = await client.range(request, this.#limits);
 		const holder = kvs[0]?.lease;
 		if (holder !== undefined && holder !== lease) this.#leaveTo(holder);
 		else if ((holder === lease) !== this.#wanted) await this.#settle();
@@ -208,11 +209,11 @@ export class LeasedKey {
 		if (lease === undefined || this.#end.signal.aborted) return;
 		const claim = { key, value, lease };
 		if (this.#wanted) {
-			const holder = await putClaimIfFree(client, claim, this.#end);
+			const holder = await putClaimIfFree(client, claim, this.#limits);
 			if (holder === lease) this.#displacedBy = undefined;
 			else this.#leaveTo(holder);
 		} else {
-			await deleteClaim(client, claim, this.#end);
+			await deleteClaim(client, claim, this.#limits);
 		}
 	}
 

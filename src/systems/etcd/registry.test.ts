@@ -162,6 +162,29 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
+	test("survives an onError that throws, which is heard of as an uncaught exception", async () => {
+		const thrown = new Error("of the hook");
+		const heard = Promise.withResolvers<Error>();
+		const others = process.listeners("uncaughtException");
+		process.removeAllListeners("uncaughtException");
+		process.once("uncaughtException", heard.resolve);
+		const { registration, keys } = await registered(
+			{},
+			{
+				ttl: "3s",
+				onError: () => {
+					throw thrown;
+				},
+			},
+		);
+		const [before] = await keys();
+		await etcd.revoke(before?.lease ?? "");
+		expect(await heard.promise).toBe(thrown);
+		for (const other of others) process.on("uncaughtException", other);
+		await vi.waitFor(async () => expect(await keys()).toHaveLength(1), 10_000);
+		await registration[Symbol.asyncDispose]();
+	});
+
 	test("whose key somebody has deleted is put back", async () => {
 		const { name, registration, keys } = await registered({}, { ttl: "3s" });
 		const before = await keys();

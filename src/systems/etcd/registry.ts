@@ -1,3 +1,4 @@
+import { guarded } from "../../client/guarded.ts";
 import { outsideCalls } from "../../client/outside-calls.ts";
 import {
 	bracketed,
@@ -81,7 +82,7 @@ export function etcdRegistry(
 		etcd: settleEtcd(options),
 		prefix: keyPrefix(options.prefix ?? "kitex/registry-etcd", "prefix"),
 		ttlSeconds: ttl(options.ttl ?? "60s", "ttl"),
-		onError: options.onError ?? (() => {}),
+		onError: guarded(options.onError ?? (() => {})),
 		clock: seams.clock ?? systemClock,
 		random: seams.random ?? Math.random,
 	});
