@@ -121,6 +121,40 @@ describe("the house", () => {
 		).toEqual([]);
 	});
 
+	test("loads no system before a target names it", async () => {
+		const { metafile } = await build({
+			absWorkingDir: dirname(src),
+			entryPoints: [join(src, "client.ts")],
+			bundle: true,
+			splitting: true,
+			write: false,
+			outdir: "split",
+			format: "esm",
+			platform: "node",
+			packages: "external",
+			metafile: true,
+		});
+		const loaded = new Set<string>();
+		const load = (chunk: string): void => {
+			if (loaded.has(chunk)) return;
+			loaded.add(chunk);
+			for (const { path, kind } of metafile.outputs[chunk]?.imports ?? []) {
+				if (kind === "import-statement" && path in metafile.outputs) load(path);
+			}
+		};
+		load("split/client.js");
+		const filesOf = (chunks: Iterable<string>): string[] =>
+			[...chunks].flatMap((chunk) =>
+				Object.keys(metafile.outputs[chunk]?.inputs ?? {}).filter((file) =>
+					file.startsWith("src/systems/"),
+				),
+			);
+		expect(filesOf(loaded)).toEqual([]);
+		expect(filesOf(Object.keys(metafile.outputs))).toContain(
+			"src/systems/consul/resolver.ts",
+		);
+	});
+
 	test("brings no Node import into the browser", async () => {
 		const external = await importsOf("browser.ts", "browser");
 		expect(external.filter((name) => name.startsWith("node:"))).toEqual([]);

@@ -32,6 +32,7 @@ interface ServedInit {
 	readonly at?: string;
 	readonly options?: ServerOptions;
 	readonly registry?: ConsulRegistryOptions;
+	readonly id?: string;
 	/** Runs before each answer. */
 	readonly before?: () => Promise<unknown>;
 }
@@ -40,7 +41,13 @@ interface ServedInit {
 async function served(
 	consul: ConsulAgent,
 	name: string,
-	{ at = "127.0.0.1:0", options = {}, registry = {}, before }: ServedInit = {},
+	{
+		at = "127.0.0.1:0",
+		options = {},
+		registry = {},
+		id,
+		before,
+	}: ServedInit = {},
 ) {
 	const server = new Server(options);
 	server.add(EchoService, {
@@ -53,7 +60,7 @@ async function served(
 	after.push(() => server.shutdown({ graceMs: 0 }));
 	const registration = await server.announce(
 		consulRegistry({ agent: consul.address, ...registry }),
-		{ name: "payment" },
+		{ name: "payment", id },
 	);
 	return { server, registration, port, address };
 }
@@ -282,6 +289,35 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect(Date.now() - killedAt).toBeLessThan(3000 + 3000);
 		await calls.more(100);
 		await calls.stop();
+	});
+
+	test("go to the later of two servers with one id; the earlier takes nothing with it, and is back should the later end", async () => {
+		const consul = await agent();
+		const check = { kind: "ttl", ttl: "1s" } as const;
+		const errors: string[] = [];
+		const registry = {
+			check,
+			onError: ({ message }: Error) => errors.push(message),
+		};
+		const id = "payment-1";
+		const a = await served(consul, "a", { registry, id });
+		const echo = clientOf(consul);
+		const calls = calling(echo);
+		await calls.more(50);
+		await served(consul, "b", { registry, id });
+		await expect.poll(() => answering(echo), soon).toBe("b");
+		await expect.poll(() => errors, soon).toHaveLength(1);
+		expect(errors[0]).toMatch(/another process has registered payment-1/);
+		await a.server.shutdown();
+		await calls.more(50);
+		expect(await answering(echo)).toBe("b");
+		await calls.stop();
+		const c = await served(consul, "c", { registry, id });
+		await expect.poll(() => errors, soon).toHaveLength(2);
+		await c.server.shutdown();
+		await expect
+			.poll(() => answering(echo).catch(({ message }) => message), soon)
+			.toBe("b");
 	});
 
 	test("keep no process alive", async () => {
