@@ -9,6 +9,7 @@ import {
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
+import { Access } from "./access.ts";
 import type { KubernetesOptions } from "./options.ts";
 import { kubernetesResolver } from "./resolver.ts";
 
@@ -193,6 +194,20 @@ describe("in a pod", () => {
 			expect(authorization).toBeUndefined();
 	});
 
+	test("the address of the API server may be of IPv6", async () => {
+		const environment = {
+			KUBERNETES_SERVICE_HOST: "::1",
+			KUBERNETES_SERVICE_PORT: "1",
+		};
+		const made = watching(
+			{},
+			{ environment, serviceAccount: serviceAccount() },
+		);
+		expect(await failure(made)).toContain(
+			"at https://[::1]:1: connect ECONNREFUSED ::1:1",
+		);
+	});
+
 	test("without a token of its own it asks without one", async () => {
 		const api = await apiServer();
 		const account = serviceAccount({ token: "" });
@@ -204,6 +219,17 @@ describe("in a pod", () => {
 			`forbidden: the Kubernetes API server at ${api.origin} asks for a token (401): Unauthorized. Give it by the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`,
 		);
 	});
+});
+
+test("a pod's token needs the pod's authority beside it", async () => {
+	const options = { service: "payment", apiServer: "127.0.0.1:1" };
+	const headersIn = (files: Parameters<typeof serviceAccount>[0]) =>
+		new Access(options, {
+			serviceAccount: serviceAccount(files),
+			environment: {},
+		}).headers();
+	expect(await headersIn({})).toEqual({ authorization: "Bearer first" });
+	expect(await headersIn({ "ca.crt": "" })).toEqual({});
 });
 
 describe("elsewhere", () => {
