@@ -5,10 +5,18 @@ import {
 	RegisterPeerServer,
 	UnimplementedPeerServer,
 } from "../gen/peer_rpc.ts";
-import type { ServerPeer } from "./peer.ts";
+import type { RunningServer, ServerPeer } from "./peer.ts";
 import { peerService } from "./service.ts";
 
-export const homingServer: ServerPeer = {
+export interface HomingServer extends ServerPeer {
+	start(...args: Parameters<ServerPeer["start"]>): Promise<RunningHoming>;
+}
+
+export interface RunningHoming extends RunningServer {
+	readonly server: Server;
+}
+
+export const homingServer: HomingServer = {
 	name: "homing",
 	compresses: true,
 	async start({ tls, gzip }) {
@@ -29,6 +37,7 @@ export const homingServer: ServerPeer = {
 		const { port } = await server.listen("127.0.0.1:0");
 		return {
 			address: `127.0.0.1:${port}`,
+			server,
 			stop: () => server.shutdown({ graceMs: 0 }),
 		};
 	},

@@ -42,6 +42,8 @@ export interface Session {
 	traffic(): { up: number; down: number };
 }
 
+export type Performer = Pick<Session, "perform">;
+
 /** The four kinds of method. */
 export const kinds = [
 	"Unary",
@@ -81,13 +83,13 @@ export function payloadBytesWithin(bytes: number): number {
 export { maxMessageBytes };
 
 /** Performs the call and expects it to end with OK. */
-export function succeed(session: Session, call: CallInit): Promise<Outcome> {
+export function succeed(session: Performer, call: CallInit): Promise<Outcome> {
 	return fail(session, call, 0);
 }
 
 /** Performs the call and expects it to end with the code. */
 export async function fail(
-	session: Session,
+	session: Performer,
 	call: CallInit,
 	code: number,
 ): Promise<Outcome> {
