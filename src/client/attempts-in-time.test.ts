@@ -108,6 +108,30 @@ describe("the deadline", () => {
 		expect(await second.reset).toBe(CANCEL);
 	});
 
+	test("is what has passed when the server notices first, and resets the stream", async () => {
+		const watched = await echoing([silent]);
+		const call = errorOf(watched.client.echo({}, { timeoutMs: 1_000 }));
+		const { stream } = await watched.server.request(1);
+		watched.clock.jump(1_000);
+		stream.close(CANCEL);
+		await expect
+			.poll(() => JSON.stringify(watched.core.snapshot()))
+			.toContain('"openCalls":0');
+		await watched.clock.advance(0);
+		const { code, rawMessage } = await call;
+		expect(code).toBe(Code.DeadlineExceeded);
+		expect(rawMessage).toContain("the deadline of 1 s passed");
+	});
+
+	test("is not what has passed when the server resets the stream before it", async () => {
+		const watched = await echoing([silent]);
+		const call = errorOf(watched.client.echo({}, { timeoutMs: 1_000 }));
+		const { stream } = await watched.server.request(1);
+		watched.clock.jump(999);
+		stream.close(CANCEL);
+		expect((await call).code).toBe(Code.Canceled);
+	});
+
 	test("after response headers says so", async () => {
 		const server = await answering([
 			busy,

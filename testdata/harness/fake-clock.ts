@@ -34,6 +34,11 @@ export class FakeClock implements Clock {
 		return this.#timers.size;
 	}
 
+	/** Moves time on, and fires no timer: they are late. */
+	jump(ms: number): void {
+		this.#now += ms;
+	}
+
 	/** Moves time on; timers fire in their order, and what they resolve runs in between. */
 	async advance(ms: number): Promise<void> {
 		const end = this.#now + ms;
