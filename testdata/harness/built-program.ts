@@ -21,6 +21,8 @@ export interface Recipe {
 	build(draft: string, run: Run): Promise<void>;
 	/** It takes minutes, so that tests do not build it by themselves: `npm run peers` does. */
 	readonly slow?: true;
+	/** Tests do without it, in CI too, unless it was built by name: `npm run peers NAME`. */
+	readonly optional?: true;
 }
 
 /** Runs a command among the sources; rejects with what it printed. */
@@ -37,7 +39,7 @@ export function goRecipe(
 	name: string,
 	sources: URL,
 	target = ".",
-	more: Pick<Recipe, "slow"> = {},
+	more: Pick<Recipe, "slow" | "optional"> = {},
 ): Recipe {
 	return {
 		name,
@@ -50,20 +52,24 @@ export function goRecipe(
 	};
 }
 
-/** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead. */
+/** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead, unless it is optional. */
 export function missing(recipe: Recipe): string | undefined {
 	const reason = reasonOf(recipe);
-	if (reason !== undefined && process.env["CI"]) {
+	if (reason !== undefined && process.env["CI"] && !recipe.optional) {
 		throw new Error(`CI needs ${recipe.name}: ${reason}`);
 	}
 	return reason;
 }
 
-function reasonOf({ tool: [command, argument], name, slow }: Recipe) {
+function reasonOf({ tool: [command, argument], name, slow, optional }: Recipe) {
 	if (spawnSync(command, [argument]).error) {
 		return `${command} is not installed, so ${name} cannot be built`;
 	}
-	if (slow && !process.env["CI"] && !existsSync(`${cache}${name}.built`)) {
+	const isBuilt = existsSync(`${cache}${name}.built`);
+	if (optional && !isBuilt) {
+		return `${name} is not built: "npm run peers ${name}" does it, in many minutes`;
+	}
+	if (slow && !process.env["CI"] && !isBuilt) {
 		return `${name} is not built yet: "npm run peers" does it, in minutes`;
 	}
 	return undefined;

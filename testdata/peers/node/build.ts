@@ -1,8 +1,9 @@
-/** `npm run peers`: builds all programs in other languages that tests need, those that are not there yet. */
+/** `npm run peers`: builds all programs in other languages that tests need, those that are not there yet; `npm run peers NAME`: this one. */
 
 import { builtProgram, type Recipe } from "../../harness/built-program.ts";
 import { consulAgent } from "../../harness/consul-agent.ts";
 import { etcdServer } from "../../harness/etcd-server.ts";
+import { kubeApiServer } from "../../harness/kube-api-server.ts";
 import { goPeer } from "./go.ts";
 import { kitexPeer } from "./kitex.ts";
 import { pythonPeer } from "./python.ts";
@@ -15,9 +16,15 @@ const recipes: readonly Recipe[] = [
 	etcdServer,
 	consulAgent,
 	kitexPeer,
+	kubeApiServer,
 ];
 
-for (const recipe of recipes) {
+const names = process.argv.slice(2);
+const wanted = recipes.filter(({ name, optional }) =>
+	names.length > 0 ? names.includes(name) : !optional,
+);
+
+for (const recipe of wanted) {
 	const startedAt = performance.now();
 	await builtProgram(recipe);
 	const seconds = (performance.now() - startedAt) / 1000;

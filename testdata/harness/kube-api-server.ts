@@ -1,0 +1,240 @@
+/** A real API server of Kubernetes over a real etcd: no controllers, no nodes, no kubelet. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text as streamText } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import { HttpApi } from "../../src/systems/http-api.ts";
+import { type Identity, makeIdentity } from "../peers/node/certificates.ts";
+import {
+	builtProgram,
+	goRecipe,
+	missing,
+	type Recipe,
+} from "./built-program.ts";
+import { EtcdServer, etcdMissing } from "./etcd-server.ts";
+import { freePort } from "./free-port.ts";
+
+export const kubeApiServer: Recipe = goRecipe(
+	"kube-apiserver",
+	new URL("../peers/kubernetes/", import.meta.url),
+	"k8s.io/kubernetes/cmd/kube-apiserver",
+	{ slow: true, optional: true },
+);
+
+/** Why there can be no API server here; undefined if there can. */
+export const kubeApiServerMissing: string | undefined =
+	missing(kubeApiServer) ?? etcdMissing;
+
+const START_MS = 120_000;
+const ADMIN = "of-the-administrator";
+
+export class KubeApiServer implements AsyncDisposable {
+	readonly port: number;
+	/** What signed its certificate, in PEM. */
+	readonly ca: string;
+	readonly etcd: EtcdServer;
+	readonly #program: string;
+	readonly #directory: string;
+	readonly #api: HttpApi;
+	#process: ChildProcess | undefined;
+	#printed = "";
+
+	static async start(): Promise<KubeApiServer> {
+		const etcd = await EtcdServer.start();
+		const authority = makeIdentity({ commonName: "cluster authority" });
+		const server = new KubeApiServer(
+			await builtProgram(kubeApiServer),
+			await mkdtemp(join(tmpdir(), "homing-kube-api-")),
+			await freePort(),
+			authority.certificate,
+			etcd,
+		);
+		try {
+			await server.#writeFiles(authority);
+			await server.restart();
+		} catch (error) {
+			await server[Symbol.asyncDispose]();
+			throw error;
+		}
+		return server;
+	}
+
+	private constructor(
+		program: string,
+		directory: string,
+		port: number,
+		ca: string,
+		etcd: EtcdServer,
+	) {
+		this.#program = program;
+		this.#directory = directory;
+		this.port = port;
+		this.ca = ca;
+		this.etcd = etcd;
+		this.#api = new HttpApi({
+			origin: this.origin,
+			tls: { ca },
+			headers: () => ({ authorization: `Bearer ${ADMIN}` }),
+		});
+	}
+
+	get origin(): string {
+		return `https://127.0.0.1:${this.port}`;
+	}
+
+	/** Starts it, where it was before, with what etcd has. */
+	async restart(): Promise<void> {
+		const file = (name: string): string => join(this.#directory, name);
+		const process = spawn(
+			this.#program,
+			[
+				`--etcd-servers=http://${this.etcd.address}`,
+				"--bind-address=127.0.0.1",
+				`--secure-port=${this.port}`,
+				`--tls-cert-file=${file("server.crt")}`,
+				`--tls-private-key-file=${file("server.key")}`,
+				`--token-auth-file=${file("tokens.csv")}`,
+				`--service-account-key-file=${file("accounts.pub")}`,
+				`--service-account-signing-key-file=${file("accounts.key")}`,
+				"--service-account-issuer=https://kubernetes.default.svc",
+				"--service-cluster-ip-range=10.96.0.0/16",
+				"--authorization-mode=RBAC",
+				"--endpoint-reconciler-type=none",
+				"--watch-cache=true",
+				"--external-hostname=127.0.0.1",
+			],
+			{ stdio: ["ignore", "pipe", "pipe"] },
+		);
+		this.#process = process;
+		for (const stream of [process.stdout, process.stderr]) {
+			stream?.on("data", (text) => {
+				this.#printed = (this.#printed + text).slice(-8000);
+			});
+		}
+		const giveUp = Date.now() + START_MS;
+		for (;;) {
+			const status = await this.#api
+				.json({ path: "/readyz", timeoutMs: 5000 })
+				.then(
+					(answer) => answer.status,
+					// "ok" is no JSON.
+					(error) => (error.problem === "badAnswer" ? 200 : 0),
+				);
+			if (status === 200) return;
+			if (process.exitCode !== null || Date.now() > giveUp) {
+				throw new Error(`kube-apiserver did not start:\n${this.#printed}`);
+			}
+			await delay(100);
+		}
+	}
+
+	/** Ends it without a word. */
+	async kill(): Promise<void> {
+		const process = this.#process;
+		this.#process = undefined;
+		if (process === undefined || process.exitCode !== null) return;
+		process.kill("SIGKILL");
+		if (process.signalCode === null) await once(process, "exit");
+	}
+
+	/** It hangs from now on: it accepts connections, and answers nothing. */
+	pause(): void {
+		this.#process?.kill("SIGSTOP");
+	}
+
+	resume(): void {
+		this.#process?.kill("SIGCONT");
+	}
+
+	/** Asks as the administrator; throws unless it goes well. */
+	async ask<T = unknown>(
+		method: "GET" | "POST" | "PUT" | "DELETE",
+		path: string,
+		body?: object,
+	): Promise<T> {
+		const answer = await this.#api.json({
+			method,
+			path,
+			body,
+			timeoutMs: 30_000,
+		});
+		if (answer.status >= 300) {
+			throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+		}
+		return answer.value as T;
+	}
+
+	/** Creates what a document of YAML says, in its namespace; throws unless that goes well. */
+	async create(yaml: string): Promise<void> {
+		const [, version = "", kind = ""] =
+			/^apiVersion: (\S+)\nkind: (\S+)$/m.exec(yaml) ?? [];
+		const group = version.includes("/") ? `apis/${version}` : `api/${version}`;
+		const outgoing = request(
+			`${this.origin}/${group}/namespaces/shop/${kind.toLowerCase()}s`,
+			{
+				method: "POST",
+				ca: this.ca,
+				headers: {
+					authorization: `Bearer ${ADMIN}`,
+					"content-type": "application/yaml",
+				},
+			},
+		).end(yaml);
+		const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+		const text = await streamText(response);
+		if (response.statusCode !== 201) throw new Error(`${kind}: ${text}`);
+	}
+
+	/** A token of a service account, as pods get it. */
+	async tokenOf(account: string): Promise<string> {
+		const path = "/api/v1/namespaces/shop/serviceaccounts";
+		await this.ask("POST", path, { metadata: { name: account } });
+		const { status } = await this.ask<{ status: { token: string } }>(
+			"POST",
+			`${path}/${account}/token`,
+			{ spec: { expirationSeconds: 3600 } },
+		);
+		return status.token;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#api.close();
+		await this.kill();
+		await this.etcd[Symbol.asyncDispose]();
+		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	async #writeFiles(issuer: Identity): Promise<void> {
+		const hosts = ["127.0.0.1", "localhost"];
+		const server = makeIdentity({
+			commonName: "kube-apiserver",
+			hosts,
+			issuer,
+		});
+		const { publicKey, privateKey } = generateKeyPairSync("rsa", {
+			modulusLength: 2048,
+		});
+		const files = {
+			"server.crt": server.certificate,
+			"server.key": server.key,
+			"accounts.pub": publicKey
+				.export({ type: "spki", format: "pem" })
+				.toString(),
+			"accounts.key": privateKey
+				.export({ type: "pkcs1", format: "pem" })
+				.toString(),
+			"tokens.csv": `${ADMIN},admin,admin,system:masters\n`,
+		};
+		await mkdir(this.#directory, { recursive: true });
+		for (const [name, text] of Object.entries(files)) {
+			await writeFile(join(this.#directory, name), text);
+		}
+	}
+}
