@@ -48,6 +48,8 @@ const peers: readonly Peer[] = [
 	},
 ];
 
+const patience = { timeout: 10_000 };
+
 describe.each([consul, etcd])("$kind", (system) => {
 	if (system.missing !== undefined) {
 		test.skip(system.missing);
@@ -88,9 +90,15 @@ describe.each([consul, etcd])("$kind", (system) => {
 
 			test("is gone when it is taken out", async () => {
 				await using watching = new Watching(running.resolver(name));
-				await vi.waitFor(() => expect(watching.addresses).toHaveLength(1));
+				await vi.waitFor(
+					() => expect(watching.addresses).toHaveLength(1),
+					patience,
+				);
 				await registration[Symbol.asyncDispose]();
-				await vi.waitFor(() => expect(watching.addresses).toEqual([]));
+				await vi.waitFor(
+					() => expect(watching.addresses).toEqual([]),
+					patience,
+				);
 			});
 		});
 
@@ -101,9 +109,12 @@ describe.each([consul, etcd])("$kind", (system) => {
 				closers.push(() => homing.stop());
 				const service = `homing-for-${name}`;
 				await homing.server.announce(running.registry, { name: service });
-				const [address = "nowhere"] = await running.find(service);
-				expect(address).toBe(homing.address);
-				client = await peer.client.connect({ address });
+				const found = await vi.waitFor(async () => {
+					const addresses = await running.find(service);
+					expect(addresses).toEqual([homing.address]);
+					return addresses;
+				}, patience);
+				client = await peer.client.connect({ address: found[0] as string });
 				closers.push(() => client.close());
 			});
 
