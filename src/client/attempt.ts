@@ -193,10 +193,10 @@ export class Attempt implements CallListener, Waiting {
 
 	end(end: CallEnd): void {
 		const { core, deadline } = this.#call;
-		// The server has kept the deadline, and reset the stream; here its timer is late, and about to end the call.
+		// The server has kept the deadline, and reset the stream (or, if it is tonic's, said CANCELLED); here its timer is
+		// late, and about to end the call.
 		if (
 			end.code === Code.Canceled &&
-			end.local &&
 			deadline !== undefined &&
 			deadline <= core.setting.clock.now()
 		) {

@@ -15,7 +15,7 @@ import {
 	type ScriptedServer,
 	silent,
 } from "../../testdata/harness/attempts.ts";
-import { frame, respond } from "../../testdata/harness/http2-server.ts";
+import { frame, refuse, respond } from "../../testdata/harness/http2-server.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
@@ -108,20 +108,29 @@ describe("the deadline", () => {
 		expect(await second.reset).toBe(CANCEL);
 	});
 
-	test("is what has passed when the server notices first, and resets the stream", async () => {
-		const watched = await echoing([silent]);
-		const call = errorOf(watched.client.echo({}, { timeoutMs: 1_000 }));
-		const { stream } = await watched.server.request(1);
-		watched.clock.jump(1_000);
-		stream.close(CANCEL);
-		await expect
-			.poll(() => JSON.stringify(watched.core.snapshot()))
-			.toContain('"openCalls":0');
-		await watched.clock.advance(0);
-		const { code, rawMessage } = await call;
-		expect(code).toBe(Code.DeadlineExceeded);
-		expect(rawMessage).toContain("the deadline of 1 s passed");
-	});
+	test.each<[string, Answer]>([
+		["resets the stream", ({ stream }) => stream.close(CANCEL)],
+		[
+			"says CANCELLED",
+			({ stream }) => refuse(stream, Code.Canceled, "Timeout expired"),
+		],
+	])(
+		"is what has passed when the server notices first, and %s",
+		async (_, end) => {
+			const watched = await echoing([silent]);
+			const call = errorOf(watched.client.echo({}, { timeoutMs: 1_000 }));
+			const request = await watched.server.request(1);
+			watched.clock.jump(1_000);
+			end(request);
+			await expect
+				.poll(() => JSON.stringify(watched.core.snapshot()))
+				.toContain('"openCalls":0');
+			await watched.clock.advance(0);
+			const { code, rawMessage } = await call;
+			expect(code).toBe(Code.DeadlineExceeded);
+			expect(rawMessage).toContain("the deadline of 1 s passed");
+		},
+	);
 
 	test("is not what has passed when the server resets the stream before it", async () => {
 		const watched = await echoing([silent]);
