@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import type { Fault } from "../../../testdata/harness/kubernetes-answers.ts";
 import {
-	type Fault,
 	KubernetesApi,
 	slice,
 } from "../../../testdata/harness/kubernetes-api.ts";
