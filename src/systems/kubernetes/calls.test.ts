@@ -332,7 +332,7 @@ describe("the string target", () => {
 		// The client is not closed: its watch keeps no process alive.
 		const [code] = await once(child, "close");
 		expect({ code, output }).toEqual({ code: 0, output: "a\n" });
-		expect(api.requests.map(({ kind }) => kind)).toEqual(["list", "watch"]);
+		expect(api.requests[0]?.kind).toBe("list");
 	});
 
 	test.each([

@@ -189,7 +189,7 @@ describe("a watch", () => {
 		expect(api.seen("list")).toHaveLength(1);
 		const [first, second] = api.seen("watch");
 		expect(second?.query.get("resourceVersion")).toBe(version);
-		expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(990);
+		expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(500);
 		expect(made.reported).toEqual([]);
 	});
 
@@ -230,13 +230,9 @@ describe("a watch", () => {
 			api.delete("payment-2");
 			api.compact();
 			await knows(made, "10.1.0.3");
-			expect(api.requests.map(({ kind }) => kind)).toEqual([
-				"list",
-				"watch",
-				"watch",
-				"list",
-				"watch",
-			]);
+			await expect
+				.poll(() => api.requests.map(({ kind }) => kind))
+				.toEqual(["list", "watch", "watch", "list", "watch"]);
 			expect(made.reported).toEqual([]);
 		},
 	);
