@@ -57,8 +57,9 @@ function withCode(session: Session, code: Deviation["code"]): Session {
 		...session,
 		async perform(call) {
 			const outcome = await session.perform(call);
-			if (outcome.status?.code === code.reported) {
-				outcome.status.code = code.meant;
+			const { status } = outcome;
+			if (status && code.reported.includes(status.code)) {
+				status.code = code.meant;
 			}
 			return outcome;
 		},

@@ -39,7 +39,7 @@ const program: ProgramPeer = {
 	name: "grpcio",
 	recipe: pythonPeer,
 	command: (built) => ["env", `PYTHONPATH=${built}`, "python3", main],
-	environment: { PYTHONDONTWRITEBYTECODE: "1" },
+	environment: { PYTHONDONTWRITEBYTECODE: "1", GRPC_VERBOSITY: "ERROR" },
 };
 
 export const pythonServer: ServerPeer = programServer(program, {
