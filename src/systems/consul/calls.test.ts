@@ -7,12 +7,16 @@ import {
 	type ConsulInit,
 	consulMissing,
 } from "../../../testdata/harness/consul-agent.ts";
+import { serviceOf } from "../../../testdata/harness/service-of.ts";
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import {
 	type EchoServiceClient,
 	NewEchoServiceClient,
 } from "../../../testdata/services/gen/echo/echo_rpc.ts";
+import type { Channel } from "../../client/channel.ts";
+import { channelOf } from "../../client/client-object.ts";
 import type { ClientOptions } from "../../client/client-options.ts";
+import { newClient } from "../../client/new-client.ts";
 import { Server } from "../../server/server.ts";
 import type { ServerOptions } from "../../server/server-options.ts";
 import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";
@@ -56,6 +60,7 @@ async function served(
 			return { resp: name };
 		},
 	});
+	server.add(anyService, { read: () => ({}) } as object);
 	const { port, address } = await server.listen(at);
 	after.push(() => server.shutdown({ graceMs: 0 }));
 	const registration = await server.announce(
@@ -78,16 +83,8 @@ function clientOf(
 	return client;
 }
 
-/** As of a method that is idempotent. */
-const retried: ClientOptions = {
-	retryPolicy: {
-		maxAttempts: 3,
-		initialBackoff: "0.05s",
-		maxBackoff: "1s",
-		backoffMultiplier: 2,
-		retryableStatusCodes: ["UNAVAILABLE"],
-	},
-};
+/** A service with a method that is retried without being told to. */
+const anyService = serviceOf({ name: "Read", idempotency: "NO_SIDE_EFFECTS" });
 
 /** Who answers ten calls, none of which may fail. */
 async function answering(echo: EchoServiceClient): Promise<string> {
@@ -99,12 +96,12 @@ async function answering(echo: EchoServiceClient): Promise<string> {
 const soon = { timeout: 15_000 };
 
 /** Makes calls all the time, until it is told to stop; then it rejects if one of them has failed. */
-function calling(echo: EchoServiceClient) {
+function calling(call: () => Promise<unknown>) {
 	let over = false;
 	let calls = 0;
 	const callers = Array.from({ length: 8 }, async () => {
 		while (!over) {
-			await echo.echo({});
+			await call();
 			calls += 1;
 		}
 	});
@@ -215,7 +212,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		}
 		const echo = clientOf(consul);
 		await expect.poll(() => answering(echo), soon).toBe("a b c");
-		const calls = calling(echo);
+		const calls = calling(() => echo.echo({}));
 		for (const { server } of servers.slice(1)) {
 			await calls.more(50);
 			await server.shutdown();
@@ -235,7 +232,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await served(consul, "b", { registry });
 		const echo = clientOf(consul);
 		await expect.poll(() => answering(echo), soon).toBe("a b");
-		const calls = calling(echo);
+		const calls = calling(() => echo.echo({}));
 		await consul.kill();
 		await calls.more(100);
 		// Whoever is new finds nobody.
@@ -258,7 +255,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		const consul = await agent();
 		await served(consul, "a");
 		const echo = clientOf(consul);
-		const calls = calling(echo);
+		const calls = calling(() => echo.echo({}));
 		await calls.more(50);
 		consul.pause();
 		await calls.more(200);
@@ -277,9 +274,13 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		const consul = await agent();
 		await served(consul, "a");
 		const other = await serverProcess(consul, "b", "3s");
-		const echo = clientOf(consul, retried);
+		const echo = clientOf(consul);
 		await expect.poll(() => answering(echo), soon).toBe("a b");
-		const calls = calling(echo);
+		const any = newClient<{ read(request: object): Promise<object> }>(
+			anyService,
+			channelOf(echo) as Channel,
+		);
+		const calls = calling(() => any.read({}));
 		await calls.more(100);
 		const killedAt = Date.now();
 		other.kill("SIGKILL");
@@ -302,7 +303,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		const id = "payment-1";
 		const a = await served(consul, "a", { registry, id });
 		const echo = clientOf(consul);
-		const calls = calling(echo);
+		const calls = calling(() => echo.echo({}));
 		await calls.more(50);
 		await served(consul, "b", { registry, id });
 		await expect.poll(() => answering(echo), soon).toBe("b");
@@ -427,10 +428,12 @@ async function serverProcess(
 ): Promise<ChildProcess> {
 	const child = run(`
 		import { EchoService } from ${here("../../../testdata/services/gen/echo/echo_pb.ts")};
+		import { serviceOf } from ${here("../../../testdata/harness/service-of.ts")};
 		import { Server } from ${here("../../server/server.ts")};
 		import { consulRegistry } from ${here("registry.ts")};
 		const server = new Server({ handleSignals: true });
 		server.add(EchoService, { echo: () => ({ resp: "${name}" }) });
+		server.add(serviceOf({ name: "Read" }), { read: () => ({}) });
 		await server.listen("127.0.0.1:0");
 		const registry = consulRegistry({
 			agent: "${consul.address}",

@@ -37,7 +37,7 @@ describe("a feed", () => {
 		const { feed, clock, askedAt } = feedOf("news", "same", "silence");
 		await feed.start();
 		await clock.advance(10_000);
-		expect(askedAt).toEqual([0, 100, 100]);
+		expect(askedAt).toEqual([0, 100, 200]);
 	});
 
 	test("that gets no first answer fails, and asks no more", async () => {
@@ -66,7 +66,7 @@ describe("a feed", () => {
 		await feed.start();
 		await clock.advance(70_000);
 		expect(askedAt).toEqual([
-			0, 0, 1000, 2600, 5160, 9256, 15_810, 26_295, 42_295, 58_295,
+			0, 100, 1100, 2700, 5260, 9356, 15_910, 26_395, 42_395, 58_395,
 		]);
 		expect(reported).toHaveLength(9);
 	});
@@ -82,21 +82,21 @@ describe("a feed", () => {
 		);
 		await feed.start();
 		await clock.advance(10_000);
-		expect(askedAt).toEqual([0, 0, 1000, 2600, 2600, 3600]);
+		expect(askedAt).toEqual([0, 100, 1100, 2700, 2800, 3800]);
 	});
 
 	test("asks sooner when something else was lost, a second after an error at least", async () => {
 		const { feed, clock, askedAt } = feedOf("same", "error");
 		await feed.start();
-		await clock.advance(9300);
-		expect(askedAt.at(-1)).toBe(9256);
+		await clock.advance(9400);
+		expect(askedAt.at(-1)).toBe(9356);
 		feed.hurry();
 		await clock.advance(1000);
-		expect(askedAt.at(-1)).toBe(10_256);
+		expect(askedAt.at(-1)).toBe(10_356);
 		await clock.advance(5000);
 		feed.hurry();
 		await clock.advance(0);
-		expect(askedAt.at(-1)).toBe(15_300);
+		expect(askedAt.at(-1)).toBe(15_400);
 	});
 
 	test("that is stopped asks no more, reports no more and leaves no timer", async () => {
@@ -105,7 +105,7 @@ describe("a feed", () => {
 		await clock.advance(500);
 		feed.stop();
 		await clock.advance(60_000);
-		expect(askedAt).toEqual([0, 0]);
+		expect(askedAt).toEqual([0, 100]);
 		expect(reported).toHaveLength(1);
 		expect(signals.every(({ aborted }) => aborted)).toBe(true);
 		expect(clock.pending).toBe(0);

@@ -1,13 +1,13 @@
 import type { Clock } from "../../policy/clock.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** From one question to the next at least, in milliseconds, when what changes is asked for. */
+/** From one question to the next at least, in milliseconds. */
 const MIN_GAP_MS = 100;
 
 /** So many changes may be asked for as fast as that; then two a second. */
 const NEWS = { size: 20, everyMs: 500 };
 
-/** So many answers without news may come as fast as they like; then one each 15 s. */
+/** So many answers without news may come as fast; then one each 15 s. */
 const NOISE = { size: 10, everyMs: 15_000 };
 
 /**
@@ -35,8 +35,8 @@ export class QueryPace {
 
 	/** An answer has come. Milliseconds until the next question. */
 	delay(changed: boolean): number {
-		if (!changed) return this.#noise.take();
 		const heldMs = this.#clock.now() - this.#askedAt;
-		return Math.max(this.#news.take(), MIN_GAP_MS - heldMs);
+		const tokens = changed ? this.#news : this.#noise;
+		return Math.max(tokens.take(), MIN_GAP_MS - heldMs);
 	}
 }
