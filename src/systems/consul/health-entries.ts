@@ -1,5 +1,4 @@
-import { formatAddress, parseAddress } from "../../discovery/address.ts";
-import { formatHostPort } from "../../discovery/host-port.ts";
+import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
 import { onlyDefined } from "../../policy/only-defined.ts";
 import {
@@ -38,8 +37,8 @@ export function readHealth(answer: unknown): HealthAnswer {
 		"body",
 	)) {
 		try {
-			const address = formatAddress(
-				parseAddress(formatHostPort({ host, port }), ID),
+			const address = formatHostPort(
+				parseHostPort(formatHostPort({ host, port }), ID),
 			);
 			// An instance that is registered twice is one.
 			if (!byAddress.has(address)) {

@@ -82,6 +82,7 @@ export class QueryFeed {
 		const { signal } = this.#end;
 		this.#pace.asked();
 		const answer = await query.next(signal);
+		this.#pace.answered();
 		const changed = await answered(answer, signal);
 		this.#backoff.reset();
 		return this.#pace.delay(changed);

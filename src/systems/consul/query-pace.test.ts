@@ -7,6 +7,7 @@ async function questions(
 	forMs: number,
 	heldMs: number,
 	changed: boolean,
+	readingMs = 0,
 ): Promise<number[]> {
 	const clock = new FakeClock();
 	const pace = new QueryPace(clock);
@@ -15,6 +16,8 @@ async function questions(
 		pace.asked();
 		at.push(Math.round(clock.now()));
 		await clock.advance(heldMs);
+		pace.answered();
+		await clock.advance(readingMs);
 		await clock.advance(pace.delay(changed));
 	}
 	return at;
@@ -32,6 +35,14 @@ test("answers that come at once are asked for 100 ms apart", async () => {
 	expect(await questions(500, 0, true)).toEqual([0, 100, 200, 300, 400]);
 	expect(await questions(500, 30, true)).toEqual([0, 100, 200, 300, 400]);
 	expect(await questions(500, 120, true)).toEqual([0, 120, 240, 360, 480]);
+});
+
+test("what takes long to read is asked for less often, so that reading it takes a twentieth of the time", async () => {
+	expect(await questions(3500, 0, true, 50)).toEqual([0, 1000, 2000, 3000]);
+	expect(await questions(9000, 0, true, 500)).toEqual([
+		0, 2000, 4000, 6000, 8000,
+	]);
+	expect(await questions(9000, 3000, true, 500)).toEqual([0, 3500, 7000]);
 });
 
 test("what changes all the time is asked for twice a second, after a while", async () => {

@@ -4,6 +4,9 @@ import { TokenBucket } from "./token-bucket.ts";
 /** From one question to the next at least, in milliseconds. */
 const MIN_GAP_MS = 100;
 
+/** What takes long to read, as it is long, is asked for no sooner than so many times that, and in this time at most. */
+const READING = { times: 20, maxMs: 2000 };
+
 /** So many changes may be asked for as fast as that; then two a second. */
 const NEWS = { size: 20, everyMs: 500 };
 
@@ -22,6 +25,7 @@ export class QueryPace {
 	readonly #news: TokenBucket;
 	readonly #noise: TokenBucket;
 	#askedAt = 0;
+	#answeredAt = 0;
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -33,10 +37,16 @@ export class QueryPace {
 		this.#askedAt = this.#clock.now();
 	}
 
-	/** An answer has come. Milliseconds until the next question. */
+	answered(): void {
+		this.#answeredAt = this.#clock.now();
+	}
+
+	/** The answer has been read. Milliseconds until the next question. */
 	delay(changed: boolean): number {
-		const heldMs = this.#clock.now() - this.#askedAt;
+		const now = this.#clock.now();
+		const readingMs = READING.times * (now - this.#answeredAt);
+		const gapMs = Math.max(MIN_GAP_MS, Math.min(readingMs, READING.maxMs));
 		const tokens = changed ? this.#news : this.#noise;
-		return Math.max(tokens.take(), MIN_GAP_MS - heldMs);
+		return Math.max(tokens.take(), gapMs - (now - this.#askedAt), 0);
 	}
 }
