@@ -1,4 +1,3 @@
-import { lookAgain } from "../../discovery/look-again.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -15,6 +14,7 @@ import {
 import { shown } from "../../policy/policy-error.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
+import { type FollowedService, statesOf } from "../states-of.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { type AgentRequest, ConsulAgent } from "./agent.ts";
 import {
@@ -60,9 +60,6 @@ const table: OptionTable<ConsulResolverOptions> = {
 	config: text,
 };
 
-/** From one state to the next at least: of many changes in a row, the channel sees where they have led. */
-const MIN_MS = 100;
-
 /**
  * The instances of a service of which all checks pass, as the agent knows them,
  * and each change as soon as it happens, by blocking queries.
@@ -95,19 +92,12 @@ export function consulResolver(
 		random: seams.random ?? Math.random,
 	};
 	return {
-		watch: (context) => {
-			const service = new WatchedService(setting, context);
-			return lookAgain(
-				{ signal: context.signal, refresh: () => service.connectionLost() },
-				{
-					everyMs: Number.POSITIVE_INFINITY,
-					minMs: MIN_MS,
-					wake: (ask) => service.onChange(ask),
-					clock: setting.clock,
-				},
-				() => service.look(),
-			);
-		},
+		watch: (context) =>
+			statesOf(
+				new WatchedService(setting, context),
+				context.signal,
+				setting.clock,
+			),
 	};
 }
 
@@ -122,7 +112,7 @@ interface ResolverSetting
 }
 
 /** A service during one watch. */
-class WatchedService {
+class WatchedService implements FollowedService {
 	readonly #setting: ResolverSetting;
 	readonly #context: ResolveContext;
 	readonly #agent: ConsulAgent;

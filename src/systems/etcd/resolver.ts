@@ -1,4 +1,3 @@
-import { lookAgain } from "../../discovery/look-again.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -12,6 +11,7 @@ import {
 	text,
 } from "../../policy/option-table.ts";
 import { DiscoveryError } from "../discovery-error.ts";
+import { type FollowedService, statesOf } from "../states-of.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import type { KeyValue } from "./gen/etcd/kv_pb.ts";
@@ -45,9 +45,6 @@ const table: OptionTable<EtcdResolverOptions> = {
 	config: text,
 };
 
-/** From one state to the next at least: of many changes in a row, the channel sees where they have led. */
-const MIN_MS = 100;
-
 /**
  * The instances whose keys are under a prefix, read once and then watched. Values
  * are those of Kitex's registry-etcd, of etcd's own naming package, or a bare
@@ -77,19 +74,12 @@ export function etcdResolver(
 		random: seams.random ?? Math.random,
 	};
 	return {
-		watch: (context) => {
-			const service = new WatchedService(setting, context);
-			return lookAgain(
-				{ signal: context.signal, refresh: () => service.connectionLost() },
-				{
-					everyMs: Number.POSITIVE_INFINITY,
-					minMs: MIN_MS,
-					wake: (ask) => service.onChange(ask),
-					clock: setting.clock,
-				},
-				() => service.look(),
-			);
-		},
+		watch: (context) =>
+			statesOf(
+				new WatchedService(setting, context),
+				context.signal,
+				setting.clock,
+			),
 	};
 }
 
@@ -104,7 +94,7 @@ interface ResolverSetting {
 }
 
 /** A service during one watch. */
-class WatchedService {
+class WatchedService implements FollowedService {
 	readonly #setting: ResolverSetting;
 	readonly #context: ResolveContext;
 	readonly #client: EtcdClient;

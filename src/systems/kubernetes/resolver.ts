@@ -3,7 +3,7 @@ import {
 	FamilyChoice,
 	type FamilySeams,
 } from "../../discovery/family-choice.ts";
-import { type Look, lookAgain } from "../../discovery/look-again.ts";
+import type { Look } from "../../discovery/look-again.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -13,6 +13,7 @@ import type {
 import { systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { HttpApi } from "../http-api.ts";
+import { type FollowedService, statesOf } from "../states-of.ts";
 import { Access, type PodSeams } from "./access.ts";
 import {
 	type EndpointsByFamily,
@@ -27,8 +28,6 @@ export interface KubernetesSeams extends PodSeams, FamilySeams {
 	readonly random?: (() => number) | undefined;
 }
 
-/** From one state to the next at least: a rollout changes many slices at once. */
-const MIN_MS = 100;
 /** Of a family that has many, so many are tried before it is given up. */
 const PROBED = 3;
 
@@ -53,30 +52,17 @@ export function kubernetesResolver(
 	checkKubernetesOptions(options);
 	const given = { ...options };
 	return {
-		watch: (context) => watch(given, context, seams),
+		watch: (context) =>
+			statesOf(
+				new WatchedService(given, context, seams),
+				context.signal,
+				seams.clock,
+			),
 	};
 }
 
-function watch(
-	options: KubernetesOptions,
-	context: ResolveContext,
-	seams: KubernetesSeams,
-): AsyncIterable<Resolution> {
-	const service = new WatchedService(options, context, seams);
-	return lookAgain(
-		{ signal: context.signal, refresh: () => service.connectionLost() },
-		{
-			everyMs: Number.POSITIVE_INFINITY,
-			minMs: MIN_MS,
-			wake: (ask) => service.onChange(ask),
-			clock: seams.clock,
-		},
-		(look) => service.look(look),
-	);
-}
-
 /** A service during one watch. */
-class WatchedService {
+class WatchedService implements FollowedService {
 	readonly #options: KubernetesOptions;
 	readonly #context: ResolveContext;
 	readonly #seams: KubernetesSeams;
