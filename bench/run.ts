@@ -13,7 +13,7 @@ import { importTime } from "./import-time.ts";
 import { policies } from "./policies.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
-const THOROUGH: Effort = { rounds: 10, roundMs: 350, warmUpMs: 1800 };
+const THOROUGH: Effort = { rounds: 20, roundMs: 350, warmUpMs: 1800 };
 const QUICK: Effort = { rounds: 4, roundMs: 150, warmUpMs: 600 };
 
 const groups: readonly Group[] = [
