@@ -16,7 +16,7 @@ import { staticResolver } from "../discovery/static.ts";
 import { parseTarget } from "../discovery/target.ts";
 import { channelOf } from "./client-object.ts";
 import type { ClientOptions } from "./client-options.ts";
-import { resolverOfTarget } from "./resolver-of-target.ts";
+import { loadedLate, resolverOfTarget } from "./resolver-of-target.ts";
 
 function resolverOf(target: string): unknown {
 	const { source } = parseTarget(target, []);
@@ -171,5 +171,47 @@ describe("calls reach", () => {
 		await using server = await named("either");
 		const endpoint = { address: ["127.0.0.1:1", server.address] };
 		expect(await answering(staticResolver([endpoint]))).toEqual(["either"]);
+	});
+});
+
+describe("a resolver that is loaded late", () => {
+	const { signal } = new AbortController();
+	const context = { signal, refresh: () => new Promise<void>(() => {}) };
+	const resolution = { endpoints: [{ address: "127.0.0.1:1" }] };
+
+	test("is loaded with the first watch, and once", async () => {
+		let loads = 0;
+		const resolver = loadedLate(async () => {
+			loads += 1;
+			return {
+				watch: async function* () {
+					yield resolution;
+				},
+			};
+		});
+		expect(loads).toBe(0);
+		for (const _ of "12") {
+			for await (const seen of resolver.watch(context)) {
+				expect(seen).toBe(resolution);
+			}
+		}
+		expect(loads).toBe(1);
+	});
+
+	test("is loaded again by the next watch if that has failed", async () => {
+		let loads = 0;
+		const resolver = loadedLate(async () => {
+			loads += 1;
+			if (loads === 1) throw new Error("the disk is away");
+			return {
+				watch: async function* () {
+					yield resolution;
+				},
+			};
+		});
+		const first = resolver.watch(context)[Symbol.asyncIterator]();
+		await expect(first.next()).rejects.toThrow("the disk is away");
+		const second = resolver.watch(context)[Symbol.asyncIterator]();
+		expect((await second.next()).value).toBe(resolution);
 	});
 });

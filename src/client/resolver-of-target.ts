@@ -53,7 +53,11 @@ export function loadedLate(load: () => Promise<Resolver>): Resolver {
 	let resolver: Promise<Resolver> | undefined;
 	return {
 		async *watch(context) {
-			resolver ??= load();
+			resolver ??= load().catch((error: unknown) => {
+				// The next watch tries again.
+				resolver = undefined;
+				throw error;
+			});
 			yield* (await resolver).watch(context);
 		},
 	};
