@@ -14,6 +14,7 @@ import {
 	leastRequestWith,
 	readLeastRequestConfig,
 } from "./least-request.ts";
+import { LoadTable } from "./load-table.ts";
 
 class Scene {
 	readonly helper = new FakeBalancerHelper();
@@ -200,6 +201,54 @@ describe("new endpoints start at the median, not at zero", () => {
 			const [one, other] = [scene.begin(), scene.begin()];
 			expect(one.address).not.toBe(other.address);
 		}
+	});
+});
+
+describe("of an endpoint that has left, the one that comes in its place", () => {
+	/** How many of ten calls go to new:1, which comes when others have gone. */
+	const callsOfNew = (scene: Scene): number => {
+		scene.helper.allReady();
+		const went = Array.from({ length: 10 }, () => scene.begin().address);
+		return went.filter((address) => address === "new:1").length;
+	};
+	const replace = (scene: Scene): void => {
+		scene.balancer.update(endpoints("a:1"));
+		scene.balancer.update(endpoints("a:1", "new:1"));
+	};
+
+	test("does not bear the calls that were in flight, nor how they end", () => {
+		for (const [ms, code] of [[5000, Code.Unavailable], [0.01]] as const) {
+			const scene = new Scene(two);
+			scene.call("a:1", 10);
+			scene.call("b:1", 10);
+			const calls = [scene.begin(), scene.begin()];
+			expect(calls.map(({ address }) => address).sort()).toEqual([
+				"a:1",
+				"b:1",
+			]);
+			replace(scene);
+			for (const { address, end } of calls) {
+				if (address === "a:1") end(10);
+				else end(ms, code);
+			}
+			expect(callsOfNew(scene)).toBe(5);
+		}
+	});
+
+	test("knows nothing: it starts at the median of those that are left", () => {
+		const scene = new Scene(endpoints("a:1", "b:1", "c:1"));
+		scene.call("a:1", 10);
+		scene.call("b:1", 5000, Code.Unavailable);
+		scene.call("c:1", 5000, Code.Unavailable);
+		replace(scene);
+		expect(callsOfNew(scene)).toBe(5);
+	});
+
+	test("has its memory", () => {
+		const loads = new LoadTable(() => 0);
+		const rows = [1, 1, 1].map((weight) => loads.join(weight));
+		loads.leave(rows[1] as number);
+		expect(loads.join(1)).toBe(rows[1]);
 	});
 });
 

@@ -12,8 +12,7 @@ import type {
 } from "./balancer.ts";
 import { EndpointLoad } from "./endpoint-load.ts";
 import { EveryEndpoint } from "./every-endpoint.ts";
-import { PickClock } from "./pick-clock.ts";
-import { TypicalLatency } from "./typical-latency.ts";
+import { LoadTable } from "./load-table.ts";
 import { untriedFrom } from "./untried.ts";
 
 export interface LeastRequestConfig {
@@ -68,13 +67,11 @@ export function leastRequestWith({
 	choiceCount,
 }: LeastRequestConfig): BalancerFactory {
 	return (helper) => {
-		const typical = new TypicalLatency();
-		const clock = new PickClock(() => helper.now());
+		const loads = new LoadTable(() => helper.now());
 		return new EveryEndpoint<EndpointLoad>(helper, {
-			join: (subchannel, weight) =>
-				new EndpointLoad(subchannel, weight, clock, typical),
+			join: (subchannel, weight) => new EndpointLoad(subchannel, weight, loads),
 			picker: (ready) =>
-				new LeastRequestPicker(ready, choiceCount, helper, clock),
+				new LeastRequestPicker(ready, choiceCount, helper, loads),
 			leave: (member) => member.leave(),
 		});
 	};
@@ -100,7 +97,9 @@ class LeastRequestPicker implements Picker {
 	readonly #ready: readonly EndpointLoad[];
 	readonly #choiceCount: number;
 	readonly #helper: BalancerHelper;
-	readonly #clock: PickClock;
+	readonly #loads: LoadTable;
+	/** Those of `ready`. */
+	readonly #rows: Int32Array;
 	readonly #meanWeight: number;
 	readonly #equal: boolean;
 	/** Made when it is needed: while endpoints come up one by one most pickers give no call. */
@@ -110,16 +109,18 @@ class LeastRequestPicker implements Picker {
 		ready: readonly EndpointLoad[],
 		choiceCount: number,
 		helper: BalancerHelper,
-		clock: PickClock,
+		loads: LoadTable,
 	) {
 		this.#ready = ready;
 		this.#choiceCount = choiceCount;
 		this.#helper = helper;
-		this.#clock = clock;
+		this.#loads = loads;
+		this.#rows = new Int32Array(ready.length);
 		const { weight } = ready[0] as EndpointLoad;
 		let sum = 0;
 		let equal = true;
-		for (const member of ready) {
+		for (const [index, member] of ready.entries()) {
+			this.#rows[index] = member.row;
 			sum += member.weight;
 			if (member.weight !== weight) equal = false;
 		}
@@ -133,32 +134,31 @@ class LeastRequestPicker implements Picker {
 	}
 
 	#choose(tried: ReadonlySet<Subchannel>): EndpointLoad {
-		const now = this.#clock.read();
+		const now = this.#loads.readClock();
 		const first = this.#draw();
-		let chosen = this.#ready[first] as EndpointLoad;
-		if (this.#ready.length === 1) return chosen;
-		let lowest = this.#cost(chosen, now, tried);
+		let chosen = first;
+		if (this.#ready.length === 1) return this.#ready[first] as EndpointLoad;
+		let lowest = this.#cost(first, now, tried);
 		for (let choices = this.#choiceCount; choices > 1; choices--) {
-			const other = this.#ready[this.#drawOther(first)] as EndpointLoad;
+			const other = this.#drawOther(first);
 			const cost = this.#cost(other, now, tried);
 			if (cost < lowest) {
 				lowest = cost;
 				chosen = other;
 			}
 		}
+		const member = this.#ready[chosen] as EndpointLoad;
 		return lowest === Infinity
-			? (untriedFrom(first, this.#ready, tried) ?? chosen)
-			: chosen;
+			? (untriedFrom(first, this.#ready, tried) ?? member)
+			: member;
 	}
 
-	#cost(
-		member: EndpointLoad,
-		now: number,
-		tried: ReadonlySet<Subchannel>,
-	): number {
-		return tried.size > 0 && tried.has(member.subchannel)
-			? Infinity
-			: member.cost(now, this.#meanWeight);
+	#cost(index: number, now: number, tried: ReadonlySet<Subchannel>): number {
+		if (tried.size > 0) {
+			const { subchannel } = this.#ready[index] as EndpointLoad;
+			if (tried.has(subchannel)) return Infinity;
+		}
+		return this.#loads.cost(this.#rows[index] as number, now, this.#meanWeight);
 	}
 
 	#draw(): number {

@@ -1,31 +1,35 @@
-import type { PeakEwma } from "./peak-ewma.ts";
-
 /** So many are looked at, evenly spread over all: enough for a median that need not be exact. */
 const SAMPLE = 15;
 
 /** What was found holds for so many milliseconds, unless there are more or fewer to ask. */
 const VALID_MS = 100;
 
-/** The median latency of the endpoints whose latency is known. */
+/** The median latency of the endpoints whose latency is known, each called by a number. */
 export class TypicalLatency {
-	readonly #known: PeakEwma[] = [];
-	readonly #places = new Map<PeakEwma, number>();
+	readonly #latencyAt: (endpoint: number, now: number) => number;
+	readonly #known: number[] = [];
+	readonly #places = new Map<number, number>();
 	#value = Number.NaN;
 	#validUntil = -Infinity;
 
-	add(latency: PeakEwma): void {
-		if (this.#places.has(latency)) return;
-		this.#places.set(latency, this.#known.length);
-		this.#known.push(latency);
+	/** `latencyAt` tells an endpoint's own latency in milliseconds. */
+	constructor(latencyAt: (endpoint: number, now: number) => number) {
+		this.#latencyAt = latencyAt;
+	}
+
+	add(endpoint: number): void {
+		if (this.#places.has(endpoint)) return;
+		this.#places.set(endpoint, this.#known.length);
+		this.#known.push(endpoint);
 		this.#validUntil = -Infinity;
 	}
 
-	delete(latency: PeakEwma): void {
-		const place = this.#places.get(latency);
+	delete(endpoint: number): void {
+		const place = this.#places.get(endpoint);
 		if (place === undefined) return;
-		this.#places.delete(latency);
-		const last = this.#known.pop() as PeakEwma;
-		if (last !== latency) {
+		this.#places.delete(endpoint);
+		const last = this.#known.pop() as number;
+		if (last !== endpoint) {
 			this.#known[place] = last;
 			this.#places.set(last, place);
 		}
@@ -47,7 +51,7 @@ export class TypicalLatency {
 		const sample = new Float64Array(count);
 		for (let i = 0; i < count; i++) {
 			const place = Math.floor((i * this.#known.length) / count);
-			sample[i] = (this.#known[place] as PeakEwma).at(now);
+			sample[i] = this.#latencyAt(this.#known[place] as number, now);
 		}
 		return sample.sort()[(count - 1) >> 1] as number;
 	}

@@ -1,0 +1,212 @@
+import { Code } from "@connectrpc/connect";
+import type { Pick } from "./balancer.ts";
+import { decay, peakEwma } from "./peak-ewma.ts";
+import { TypicalLatency } from "./typical-latency.ts";
+
+export type Outcome = Parameters<
+	NonNullable<Extract<Pick, { kind: "subchannel" }>["ended"]>
+>[0];
+
+/** What servers end calls with when something is wrong with them, not with the call. */
+const SICK: ReadonlySet<Code> = new Set([
+	Code.Unavailable,
+	Code.DeadlineExceeded,
+	Code.Internal,
+	Code.Unknown,
+	Code.ResourceExhausted,
+]);
+
+/** No endpoint looks more than so many times as costly as it is for its failures: it would never be tried again. */
+const MAX_PENALTY = 100;
+
+/** What is less counts as this, and so does what is not known of any endpoint: then calls in flight decide. */
+const MIN_LATENCY_MS = 0.001;
+
+// What stands in an endpoint's row, in the order in which a pick needs it.
+
+/** In milliseconds, as it was held to be at LATENCY_AT; NaN while nothing is known. */
+const LATENCY = 0;
+const LATENCY_AT = 1;
+const IN_FLIGHT = 2;
+/** Unary calls in flight. */
+const AWAITED = 3;
+/** When the first of these began, or when one ended since: the oldest of them has waited at least from then on. */
+const SILENT_SINCE = 4;
+/** A factor, as it was at PENALIZED_AT. */
+const PENALTY = 5;
+const PENALIZED_AT = 6;
+const WEIGHT = 7;
+
+const ROW = 8;
+const NOBODY: readonly number[] = [Number.NaN, 0, 0, 0, 0, 1, -Infinity, 1];
+
+/** Of those that have left: calls that they still have in flight are counted there, and nobody looks. */
+export const GRAVE = 0;
+
+/**
+ * What a call to each endpoint of a balancer would cost, by what the calls before
+ * it have met. Endpoints are called by their rows.
+ *
+ * A pick compares two endpoints out of thousands, anywhere in memory. So what it
+ * needs of one stands side by side, in a cache line or two, where objects with
+ * numbers of their own would be a dozen.
+ */
+export class LoadTable {
+	#cells = Float64Array.from(NOBODY);
+	readonly #free: number[] = [];
+	readonly #typical = new TypicalLatency((row, now) =>
+		this.#latencyAt(row, now),
+	);
+	readonly #now: () => number;
+	/** As of the last reading: the start of a call follows its pick at once, and need not read again. */
+	#latest = 0;
+	#rows = 1;
+
+	constructor(now: () => number) {
+		this.#now = now;
+	}
+
+	/** Milliseconds. */
+	readClock(): number {
+		this.#latest = this.#now();
+		return this.#latest;
+	}
+
+	join(weight: number): number {
+		const row = this.#free.pop() ?? this.#newRow();
+		this.#cells.set(NOBODY, row * ROW);
+		this.setWeight(row, weight);
+		return row;
+	}
+
+	leave(row: number): void {
+		this.#typical.delete(row);
+		this.#free.push(row);
+	}
+
+	weight(row: number): number {
+		return this.#cells[row * ROW + WEIGHT] as number;
+	}
+
+	setWeight(row: number, weight: number): void {
+		this.#cells[row * ROW + WEIGHT] = weight;
+	}
+
+	/** To be compared with that of other endpoints. */
+	cost(row: number, now: number, meanWeight: number): number {
+		const cells = this.#cells;
+		const at = row * ROW;
+		const waitedMs =
+			(cells[at + AWAITED] as number) > 0
+				? now - (cells[at + SILENT_SINCE] as number)
+				: 0;
+		const latencyMs = Math.max(
+			this.#heldAt(row, now) || 0,
+			waitedMs,
+			MIN_LATENCY_MS,
+		);
+		const inFlight = cells[at + IN_FLIGHT] as number;
+		const share =
+			inFlight === 0
+				? 0
+				: (inFlight * meanWeight) / (cells[at + WEIGHT] as number);
+		return latencyMs * this.#penaltyAt(row, now) * (share + 1);
+	}
+
+	/** With the pick, before the clock is read again. */
+	unaryStarted(row: number): void {
+		const cells = this.#cells;
+		const at = row * ROW;
+		if (cells[at + AWAITED] === 0) cells[at + SILENT_SINCE] = this.#latest;
+		(cells[at + AWAITED] as number) += 1;
+		(cells[at + IN_FLIGHT] as number) += 1;
+	}
+
+	unaryEnded(row: number, outcome: Outcome): void {
+		const cells = this.#cells;
+		const at = row * ROW;
+		const now = this.readClock();
+		(cells[at + IN_FLIGHT] as number) -= 1;
+		(cells[at + AWAITED] as number) -= 1;
+		cells[at + SILENT_SINCE] = now;
+		const { code, latencyMs, sent } = outcome;
+		if (!sent) return;
+		const sick = this.#penalizeIfSick(row, outcome, now);
+		const answered = !sick && code !== Code.Canceled;
+		// Without an answer, all that is known is that it would have taken longer.
+		if (answered || latencyMs > this.#heldAt(row, now)) {
+			this.#took(row, latencyMs, now);
+		}
+	}
+
+	streamStarted(row: number): void {
+		(this.#cells[row * ROW + IN_FLIGHT] as number) += 1;
+	}
+
+	/** How long a stream lived is up to those who talked. */
+	streamEnded(row: number, outcome: Outcome): void {
+		(this.#cells[row * ROW + IN_FLIGHT] as number) -= 1;
+		if (outcome.sent) this.#penalizeIfSick(row, outcome, this.readClock());
+	}
+
+	#newRow(): number {
+		const row = this.#rows++;
+		if (this.#rows * ROW > this.#cells.length) {
+			const grown = new Float64Array(2 * this.#cells.length);
+			grown.set(this.#cells);
+			this.#cells = grown;
+		}
+		return row;
+	}
+
+	#took(row: number, ms: number, now: number): void {
+		const cells = this.#cells;
+		const at = row * ROW;
+		const held = cells[at + LATENCY] as number;
+		if (Number.isNaN(held) && row !== GRAVE) this.#typical.add(row);
+		const ageMs = now - (cells[at + LATENCY_AT] as number);
+		cells[at + LATENCY] = peakEwma(held, ageMs, ms);
+		cells[at + LATENCY_AT] = now;
+	}
+
+	/** The endpoint's own, if known; else the median of the others, NaN where none is known. */
+	#heldAt(row: number, now: number): number {
+		const own = this.#latencyAt(row, now);
+		return Number.isNaN(own) ? this.#typical.at(now) : own;
+	}
+
+	#latencyAt(row: number, now: number): number {
+		const cells = this.#cells;
+		const at = row * ROW;
+		return (
+			(cells[at + LATENCY] as number) *
+			decay(now - (cells[at + LATENCY_AT] as number))
+		);
+	}
+
+	#penalizeIfSick(
+		row: number,
+		{ code, latencyMs }: Outcome,
+		now: number,
+	): boolean {
+		if (code === undefined || !SICK.has(code)) return false;
+		const cells = this.#cells;
+		const at = row * ROW;
+		// Calls under way when it was doubled last met the same trouble.
+		if (now - latencyMs > (cells[at + PENALIZED_AT] as number)) {
+			const doubled = 2 * this.#penaltyAt(row, now);
+			cells[at + PENALTY] = Math.min(doubled, MAX_PENALTY);
+			cells[at + PENALIZED_AT] = now;
+		}
+		return true;
+	}
+
+	#penaltyAt(row: number, now: number): number {
+		const cells = this.#cells;
+		const at = row * ROW;
+		const penalty = cells[at + PENALTY] as number;
+		return penalty === 1
+			? 1
+			: 1 + (penalty - 1) * decay(now - (cells[at + PENALIZED_AT] as number));
+	}
+}
