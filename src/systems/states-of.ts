@@ -4,8 +4,10 @@ import type { Clock } from "../policy/clock.ts";
 
 /** A service that a system tells of by itself, followed for as long as somebody watches it. */
 export interface FollowedService {
-	/** What is known of it; at first, as soon as that is something. Rejects when the system does not tell. */
-	look(look: Look): Promise<Sight>;
+	/** Begins to follow it, and resolves when something is known of it. Rejects when the system does not tell. */
+	start(): Promise<unknown>;
+	/** What is known of it. */
+	look(look: Look): Sight | Promise<Sight>;
 	/** Takes what to call whenever there is news; returns what ends it all. */
 	onChange(changed: () => void): () => void;
 	/** Resolves when the channel has lost a connection to an endpoint: the service may have moved. */
@@ -21,14 +23,25 @@ export function statesOf(
 	signal: AbortSignal,
 	clock: Clock | undefined,
 ): AsyncIterable<Resolution> {
+	let start: Promise<unknown> | undefined;
+	let started = false;
 	return lookAgain(
 		{ signal, refresh: () => service.connectionLost() },
 		{
 			everyMs: Number.POSITIVE_INFINITY,
 			minMs: MIN_MS,
-			wake: (changed) => service.onChange(changed),
+			wake: (changed) =>
+				service.onChange(() => {
+					// What it starts with is no reason to look again.
+					if (started) changed();
+				}),
 			clock,
 		},
-		(look) => service.look(look),
+		async (look) => {
+			start ??= service.start();
+			await start;
+			started = true;
+			return service.look(look);
+		},
 	);
 }

@@ -125,7 +125,6 @@ class WatchedService implements FollowedService {
 	#print: string | undefined;
 	readonly #reported = new Set<string>();
 	#changed: () => void = () => {};
-	#started: Promise<unknown> | undefined;
 
 	constructor(setting: ResolverSetting, context: ResolveContext) {
 		const { agent, service, configKey, clock, filter, near } = setting;
@@ -170,12 +169,11 @@ class WatchedService implements FollowedService {
 		this.#config?.hurry();
 	}
 
-	async look(): Promise<Resolution> {
-		this.#started ??= Promise.all([
-			this.#instances.start(),
-			this.#config?.startAnyway(),
-		]);
-		await this.#started;
+	start(): Promise<unknown> {
+		return Promise.all([this.#instances.start(), this.#config?.startAnyway()]);
+	}
+
+	look(): Resolution {
 		const { current } = this.#setting.config;
 		return {
 			endpoints: this.#endpoints,

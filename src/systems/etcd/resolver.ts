@@ -103,7 +103,6 @@ class WatchedService implements FollowedService {
 	/** By key; undefined for what is to get no calls. */
 	readonly #endpoints = new Map<string, Endpoint | undefined>();
 	#changed: () => void = () => {};
-	#started: Promise<unknown> | undefined;
 
 	constructor(setting: ResolverSetting, context: ResolveContext) {
 		const { etcd, prefix, configKey } = setting;
@@ -150,12 +149,11 @@ class WatchedService implements FollowedService {
 		this.#config?.hurry();
 	}
 
-	async look(): Promise<Resolution> {
-		this.#started ??= Promise.all([
-			this.#instances.start(),
-			this.#config?.startAnyway(),
-		]);
-		await this.#started;
+	start(): Promise<unknown> {
+		return Promise.all([this.#instances.start(), this.#config?.startAnyway()]);
+	}
+
+	look(): Resolution {
 		const byAddress = new Map(
 			[...this.#endpoints.values()]
 				.filter((endpoint) => endpoint !== undefined)

@@ -18,7 +18,6 @@ import { Access, type PodSeams } from "./access.ts";
 import {
 	type EndpointsByFamily,
 	endpointsOfSlices,
-	type WantedService,
 } from "./endpoints-of-slices.ts";
 import { checkKubernetesOptions, type KubernetesOptions } from "./options.ts";
 import { SliceApi } from "./slice-api.ts";
@@ -70,7 +69,8 @@ class WatchedService implements FollowedService {
 	readonly #families: FamilyChoice;
 	#changed: () => void = () => {};
 	#feed: SliceFeed | undefined;
-	#started: Promise<WantedService> | undefined;
+	/** As of the start. */
+	#namespace = "";
 	#stopped = false;
 	#lost = false;
 
@@ -100,26 +100,13 @@ class WatchedService implements FollowedService {
 		this.#feed?.hurry();
 	}
 
-	async look({ signal }: Look): Promise<Resolution> {
-		this.#started ??= this.#start();
-		const wanted = await this.#started;
-		const slices = [...(this.#feed?.slices.values() ?? [])];
-		let found: EndpointsByFamily;
-		try {
-			found = endpointsOfSlices(slices, wanted);
-		} catch (reason) {
-			if (!(reason instanceof DiscoveryError)) throw reason;
-			return { endpoints: [], reason };
-		}
-		return { endpoints: await this.#ofOneFamily(found, signal) };
-	}
-
-	async #start(): Promise<WantedService> {
-		const { service, port } = this.#options;
+	async start(): Promise<void> {
+		const { service } = this.#options;
 		const { clock = systemClock, random = Math.random } = this.#seams;
 		const access = this.#access;
 		const origin = access.origin();
 		const namespace = await access.namespace();
+		this.#namespace = namespace;
 		const { tls, headers, tokenText: token } = access;
 		const role = "the Kubernetes API server";
 		const api = new HttpApi({ origin, role, tls, headers, clock });
@@ -132,7 +119,20 @@ class WatchedService implements FollowedService {
 		});
 		if (this.#stopped) this.#feed.stop();
 		await this.#feed.start();
-		return { service, namespace, port };
+	}
+
+	async look({ signal }: Look): Promise<Resolution> {
+		const slices = [...(this.#feed?.slices.values() ?? [])];
+		let found: EndpointsByFamily;
+		try {
+			const { service, port } = this.#options;
+			const namespace = this.#namespace;
+			found = endpointsOfSlices(slices, { service, namespace, port });
+		} catch (reason) {
+			if (!(reason instanceof DiscoveryError)) throw reason;
+			return { endpoints: [], reason };
+		}
+		return { endpoints: await this.#ofOneFamily(found, signal) };
 	}
 
 	async #ofOneFamily(
