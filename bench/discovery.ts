@@ -69,10 +69,17 @@ const CONTESTANTS: readonly Contestant[] = [
 const TRIALS = 21;
 const IDLE_MS = 20_000;
 
-/** In the median. */
+/**
+ * From one trial to the next, each of which changes the service twice: one that
+ * changes more often than that is not asked for each time (docs/consul.md), and
+ * that is not what is measured.
+ */
+const PAUSE_MS = 1000;
+
+/** Of the slowest. */
 const MAX_UNTIL_CALLED_MS = 200;
-/** More than without a watch: a thousandth of a processor. */
-const MAX_IDLE_MS_PER_S = 1;
+/** More than without a watch. Two processes that do nothing at all differ by 0.1 and more. */
+const MAX_IDLE_MS_PER_S = 0.3;
 
 const [mode, target = ""] = process.argv.slice(2);
 if (mode === "idle") console.log(await idleCpu(target));
@@ -90,13 +97,13 @@ async function run(): Promise<boolean> {
 		await using system = await start();
 		const times = await untilCalled(system);
 		const { watching, still } = await idle(system);
-		const median = times[TRIALS >> 1] as number;
-		within &&= median <= MAX_UNTIL_CALLED_MS;
+		const slowest = times.at(-1) as number;
+		within &&= slowest <= MAX_UNTIL_CALLED_MS;
 		within &&= watching - still <= MAX_IDLE_MS_PER_S;
 		rows.push([
 			name,
-			`${median.toFixed(1)} ms`,
-			`${(times.at(-1) as number).toFixed(1)} ms`,
+			`${(times[TRIALS >> 1] as number).toFixed(1)} ms`,
+			`${slowest.toFixed(1)} ms`,
 			`${watching.toFixed(2)} ms/s`,
 			`${still.toFixed(2)} ms/s`,
 		]);
@@ -144,8 +151,7 @@ async function untilCalled({ registry, target }: System): Promise<number[]> {
 		times.push(performance.now() - began);
 		await announced;
 		await server.shutdown();
-		// So that a burst of changes is not what is measured.
-		await new Promise((resolve) => setTimeout(resolve, 300));
+		await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 	}
 	return times.sort((a, b) => a - b);
 }
