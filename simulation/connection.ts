@@ -45,6 +45,7 @@ export class SimulatedConnection implements ClientConnection {
 	readonly #watcher: ConnectionWatcher;
 	readonly #streams = new Set<SimulatedStream>();
 	#heard = 0;
+	#awaitsResponse: () => void = () => {};
 	#state: "open" | "goaway" | "closing" | "gone" = "open";
 
 	constructor(
@@ -88,6 +89,10 @@ export class SimulatedConnection implements ClientConnection {
 
 	ping(answered: () => void): void {
 		this.#there(() => this.#back(answered));
+	}
+
+	awaitResponse(heard: () => void): void {
+		this.#awaitsResponse = heard;
 	}
 
 	close(): void {
@@ -137,6 +142,9 @@ export class SimulatedConnection implements ClientConnection {
 		this.time.after(this.delayMs(), () => {
 			if (this.#state === "gone") return;
 			this.#heard += 1;
+			const heard = this.#awaitsResponse;
+			this.#awaitsResponse = () => {};
+			heard();
 			arrived();
 		});
 	}

@@ -96,7 +96,7 @@ export class Link {
 
 	/** A call is about to be sent. */
 	noteCall(): void {
-		this.#silence.noteCall();
+		this.#silence.wait();
 	}
 
 	/** Asks whether the peer is still there, and ends the connection if it does not answer. */

@@ -89,12 +89,26 @@ describe("a peer that is slow", () => {
 			await clock.advance(10_000);
 			while (connection.pings.length > 0) connection.pong();
 			expect(connection.pings).toHaveLength(0);
-			connection.heard += 1;
-			connection.responses += 1;
+			connection.respond();
 			await clock.advance(2000);
 			expect(connection.pings).toHaveLength(1);
 			connection.pong();
 		}
+	});
+
+	test("costs nothing once it has been asked twice: no timer runs until it responds, or has another call", async () => {
+		const { clock, connection, subchannel } = await waiting();
+		for (let second = 0; second < 10; second++) {
+			await clock.advance(1000);
+			while (connection.pings.length > 0) connection.pong();
+		}
+		expect(clock.pending).toBe(0);
+		connection.respond();
+		expect(clock.pending).toBe(1);
+		await clock.advance(1000);
+		expect(connection.pings).toHaveLength(1);
+		await clock.advance(1000);
+		expect(subchannel.connection).toBeUndefined();
 	});
 
 	test("whose deadlines pass is asked a third time, and is then left for a new connection", async () => {

@@ -67,16 +67,18 @@ export class SilenceWatch {
 		return this.#silentSince !== undefined;
 	}
 
-	/** A call is about to be sent. */
-	noteCall(): void {
+	/** There is something to wait for: a call is about to be sent, or a response has begun. */
+	wait(): void {
 		if (this.#timer !== undefined || this.#silenceMs === Infinity) return;
 		this.#heard = this.#connection.heard;
+		this.#questions = 0;
 		this.#lookIn(this.#silenceMs);
 	}
 
 	stop(): void {
 		this.#clock.cancel(this.#timer);
 		this.#probe.stop();
+		this.#connection.awaitResponse(() => {});
 	}
 
 	#lookIn(ms: number): void {
@@ -99,9 +101,15 @@ export class SilenceWatch {
 				this.#listener.givenUp(silentMs + ANSWER_MS);
 				return;
 			}
-		} else if (openCalls > 0 && this.#budget.take(RESERVED_PINGS)) {
-			this.#questions += 1;
-			this.#probe.ask();
+		} else if (openCalls > 0) {
+			if (this.#budget.take(RESERVED_PINGS)) {
+				this.#questions += 1;
+				this.#probe.ask();
+			} else {
+				// There is nothing to do before the next response, or the next call.
+				this.#timer = undefined;
+				this.#connection.awaitResponse(() => this.wait());
+			}
 			return;
 		}
 		if (this.isSilent) this.#lookIn(ANSWER_MS);

@@ -37,6 +37,7 @@ function play(maxBytes = 1000): Play {
 		hasRoom: true,
 		heard: 0,
 		responses: 0,
+		awaitResponse: () => {},
 		ping: () => {},
 		open(headers, listener) {
 			sent = headers;

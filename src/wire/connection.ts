@@ -82,6 +82,8 @@ export interface ClientConnection {
 	readonly heard: number;
 	/** Grows with the headers and the data of responses: answers to PINGs and the like do not count. */
 	readonly responses: number;
+	/** Calls back once, when `responses` grows. Who asks later is called back instead. */
+	awaitResponse(heard: () => void): void;
 	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
 	open(
 		headers: RawHeaders,

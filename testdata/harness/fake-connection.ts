@@ -77,6 +77,7 @@ export class FakeConnection implements ClientConnection {
 	maxStreams: number = Number.POSITIVE_INFINITY;
 	heard = 0;
 	responses = 0;
+	#awaitsResponse: () => void = () => {};
 	/** Closed gently, though calls may be left. */
 	isClosing = false;
 	isGone = false;
@@ -134,6 +135,19 @@ export class FakeConnection implements ClientConnection {
 	pong(): void {
 		this.heard += 1;
 		for (const answered of this.pings.splice(0)) answered();
+	}
+
+	awaitResponse(heard: () => void): void {
+		this.#awaitsResponse = heard;
+	}
+
+	/** A part of a response comes. */
+	respond(): void {
+		this.heard += 1;
+		this.responses += 1;
+		const heard = this.#awaitsResponse;
+		this.#awaitsResponse = () => {};
+		heard();
 	}
 
 	close(): void {

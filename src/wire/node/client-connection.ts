@@ -38,6 +38,7 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	#maxStreams = Number.POSITIVE_INFINITY;
 	#openCalls = 0;
 	#responses = 0;
+	#awaitsResponse: (() => void) | undefined;
 	readonly #watches = new Set<NodeClientStream>();
 	#closing = false;
 
@@ -99,6 +100,14 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	/** Headers or data of a response have come. */
 	responded(): void {
 		this.#responses += 1;
+		if (this.#awaitsResponse === undefined) return;
+		const heard = this.#awaitsResponse;
+		this.#awaitsResponse = undefined;
+		heard();
+	}
+
+	awaitResponse(heard: () => void): void {
+		this.#awaitsResponse = heard;
 	}
 
 	get heard(): number {

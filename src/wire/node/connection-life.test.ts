@@ -163,6 +163,35 @@ describe("heard", () => {
 	});
 });
 
+describe("a response that is waited for", () => {
+	test("is its headers, or more of its data, once; not SETTINGS, nor the answer to a PING", async () => {
+		const arrived = Promise.withResolvers<RawStream>();
+		const server = await startRawServer({ onRequest: arrived.resolve });
+		after.push(() => server.stop());
+		const { connection } = await open(server.address);
+		let heard = 0;
+		const wait = (): void =>
+			connection.awaitResponse(() => {
+				heard += 1;
+			});
+		wait();
+		void call(connection);
+		const stream = await arrived.promise;
+		stream.connection.frame(frameType.settings, 0, 0);
+		await new Promise<void>((resolve) => connection.ping(resolve));
+		expect([heard, connection.responses]).toEqual([0, 0]);
+		stream.headers(OK.slice(0, 2));
+		await until(() => heard > 0);
+		stream.data(frame());
+		await until(() => connection.responses === 2);
+		expect(heard).toBe(1);
+		wait();
+		stream.data(frame());
+		await until(() => connection.responses === 3);
+		expect(heard).toBe(2);
+	});
+});
+
 describe("a PING", () => {
 	test("is answered by a peer that lives", async () => {
 		await using server = await serveStreams(() => {});
