@@ -15,8 +15,8 @@ export class EndpointLoad implements Member {
 		this.subchannel = subchannel;
 		this.table = table;
 		this.row = table.join(weight);
-		this.unary = new UnaryPick(this);
-		this.stream = new StreamPick(this);
+		this.unary = new LoadPick(this, true);
+		this.stream = new LoadPick(this, false);
 	}
 
 	get weight(): number {
@@ -34,40 +34,25 @@ export class EndpointLoad implements Member {
 	}
 }
 
-class UnaryPick {
+class LoadPick {
 	readonly kind = "subchannel";
 	readonly subchannel: Subchannel;
 	readonly #load: EndpointLoad;
+	readonly #isUnary: boolean;
 
-	constructor(load: EndpointLoad) {
+	constructor(load: EndpointLoad, isUnary: boolean) {
 		this.subchannel = load.subchannel;
 		this.#load = load;
+		this.#isUnary = isUnary;
 	}
 
 	started(): void {
-		this.#load.table.unaryStarted(this.#load.row);
+		const { table, row } = this.#load;
+		table.started(row, this.#isUnary);
 	}
 
 	ended(outcome: Outcome): void {
-		this.#load.table.unaryEnded(this.#load.row, outcome);
-	}
-}
-
-class StreamPick {
-	readonly kind = "subchannel";
-	readonly subchannel: Subchannel;
-	readonly #load: EndpointLoad;
-
-	constructor(load: EndpointLoad) {
-		this.subchannel = load.subchannel;
-		this.#load = load;
-	}
-
-	started(): void {
-		this.#load.table.streamStarted(this.#load.row);
-	}
-
-	ended(outcome: Outcome): void {
-		this.#load.table.streamEnded(this.#load.row, outcome);
+		const { table, row } = this.#load;
+		table.ended(row, outcome, this.#isUnary);
 	}
 }

@@ -114,39 +114,34 @@ export class LoadTable {
 	}
 
 	/** With the pick, before the clock is read again. */
-	unaryStarted(row: number): void {
+	started(row: number, isUnary: boolean): void {
 		const cells = this.#cells;
 		const at = row * ROW;
+		(cells[at + IN_FLIGHT] as number) += 1;
+		if (!isUnary) return;
 		if (cells[at + AWAITED] === 0) cells[at + SILENT_SINCE] = this.#latest;
 		(cells[at + AWAITED] as number) += 1;
-		(cells[at + IN_FLIGHT] as number) += 1;
 	}
 
-	unaryEnded(row: number, outcome: Outcome): void {
+	ended(row: number, outcome: Outcome, isUnary: boolean): void {
 		const cells = this.#cells;
 		const at = row * ROW;
 		const now = this.readClock();
 		(cells[at + IN_FLIGHT] as number) -= 1;
-		(cells[at + AWAITED] as number) -= 1;
-		cells[at + SILENT_SINCE] = now;
+		if (isUnary) {
+			(cells[at + AWAITED] as number) -= 1;
+			cells[at + SILENT_SINCE] = now;
+		}
 		const { code, latencyMs, sent } = outcome;
 		if (!sent) return;
 		const sick = this.#penalizeIfSick(row, outcome, now);
+		// How long a stream lives is up to those who talk.
+		if (!isUnary) return;
 		const answered = !sick && code !== Code.Canceled;
 		// Without an answer, all that is known is that it would have taken longer.
 		if (answered || latencyMs > this.#heldAt(row, now)) {
 			this.#took(row, latencyMs, now);
 		}
-	}
-
-	streamStarted(row: number): void {
-		(this.#cells[row * ROW + IN_FLIGHT] as number) += 1;
-	}
-
-	/** How long a stream lived is up to those who talked. */
-	streamEnded(row: number, outcome: Outcome): void {
-		(this.#cells[row * ROW + IN_FLIGHT] as number) -= 1;
-		if (outcome.sent) this.#penalizeIfSick(row, outcome, this.readClock());
 	}
 
 	#newRow(): number {
