@@ -1,4 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	mkdtempSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -42,6 +48,12 @@ describe("the agent is at", () => {
 		[{}, { CONSUL_HTTP_ADDR: "https://agent:1" }, "https://agent:1"],
 		[{}, { CONSUL_HTTP_SSL: "true" }, "https://127.0.0.1:8500"],
 		[{}, { CONSUL_HTTP_SSL: "0" }, "http://127.0.0.1:8500"],
+		[
+			{},
+			{ CONSUL_HTTP_SSL: "1", CONSUL_HTTP_ADDR: "http://agent:1" },
+			"https://agent:1",
+		],
+		[{ agent: "http://a:1" }, { CONSUL_HTTP_SSL: "1" }, "http://a:1"],
 		[{ agent: "a:1" }, { CONSUL_HTTP_SSL: "1" }, "https://a:1"],
 		[{ agent: "a:1", tls: false }, { CONSUL_HTTP_SSL: "1" }, "http://a:1"],
 		[{ agent: "a:1" }, { CONSUL_HTTP_ADDR: "b:2" }, "http://a:1"],
@@ -61,6 +73,21 @@ test.each<[object, Record<string, string>, string]>([
 	[{ tls: true, agent: "unix:/a" }, {}, "tls: is set, and agent is"],
 	[{}, { CONSUL_HTTP_ADDR: "a b" }, "CONSUL_HTTP_ADDR: "],
 	[{}, { CONSUL_HTTP_SSL: "maybe" }, 'CONSUL_HTTP_SSL: "maybe" is not true'],
+	[
+		{},
+		{ CONSUL_HTTP_TOKEN: "a\n" },
+		"CONSUL_HTTP_TOKEN: is empty or has other",
+	],
+	[
+		{},
+		{ CONSUL_CLIENT_CERT: "a" },
+		"CONSUL_CLIENT_KEY: is missing beside CONSUL_CLIENT_CERT",
+	],
+	[
+		{},
+		{ CONSUL_CLIENT_KEY: "a" },
+		"CONSUL_CLIENT_CERT: is missing beside CONSUL_CLIENT_KEY",
+	],
 ])("%j %j is refused: %s", (options, environment, message) => {
 	expect(() => settled(options, environment)).toThrow(PolicyError);
 	expect(() => settled(options, environment)).toThrow(message);
@@ -68,6 +95,9 @@ test.each<[object, Record<string, string>, string]>([
 
 test("a token that is refused is not shown", () => {
 	expect(() => settled({ token: "my secret" })).toThrow(/^token: (?!.*my)/);
+	expect(() => settled({}, { CONSUL_HTTP_TOKEN: "my secret" })).toThrow(
+		/^CONSUL_HTTP_TOKEN: (?!.*my)/,
+	);
 });
 
 describe("the token is", () => {
@@ -81,6 +111,11 @@ describe("the token is", () => {
 		[
 			{},
 			{ CONSUL_HTTP_TOKEN: "t", CONSUL_HTTP_TOKEN_FILE: ofFile },
+			{ "x-consul-token": "from-file" },
+		],
+		[
+			{},
+			{ CONSUL_HTTP_TOKEN: "t", CONSUL_HTTP_TOKEN_FILE: file("empty", "\n") },
 			{ "x-consul-token": "t" },
 		],
 		[
@@ -88,7 +123,13 @@ describe("the token is", () => {
 			{ CONSUL_HTTP_TOKEN: "t" },
 			{ "x-consul-token": "given" },
 		],
+		[
+			{ token: "given" },
+			{ CONSUL_HTTP_TOKEN_FILE: "/nowhere", CONSUL_HTTP_TOKEN: "b a d" },
+			{ "x-consul-token": "given" },
+		],
 		[{}, { CONSUL_HTTP_AUTH: "me:pw" }, { authorization: "Basic bWU6cHc=" }],
+		[{}, { CONSUL_HTTP_AUTH: "me" }, { authorization: "Basic bWU6" }],
 	])("%j %j: %j", async (options, environment, headers) => {
 		expect(await settled(options, environment).headers()).toEqual(headers);
 	});
@@ -104,9 +145,26 @@ describe("the token is", () => {
 	});
 });
 
+test.each([
+	["that is not there", join(directory, "none"), "cannot be read: ENOENT"],
+	["of two lines", file("lines", "my\nsecret"), "is empty or has other"],
+])("a file of a token %s is refused, and not shown", async (_, path, why) => {
+	const { headers } = settled({}, { CONSUL_HTTP_TOKEN_FILE: path });
+	const error = await headers().catch((error: unknown) => error);
+	expect(error).toBeInstanceOf(PolicyError);
+	const { message } = error as PolicyError;
+	expect(message).toMatch(/^CONSUL_HTTP_TOKEN_FILE: (?!.*secret)/);
+	expect(message).toContain(why);
+});
+
+/** What counts as a certificate, as far as reading it goes. */
+const pemOf = (name: string): string =>
+	`-----BEGIN CERTIFICATE-----\n${name}\n-----END CERTIFICATE-----\n`;
+
 test("TLS is as the environment has it, unless it is given", async () => {
 	const environment = {
-		CONSUL_CACERT: file("ca.pem", "ca"),
+		CONSUL_CACERT: file("ca.pem", pemOf("ca")),
+		CONSUL_CAPATH: join(directory, "not looked at"),
 		CONSUL_CLIENT_CERT: file("cert.pem", "cert"),
 		CONSUL_CLIENT_KEY: file("key.pem", "key"),
 		CONSUL_TLS_SERVER_NAME: "server.dc1.consul",
@@ -114,14 +172,81 @@ test("TLS is as the environment has it, unless it is given", async () => {
 	};
 	const { tls } = settled({}, environment);
 	expect(await tls("")).toEqual({
-		ca: Buffer.from("ca"),
-		cert: Buffer.from("cert"),
-		key: Buffer.from("key"),
+		ca: pemOf("ca"),
+		cert: "cert",
+		key: "key",
 		servername: "server.dc1.consul",
 		rejectUnauthorized: false,
 	});
 	const given = settled({ tls: { ca: "other" } }, environment);
 	expect(await given.tls("")).toEqual({ ca: "other" });
+});
+
+describe("CONSUL_CAPATH", () => {
+	function caPath(name: string): string {
+		const path = join(directory, name);
+		mkdirSync(join(path, "within"), { recursive: true });
+		return path;
+	}
+
+	const read = async (path: string): Promise<unknown> =>
+		settled({}, { CONSUL_CAPATH: path }).tls("");
+
+	test("is a directory whose certificates are trusted, as they are at each connection", async () => {
+		const path = caPath("authorities");
+		file("authorities/a.pem", pemOf("a"));
+		file("authorities/within/b.crt", pemOf("b") + pemOf("c"));
+		// As a mounted volume of Kubernetes has it.
+		symlinkSync(path, join(path, "..data"));
+		const { tls } = settled({}, { CONSUL_CAPATH: path });
+		expect(await tls("")).toEqual({
+			ca: [pemOf("a"), pemOf("b") + pemOf("c")].join("\n"),
+		});
+		file("authorities/a.pem", pemOf("d"));
+		expect(await tls("")).toMatchObject({
+			ca: expect.stringContaining(pemOf("d")),
+		});
+	});
+
+	test.each<[string, () => string, string]>([
+		[
+			"that is not there",
+			() => join(directory, "none"),
+			`/none" cannot be read: ENOENT`,
+		],
+		[
+			"that is a file",
+			() => file("no-directory", pemOf("a")),
+			`/no-directory" cannot be read: ENOTDIR`,
+		],
+		[
+			"without a file",
+			() => caPath("empty-one"),
+			'/empty-one" is a directory without a file; put the certificates of',
+		],
+		[
+			"with a file that has no certificate",
+			() => {
+				caPath("mixed");
+				file("mixed/a.pem", pemOf("a"));
+				file("mixed/within/README", "see a.pem");
+				return join(directory, "mixed");
+			},
+			'/mixed/within/README" has no certificate in it; write them in PEM',
+		],
+	])("%s is refused", async (_, path, message) => {
+		const error = await read(path()).catch((error: unknown) => error);
+		expect(error).toBeInstanceOf(PolicyError);
+		expect((error as PolicyError).path).toBe("CONSUL_CAPATH");
+		expect((error as PolicyError).message).toContain(message);
+	});
+});
+
+test("a CONSUL_CACERT that has no certificate is refused", async () => {
+	const { tls } = settled({}, { CONSUL_CACERT: file("key-alone", "KEY") });
+	await expect(tls("")).rejects.toThrow(
+		/^CONSUL_CACERT: ".*key-alone" has no certificate in it/,
+	);
 });
 
 test("namespace and partition go with each request", () => {

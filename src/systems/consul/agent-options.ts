@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { channelOptions } from "../../client/channel-options.ts";
 import type { TlsOptions, TlsSource } from "../../client/tls-options.ts";
 import {
@@ -16,12 +17,12 @@ export interface ConsulAgentOptions {
 	 * Default: `CONSUL_HTTP_ADDR`, else 127.0.0.1:8500.
 	 */
 	agent?: string | undefined;
-	/** Of Consul's ACLs; a function is asked before each request. Default: `CONSUL_HTTP_TOKEN`, else what the file `CONSUL_HTTP_TOKEN_FILE` holds. */
+	/** Of Consul's ACLs; a function is asked before each request. Default: what the file `CONSUL_HTTP_TOKEN_FILE` holds, else `CONSUL_HTTP_TOKEN`. */
 	token?: string | (() => string | Promise<string>) | undefined;
 	/**
 	 * true: the platform's roots; options as node:tls has them; a function is asked again for each connection. Default:
-	 * by the agent's scheme or `CONSUL_HTTP_SSL`, with `CONSUL_CACERT`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY`,
-	 * `CONSUL_TLS_SERVER_NAME` and `CONSUL_HTTP_SSL_VERIFY`.
+	 * by the agent's scheme or `CONSUL_HTTP_SSL`, with `CONSUL_CACERT` or `CONSUL_CAPATH`, `CONSUL_CLIENT_CERT`,
+	 * `CONSUL_CLIENT_KEY`, `CONSUL_TLS_SERVER_NAME` and `CONSUL_HTTP_SSL_VERIFY`.
 	 */
 	tls?: boolean | TlsOptions | TlsSource | undefined;
 	/** Of Consul Enterprise. Default: `CONSUL_NAMESPACE`, else the token's own. */
@@ -67,8 +68,12 @@ export function settleAgent(
 	const { tls = flag(variable("CONSUL_HTTP_SSL"), "CONSUL_HTTP_SSL") } =
 		options;
 	const where = options.agent === undefined ? "CONSUL_HTTP_ADDR" : "agent";
+	const inEnvironment = variable("CONSUL_HTTP_ADDR") ?? "127.0.0.1:8500";
 	const address =
-		options.agent ?? variable("CONSUL_HTTP_ADDR") ?? "127.0.0.1:8500";
+		options.agent ??
+		(tls === true && options.tls === undefined
+			? inEnvironment.replace(/^http:/i, "https:")
+			: inEnvironment);
 	const origin = originOf(address, where, tls !== undefined && tls !== false);
 	if (options.tls && !origin.startsWith("https:")) {
 		throw new PolicyError(
@@ -108,45 +113,121 @@ function tlsOfEnvironment(variable: Variable): TlsSource {
 		variable("CONSUL_HTTP_SSL_VERIFY"),
 		"CONSUL_HTTP_SSL_VERIFY",
 	);
-	const files = {
-		ca: variable("CONSUL_CACERT"),
-		cert: variable("CONSUL_CLIENT_CERT"),
-		key: variable("CONSUL_CLIENT_KEY"),
-	};
 	const servername = variable("CONSUL_TLS_SERVER_NAME");
+	const authority = variable("CONSUL_CACERT");
+	const authorities = variable("CONSUL_CAPATH");
+	const cert = beside(variable, "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY");
+	const key = beside(variable, "CONSUL_CLIENT_KEY", "CONSUL_CLIENT_CERT");
 	return async () => {
 		const options: TlsOptions = {};
 		if (verify !== undefined) options.rejectUnauthorized = verify;
 		if (servername !== undefined) options.servername = servername;
-		for (const [name, file] of Object.entries(files)) {
-			if (file !== undefined) {
-				options[name as keyof typeof files] = await readFile(file);
-			}
+		if (authority !== undefined) {
+			options.ca = await certificates(authority, "CONSUL_CACERT");
+		} else if (authorities !== undefined) {
+			options.ca = await certificatesIn(authorities, "CONSUL_CAPATH");
 		}
+		if (cert !== undefined) {
+			options.cert = await held(cert, "CONSUL_CLIENT_CERT");
+		}
+		if (key !== undefined) options.key = await held(key, "CONSUL_CLIENT_KEY");
 		return options;
 	};
+}
+
+/** A variable that means something only beside another. */
+function beside(
+	variable: Variable,
+	name: string,
+	other: string,
+): string | undefined {
+	const value = variable(name);
+	if (value !== undefined && variable(other) === undefined) {
+		throw new PolicyError(
+			other,
+			`is missing beside ${name}; a certificate is shown with its key`,
+			"missing",
+		);
+	}
+	return value;
+}
+
+/** Of all files in a directory and in those within; one without a certificate is an error, as to Consul's own commands. */
+async function certificatesIn(
+	directory: string,
+	where: string,
+): Promise<string> {
+	const entries = await readdir(directory, {
+		recursive: true,
+		// Else links to directories are followed, be it in a circle.
+		withFileTypes: true,
+	}).catch((error: Error) => unreadable(directory, where, error));
+	const pems: string[] = [];
+	for (const { parentPath, name } of entries) {
+		const path = join(parentPath, name);
+		const found = await stat(path).catch((error: Error) =>
+			unreadable(path, where, error),
+		);
+		if (!found.isDirectory()) {
+			pems.push(await certificates(path, where));
+		}
+	}
+	if (pems.length > 0) return pems.join("\n");
+	throw new PolicyError(
+		where,
+		`${shown(directory)} is a directory without a file; put the certificates of the authorities there, in PEM`,
+	);
+}
+
+async function certificates(path: string, where: string): Promise<string> {
+	const text = await held(path, where);
+	if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+	throw new PolicyError(
+		where,
+		`${shown(path)} has no certificate in it; write them in PEM`,
+	);
+}
+
+/** @throws PolicyError that names the variable that named the file */
+function held(path: string, where: string): Promise<string> {
+	return readFile(path, "utf8").catch((error: Error) =>
+		unreadable(path, where, error),
+	);
+}
+
+function unreadable(path: string, where: string, { message }: Error): never {
+	throw new PolicyError(where, `${shown(path)} cannot be read: ${message}`);
 }
 
 function headersOf(
 	given: ConsulAgentOptions["token"],
 	variable: Variable,
 ): () => Promise<Record<string, string>> {
-	const file = variable("CONSUL_HTTP_TOKEN_FILE");
 	const user = variable("CONSUL_HTTP_AUTH");
-	const inEnvironment = variable("CONSUL_HTTP_TOKEN");
+	const file = variable("CONSUL_HTTP_TOKEN_FILE");
+	const inEnvironment =
+		given === undefined ? variable("CONSUL_HTTP_TOKEN") : undefined;
+	if (inEnvironment !== undefined) {
+		headerValue(inEnvironment, "CONSUL_HTTP_TOKEN");
+	}
 	const tokenOf = async (): Promise<string | undefined> => {
 		if (typeof given === "function") return headerValue(await given(), "token");
-		const known = given ?? inEnvironment;
-		if (known !== undefined || file === undefined) return known;
-		return (await readFile(file, "utf8")).trim();
+		if (given !== undefined || file === undefined)
+			return given ?? inEnvironment;
+		const text = (await held(file, "CONSUL_HTTP_TOKEN_FILE")).trim();
+		return text === ""
+			? inEnvironment
+			: headerValue(text, "CONSUL_HTTP_TOKEN_FILE");
 	};
 	return async () => {
 		const headers: Record<string, string> = {};
 		const secret = await tokenOf();
 		if (secret !== undefined) headers["x-consul-token"] = secret;
 		if (user !== undefined) {
+			// What has no colon is a name without a password (RFC 7617, section 2).
+			const pair = user.includes(":") ? user : `${user}:`;
 			headers["authorization"] =
-				`Basic ${Buffer.from(user).toString("base64")}`;
+				`Basic ${Buffer.from(pair).toString("base64")}`;
 		}
 		return headers;
 	};

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
 	ConsulAgent,
@@ -381,6 +384,37 @@ describe.skipIf(consulMissing)("the Consul agent is reached", () => {
 		expect(await found({}, { CONSUL_HTTP_ADDR: consul.address })).toEqual([
 			"10.0.0.1:1",
 		]);
+	});
+
+	test("by TLS as the environment has it, by a directory of authorities", async () => {
+		const directory = await mkdtemp(join(tmpdir(), "homing-consul-ca-"));
+		try {
+			const authorities = join(directory, "authorities");
+			await mkdir(authorities);
+			const stranger = makeIdentity({ commonName: "stranger" });
+			for (const [name, pem] of Object.entries({
+				"cert.pem": us.certificate,
+				"key.pem": us.key,
+				"authorities/a.pem": stranger.certificate,
+				"authorities/b.pem": authority.certificate,
+			})) {
+				await writeFile(join(directory, name), pem);
+			}
+			const environment = {
+				CONSUL_HTTP_ADDR: consul.secureAddress,
+				CONSUL_HTTP_SSL: "true",
+				CONSUL_CAPATH: authorities,
+				CONSUL_CLIENT_CERT: join(directory, "cert.pem"),
+				CONSUL_CLIENT_KEY: join(directory, "key.pem"),
+			};
+			expect(await found({}, environment)).toEqual(["10.0.0.1:1"]);
+			const missing = { ...environment, CONSUL_CAPATH: `${directory}/none` };
+			expect(await found({}, missing)).toMatch(
+				/^cannot reach the Consul agent at https:\S+: CONSUL_CAPATH: ".*none" cannot be read: ENOENT/,
+			);
+		} finally {
+			await rm(directory, { recursive: true });
+		}
 	});
 });
 
