@@ -21,8 +21,6 @@ export interface Recipe {
 	build(draft: string, run: Run): Promise<void>;
 	/** It takes minutes, so that tests do not build it by themselves: `npm run peers` does. */
 	readonly slow?: true;
-	/** Tests do without it, in CI too, unless it was built by name: `npm run peers NAME`. */
-	readonly optional?: true;
 }
 
 /** Runs a command among the sources; rejects with what it printed. */
@@ -39,7 +37,7 @@ export function goRecipe(
 	name: string,
 	sources: URL,
 	target = ".",
-	more: Pick<Recipe, "slow" | "optional"> = {},
+	more: Pick<Recipe, "slow"> = {},
 ): Recipe {
 	return {
 		name,
@@ -52,24 +50,20 @@ export function goRecipe(
 	};
 }
 
-/** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead, unless it is optional. */
+/** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead. */
 export function missing(recipe: Recipe): string | undefined {
 	const reason = reasonOf(recipe);
-	if (reason !== undefined && process.env["CI"] && !recipe.optional) {
+	if (reason !== undefined && process.env["CI"]) {
 		throw new Error(`CI needs ${recipe.name}: ${reason}`);
 	}
 	return reason;
 }
 
-function reasonOf({ tool: [command, argument], name, slow, optional }: Recipe) {
+function reasonOf({ tool: [command, argument], name, slow }: Recipe) {
 	if (spawnSync(command, [argument]).error) {
 		return `${command} is not installed, so ${name} cannot be built`;
 	}
-	const isBuilt = existsSync(`${cache}${name}.built`);
-	if (optional && !isBuilt) {
-		return `${name} is not built: "npm run peers ${name}" does it, in many minutes`;
-	}
-	if (slow && !process.env["CI"] && !isBuilt) {
+	if (slow && !process.env["CI"] && !existsSync(`${cache}${name}.built`)) {
 		return `${name} is not built yet: "npm run peers" does it, in minutes`;
 	}
 	return undefined;

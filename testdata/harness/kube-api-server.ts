@@ -25,7 +25,7 @@ export const kubeApiServer: Recipe = goRecipe(
 	"kube-apiserver",
 	new URL("../peers/kubernetes/", import.meta.url),
 	"k8s.io/kubernetes/cmd/kube-apiserver",
-	{ slow: true, optional: true },
+	{ slow: true },
 );
 
 /** Why there can be no API server here; undefined if there can. */

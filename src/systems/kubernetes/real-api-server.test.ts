@@ -20,7 +20,6 @@ const page = fileURLToPath(
 	new URL("../../../docs/kubernetes.md", import.meta.url),
 );
 
-// "npm run peers kube-apiserver" builds it; nothing else does.
 describe.skipIf(kubeApiServerMissing)(
 	"a real API server",
 	{ timeout: 120_000 },

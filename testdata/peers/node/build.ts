@@ -20,8 +20,8 @@ const recipes: readonly Recipe[] = [
 ];
 
 const names = process.argv.slice(2);
-const wanted = recipes.filter(({ name, optional }) =>
-	names.length > 0 ? names.includes(name) : !optional,
+const wanted = recipes.filter(
+	({ name }) => names.length === 0 || names.includes(name),
 );
 
 for (const recipe of wanted) {
