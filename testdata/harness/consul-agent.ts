@@ -1,11 +1,8 @@
 /** Real Consul agents, which tests start, stop, kill and start again. */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Identity } from "../peers/node/certificates.ts";
 import {
 	builtProgram,
@@ -13,6 +10,7 @@ import {
 	missing,
 	type Recipe,
 } from "./built-program.ts";
+import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
 
 export const consulAgent: Recipe = goRecipe(
@@ -43,9 +41,7 @@ export interface ConsulInit {
 /** The token that may do everything, where there are ACLs. */
 const management = "6b1f4a7e-0000-4000-8000-000000000001";
 
-const START_MS = 60_000;
-
-export class ConsulAgent implements AsyncDisposable {
+export class ConsulAgent extends Daemon implements AsyncDisposable {
 	/** "host:port" of HTTP. */
 	readonly address: string;
 	/** "127.0.0.1:port" of HTTPS. */
@@ -53,13 +49,9 @@ export class ConsulAgent implements AsyncDisposable {
 	/** The path of the unix socket. */
 	readonly socket: string;
 	readonly management: string = management;
-	readonly #program: string;
 	readonly #directory: string;
 	readonly #init: ConsulInit;
 	readonly #ports: Ports;
-	#process: ChildProcess | undefined;
-	/** The end of what it has printed. */
-	#printed = "";
 
 	static async start(init: ConsulInit = {}): Promise<ConsulAgent> {
 		const [program, directory, ports] = await Promise.all([
@@ -88,7 +80,16 @@ export class ConsulAgent implements AsyncDisposable {
 		init: ConsulInit,
 		ports: Ports,
 	) {
-		this.#program = program;
+		super({
+			name: "the Consul agent",
+			program,
+			args: [
+				...(init.keepsData ? [] : ["-dev"]),
+				"-config-file",
+				join(directory, "agent.json"),
+			],
+			isReady: () => this.#isReady(),
+		});
 		this.#directory = directory;
 		this.#init = init;
 		this.#ports = ports;
@@ -96,42 +97,6 @@ export class ConsulAgent implements AsyncDisposable {
 		this.address = `${host}:${ports.http}`;
 		this.secureAddress = `127.0.0.1:${ports.https}`;
 		this.socket = join(directory, "http.sock");
-	}
-
-	/** Starts it, where it was before; resolves when it can be asked for what it knows. */
-	async start(): Promise<void> {
-		const { keepsData } = this.#init;
-		const mode = keepsData ? [] : ["-dev"];
-		const process = spawn(
-			this.#program,
-			[...mode, "-config-file", join(this.#directory, "agent.json")],
-			{ stdio: ["ignore", "pipe", "pipe"] },
-		);
-		this.#process = process;
-		for (const stream of [process.stdout, process.stderr]) {
-			stream?.on("data", (text) => {
-				this.#printed = (this.#printed + text).slice(-4000);
-			});
-		}
-		await this.#ready(process);
-	}
-
-	/** Ends it without a word. */
-	async kill(): Promise<void> {
-		const process = this.#process;
-		this.#process = undefined;
-		if (process === undefined || process.exitCode !== null) return;
-		process.kill("SIGKILL");
-		if (process.signalCode === null) await once(process, "exit");
-	}
-
-	/** It hangs from now on: it accepts connections, and answers nothing. */
-	pause(): void {
-		this.#process?.kill("SIGSTOP");
-	}
-
-	resume(): void {
-		this.#process?.kill("SIGCONT");
 	}
 
 	/** Asks its HTTP API, by default with the token that may do everything; throws unless it answers 200. */
@@ -179,6 +144,15 @@ export class ConsulAgent implements AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.kill();
 		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	/** It can be asked for what it knows. */
+	async #isReady(): Promise<boolean> {
+		const passing = await this.ask<unknown[]>(
+			"GET",
+			"health/service/consul?passing",
+		).catch(() => []);
+		return passing.length > 0;
 	}
 
 	#configuration(): object {
@@ -244,21 +218,6 @@ export class ConsulAgent implements AsyncDisposable {
 		};
 		for (const [name, text] of Object.entries(files)) {
 			await writeFile(join(this.#directory, name), text);
-		}
-	}
-
-	async #ready(process: ChildProcess): Promise<void> {
-		const giveUp = Date.now() + START_MS;
-		for (;;) {
-			const passing = await this.ask<unknown[]>(
-				"GET",
-				"health/service/consul?passing",
-			).catch(() => []);
-			if (passing.length > 0) return;
-			if (process.exitCode !== null || Date.now() > giveUp) {
-				throw new Error(`the Consul agent did not start:\n${this.#printed}`);
-			}
-			await delay(20);
 		}
 	}
 }

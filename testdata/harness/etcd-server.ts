@@ -1,13 +1,10 @@
 /** Real etcd, one member or several, which tests start, stop, kill and start again. */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { makeIdentity } from "../peers/node/certificates.ts";
 import {
 	builtProgram,
@@ -15,6 +12,7 @@ import {
 	missing,
 	type Recipe,
 } from "./built-program.ts";
+import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
 
 export const etcdServer: Recipe = goRecipe(
@@ -55,8 +53,6 @@ export interface StoredKey {
 	readonly lease: string;
 }
 
-const START_MS = 60_000;
-
 /** A cluster; of one member, by default. */
 export class EtcdServer implements AsyncDisposable {
 	readonly members: readonly EtcdMember[];
@@ -79,10 +75,12 @@ export class EtcdServer implements AsyncDisposable {
 		);
 		const members = plans.map(
 			(plan) =>
-				new EtcdMember(plan.client, init, tls, () =>
-					spawn(program, flagsOf(plan, plans, directory, init), {
-						stdio: ["ignore", "pipe", "pipe"],
-					}),
+				new EtcdMember(
+					plan.client,
+					init,
+					tls,
+					program,
+					flagsOf(plan, plans, directory, init),
 				),
 		);
 		const server = new EtcdServer(directory, members, tls);
@@ -269,69 +267,25 @@ export class EtcdServer implements AsyncDisposable {
 }
 
 /** One process of a cluster. */
-export class EtcdMember {
+export class EtcdMember extends Daemon {
 	/** "host:port" for clients. */
 	readonly address: string;
 	readonly #port: number;
 	readonly #init: EtcdInit;
 	readonly #tls: EtcdTls | undefined;
-	readonly #spawn: () => ChildProcess;
-	#process: ChildProcess | undefined;
-	/** The end of what it has printed. */
-	#printed = "";
 
 	constructor(
 		port: number,
 		init: EtcdInit,
 		tls: EtcdTls | undefined,
-		spawn: () => ChildProcess,
+		program: string,
+		args: readonly string[],
 	) {
+		super({ name: "etcd", program, args, isReady: () => this.#isHealthy() });
 		this.#port = port;
 		this.#init = init;
 		this.#tls = tls;
-		this.#spawn = spawn;
 		this.address = `${hostOf(init)}:${port}`;
-	}
-
-	get isRunning(): boolean {
-		return this.#process !== undefined;
-	}
-
-	/** Starts it, where it was before; resolves when the cluster has a leader and this one knows it. */
-	async start(): Promise<void> {
-		if (this.isRunning) return;
-		const process = this.#spawn();
-		this.#process = process;
-		for (const stream of [process.stdout, process.stderr]) {
-			stream?.on("data", (text) => {
-				this.#printed = (this.#printed + text).slice(-4000);
-			});
-		}
-		const giveUp = Date.now() + START_MS;
-		while (!(await this.#isHealthy())) {
-			if (process.exitCode !== null || Date.now() > giveUp) {
-				throw new Error(`etcd did not start:\n${this.#printed}`);
-			}
-			await delay(20);
-		}
-	}
-
-	/** Ends it without a word. */
-	async kill(): Promise<void> {
-		const process = this.#process;
-		this.#process = undefined;
-		if (process === undefined || process.exitCode !== null) return;
-		process.kill("SIGKILL");
-		if (process.signalCode === null) await once(process, "exit");
-	}
-
-	/** It hangs from now on: it accepts connections, and answers nothing. */
-	pause(): void {
-		this.#process?.kill("SIGSTOP");
-	}
-
-	resume(): void {
-		this.#process?.kill("SIGCONT");
 	}
 
 	/** Asks its JSON gateway; throws unless it answers 200. */
@@ -352,6 +306,7 @@ export class EtcdMember {
 		return Number(new RegExp(line, "m").exec(text)?.[1]);
 	}
 
+	/** The cluster has a leader, and this one knows it. */
 	async #isHealthy(): Promise<boolean> {
 		try {
 			const { text } = await this.#request("GET", "/health");

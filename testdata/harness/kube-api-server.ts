@@ -1,6 +1,5 @@
 /** A real API server of Kubernetes over a real etcd: no controllers, no nodes, no kubelet. */
 
-import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -9,7 +8,6 @@ import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as streamText } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { HttpApi } from "../../src/systems/http-api.ts";
 import { type Identity, makeIdentity } from "../peers/node/certificates.ts";
 import {
@@ -18,6 +16,7 @@ import {
 	missing,
 	type Recipe,
 } from "./built-program.ts";
+import { Daemon } from "./daemon.ts";
 import { EtcdServer, etcdMissing } from "./etcd-server.ts";
 import { freePort } from "./free-port.ts";
 
@@ -32,19 +31,15 @@ export const kubeApiServer: Recipe = goRecipe(
 export const kubeApiServerMissing: string | undefined =
 	missing(kubeApiServer) ?? etcdMissing;
 
-const START_MS = 120_000;
 const ADMIN = "of-the-administrator";
 
-export class KubeApiServer implements AsyncDisposable {
+export class KubeApiServer extends Daemon implements AsyncDisposable {
 	readonly port: number;
 	/** What signed its certificate, in PEM. */
 	readonly ca: string;
 	readonly etcd: EtcdServer;
-	readonly #program: string;
 	readonly #directory: string;
 	readonly #api: HttpApi;
-	#process: ChildProcess | undefined;
-	#printed = "";
 
 	static async start(): Promise<KubeApiServer> {
 		const etcd = await EtcdServer.start();
@@ -58,7 +53,7 @@ export class KubeApiServer implements AsyncDisposable {
 		);
 		try {
 			await server.#writeFiles(authority);
-			await server.restart();
+			await server.start();
 		} catch (error) {
 			await server[Symbol.asyncDispose]();
 			throw error;
@@ -73,7 +68,28 @@ export class KubeApiServer implements AsyncDisposable {
 		ca: string,
 		etcd: EtcdServer,
 	) {
-		this.#program = program;
+		const file = (name: string): string => join(directory, name);
+		super({
+			name: "kube-apiserver",
+			program,
+			args: [
+				`--etcd-servers=http://${etcd.address}`,
+				"--bind-address=127.0.0.1",
+				`--secure-port=${port}`,
+				`--tls-cert-file=${file("server.crt")}`,
+				`--tls-private-key-file=${file("server.key")}`,
+				`--token-auth-file=${file("tokens.csv")}`,
+				`--service-account-key-file=${file("accounts.pub")}`,
+				`--service-account-signing-key-file=${file("accounts.key")}`,
+				"--service-account-issuer=https://kubernetes.default.svc",
+				"--service-cluster-ip-range=10.96.0.0/16",
+				"--authorization-mode=RBAC",
+				"--endpoint-reconciler-type=none",
+				"--watch-cache=true",
+				"--external-hostname=127.0.0.1",
+			],
+			isReady: () => this.#isReady(),
+		});
 		this.#directory = directory;
 		this.port = port;
 		this.ca = ca;
@@ -87,70 +103,6 @@ export class KubeApiServer implements AsyncDisposable {
 
 	get origin(): string {
 		return `https://127.0.0.1:${this.port}`;
-	}
-
-	/** Starts it, where it was before, with what etcd has. */
-	async restart(): Promise<void> {
-		const file = (name: string): string => join(this.#directory, name);
-		const process = spawn(
-			this.#program,
-			[
-				`--etcd-servers=http://${this.etcd.address}`,
-				"--bind-address=127.0.0.1",
-				`--secure-port=${this.port}`,
-				`--tls-cert-file=${file("server.crt")}`,
-				`--tls-private-key-file=${file("server.key")}`,
-				`--token-auth-file=${file("tokens.csv")}`,
-				`--service-account-key-file=${file("accounts.pub")}`,
-				`--service-account-signing-key-file=${file("accounts.key")}`,
-				"--service-account-issuer=https://kubernetes.default.svc",
-				"--service-cluster-ip-range=10.96.0.0/16",
-				"--authorization-mode=RBAC",
-				"--endpoint-reconciler-type=none",
-				"--watch-cache=true",
-				"--external-hostname=127.0.0.1",
-			],
-			{ stdio: ["ignore", "pipe", "pipe"] },
-		);
-		this.#process = process;
-		for (const stream of [process.stdout, process.stderr]) {
-			stream?.on("data", (text) => {
-				this.#printed = (this.#printed + text).slice(-8000);
-			});
-		}
-		const giveUp = Date.now() + START_MS;
-		for (;;) {
-			const status = await this.#api
-				.json({ path: "/readyz", timeoutMs: 5000 })
-				.then(
-					(answer) => answer.status,
-					// "ok" is no JSON.
-					(error) => (error.problem === "badAnswer" ? 200 : 0),
-				);
-			if (status === 200) return;
-			if (process.exitCode !== null || Date.now() > giveUp) {
-				throw new Error(`kube-apiserver did not start:\n${this.#printed}`);
-			}
-			await delay(100);
-		}
-	}
-
-	/** Ends it without a word. */
-	async kill(): Promise<void> {
-		const process = this.#process;
-		this.#process = undefined;
-		if (process === undefined || process.exitCode !== null) return;
-		process.kill("SIGKILL");
-		if (process.signalCode === null) await once(process, "exit");
-	}
-
-	/** It hangs from now on: it accepts connections, and answers nothing. */
-	pause(): void {
-		this.#process?.kill("SIGSTOP");
-	}
-
-	resume(): void {
-		this.#process?.kill("SIGCONT");
 	}
 
 	/** Asks as the administrator; throws unless it goes well. */
@@ -209,6 +161,14 @@ export class KubeApiServer implements AsyncDisposable {
 		await this.kill();
 		await this.etcd[Symbol.asyncDispose]();
 		await rm(this.#directory, { recursive: true, force: true });
+	}
+
+	async #isReady(): Promise<boolean> {
+		return this.#api.json({ path: "/readyz", timeoutMs: 5000 }).then(
+			({ status }) => status === 200,
+			// "ok" is no JSON.
+			({ problem }) => problem === "badAnswer",
+		);
 	}
 
 	async #writeFiles(issuer: Identity): Promise<void> {

@@ -208,7 +208,7 @@ describe.skipIf(kubeApiServerMissing)(
 			// Time goes on meanwhile, and what was before it is forgotten.
 			for (let n = 0; n < 10; n++) await server.etcd.put("other", `${n}`);
 			await server.etcd.compact();
-			await server.restart();
+			await server.start();
 			await server.ask("DELETE", `${SLICES}/cart-1`);
 			await put(slice("cart-2", ["10.1.0.3"], { service: "cart" }));
 			await knows(made, "10.1.0.3");
