@@ -291,6 +291,57 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		await watch.until(() => watch.addresses?.length === 2);
 	});
 
+	test("answers with what cannot be read is asked anew, however long it holds back what follows", async () => {
+		const consul = await agent();
+		await register(consul, 1);
+		const proxy = await proxyOf(consul);
+		const watch = watching(proxy.address, "a");
+		await watch.until(() => watch.seen.length > 0);
+		let spoilt = false;
+		proxy.interfere = (_, response) => {
+			if (spoilt) return false;
+			spoilt = true;
+			void (async () => {
+				await register(consul, 2);
+				const url = `http://${consul.address}/v1/health/service/a?passing`;
+				const { headers } = await fetch(url);
+				response.setHeader(
+					"x-consul-index",
+					headers.get("x-consul-index") ?? "",
+				);
+				response.end('[{"Service":null}]');
+			})();
+			return true;
+		};
+		proxy.cut();
+		await watch.until(() => watch.addresses?.length === 2);
+		expect(watch.reported).toHaveLength(1);
+		expect(watch.reported[0]).toMatchObject({ problem: "badAnswer" });
+	});
+
+	test("does not say at first why there is nobody is asked anew", async () => {
+		const consul = await agent();
+		await register(consul, 1);
+		const proxy = await proxyOf(consul);
+		const watch = watching(proxy.address, "a");
+		await watch.until(() => watch.seen.length > 0);
+		let refused = 0;
+		proxy.interfere = ({ url }, response) => {
+			if (url !== "/v1/health/service/a" || refused > 0) return false;
+			refused += 1;
+			response.writeHead(500).end("no leader");
+			return true;
+		};
+		await consul.deregister("a1");
+		await watch.until(() => watch.seen.length === 2);
+		expect(refused).toBe(1);
+		expect(watch.reported).toHaveLength(1);
+		expect(watch.seen.at(-1)).toMatchObject({
+			endpoints: [],
+			reason: { problem: "unknownService" },
+		});
+	});
+
 	test("hangs is given up by who is new, and by who knows it heard again", async () => {
 		const consul = await agent();
 		await register(consul, 1);

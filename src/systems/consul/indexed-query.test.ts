@@ -46,6 +46,7 @@ async function queryOf(
 			);
 		},
 		next: () => query.next(signal),
+		forget: () => query.forget(),
 	};
 }
 
@@ -66,6 +67,14 @@ test("an index that goes backwards is forgotten", async () => {
 		"",
 		"&index=5&wait=300s",
 	]);
+});
+
+test("an answer that was of no use is given anew", async () => {
+	const { next, forget, server } = await queryOf(["7", "7"]);
+	await next();
+	forget();
+	await next();
+	expect(server.seen.at(-1)).toBe("GET /v1/health/service/a?passing=true");
 });
 
 test("an index of 0 counts as 1, for which one can wait", async () => {

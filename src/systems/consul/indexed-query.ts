@@ -25,10 +25,15 @@ export class IndexedQuery {
 		this.#request = request;
 	}
 
+	/** What was answered could not be used: the next answer comes at once again. */
+	forget(): void {
+		this.#index = undefined;
+	}
+
 	/** Rejects with DiscoveryError; then the next answer comes at once again. */
 	async next(signal: AbortSignal): Promise<ApiAnswer> {
 		const last = this.#index;
-		this.#index = undefined;
+		this.forget();
 		const request: AgentRequest = {
 			...this.#request,
 			query: {

@@ -3,8 +3,8 @@ import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { QueryFeed } from "./query-feed.ts";
 
-/** What the agent answers: news, nothing new, an error, or not at all for now. */
-type Step = "news" | "same" | "error" | "silence";
+/** What the agent answers: news, nothing new, what cannot be read, an error, or not at all for now. */
+type Step = "news" | "same" | "nonsense" | "error" | "silence";
 
 /** A feed whose questions are answered one step after the other, the last one for ever; it tells when each was asked. */
 function feedOf(...steps: readonly [Step, ...Step[]]) {
@@ -13,6 +13,7 @@ function feedOf(...steps: readonly [Step, ...Step[]]) {
 	const askedAt: number[] = [];
 	const reported: string[] = [];
 	const signals: AbortSignal[] = [];
+	const forgottenAt: number[] = [];
 	const feed = new QueryFeed({
 		clock,
 		random: () => 0.5,
@@ -25,11 +26,15 @@ function feedOf(...steps: readonly [Step, ...Step[]]) {
 				if (step === "error") return Promise.reject(new Error("no answer"));
 				return Promise.resolve({ value: step } as ApiAnswer);
 			},
+			forget: () => forgottenAt.push(Math.round(clock.now())),
 		},
-		answered: ({ value }) => value === "news",
+		answered: ({ value }) => {
+			if (value === "nonsense") throw new Error("no sense");
+			return value === "news";
+		},
 		report: ({ message }) => reported.push(message),
 	});
-	return { feed, clock, askedAt, reported, signals };
+	return { feed, clock, askedAt, reported, signals, forgottenAt };
 }
 
 describe("a feed", () => {
@@ -69,6 +74,20 @@ describe("a feed", () => {
 			0, 100, 1100, 2700, 5260, 9356, 15_910, 26_395, 42_395, 58_395,
 		]);
 		expect(reported).toHaveLength(9);
+	});
+
+	test("that cannot read an answer forgets it, so that it is given anew", async () => {
+		const { feed, clock, askedAt, reported, forgottenAt } = feedOf(
+			"same",
+			"nonsense",
+			"news",
+			"silence",
+		);
+		await feed.start();
+		await clock.advance(5000);
+		expect(askedAt).toEqual([0, 100, 1100, 1200]);
+		expect(forgottenAt).toEqual([100]);
+		expect(reported).toEqual(["no sense"]);
 	});
 
 	test("begins with short waits again after an answer", async () => {

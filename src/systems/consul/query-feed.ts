@@ -6,7 +6,7 @@ import type { IndexedQuery } from "./indexed-query.ts";
 import { QueryPace } from "./query-pace.ts";
 
 export interface QueryFeedSetting {
-	readonly query: Pick<IndexedQuery, "next">;
+	readonly query: Pick<IndexedQuery, "next" | "forget">;
 	readonly clock: Clock;
 	readonly random: () => number;
 	/** Takes an answer and says whether it brings anything new; what it throws counts as an error of the agent. */
@@ -72,6 +72,7 @@ export class QueryFeed {
 		try {
 			return await this.#ask();
 		} catch (error) {
+			this.#setting.query.forget();
 			if (!this.#end.signal.aborted) this.#setting.report(error as Error);
 			return this.#backoff.next();
 		}

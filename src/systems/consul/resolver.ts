@@ -224,9 +224,9 @@ class WatchedService implements FollowedService {
 				`an instance of ${service} in Consul cannot be reached and is left out: ${why}`,
 			);
 		}
-		this.#endpoints = endpoints.filter(({ weight }) => weight !== 0);
+		const usable = endpoints.filter(({ weight }) => weight !== 0);
 		this.#reason =
-			this.#endpoints.length > 0
+			usable.length > 0
 				? undefined
 				: await whyNone({
 						agent: this.#agent,
@@ -235,6 +235,7 @@ class WatchedService implements FollowedService {
 						filter,
 						signal,
 					});
+		this.#endpoints = usable;
 		const print = JSON.stringify([
 			this.#endpoints.map((endpoint) => JSON.stringify(endpoint)).sort(),
 			this.#reason?.message,
