@@ -84,9 +84,8 @@ export class RegisteredService {
 			await untilFound(agent, definition, clock, signal);
 			signal.throwIfAborted();
 		} catch (error) {
-			// What was given up on may have been heard all the same.
-			if (signal.aborted) await this.stop().catch(() => {});
-			else this.#stopping = true;
+			// What was given up on, or not answered, may have been heard all the same.
+			await this.stop().catch(() => {});
 			throw error;
 		}
 		void this.#keep();

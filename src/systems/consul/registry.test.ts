@@ -321,6 +321,50 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
+	test("that is refused leaves nothing behind of what the agent has heard", async () => {
+		const name = newName();
+		await using proxy = await HttpProxy.start(consul.address);
+		proxy.interfere = (request, response) => {
+			if (!request.url?.startsWith("/v1/agent/service/register")) return false;
+			void (async () => {
+				await consul.register((await json(request)) as ServiceDefinition);
+				await soon(async () => (await entries(name)).length).toBe(1);
+				response.writeHead(502).end("bad gateway");
+			})();
+			return true;
+		};
+		await expect(
+			register({ name, port: 7 }, { agent: proxy.address }),
+		).rejects.toThrow("with status 502: bad gateway");
+		await soon(() => entries(name)).toEqual([]);
+	});
+
+	test("survives an onError that throws, which is heard of as an uncaught exception", async () => {
+		const name = newName();
+		const thrown = new Error("of the hook");
+		const heard = Promise.withResolvers<Error>();
+		const others = process.listeners("uncaughtException");
+		process.removeAllListeners("uncaughtException");
+		process.once("uncaughtException", heard.resolve);
+		try {
+			const onError = () => {
+				throw thrown;
+			};
+			const check = { kind: "ttl", ttl: "1s" } as const;
+			await using _ = await register(
+				{ name, port: 7, id: name },
+				{ check, onError },
+			);
+			const other = { Name: name, ID: name, Address: "10.0.0.1", Port: 8 };
+			await consul.register(other);
+			expect(await heard.promise).toBe(thrown);
+			await consul.deregister(name);
+			await soon(() => passing(name)).toEqual([7]);
+		} finally {
+			for (const other of others) process.on("uncaughtException", other);
+		}
+	});
+
 	test("that is given up on leaves nothing behind", async () => {
 		const name = newName();
 		await using proxy = await HttpProxy.start(consul.address);

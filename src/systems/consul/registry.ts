@@ -1,3 +1,4 @@
+import { guarded } from "../../client/guarded.ts";
 import { outsideCalls } from "../../client/outside-calls.ts";
 import type {
 	Instance,
@@ -104,7 +105,7 @@ export function consulRegistry(
 			fate: fateOf(ttlMs, deregisterAfterMs),
 			clock,
 			random,
-			report: onError,
+			report: guarded(onError),
 		});
 		// Who waits for a registration to be made keeps the process alive.
 		const awake = clock.after(AWAKE_MS, () => {});
