@@ -273,7 +273,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 	test("are none of them lost when a server is killed without a word, and it is gone within its TTL", async () => {
 		const consul = await agent();
 		await served(consul, "a");
-		const other = await serverProcess(consul, "b", "3s");
+		const { process: other } = await serverProcess(consul, "b", "3s");
 		const echo = clientOf(consul);
 		await expect.poll(() => answering(echo), soon).toBe("a b");
 		const any = newClient<{ read(request: object): Promise<object> }>(
@@ -292,33 +292,31 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await calls.stop();
 	});
 
-	test("go to the later of two servers with one id; the earlier takes nothing with it, and is back should the later end", async () => {
+	test("go to the later of two processes with one id; the earlier takes nothing with it, and is back when the later ends or is killed", async () => {
 		const consul = await agent();
-		const check = { kind: "ttl", ttl: "1s" } as const;
-		const errors: string[] = [];
-		const registry = {
-			check,
-			onError: ({ message }: Error) => errors.push(message),
-		};
-		const id = "payment-1";
-		const a = await served(consul, "a", { registry, id });
+		const start = (name: string) =>
+			serverProcess(consul, name, "1s", "payment-1");
 		const echo = clientOf(consul);
-		const calls = calling(() => echo.echo({}));
-		await calls.more(50);
-		await served(consul, "b", { registry, id });
-		await expect.poll(() => answering(echo), soon).toBe("b");
-		await expect.poll(() => errors, soon).toHaveLength(1);
-		expect(errors[0]).toMatch(/another process has registered payment-1/);
-		await a.server.shutdown();
-		await calls.more(50);
-		expect(await answering(echo)).toBe("b");
-		await calls.stop();
-		const c = await served(consul, "c", { registry, id });
-		await expect.poll(() => errors, soon).toHaveLength(2);
-		await c.server.shutdown();
+		const answer = () => answering(echo).catch(({ message }) => message);
+		const a = await start("a");
+		expect(await answering(echo)).toBe("a");
+		const b = await start("b");
+		await expect.poll(answer, soon).toBe("b");
 		await expect
-			.poll(() => answering(echo).catch(({ message }) => message), soon)
-			.toBe("b");
+			.poll(a.printed, soon)
+			.toMatch(/^announced\n.*another process has registered payment-1 .*\n$/);
+		a.process.kill("SIGTERM");
+		await once(a.process, "close");
+		expect(await answering(echo)).toBe("b");
+		const c = await start("c");
+		await expect.poll(answer, soon).toBe("c");
+		c.process.kill("SIGKILL");
+		await expect.poll(answer, soon).toBe("b");
+		const d = await start("d");
+		await expect.poll(answer, soon).toBe("d");
+		d.process.kill("SIGTERM");
+		await expect.poll(answer, soon).toBe("b");
+		expect(b.process.exitCode).toBe(null);
 	});
 
 	test("keep no process alive", async () => {
@@ -393,7 +391,7 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 
 	test("keeps no process alive once it has been shut down", async () => {
 		const consul = await agent();
-		const child = await serverProcess(consul, "a", "15s");
+		const { process: child } = await serverProcess(consul, "a", "15s");
 		child.kill("SIGTERM");
 		const [code] = await once(child, "close");
 		expect(code).toBe(0);
@@ -425,7 +423,8 @@ async function serverProcess(
 	consul: ConsulAgent,
 	name: string,
 	ttl: string,
-): Promise<ChildProcess> {
+	id?: string,
+) {
 	const child = run(`
 		import { EchoService } from ${here("../../../testdata/services/gen/echo/echo_pb.ts")};
 		import { serviceOf } from ${here("../../../testdata/harness/service-of.ts")};
@@ -438,10 +437,18 @@ async function serverProcess(
 		const registry = consulRegistry({
 			agent: "${consul.address}",
 			check: { kind: "ttl", ttl: "${ttl}" },
+			onError: ({ message }) => console.log(message),
 		});
-		await server.announce(registry, { name: "payment" });
+		await server.announce(registry, {
+			name: "payment",
+			id: ${JSON.stringify(id)},
+		});
 		console.log("announced");
 	`);
+	let text = "";
+	child.stdout?.on("data", (more) => {
+		text += more;
+	});
 	await once(child.stdout as NodeJS.ReadableStream, "data");
-	return child;
+	return { process: child, printed: () => text };
 }

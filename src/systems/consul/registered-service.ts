@@ -1,12 +1,13 @@
 import { Backoff } from "../../client/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
-import { record } from "../../policy/option-table.ts";
+import { mapOf, record } from "../../policy/option-table.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { Pause } from "../pause.ts";
 import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";
+import { equals } from "./filter.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
-import type { ServiceDefinition } from "./service-definition.ts";
+import { checkIdOf, type ServiceDefinition } from "./service-definition.ts";
 import { untilFound } from "./until-found.ts";
 
 export interface RegisteredServiceSetting {
@@ -36,8 +37,8 @@ type Holder = "ours" | "none" | { readonly other: string };
 /**
  * A service that the agent knows, and is told of again whenever it has forgotten
  * it. An id that somebody else has registered since is left to them: two
- * processes of one id do not fight, the later has it; when it goes, the earlier
- * is back.
+ * processes of one id do not fight, the later has it; when it goes, or its TTL is
+ * over, the earlier is back.
  */
 export class RegisteredService {
 	readonly #setting: RegisteredServiceSetting;
@@ -142,12 +143,12 @@ export class RegisteredService {
 	/** Sees to it that the agent knows what it should. */
 	async #look(): Promise<void> {
 		const holder = await this.#holder();
-		if (typeof holder === "object") {
+		if (typeof holder === "object" && !(await this.#isSilent(holder.other))) {
 			this.#leaveTo(holder.other);
 			return;
 		}
 		this.#displacedBy = undefined;
-		if (holder === "none" || !(await this.#passing())) {
+		if (holder !== "ours" || !(await this.#passing())) {
 			await this.#register();
 		} else if (this.#servingDue) {
 			await this.#tellServing();
@@ -163,6 +164,25 @@ export class RegisteredService {
 		)[REGISTRATION_KEY];
 		const other = typeof found === "string" ? found : "";
 		return other === this.#setting.registration ? "ours" : { other };
+	}
+
+	/**
+	 * Whether the one who has the id has died without a word: one of homing's that
+	 * has not been heard for its TTL. Consul forgets it a minute later, at best.
+	 */
+	async #isSilent(other: string): Promise<boolean> {
+		const { agent, definition } = this.#setting;
+		const filter = equals("ServiceID", definition.id);
+		if (filter === undefined) return false;
+		const request = { path: "agent/checks", query: { filter } };
+		const answer = await this.#ask(request);
+		const checks = agent.read(request, answer, mapOf(record));
+		const { Type, Status } = checks[checkIdOf(definition.id, other)] ?? {};
+		return (
+			Type === "ttl" &&
+			Status === "critical" &&
+			!Object.values(checks).some(({ Type }) => Type === "maintenance")
+		);
 	}
 
 	/** Tells the agent that all is well, if it waits for that; false if it does not know of any such check. */

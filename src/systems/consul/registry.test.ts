@@ -321,6 +321,79 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
+	describe("of two processes with one id, the later of which is not fit,", () => {
+		const check = { kind: "ttl", ttl: "1s" } as const;
+		const silent = { TTL: "10m", Status: "critical" };
+		const ours = { "homing-registration": "another" };
+
+		/** One that has been displaced by such an instance, by way of a proxy. */
+		async function displacedBy(later: Partial<ServiceDefinition>) {
+			const name = newName();
+			const proxy = await HttpProxy.start(consul.address);
+			const first = await register(
+				{ name, port: 7, id: name },
+				{ check, agent: proxy.address },
+			);
+			await consul.register({
+				Name: name,
+				ID: name,
+				Address: "10.0.0.1",
+				Port: 8,
+				Meta: ours,
+				...later,
+				Check: { CheckID: `service:${name}:another`, ...later.Check },
+			});
+			const looks = () =>
+				proxy.seen.filter((line) => line.startsWith("GET /v1/agent/service/"));
+			return {
+				name,
+				port: async () => (await entries(name))[0]?.Service.Port,
+				looks: () => looks().length,
+				async [Symbol.asyncDispose]() {
+					await first[Symbol.asyncDispose]();
+					await proxy[Symbol.asyncDispose]();
+				},
+			};
+		}
+
+		test("the earlier is back if that has not been heard for its TTL", async () => {
+			await using it = await displacedBy({ Check: silent });
+			await soon(it.port).toBe(7);
+			expect(await passing(it.name)).toEqual([7]);
+		});
+
+		test.each<[string, Partial<ServiceDefinition>]>([
+			["is no server of homing's", { Check: silent, Meta: {} }],
+			[
+				"is asked by the agent",
+				{ Check: { TCP: "127.0.0.1:1", Interval: "1s", Status: "critical" } },
+			],
+			["has been heard", { Check: { ...silent, Status: "warning" } }],
+		])("the earlier keeps away if that %s", async (_, later) => {
+			await using it = await displacedBy(later);
+			await soon(() => errors).toHaveLength(1);
+			const before = it.looks();
+			await soon(it.looks).toBeGreaterThan(before + 2);
+			expect(await it.port()).toBe(8);
+			expect(errors).toHaveLength(1);
+		});
+
+		test("the earlier keeps away if that is in maintenance", async () => {
+			await using it = await displacedBy({
+				Check: { ...silent, Status: "passing" },
+			});
+			await soon(() => errors).toHaveLength(1);
+			await consul.ask(
+				"PUT",
+				`agent/service/maintenance/${it.name}?enable=true`,
+			);
+			await consul.ask("PUT", `agent/check/fail/service:${it.name}:another`);
+			const before = it.looks();
+			await soon(it.looks).toBeGreaterThan(before + 2);
+			expect(await it.port()).toBe(8);
+		});
+	});
+
 	test("that is refused leaves nothing behind of what the agent has heard", async () => {
 		const name = newName();
 		await using proxy = await HttpProxy.start(consul.address);

@@ -53,8 +53,7 @@ export function serviceDefinition(
 	);
 	const address = formatHostPort({ host, port });
 	const id = text(instance.id ?? `${name}:${host}:${port}`, "instance.id");
-	// One of the same id that comes later has another check, so that nobody keeps alive what is not theirs.
-	const checkId = `service:${id}:${registration}`;
+	const checkId = checkIdOf(id, registration);
 	const definition = {
 		ID: id,
 		Name: name,
@@ -77,6 +76,11 @@ export function serviceDefinition(
 		checkId,
 		body: (Status) => ({ ...definition, Check: { ...checked, Status } }),
 	};
+}
+
+/** One of the same id that comes later has another check, so that nobody keeps alive what is not theirs. */
+export function checkIdOf(id: string, registration: string): string {
+	return `service:${id}:${registration}`;
 }
 
 function weights(value: unknown): object {

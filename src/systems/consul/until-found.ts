@@ -1,6 +1,7 @@
 import type { Clock } from "../../policy/clock.ts";
 import { Pause } from "../pause.ts";
 import { ANSWER_MS, type ConsulAgent } from "./agent.ts";
+import { equals } from "./filter.ts";
 import type { ServiceDefinition } from "./service-definition.ts";
 
 /** Between looks, in milliseconds. */
@@ -16,14 +17,14 @@ export async function untilFound(
 	clock: Clock,
 	signal: AbortSignal,
 ): Promise<void> {
-	// A filter has no way to write them.
-	if (/["\\]/.test(id)) return;
+	const filter = equals("ServiceID", id);
+	if (filter === undefined) return;
 	const pause = new Pause(clock);
 	for (const waitMs of WAITS_MS) {
 		try {
 			const { value, headers } = await agent.ask({
 				path: `catalog/service/${encodeURIComponent(name)}`,
-				query: { filter: `ServiceID == "${id}"` },
+				query: { filter },
 				timeoutMs: ANSWER_MS,
 				signal,
 			});
