@@ -162,6 +162,17 @@ test.each([
 	},
 );
 
+test("a proxy that does not say of which cluster it is is believed", async () => {
+	await using feed = await feeding({
+		watch: (requests) =>
+			idle(requests, created(11n, 0n), {
+				events: [{ kv: { key: bytes("p/b"), modRevision: 12n } }],
+			}),
+	});
+	await vi.waitFor(() => expect(feed.events).toEqual(["p/b"]));
+	expect(feed.lists).toHaveLength(1);
+});
+
 test("a member that has forgotten long ago makes them be read again at once", async () => {
 	const forget = Promise.withResolvers<void>();
 	await using feed = await feeding({

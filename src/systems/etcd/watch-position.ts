@@ -16,13 +16,17 @@ export function positionOf(header: ResponseHeader | undefined): Position {
 	};
 }
 
-/** Another store, or an earlier state of it; a member that lags behind looks like one. */
+/**
+ * Another store, or an earlier state of it; a member that lags behind looks like
+ * one. etcd's own proxy does not always say which store it is.
+ */
 export function isElsewhere(
 	header: ResponseHeader | undefined,
 	position: Position,
 ): boolean {
 	const { clusterId, revision } = positionOf(header);
-	return clusterId !== position.clusterId || revision < position.revision;
+	const isOther = clusterId !== 0n && clusterId !== position.clusterId;
+	return isOther || revision < position.revision;
 }
 
 /** The error that a cancelled watch stands for; etcd tells it as text. */
