@@ -257,6 +257,33 @@ test("a watch in doubt shows that it is alive, or is given up after 5 s", async 
 	expect(feed.lists).toHaveLength(1);
 });
 
+test("a question that comes before a watch has caught up, and is overheard, is asked again a second later", async () => {
+	await using feed = await feeding({
+		watch: async function* (requests) {
+			yield created();
+			let questions = 0;
+			for await (const _ of requests) {
+				questions += 1;
+				if (questions > 2) yield { header: { clusterId: 1n, revision: 10n } };
+			}
+		},
+	});
+	await feed.watched(1);
+	await feed.content();
+	feed.feed.hurry();
+	for (let questions = 1; questions < 3; questions++) {
+		await vi.waitFor(() => expect(feed.etcd.progressRequests).toBe(questions));
+		await feed.clock.advance(999);
+		await aWhile();
+		expect(feed.etcd.progressRequests).toBe(questions);
+		await feed.clock.advance(1);
+	}
+	await feed.content();
+	await feed.clock.advance(60_000);
+	expect(feed.etcd.progressRequests).toBe(3);
+	expect(feed.errors).toEqual([]);
+});
+
 test("a wait for the next try can be cut short to a second", async () => {
 	await using feed = await feeding({
 		watch: async function* () {

@@ -139,14 +139,19 @@ export class KeyFeed {
 		const { range, clock } = this.#setting;
 		const patience = new Patience(clock, (late) => stream.cancel(late));
 		const ask = (requestUnion: Question): void => {
-			patience.asked();
 			// Should it fail, so do the responses, and they tell why.
 			stream.send({ requestUnion }).catch(() => {});
 		};
+		const askProgress = (): void => ask({ case: "progressRequest", value: {} });
 		const startRevision = position.revision + 1n;
 		const value = { ...range, startRevision, progressNotify: true };
+		patience.asked();
 		ask({ case: "createRequest", value });
-		this.#doubt = () => ask({ case: "progressRequest", value: {} });
+		this.#doubt = () => {
+			// etcd does not answer while the watch has yet to catch up with the store.
+			patience.asked(askProgress);
+			askProgress();
+		};
 		try {
 			for await (const response of stream) {
 				patience.answered();
