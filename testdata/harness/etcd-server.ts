@@ -86,7 +86,7 @@ export class EtcdServer implements AsyncDisposable {
 		const server = new EtcdServer(directory, members, tls);
 		try {
 			await server.startAll();
-			if (init.auth) await server.#enableAuth();
+			if (init.auth) await server.enableAuth();
 		} catch (error) {
 			await server[Symbol.asyncDispose]();
 			throw error;
@@ -257,7 +257,8 @@ export class EtcdServer implements AsyncDisposable {
 		await rm(this.#directory, { recursive: true, force: true });
 	}
 
-	async #enableAuth(): Promise<void> {
+	/** From now on it denies whoever shows no password. `root`, with the password `root`, may do everything. */
+	async enableAuth(): Promise<void> {
 		await this.ask("auth/user/add", { name: "root", password: "root" });
 		await this.ask("auth/role/add", { name: "root" });
 		await this.ask("auth/user/grant", { user: "root", role: "root" });

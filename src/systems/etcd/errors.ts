@@ -34,12 +34,17 @@ export function etcdError(
 	);
 }
 
-/** The token is not known, or no longer: another one will do (etcd's rpctypes/error.go). */
+/**
+ * The token is not known, or no longer, or there was none as etcd wanted none
+ * when it was asked: another one will do (etcd's rpctypes/error.go).
+ */
 export function isTokenRefused(error: unknown): boolean {
 	return (
 		error instanceof ConnectError &&
 		(error.code === Code.Unauthenticated ||
-			/invalid auth token|revision of auth store is old/.test(error.rawMessage))
+			/invalid auth token|revision of auth store is old|user name is empty/.test(
+				error.rawMessage,
+			))
 	);
 }
 

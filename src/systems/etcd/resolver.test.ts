@@ -536,6 +536,32 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 60_000);
 
+	test("that wants users only later is then asked with the one that it did not want before", async () => {
+		await using etcd = await started({}, "10.0.0.1:1");
+		await etcd.addUser("reader", "secret", "READ", "payment/");
+		const line = await TcpLine.before(etcd.address);
+		await using watching = new Watching(
+			etcdResolver({
+				hosts: [line.address],
+				user: "reader",
+				password: "secret",
+				insecureCredentials: true,
+				prefix: "payment",
+			}),
+		);
+		await shows(watching, "10.0.0.1:1");
+		await etcd.enableAuth();
+		line.stop();
+		line.cut();
+		await etcd.put("payment/b", "10.0.0.2:1");
+		line.goOn();
+		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
+		for (const error of watching.reported) {
+			expect(error).toMatchObject({ problem: "unreachable" });
+		}
+		await line[Symbol.asyncDispose]();
+	}, 60_000);
+
 	test("with mutual TLS is reached with a certificate, and says that it wants one", async () => {
 		await using etcd = await started({ tls: "mutual" }, "10.0.0.1:1");
 		const { hosts, tls } = etcd;
