@@ -79,6 +79,11 @@ function problemOf(
 		case Code.DeadlineExceeded:
 		case Code.Canceled:
 			return "unreachable";
+		case Code.ResourceExhausted:
+			// And not: its disk is full.
+			return message.includes("too many requests")
+				? "unreachable"
+				: "badAnswer";
 		default:
 			// etcd says INVALID_ARGUMENT of a wrong password, and of none.
 			return /authentication failed|user name is empty/.test(message)

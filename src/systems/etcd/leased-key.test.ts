@@ -188,18 +188,39 @@ test("what an election has swallowed is asked again, three times in all", async 
 	await leased.key.stop();
 });
 
+test("a lease that ends before the key is put is followed by another one", async () => {
+	await using leased = await leasing({
+		kv: {
+			put: ({ lease }) => {
+				if (lease === 2n) return {};
+				const message = "etcdserver: requested lease not found";
+				throw new ConnectError(message, Code.NotFound);
+			},
+		},
+	});
+	const started = leased.start();
+	await vi.waitFor(() => expect(leased.clock.pending).toBe(1));
+	expect(leased.grants).toHaveLength(1);
+	await leased.clock.advance(1000);
+	await started;
+	expect(leased.grants).toHaveLength(2);
+	await leased.key.stop();
+});
+
 test.each([
-	[Code.Unavailable, 3, "unreachable"],
-	[Code.PermissionDenied, 1, "forbidden"],
-	[Code.Internal, 1, "badAnswer"],
+	["no leader", Code.Unavailable, 3, "unreachable"],
+	["too many requests", Code.ResourceExhausted, 3, "unreachable"],
+	["database space exceeded", Code.ResourceExhausted, 1, "badAnswer"],
+	["permission denied", Code.PermissionDenied, 1, "forbidden"],
+	["who knows", Code.Internal, 1, "badAnswer"],
 ])(
-	"a put that fails with %s is tried %i times, and leaves no lease",
-	async (code, tries, problem) => {
+	"a put that fails with %j (%s) is tried %i times, and leaves no lease",
+	async (message, code, tries, problem) => {
 		const revoked: bigint[] = [];
 		await using leased = await leasing({
 			kv: {
 				put: () => {
-					throw new ConnectError("no", code);
+					throw new ConnectError(`etcdserver: ${message}`, code);
 				},
 			},
 			lease: {
@@ -219,6 +240,38 @@ test.each([
 		expect(leased.grants).toHaveLength(1);
 	},
 );
+
+test("a member that lags behind, and shows the key as somebody else's, is no reason for alarm", async () => {
+	const questions: boolean[] = [];
+	await using leased = await leasing({
+		kv: {
+			range: ({ serializable }) => {
+				questions.push(serializable);
+				return { kvs: [{ lease: 77n }] };
+			},
+			txn: () => ({
+				succeeded: false,
+				responses: [
+					{
+						response: {
+							case: "responseRange",
+							value: { kvs: [{ lease: 1n }] },
+						},
+					},
+				],
+			}),
+		},
+	});
+	await leased.start();
+	for (let times = 1; times < 3; times++) {
+		await vi.waitFor(() => expect(questions).toHaveLength(times));
+		await vi.waitFor(() => expect(leased.clock.pending).toBe(1));
+		await leased.clock.advance(20_000);
+	}
+	expect(questions[0]).toBe(true);
+	expect(leased.errors).toEqual([]);
+	await leased.key.stop();
+});
 
 test("an end that etcd refuses is told, one whose lease has ended already is well", async () => {
 	for (const [code, outcome] of [

@@ -122,7 +122,12 @@ export class LeasedKey {
 			await putClaim(client, { key, value, lease }, limits);
 		} catch (cause) {
 			const error = this.#explained(cause, "registering");
-			if (tries === 1 || error.problem !== "unreachable") throw error;
+			const isOver = isLeaseGone(cause);
+			// By the tries before, which took longer than it lasts.
+			if (isOver) this.#lease = undefined;
+			if (tries === 1 || !(isOver || error.problem === "unreachable")) {
+				throw error;
+			}
 			await this.#pause.wait(BETWEEN_TRIES_MS);
 			signal.throwIfAborted();
 			await this.#put(signal, tries - 1);
@@ -191,9 +196,9 @@ export class LeasedKey {
 		const { client, key } = this.#setting;
 		const request = { ...oneKey(key), serializable: true };
 		const { kvs } = await client.range(request, this.#limits);
-		const holder = kvs[0]?.lease;
-		if (holder !== undefined && holder !== lease) this.#leaveTo(holder);
-		else if ((holder === lease) !== this.#wanted) await this.#settle();
+		const isOurs = kvs[0]?.lease === lease;
+		// What that member knows may be old, so that this asks all of them.
+		if (isOurs !== this.#wanted) await this.#settle();
 	}
 
 	/** Makes the key be there, or not, as is wanted: one step at a time. */
