@@ -61,10 +61,12 @@ export class MemoryRegistry implements Registry {
 
 /** The registry of `memory:///name` targets. */
 export function memoryRegistry(): MemoryRegistry {
+	processRegistry ??= new MemoryRegistry();
 	return processRegistry;
 }
 
-const processRegistry = new MemoryRegistry();
+/** Not made before it is asked for: so that bundlers leave it out where nobody does. */
+let processRegistry: MemoryRegistry | undefined;
 
 interface Entry {
 	readonly endpoint: Endpoint;

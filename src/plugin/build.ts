@@ -1,6 +1,6 @@
 /**
  * Bundles the plugin into one file that starts fast, and the licences of what
- * is in it into another: `node src/plugin/build.ts`.
+ * is in it into another.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -68,8 +68,4 @@ function noticeOf(source: string): string {
 	return comment
 		.replace(/^\/\/ ?/gm, "")
 		.replace(/(limitations under the License\.\n)[\s\S]*/, "$1");
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	await buildPlugin(join(root, "dist/plugin"));
 }

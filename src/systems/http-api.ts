@@ -109,10 +109,14 @@ export class HttpApi {
 
 	/** An answer as a whole. */
 	async json(request: ApiRequest): Promise<ApiAnswer> {
-		using limits = this.#limits(request);
-		limits.allow(request.timeoutMs, () => this.#late(request.timeoutMs));
-		const response = await this.#respond(request, limits.signal);
-		return await this.#whole(request, response, limits.signal);
+		const limits = this.#limits(request);
+		try {
+			limits.allow(request.timeoutMs, () => this.#late(request.timeoutMs));
+			const response = await this.#respond(request, limits.signal);
+			return await this.#whole(request, response, limits.signal);
+		} finally {
+			limits[Symbol.dispose]();
+		}
 	}
 
 	/** An answer that is a JSON value a line, with no end in sight. After `idleMs` of silence it is cut off as unreachable. */

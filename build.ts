@@ -1,0 +1,44 @@
+/**
+ * Builds what runs of the package, `dist`: the plugin and the runtime. `tsc` adds
+ * the types.
+ *
+ * The runtime is a file for each entry point, and files that several of them
+ * share: to find and read its hundreds of modules one by one would take a quarter
+ * of the time in which a client starts.
+ */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import packageJson from "./package.json" with { type: "json" };
+import { buildPlugin } from "./src/plugin/build.ts";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const dist = join(root, "dist");
+
+/** What the package exports: paths in `src` and in `dist`, without their extensions. */
+function entryPoints(): string[] {
+	const files = JSON.stringify(packageJson.exports).matchAll(
+		/"\.\/dist\/([^"]+)\.js"/g,
+	);
+	return Array.from(files, ([, path]) => path as string);
+}
+
+await rm(dist, { recursive: true, force: true });
+await buildPlugin(join(dist, "plugin"));
+const runtime = await rolldown({
+	cwd: root,
+	input: Object.fromEntries(
+		entryPoints().map((path) => [path, `src/${path}.ts`]),
+	),
+	// Nothing but our own is bundled.
+	external: (id) => /^[^./]/.test(id) && !id.startsWith("src/"),
+	platform: "neutral",
+	treeshake: { moduleSideEffects: false },
+});
+await runtime.write({
+	dir: dist,
+	entryFileNames: "[name].js",
+	chunkFileNames: "shared/[name]-[hash].js",
+	sourcemap: true,
+});
