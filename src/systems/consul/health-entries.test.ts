@@ -32,6 +32,12 @@ describe("an instance", () => {
 		expect(zoneOf({ Locality: { Zone: "" } }, {})).toBeUndefined();
 	});
 
+	test("may have its IPv6 address in brackets", () => {
+		const address = { address: "[::1]:1" };
+		expect(endpointOf({ Address: "[::1]" })).toEqual(address);
+		expect(endpointOf({ Address: "" }, { Address: "[::1]" })).toEqual(address);
+	});
+
 	test("keeps a weight of 0", () => {
 		expect(endpointOf({ Weights: { Passing: 0 } })).toMatchObject({
 			weight: 0,
@@ -85,6 +91,10 @@ test.each([
 	[
 		[{ Service: { Weights: { Passing: "7" } } }],
 		'Service.Weights.Passing: "7" is not a number',
+	],
+	[
+		[{ Service: { Weights: { Passing: Number.POSITIVE_INFINITY } } }],
+		"Service.Weights.Passing: Infinity is not a number",
 	],
 	[
 		[{ Service: { Locality: { Zone: 1 } } }],

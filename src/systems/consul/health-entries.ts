@@ -61,7 +61,7 @@ const string: Check<string> = (value, where) =>
 	typeof value === "string" ? value : refuse(value, where, "a string");
 
 const number: Check<number> = (value, where) =>
-	typeof value === "number" && value >= 0
+	typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY
 		? value
 		: refuse(value, where, "a number that is 0 or more");
 
@@ -86,7 +86,7 @@ function readEntry(value: unknown, where: string): Entry {
 	);
 	return {
 		ID: service.get("ID", optional(string)) ?? "instance",
-		host: host ?? node.get("Address", optional(string)) ?? "",
+		host: unbracketed(host ?? node.get("Address", optional(string)) ?? ""),
 		port: service.get("Port", optional(number)) ?? 0,
 		...onlyDefined({
 			weight: service
@@ -100,6 +100,11 @@ function readEntry(value: unknown, where: string): Entry {
 		}),
 		...(Object.keys(attributes).length > 0 && { attributes }),
 	};
+}
+
+/** As they are for those who put a ":" and the port behind them. */
+function unbracketed(host: string): string {
+	return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 class Fields {
