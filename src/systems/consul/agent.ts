@@ -92,10 +92,14 @@ export class ConsulAgent {
 	}
 
 	#refused(request: Asked, answer: ApiAnswer): DiscoveryError {
-		const { status } = answer;
+		const { status, headers } = answer;
 		const words = excerptOf(answer);
 		const said =
-			words === "" ? `status ${status}` : `status ${status}: ${words}`;
+			status < 400 && headers.location !== undefined
+				? `status ${status}, a redirection to ${headers.location}, which is not followed; give the address of the agent itself`
+				: words === ""
+					? `status ${status}`
+					: `status ${status}: ${words}`;
 		const { method = "GET", path } = request;
 		const what = `${this.name} answered ${method} /v1/${path} with ${said}`;
 		// Servers behind the agent refuse by a status of 500.

@@ -63,9 +63,10 @@ const answers: readonly [
 	],
 	[
 		"a redirection",
-		(_, response) => response.writeHead(302, { location: "/" }).end(),
+		(_, response) =>
+			response.writeHead(302, { location: "https://agent/" }).end("Moved"),
 		"badAnswer",
-		"with status 302",
+		"with status 302, a redirection to https://agent/, which is not followed; give",
 	],
 	[
 		"half an answer",
