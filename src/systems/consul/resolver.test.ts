@@ -195,6 +195,16 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.seen.at(-1)?.serviceConfig === undefined);
 	});
 
+	test("takes a key that is written with a slash before it for the one without", async () => {
+		const service = await serviceOf({});
+		await consul.ask("PUT", `kv/config/${service}`, {});
+		const config = `/config/${service}`;
+		await using watch = watching({ service, agent: consul.address, config });
+		await watch.until(() => watch.seen.length > 0);
+		expect(watch.seen[0]?.serviceConfig).toEqual({});
+		expect(watch.reported).toEqual([]);
+	});
+
 	test("does without a service config that is bad from the start, and says so", async () => {
 		const service = await serviceOf({});
 		const config = `config/${service}`;

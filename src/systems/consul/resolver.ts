@@ -142,7 +142,8 @@ class WatchedService implements FollowedService {
 		});
 		if (configKey === undefined) return;
 		const key: Question = {
-			path: `kv/${configKey.split("/").map(encodeURIComponent).join("/")}`,
+			// No key begins with a slash; who writes one is taken to mean none, as by Consul's own client.
+			path: `kv/${configKey.replace(/^\//, "").split("/").map(encodeURIComponent).join("/")}`,
 			query: this.#scope(),
 			expected: [404],
 		};
