@@ -4,6 +4,7 @@ import {
 	ConsulAgent,
 	consulMissing,
 } from "../../../testdata/harness/consul-agent.ts";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
@@ -358,4 +359,48 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		await watch.until(() => watch.addresses?.length === 2);
 		expect(watch.reported).toEqual([]);
 	});
+});
+
+test("an agent that is out of order is asked sooner when a connection to a server is lost", async () => {
+	const agent = await HttpProxy.start();
+	after.push(() => agent[Symbol.asyncDispose]());
+	let inOrder = true;
+	agent.interfere = ({ url }, response) => {
+		response.setHeader("x-consul-index", "1");
+		if (!inOrder) response.writeHead(500).end();
+		if (!inOrder || url?.includes("index=")) return true;
+		const instance = { Service: { Address: "10.0.0.1", Port: 1 } };
+		const key = { Value: btoa("{}") };
+		response.end(JSON.stringify([url?.includes("/kv/") ? key : instance]));
+		return true;
+	};
+	const clock = new FakeClock();
+	const watch = new Watching(
+		consulResolver(
+			{ service: "a", agent: agent.address, config: "b" },
+			{ environment: {}, clock, random: () => 0.5 },
+		),
+	);
+	after.push(() => watch[Symbol.asyncDispose]());
+	await watch.until(() => watch.seen.length > 0);
+	const asked = (what: string): number =>
+		agent.seen.filter((line) => line.includes(what)).length;
+	inOrder = false;
+	agent.cut();
+	const failures = (): number => watch.reported.length;
+	const failuresAfter = async (count: number): Promise<void> => {
+		const goal = failures() + count;
+		while (failures() < goal) {
+			await clock.advance(10);
+		}
+	};
+	// By then it is asked again after 16 s.
+	await failuresAfter(2 * 8);
+	const all = (): number[] => [asked("/health/"), asked("/kv/")];
+	const before = all();
+	for (let n = 0; n < 20; n++) await clock.advance(100);
+	expect(all()).toEqual(before);
+	watch.refresh();
+	await clock.advance(100);
+	await expect.poll(all).toEqual(before.map((count) => count + 1));
 });
