@@ -31,6 +31,8 @@ const LOOK_MS = 5000;
 /** How long the agent may take to forget the service, in milliseconds. */
 const STOP_MS = 2000;
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** Whose a service of our id is, if there is one. */
 type Holder = "ours" | "none" | { readonly other: string };
 
@@ -52,6 +54,8 @@ export class RegisteredService {
 	#serving = true;
 	/** The agent has yet to hear whether it is serving. */
 	#servingDue = false;
+	/** The agent's own check has failed, as far as is known. */
+	#failing = false;
 	/** Of the one who has the id instead. */
 	#displacedBy: string | undefined;
 	/** The last error that was reported, until all is well again. */
@@ -148,7 +152,7 @@ export class RegisteredService {
 			return;
 		}
 		this.#displacedBy = undefined;
-		if (holder !== "ours" || !(await this.#passing())) {
+		if (holder !== "ours" || !(await this.#checked())) {
 			await this.#register();
 		} else if (this.#servingDue) {
 			await this.#tellServing();
@@ -171,13 +175,9 @@ export class RegisteredService {
 	 * has not been heard for its TTL. Consul forgets it a minute later, at best.
 	 */
 	async #isSilent(other: string): Promise<boolean> {
-		const { agent, definition } = this.#setting;
-		const filter = equals("ServiceID", definition.id);
-		if (filter === undefined) return false;
-		const request = { path: "agent/checks", query: { filter } };
-		const answer = await this.#ask(request);
-		const checks = agent.read(request, answer, mapOf(record));
-		const { Type, Status } = checks[checkIdOf(definition.id, other)] ?? {};
+		const { id } = this.#setting.definition;
+		const checks = (await this.#checks()) ?? {};
+		const { Type, Status } = checks[checkIdOf(id, other)] ?? {};
 		return (
 			Type === "ttl" &&
 			Status === "critical" &&
@@ -185,10 +185,17 @@ export class RegisteredService {
 		);
 	}
 
-	/** Tells the agent that all is well, if it waits for that; false if it does not know of any such check. */
-	async #passing(): Promise<boolean> {
+	/** Tells the agent that all is well, or hears whether it is; false if it does not know of any such check. */
+	async #checked(): Promise<boolean> {
 		const { ttlMs, definition } = this.#setting;
-		if (ttlMs === undefined) return true;
+		if (ttlMs === undefined) {
+			const checks = await this.#checks();
+			if (checks === undefined) return true;
+			const own = checks[definition.checkId];
+			if (own === undefined) return false;
+			this.#failing = own["Status"] === "critical";
+			return true;
+		}
 		const { status } = await this.#ask({
 			method: "PUT",
 			path: `agent/check/update/${encodeURIComponent(definition.checkId)}`,
@@ -199,6 +206,16 @@ export class RegisteredService {
 		return status < 300;
 	}
 
+	/** Those of our id, by theirs; undefined for an id that cannot be asked for. */
+	async #checks(): Promise<Readonly<Record<string, Fields>> | undefined> {
+		const { agent, definition } = this.#setting;
+		const filter = equals("ServiceID", definition.id);
+		if (filter === undefined) return undefined;
+		const request = { path: "agent/checks", query: { filter } };
+		const answer = await this.#ask(request);
+		return agent.read(request, answer, mapOf(record));
+	}
+
 	async #register(signal?: AbortSignal): Promise<void> {
 		const { definition } = this.#setting;
 		await this.#ask(
@@ -206,8 +223,10 @@ export class RegisteredService {
 				method: "PUT",
 				path: "agent/service/register",
 				query: { "replace-existing-checks": "true" },
-				// What is not to get calls gets none either before the agent has heard so.
-				body: definition.body(this.#serving ? "passing" : "critical"),
+				// What is not to get calls gets none either before the agent has heard so, or has asked.
+				body: definition.body(
+					this.#serving && !this.#failing ? "passing" : "critical",
+				),
 			},
 			signal,
 		);

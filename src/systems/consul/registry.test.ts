@@ -268,21 +268,65 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		},
 	);
 
-	test("registers again what has lost its check", async () => {
-		const name = newName();
-		const check = { kind: "ttl", ttl: "1s" } as const;
-		await using _ = await register({ name, port: 7 }, { check });
-		await soon(() => passing(name)).toEqual([7]);
-		const checks = async (): Promise<string[]> =>
-			(await entries(name)).flatMap(({ Checks }) =>
-				Checks.map(({ CheckID }) => CheckID).filter((id) =>
-					id.startsWith("service:"),
-				),
+	test.each([
+		{ kind: "ttl", ttl: "1s" },
+		{ kind: "http", url: "http://127.0.0.1:1/", interval: "3600s" },
+	] as const)(
+		"registers again what has lost its check of kind $kind",
+		async (check) => {
+			const name = newName();
+			await using _ = await register({ name, port: 7 }, { check });
+			await soon(() => passing(name)).toEqual([7]);
+			const checks = async (): Promise<string[]> =>
+				(await entries(name)).flatMap(({ Checks }) =>
+					Checks.map(({ CheckID }) => CheckID).filter((id) =>
+						id.startsWith("service:"),
+					),
+				);
+			const [id = ""] = await checks();
+			await consul.ask(
+				"PUT",
+				`agent/check/deregister/${encodeURIComponent(id)}`,
 			);
-		const [id = ""] = await checks();
-		await consul.ask("PUT", `agent/check/deregister/${encodeURIComponent(id)}`);
-		await soon(checks).toEqual([]);
-		await soon(checks).toEqual([id]);
+			await soon(checks).toEqual([]);
+			await soon(checks).toEqual([id]);
+		},
+	);
+
+	test("registers again what the agent has found sick as what is sick, until it has asked again", async () => {
+		const name = newName();
+		await using sidecar = await HttpProxy.start();
+		let status = 503;
+		sidecar.interfere = (_, response) => {
+			response.writeHead(status).end();
+			return true;
+		};
+		await using proxy = await HttpProxy.start(consul.address);
+		const registered: string[] = [];
+		proxy.interfere = (request) => {
+			if (!request.url?.startsWith("/v1/agent/service/register")) return false;
+			let body = "";
+			request.on("data", (part) => {
+				body += part;
+			});
+			request.on("end", () => registered.push(JSON.parse(body).Check.Status));
+			return false;
+		};
+		const url = `http://${sidecar.address}/`;
+		await using _ = await register(
+			{ name, port: 7 },
+			{ agent: proxy.address, check: { kind: "http", url, interval: "1s" } },
+		);
+		await soon(() => passing(name)).toEqual([]);
+		const looks = (): number =>
+			proxy.seen.filter((line) => line.includes("/agent/checks")).length;
+		const before = looks();
+		await soon(looks).toBeGreaterThan(before);
+		// As the agent does by itself with what is critical for a minute.
+		await consul.deregister(`${name}:10.0.0.1:7`);
+		await soon(() => registered).toEqual(["passing", "critical"]);
+		status = 200;
+		await soon(() => passing(name)).toEqual([7]);
 	});
 
 	describe("of two processes with one id", () => {
