@@ -404,3 +404,29 @@ test("an agent that is out of order is asked sooner when a connection to a serve
 	await clock.advance(100);
 	await expect.poll(all).toEqual(before.map((count) => count + 1));
 });
+
+test("an instance with a weight of 0 is left out, which is said when it is the last", async () => {
+	const agent = await HttpProxy.start();
+	after.push(() => agent[Symbol.asyncDispose]());
+	const instance = (Port: number, Passing: number) => ({
+		Service: { Address: "10.0.0.1", Port, Weights: { Passing } },
+	});
+	const instances = [instance(1, 0), instance(2, 1)];
+	let index = 1;
+	agent.interfere = ({ url }, response) => {
+		if (url?.includes(`index=${index}&`)) return true;
+		response.setHeader("x-consul-index", String(index));
+		response.end(JSON.stringify(instances));
+		return true;
+	};
+	const watch = watching(agent.address, "a");
+	await watch.until(() => watch.seen.length > 0);
+	expect(watch.addresses).toEqual([address(2)]);
+	instances.pop();
+	index = 2;
+	agent.cut();
+	await watch.until(() => watch.addresses?.length === 0);
+	expect(watch.seen.at(-1)?.reason?.message).toMatch(
+		'knows 1 instance of "a", and none is fit to take calls: 1 passing, with no weight, or no port or address that can be reached',
+	);
+});

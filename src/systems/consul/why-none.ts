@@ -90,7 +90,8 @@ function counted(fitnesses: readonly Fitness[]): string {
 		maintenance: "in maintenance",
 		critical: "critical",
 		warning: "warning",
-		passing: "passing, with no port or address that can be reached",
+		passing:
+			"passing, with no weight, or no port or address that can be reached",
 	};
 	return FITNESS.map((fitness) => ({
 		fitness,
