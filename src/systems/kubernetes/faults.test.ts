@@ -176,6 +176,24 @@ describe("while a watch goes on", () => {
 		expect(api.seen("list")).toHaveLength(1);
 	});
 
+	test("an API server that stays away is asked every 30 s in the end, and after 1 s again once a watch was good for 5 s", async () => {
+		const { api, clock, made, pass, until } = await following();
+		await api.kill();
+		await pass(120_000, 1000);
+		const tries = made.reported.length;
+		await pass(120_000, 1000);
+		expect(made.reported.length - tries).toBeGreaterThanOrEqual(3);
+		expect(made.reported.length - tries).toBeLessThanOrEqual(5);
+		await api.restart();
+		await until(() => api.watching, 1, 1000);
+		await clock.advance(5001);
+		const before = made.reported.length;
+		await api.kill();
+		await expect.poll(() => made.reported.length).toBe(before + 1);
+		await clock.advance(1000);
+		await expect.poll(() => made.reported.length).toBe(before + 2);
+	});
+
 	test("a lost connection is a reason to ask again sooner, once a second at most", async () => {
 		const all = await following();
 		const { api, clock, made, pass, until } = all;
@@ -337,6 +355,35 @@ describe("while a watch goes on", () => {
 		api.onRequest = () => {};
 		api.put(slice("payment-1", ["10.1.0.2"]));
 		await until(() => hosts(all), ["10.1.0.2"]);
+	});
+
+	test("watches that last a second each are begun again at once, however many they are", async () => {
+		const all = await following();
+		const { api, clock, made } = all;
+		for (let times = 2; times < 12; times++) {
+			await clock.advance(1000);
+			api.endWatches();
+			await expect.poll(() => api.seen("watch").length).toBe(times);
+			await expect.poll(() => api.watching).toBe(1);
+		}
+		expect(made.reported).toEqual([]);
+	});
+
+	test("watches that end at once are begun again after a second once there was news", async () => {
+		const { api, clock } = await following();
+		for (const [n, ms] of [1000, 1600, 2560].entries()) {
+			api.endWatches();
+			await new Promise((resolve) => setTimeout(resolve, 20));
+			await clock.advance(ms - 1);
+			expect(api.seen("watch")).toHaveLength(n + 1);
+			await clock.advance(1);
+			await expect.poll(() => api.watching).toBe(1);
+		}
+		api.put(slice("payment-1", ["10.1.0.2"]));
+		api.endWatches();
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		await clock.advance(1000);
+		await expect.poll(() => api.watching).toBe(1);
 	});
 
 	test("versions that are always too old make no hot loop", async () => {

@@ -18,7 +18,7 @@ export interface FeedSetting {
 
 /** From one watch to the next at least, however soon they end. */
 const MIN_MS = 1000;
-/** A watch that lasted so long has been a good one. */
+/** A watch that lasted so long before it failed has been a good one. */
 const GOOD_MS = 5000;
 /** As client-go has it. */
 const MAX_BACKOFF_MS = 30_000;
@@ -75,7 +75,8 @@ export class SliceFeed {
 					changed();
 				}
 				const news = await this.#watch(this.#version ?? "");
-				if (news || since() > GOOD_MS) this.#backoff.reset();
+				// Only what ends in less, and has told nothing, is strange (client-go's "very short watch").
+				if (news || since() >= MIN_MS) this.#backoff.reset();
 				else waitMs = this.#backoff.next();
 			} catch (error) {
 				if (this.#stopped) return;
