@@ -152,23 +152,34 @@ describe("in a pod", () => {
 		await expect.poll(() => made.addresses, found).toEqual(["10.1.0.7:50051"]);
 	});
 
-	test("its token goes to no server that its own authority does not vouch for", async () => {
+	const ca = authority.certificate;
+	test.each<[string, () => Omit<KubernetesOptions, "service">]>([
+		["ca", () => ({ ca })],
+		["caFile", () => ({ caFile: join(serviceAccount(), "ca.crt") })],
+		["tls.ca", () => ({ tls: { ca } })],
+		["a function", () => ({ tls: () => ({ ca }) })],
+	])("its token goes to no server that %s vouches for", async (_, options) => {
 		const api = await apiServer();
-		const seams = {
-			environment: environmentOf(api),
-			serviceAccount: serviceAccount(),
-		};
-		const { certificate: ca } = authority;
-		const elsewhere = watching({ apiServer: api.origin, ca }, seams);
-		expect(await failure(elsewhere)).toContain("asks for a token (401)");
+		const made = watching(
+			{ apiServer: api.origin, ...options() },
+			{ environment: environmentOf(api), serviceAccount: serviceAccount() },
+		);
+		expect(await failure(made)).toContain("asks for a token (401)");
 		expect(api.requests.map(({ authorization }) => authorization)).toEqual([
 			undefined,
 			undefined,
 		]);
+	});
+
+	test("its token goes to no server that its own authority does not vouch for", async () => {
+		const api = await apiServer();
 		const foreign = serviceAccount({ "ca.crt": stranger.certificate });
-		const refused = watching({}, { ...seams, serviceAccount: foreign });
-		expect(await failure(refused)).toContain("is not trusted: set tls.ca");
-		expect(api.requests).toHaveLength(2);
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: foreign },
+		);
+		expect(await failure(made)).toContain("is not trusted: set tls.ca");
+		expect(api.requests).toEqual([]);
 	});
 
 	test.each([
@@ -192,6 +203,18 @@ describe("in a pod", () => {
 		await made.ended;
 		for (const { authorization } of api.requests)
 			expect(authorization).toBeUndefined();
+	});
+
+	test("who loses interest before the namespace is known asks for nothing", async () => {
+		const api = await apiServer();
+		const made = watching(
+			{},
+			{ environment: environmentOf(api), serviceAccount: serviceAccount() },
+		);
+		await made[Symbol.asyncDispose]();
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		expect(api.requests).toEqual([]);
+		expect(await api.connections()).toBe(0);
 	});
 
 	test("the address of the API server may be of IPv6", async () => {

@@ -98,13 +98,18 @@ describe("an endpoint", () => {
 			serving: false,
 			terminating: true,
 		});
+		// Of no pod that there is: who serves and does not end is ready.
+		const strange = at("10.1.0.5", { ready: false, serving: true });
 		const starting = at("10.1.0.3", {
 			ready: false,
 			serving: false,
 			terminating: false,
 		});
 		expect(
-			addresses([slice("a", [draining, ended]), slice("b", [starting])]),
+			addresses([
+				slice("a", [draining, ended]),
+				slice("b", [starting, strange]),
+			]),
 		).toEqual(["10.1.0.1:50051"]);
 		expect(
 			addresses([slice("a", [draining]), slice("b", ["10.1.0.4"])]),
