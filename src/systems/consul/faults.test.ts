@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
 	ConsulAgent,
 	consulMissing,
 } from "../../../testdata/harness/consul-agent.ts";
-import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import { FakeClock, settled } from "../../../testdata/harness/fake-clock.ts";
 import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
+import { consulRegistry } from "./registry.ts";
 import { consulResolver } from "./resolver.ts";
 
 const after: (() => unknown)[] = [];
@@ -429,4 +431,59 @@ test("an instance with a weight of 0 is left out, which is said when it is the l
 	expect(watch.seen.at(-1)?.reason?.message).toMatch(
 		'knows 1 instance of "a", and none is fit to take calls: 1 passing, with no weight, or no port or address that can be reached',
 	);
+});
+
+describe("of an agent that nobody needs any more, there remains no timer and no connection:", () => {
+	async function silentAgent() {
+		const agent = await HttpProxy.start();
+		after.push(() => agent[Symbol.asyncDispose]());
+		const sockets = new Set<Socket>();
+		agent.interfere = ({ url, socket }, response) => {
+			sockets.add(socket);
+			if (url?.includes("index=")) return true;
+			// What has been answered leaves its connection for the next question.
+			if (url?.includes("/kv/")) response.statusCode = 500;
+			response.setHeader("x-consul-index", "1");
+			response.end(url?.includes("/agent/") ? "{}" : "[]");
+			return true;
+		};
+		const open = (): number =>
+			[...sockets].filter(({ destroyed }) => !destroyed).length;
+		return { agent: agent.address, open, clock: new FakeClock() };
+	}
+	const environment = {};
+
+	test("a resolver's", async () => {
+		const { agent, open, clock } = await silentAgent();
+		const watch = new Watching(
+			consulResolver(
+				{ service: "a", agent, config: "b" },
+				{ environment, clock },
+			),
+		);
+		await watch.until(() => watch.seen.length > 0);
+		await clock.advance(100);
+		await expect.poll(open).toBe(2);
+		expect(clock.pending).toBeGreaterThan(0);
+		await watch[Symbol.asyncDispose]();
+		await expect.poll(open).toBe(0);
+		await settled();
+		expect(clock.pending).toBe(0);
+		expect(watch.reported).toHaveLength(1);
+	});
+
+	test("a registry's", async () => {
+		const { agent, open, clock } = await silentAgent();
+		const registry = consulRegistry({ agent }, { environment, clock });
+		// By an id that is not waited for, as the clock stands still.
+		const instance = { name: "a", host: "10.0.0.1", port: 1, id: '"' };
+		const { signal } = new AbortController();
+		const registration = await registry.register(instance, signal);
+		expect(open()).toBe(1);
+		expect(clock.pending).toBe(1);
+		await registration[Symbol.asyncDispose]();
+		await expect.poll(open).toBe(0);
+		await settled();
+		expect(clock.pending).toBe(0);
+	});
 });
