@@ -7,6 +7,7 @@ import {
 	type ConsulInit,
 	consulMissing,
 } from "../../../testdata/harness/consul-agent.ts";
+import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
 import { serviceOf } from "../../../testdata/harness/service-of.ts";
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import {
@@ -397,6 +398,36 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 		expect(code).toBe(0);
 		expect(await consul.ask("GET", "agent/services")).toEqual({});
 	});
+});
+
+test("a process stays while it registers in Consul, and while it takes that out", async () => {
+	await using agent = await HttpProxy.start();
+	agent.interfere = ({ url }, response) => {
+		if (url?.includes("/catalog/")) response.end("[]");
+		else if (url?.includes("/register")) response.end();
+		// And to the question whose the id is, there is no answer.
+		return true;
+	};
+	const child = run(`
+		import { consulRegistry } from ${here("registry.ts")};
+		const registry = consulRegistry({ agent: "${agent.address}" });
+		const { signal } = new AbortController();
+		const instance = { name: "a", host: "10.0.0.1", port: 1 };
+		const registration = await registry.register(instance, signal);
+		console.log("registered");
+		try {
+			await registration[Symbol.asyncDispose]();
+		} catch ({ problem }) {
+			console.log(problem);
+		}
+	`);
+	let output = "";
+	child.stdout?.on("data", (text) => {
+		output += text;
+	});
+	const [code] = await once(child, "close");
+	expect(output).toBe("registered\nunreachable\n");
+	expect(code).toBe(0);
 });
 
 const here = (file: string): string =>
