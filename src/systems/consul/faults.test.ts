@@ -59,6 +59,19 @@ const answers: readonly [
 		"with status 403: Permission denied; give a token that may do this",
 	],
 	[
+		"a 500, as a server behind it has refused",
+		(_, response) =>
+			response.writeHead(500).end("rpc error making call: Permission denied"),
+		"forbidden",
+		"with status 500: rpc error making call: Permission denied; give a token",
+	],
+	[
+		"a 500, as a server behind it knows no such token",
+		(_, response) => response.writeHead(500).end("rpc error: ACL not found"),
+		"forbidden",
+		"with status 500: rpc error: ACL not found; the agent knows no such token",
+	],
+	[
 		"a 404 of something else",
 		(_, response) => response.writeHead(404).end("<h1>nginx</h1>"),
 		"badAnswer",

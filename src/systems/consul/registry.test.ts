@@ -6,11 +6,13 @@ import {
 	type ServiceDefinition,
 } from "../../../testdata/harness/consul-agent.ts";
 import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
+import { Watching } from "../../../testdata/harness/watching.ts";
 import type { Instance, Registration } from "../../discovery/registry.ts";
 import { Server } from "../../server/server.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { ownAddress } from "../own-address.ts";
 import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";
+import { consulResolver } from "./resolver.ts";
 
 const never = new AbortController().signal;
 
@@ -131,6 +133,29 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		expect(ids.sort()).toEqual(["a/b c", `${name}:::1:8`]);
 		expect((await entries(name))[0]?.Service.Address).toBe("::1");
 	});
+
+	test.each(["a/b", "a//../b", "日本 ü", "a%2Fb", "a?b#c&d", 'a"b\\'])(
+		"registers, keeps and takes out a service called %j",
+		async (name) => {
+			const check = { kind: "ttl", ttl: "1s" } as const;
+			const registration = await register({ name, port: 7 }, { check });
+			const service = { service: name, agent: consul.address };
+			await using watch = new Watching(
+				consulResolver(service, { environment: {} }),
+			);
+			await watch.until(() => watch.addresses?.length === 1);
+			await registration.setServing(false);
+			await watch.until(() => watch.addresses?.length === 0);
+			await consul.deregister(`${name}:10.0.0.1:7`);
+			await registration.setServing(true);
+			await watch.until(() => watch.addresses?.length === 1);
+			await registration[Symbol.asyncDispose]();
+			await watch.until(
+				() => Object(watch.seen.at(-1)?.reason).problem === "unknownService",
+			);
+			expect(errors).toEqual([]);
+		},
+	);
 
 	test("keeps a TTL check passing for longer than the TTL", async () => {
 		const name = newName();
@@ -517,6 +542,12 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 	describe("refuses", () => {
 		test.each<[Partial<Instance>, string]>([
 			[{ name: "" }, "instance.name: "],
+			[
+				{ name: "a\tb" },
+				'instance.name: "a\\tb" is no name that Consul can be',
+			],
+			[{ id: ".." }, 'instance.id: ".." is no name that Consul can be asked'],
+			[{ id: "\ud800" }, "instance.id: "],
 			[{ port: 0 }, 'instance.host: port "0" is not a number'],
 			[{ host: "a b" }, 'instance.host: "a b" is not the name'],
 			[{ id: "" }, "instance.id: "],

@@ -9,6 +9,7 @@ import {
 } from "../../../testdata/harness/consul-agent.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
+import { PolicyError } from "../../policy/policy-error.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { type ConsulResolverOptions, consulResolver } from "./resolver.ts";
 
@@ -33,6 +34,22 @@ async function problemOf(
 	const error = await Promise.race([failed, seen]);
 	return `${error?.problem}: ${error?.message}`;
 }
+
+test.each<[object, string]>([
+	[{}, "service: is missing"],
+	[{ service: "" }, "service: "],
+	[{ service: "a\nb" }, 'service: "a\\nb" is no name that Consul can be asked'],
+	[{ service: "a\u00a0b" }, "service: "],
+	[{ service: "." }, "service: "],
+	[{ service: "a", config: "b\0" }, "config: "],
+	[{ service: "a", consistency: "fresh" }, 'consistency: "fresh" is not'],
+	[{ service: "a", datacenter: "" }, "datacenter: "],
+	[{ service: "a", dc: "b" }, "dc: is not an option"],
+])("the option %j of a Consul resolver is refused: %s", (options, message) => {
+	const make = () => consulResolver(options as ConsulResolverOptions);
+	expect(make).toThrow(PolicyError);
+	expect(make).toThrow(message);
+});
 
 describe.skipIf(consulMissing)("a Consul resolver", () => {
 	let consul: ConsulAgent;

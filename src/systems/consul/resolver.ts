@@ -26,6 +26,7 @@ import {
 import { readHealth } from "./health-entries.ts";
 import { IndexedQuery } from "./indexed-query.ts";
 import { readKey } from "./key-value.ts";
+import { consulName } from "./name.ts";
 import { QueryFeed } from "./query-feed.ts";
 import { whyNone } from "./why-none.ts";
 
@@ -52,12 +53,12 @@ export interface ConsulSeams {
 
 const table: OptionTable<ConsulResolverOptions> = {
 	...agentOptions,
-	service: { required: text },
+	service: { required: consulName },
 	datacenter: text,
 	filter: text,
 	near: text,
 	consistency: oneOf("default", "stale", "consistent"),
-	config: text,
+	config: consulName,
 };
 
 /**

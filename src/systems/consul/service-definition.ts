@@ -15,6 +15,7 @@ import {
 import { PolicyError, shown } from "../../policy/policy-error.ts";
 import { ownAddress } from "../own-address.ts";
 import { type ConsulCheck, checkDefinition, goDuration } from "./checks.ts";
+import { consulName } from "./name.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 
 /** An instance as the agent is told of it. */
@@ -46,13 +47,16 @@ export function serviceDefinition(
 	registration: string,
 ): ServiceDefinition {
 	const { host: given = ownAddress(), port } = instance;
-	const name = text(instance.name, "instance.name");
+	const name = consulName(instance.name, "instance.name");
 	const { host } = parseHostPort(
 		`${given.startsWith("[") ? given : bracketed(given)}:${port}`,
 		"instance.host",
 	);
 	const address = formatHostPort({ host, port });
-	const id = text(instance.id ?? `${name}:${host}:${port}`, "instance.id");
+	const id = consulName(
+		instance.id ?? `${name}:${host}:${port}`,
+		"instance.id",
+	);
 	const checkId = checkIdOf(id, registration);
 	const definition = {
 		ID: id,
