@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { makeIdentity } from "../../testdata/peers/node/certificates.ts";
@@ -174,6 +175,20 @@ describe("a request", () => {
 			value: undefined,
 			headers: { "x-consul-index": "7" },
 		});
+	});
+
+	test("reads an answer wherever it is cut, be it within a character", async () => {
+		const value = { zone: "日本 🏯".repeat(20) };
+		const { port } = await serve(async (_, response) => {
+			for (const byte of Buffer.from(JSON.stringify(value))) {
+				const sent = Promise.withResolvers<void>();
+				response.write(Uint8Array.of(byte), () => sent.resolve());
+				await sent.promise;
+				await setImmediate();
+			}
+			response.end();
+		});
+		expect((await apiOf(port).json(get())).value).toEqual(value);
 	});
 
 	test("keeps its connection for the next", async () => {

@@ -59,6 +59,18 @@ const answers: readonly [
 		"with status 403: Permission denied; give a token that may do this",
 	],
 	[
+		"a 403 of a gateway",
+		(_, response) => response.writeHead(403).end("<h1>Forbidden</h1>"),
+		"forbidden",
+		"with status 403: <h1>Forbidden</h1>; give a token that may do this",
+	],
+	[
+		"a 401 without a word",
+		(_, response) => response.writeHead(401).end(),
+		"forbidden",
+		"with status 401; give a token that may do this",
+	],
+	[
 		"a 500, as a server behind it has refused",
 		(_, response) =>
 			response.writeHead(500).end("rpc error making call: Permission denied"),
