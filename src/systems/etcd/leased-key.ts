@@ -65,7 +65,8 @@ export class LeasedKey {
 
 	/**
 	 * Puts the key, whoever has it, and keeps it from then on. Rejects with
-	 * DiscoveryError, or with the signal's reason; then nothing is left of it.
+	 * DiscoveryError, or with the signal's reason; once it has been stopped then,
+	 * nothing is left of it.
 	 */
 	async start(signal: AbortSignal): Promise<void> {
 		signal.throwIfAborted();
@@ -74,7 +75,7 @@ export class LeasedKey {
 		try {
 			await this.#put(signal, TRIES);
 		} catch (error) {
-			void this.#revoke().catch(() => {});
+			this.#life = this.#revoke().catch(() => {});
 			signal.throwIfAborted();
 			throw error;
 		} finally {
@@ -128,6 +129,7 @@ export class LeasedKey {
 			if (tries === 1 || !(isOver || error.problem === "unreachable")) {
 				throw error;
 			}
+			signal.throwIfAborted();
 			await this.#pause.wait(BETWEEN_TRIES_MS);
 			signal.throwIfAborted();
 			await this.#put(signal, tries - 1);

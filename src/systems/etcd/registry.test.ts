@@ -1,8 +1,10 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
 	EtcdServer,
 	etcdMissing,
 } from "../../../testdata/harness/etcd-server.ts";
+import { ScriptedEtcd } from "../../../testdata/harness/scripted-etcd.ts";
 import { TcpLine } from "../../../testdata/harness/tcp-line.ts";
 import type { Instance, Registration } from "../../discovery/registry.ts";
 import { DiscoveryError } from "../discovery-error.ts";
@@ -48,6 +50,42 @@ test("an etcd that cannot be reached is told apart", async () => {
 		),
 	});
 });
+
+test.each(["is refused", "is given up on"])(
+	"a key whose put %s, but may have been put all the same, has its lease revoked",
+	async (what) => {
+		const abort = new AbortController();
+		const revoked: bigint[] = [];
+		await using etcd = await ScriptedEtcd.start({
+			kv: {
+				put: async () => {
+					if (what === "is refused") {
+						throw new ConnectError("no", Code.PermissionDenied);
+					}
+					abort.abort();
+					return await new Promise(() => {});
+				},
+			},
+			lease: {
+				leaseGrant: ({ ttl }) => ({ id: 7n, ttl }),
+				leaseRevoke: async ({ id }) => {
+					// Whoever registers has been told long before.
+					await rejected;
+					revoked.push(id);
+					return {};
+				},
+			},
+		});
+		const { hosts } = etcd;
+		const rejected = expect(
+			etcdRegistry({ hosts }).register(
+				{ name: "payment", host: "10.0.0.1", port: 1 },
+				abort.signal,
+			),
+		).rejects.toThrow();
+		await vi.waitFor(() => expect(revoked).toEqual([7n]));
+	},
+);
 
 describe.skipIf(etcdMissing)("of a real etcd", () => {
 	let etcd: EtcdServer;

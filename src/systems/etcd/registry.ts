@@ -130,7 +130,7 @@ class EtcdRegistry implements Registry {
 		try {
 			await key.start(signal);
 		} catch (error) {
-			this.#leave();
+			void key.stop().finally(() => this.#leave());
 			throw error;
 		} finally {
 			setting.clock.cancel(awake);
