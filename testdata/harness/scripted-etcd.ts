@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Server } from "../../src/server/server.ts";
 import {
+	Auth,
 	KV,
 	Lease,
 	Watch,
@@ -17,6 +18,7 @@ export type Answers = AsyncIterable<
 export interface EtcdScript {
 	readonly kv?: Partial<ServiceImpl<typeof KV>> | undefined;
 	readonly lease?: Partial<ServiceImpl<typeof Lease>> | undefined;
+	readonly auth?: Partial<ServiceImpl<typeof Auth>> | undefined;
 	/** `number` counts the watches from 1 on; `requests` are those for progress. */
 	watch?(requests: AsyncIterable<WatchRequest>, number: number): Answers;
 }
@@ -26,13 +28,16 @@ export class ScriptedEtcd implements AsyncDisposable {
 	readonly hosts: readonly string[];
 	/** The first revision that each watch has asked for. */
 	readonly starts: bigint[] = [];
+	/** Whether each watch wants to be told of progress unasked. */
+	readonly notified: boolean[] = [];
 	/** Of progress, so far. */
 	progressRequests = 0;
 	readonly #server: Server;
 
-	static async start(script: EtcdScript): Promise<ScriptedEtcd> {
+	/** @param port default: any that is free */
+	static async start(script: EtcdScript, port = 0): Promise<ScriptedEtcd> {
 		const server = new Server();
-		const { address } = await server.listen("127.0.0.1:0");
+		const { address } = await server.listen(`127.0.0.1:${port}`);
 		return new ScriptedEtcd(server, address, script);
 	}
 
@@ -41,6 +46,7 @@ export class ScriptedEtcd implements AsyncDisposable {
 		this.hosts = [address];
 		if (script.kv) server.add(KV, script.kv);
 		if (script.lease) server.add(Lease, script.lease);
+		if (script.auth) server.add(Auth, script.auth);
 		if (script.watch) {
 			const { watch } = script;
 			server.add(Watch, {
@@ -56,7 +62,9 @@ export class ScriptedEtcd implements AsyncDisposable {
 		const iterator = requests[Symbol.asyncIterator]();
 		const first = await iterator.next();
 		if (first.value?.requestUnion.case === "createRequest") {
-			this.starts.push(first.value.requestUnion.value.startRevision);
+			const { startRevision, progressNotify } = first.value.requestUnion.value;
+			this.starts.push(startRevision);
+			this.notified.push(progressNotify);
 		}
 		yield* watch(this.#counted(iterator), this.starts.length);
 	}

@@ -181,7 +181,6 @@ export class KeyFeed {
 
 	#explained(error: unknown, what: string): Error {
 		const { client, name } = this.#setting;
-		if (isTokenRefused(error)) client.forgetToken();
 		return etcdError(error, `${what} ${name}`, client.hosts);
 	}
 }

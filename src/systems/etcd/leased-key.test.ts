@@ -7,10 +7,13 @@ import {
 } from "../../../testdata/harness/scripted-etcd.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { LeasedKey } from "./leased-key.ts";
-import { settleEtcd } from "./options.ts";
+import { type EtcdOptions, settleEtcd } from "./options.ts";
 
 /** An etcd that grants leases 1, 2 and so on, of 60 s, and a key in it, in fake time. */
-async function leasing({ kv, lease }: EtcdScript = {}) {
+async function leasing(
+	{ kv, lease, auth }: EtcdScript = {},
+	options: EtcdOptions = {},
+) {
 	const grants: bigint[] = [];
 	const puts: bigint[] = [];
 	const etcd = await ScriptedEtcd.start({
@@ -33,9 +36,10 @@ async function leasing({ kv, lease }: EtcdScript = {}) {
 			leaseRevoke: () => ({}),
 			...lease,
 		},
+		auth,
 	});
 	const clock = new FakeClock();
-	const client = new EtcdClient(settleEtcd({ hosts: etcd.hosts }));
+	const client = new EtcdClient(settleEtcd({ ...options, hosts: etcd.hosts }));
 	const errors: string[] = [];
 	const key = new LeasedKey({
 		client,
@@ -163,6 +167,44 @@ test("a sign of life that is not answered is given up after 5 s, and sent on ano
 		),
 	]);
 	expect(leased.grants).toHaveLength(1);
+	await leased.key.stop();
+});
+
+test("a stream whose token has ended is followed by one with another token, without a word", async () => {
+	let tokens = 0;
+	let ended = false;
+	const streams: (string | null)[] = [];
+	await using leased = await leasing(
+		{
+			auth: { authenticate: () => ({ token: `t${++tokens}` }) },
+			lease: {
+				async *leaseKeepAlive(requests, { requestHeader }) {
+					const token = requestHeader.get("token");
+					streams.push(token);
+					for await (const { id } of requests) {
+						if (ended && token === "t1") {
+							const message = "etcdserver: invalid auth token";
+							throw new ConnectError(message, Code.Unauthenticated);
+						}
+						yield { id, ttl: 60n };
+					}
+				},
+			},
+		},
+		{ user: "u", password: "p", insecureCredentials: true },
+	);
+	await leased.start();
+	await vi.waitFor(() => expect(leased.clock.pending).toBe(1));
+	await aWhile();
+	expect(streams).toEqual(["t1"]);
+	ended = true;
+	await leased.clock.advance(20_000);
+	await vi.waitFor(() => expect(streams).toEqual(["t1", "t2"]));
+	await aWhile();
+	await leased.clock.advance(20_000);
+	await aWhile();
+	expect(streams).toEqual(["t1", "t2"]);
+	expect(leased.errors).toEqual([]);
 	await leased.key.stop();
 });
 

@@ -52,6 +52,7 @@ export class LeasedKey {
 	#wanted = true;
 	/** The lease of the one who has the key instead, as last reported. */
 	#displacedBy: bigint | undefined;
+	#stream: KeepAliveStream | undefined;
 	#life: Promise<void> = Promise.resolve();
 	#settling: Promise<void> = Promise.resolve();
 
@@ -161,10 +162,9 @@ export class LeasedKey {
 	/** Resolves with whether it was kept alive until the end; with false when it has ended before. Rejects when nobody answers. */
 	async #keepAlive(lease: bigint): Promise<boolean> {
 		const { signal } = this.#end;
-		const stream = await this.#setting.client.leaseKeepAlive(signal);
 		try {
 			while (!signal.aborted) {
-				if (!(await this.#renewed(stream, lease))) return false;
+				if (!(await this.#renewed(lease))) return false;
 				this.#backoff.reset();
 				await this.#check(lease);
 				if (!signal.aborted) await this.#pause.wait(this.#ttlMs / 3);
@@ -174,11 +174,26 @@ export class LeasedKey {
 			if (isLeaseGone(error)) return false;
 			throw error;
 		} finally {
-			stream.cancel();
+			this.#stream?.cancel();
+			this.#stream = undefined;
 		}
 	}
 
-	async #renewed(stream: KeepAliveStream, lease: bigint): Promise<boolean> {
+	async #renewed(lease: bigint, again = true): Promise<boolean> {
+		const { client } = this.#setting;
+		this.#stream ??= await client.leaseKeepAlive(this.#end.signal);
+		try {
+			return await this.#asked(this.#stream, lease);
+		} catch (error) {
+			// A stream goes on with the token that it began with, which ends some time.
+			if (!again || !isTokenRefused(error)) throw error;
+			client.forgetToken();
+			this.#stream = undefined;
+			return await this.#renewed(lease, false);
+		}
+	}
+
+	async #asked(stream: KeepAliveStream, lease: bigint): Promise<boolean> {
 		const { clock } = this.#setting;
 		const patience = new Patience(clock, (late) => stream.cancel(late));
 		patience.asked();
@@ -267,7 +282,6 @@ export class LeasedKey {
 
 	#explained(error: unknown, what: string): DiscoveryError {
 		const { client, name } = this.#setting;
-		if (isTokenRefused(error)) client.forgetToken();
 		return etcdError(error, `${what} ${name}`, client.hosts);
 	}
 }
