@@ -170,9 +170,10 @@ export class EtcdClient {
 		signal: AbortSignal | undefined,
 	): Promise<Record<string, string>> {
 		const { login } = this.#setting;
-		if (login === undefined) return { hasleader: "true" };
-		const asked = this.#tokenOf(login);
-		const token = await (signal ? unlessAborted(asked, signal) : asked);
+		const asked = login && this.#tokenOf(login);
+		const token = await (asked && signal
+			? unlessAborted(asked, signal)
+			: asked);
 		return { hasleader: "true", ...(token !== undefined && { token }) };
 	}
 

@@ -191,6 +191,24 @@ test("a member that has forgotten long ago makes them be read again at once", as
 	expect(feed.lists).toHaveLength(2);
 });
 
+test("a member that has forgotten while it was away makes them be read again at once, too", async () => {
+	const end = Promise.withResolvers<void>();
+	await using feed = await feeding({
+		watch: async function* (requests, number) {
+			if (number === 2) yield { canceled: true, compactRevision: 20n };
+			yield created();
+			if (number > 2) yield* idle(requests);
+			await end.promise;
+		},
+	});
+	await feed.watched(1);
+	await feed.content();
+	await feed.clock.advance(60_000);
+	end.resolve();
+	await feed.watched(3);
+	expect(feed.lists).toHaveLength(2);
+});
+
 test("a watch goes on behind the last event, or where the store was said to be", async () => {
 	const put = (revision: bigint) => ({
 		header: { clusterId: 1n, revision: revision + 5n },
@@ -213,6 +231,8 @@ test("a watch goes on behind the last event, or where the store was said to be",
 	}
 	await feed.watched(5);
 	expect(feed.etcd.starts).toEqual([11n, 11n, 13n, 41n, 41n]);
+	// A service that is quiet for longer than etcd remembers is not read again.
+	expect(feed.etcd.notified).not.toContain(false);
 	expect(feed.events).toEqual(["p/b", ""]);
 	expect(feed.lists).toEqual([["p/a"]]);
 });
