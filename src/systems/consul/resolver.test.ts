@@ -143,7 +143,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		expect(watch.addresses?.toSorted()).toEqual(["127.0.0.1:1", "[::1]:2"]);
 	});
 
-	test("leaves out what has no port or no address, and says so once", async () => {
+	test("leaves out what has no port or no address, and says so once for as long as it is there", async () => {
 		const service = await serviceOf({}, { Port: 0 }, { Address: "no host!" });
 		await using watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.seen.length > 0);
@@ -155,6 +155,15 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			),
 			expect.stringMatching(`${service}:3: "no host!" is not the name`),
 		]);
+		await consul.deregister(`${service}:3`);
+		const known = () =>
+			consul.ask<unknown[]>("GET", `catalog/service/${service}`);
+		await expect.poll(known, { timeout: 15_000 }).toHaveLength(3);
+		await add(service, { Port: 10 });
+		await watch.until(() => watch.addresses?.length === 3);
+		await add(service, { Port: 3, Address: "no host!" });
+		await watch.until(() => watch.reported.length === 3);
+		expect(watch.reported[2]?.message).toMatch(`${service}:3: "no host!" is`);
 	});
 
 	test("filters", async () => {

@@ -124,7 +124,10 @@ class WatchedService implements FollowedService {
 	#reason: Error | undefined;
 	/** Of what was last heard. */
 	#print: string | undefined;
-	readonly #reported = new Set<string>();
+	/** Why instances are left out, as far as that has been reported. */
+	#unusable: ReadonlySet<string> = new Set();
+	/** That it has none has not been reported. */
+	#hasKey = true;
 	#changed: () => void = () => {};
 
 	constructor(setting: ResolverSetting, context: ResolveContext) {
@@ -222,10 +225,12 @@ class WatchedService implements FollowedService {
 			readHealth,
 		);
 		for (const why of unusable) {
-			this.#reportOnce(
+			if (this.#unusable.has(why)) continue;
+			this.#report(
 				`an instance of ${service} in Consul cannot be reached and is left out: ${why}`,
 			);
 		}
+		this.#unusable = new Set(unusable);
 		const usable = endpoints.filter(({ weight }) => weight !== 0);
 		this.#reason =
 			usable.length > 0
@@ -251,11 +256,12 @@ class WatchedService implements FollowedService {
 	#configure(text: string | undefined): boolean {
 		const { config, configKey } = this.#setting;
 		const before = config.current;
-		if (text === undefined) {
-			this.#reportOnce(
+		if (text === undefined && this.#hasKey) {
+			this.#report(
 				`${this.#agent.name} has no key ${shown(configKey)}, so its clients do without the service config`,
 			);
 		}
+		this.#hasKey = text !== undefined;
 		try {
 			config.read(text);
 		} catch (error) {
@@ -264,9 +270,7 @@ class WatchedService implements FollowedService {
 		return config.current !== before;
 	}
 
-	#reportOnce(what: string): void {
-		if (this.#reported.has(what)) return;
-		this.#reported.add(what);
+	#report(what: string): void {
 		this.#context.report?.(new DiscoveryError("badAnswer", what));
 	}
 }
