@@ -315,6 +315,26 @@ test("a member that lags behind, and shows the key as somebody else's, is no rea
 	await leased.key.stop();
 });
 
+test("a lease that ends while the key is put back is followed by another one", async () => {
+	await using leased = await leasing({
+		kv: {
+			range: () => ({}),
+			txn: () => {
+				const message = "etcdserver: requested lease not found";
+				throw new ConnectError(message, Code.NotFound);
+			},
+		},
+	});
+	await leased.start();
+	await vi.waitFor(() => expect(leased.errors).toHaveLength(1));
+	await leased.clock.advance(1000);
+	await vi.waitFor(() => expect(leased.grants).toHaveLength(2));
+	expect(leased.errors[0]).toBe(
+		"the lease of payment at 10.0.0.1:1 has ended; it is registered again",
+	);
+	await leased.key.stop();
+});
+
 test("an end that etcd refuses is told, one whose lease has ended already is well", async () => {
 	for (const [code, outcome] of [
 		[Code.NotFound, "well"],
