@@ -354,6 +354,39 @@ export class EtcdMember extends Daemon {
 	}
 }
 
+/** etcd's own proxy in front of it: `etcd grpc-proxy`. */
+export class EtcdProxy extends Daemon implements AsyncDisposable {
+	/** "host:port" for clients. */
+	readonly address: string;
+
+	static async before({ hosts }: EtcdServer): Promise<EtcdProxy> {
+		const program = await builtProgram(etcdServer);
+		const proxy = new EtcdProxy(program, hosts, await freePort());
+		await proxy.start();
+		return proxy;
+	}
+
+	private constructor(program: string, hosts: readonly string[], port: number) {
+		const address = `127.0.0.1:${port}`;
+		const from = `--endpoints=${hosts.join(",")}`;
+		super({
+			name: "etcd's proxy",
+			program,
+			args: ["grpc-proxy", "start", from, `--listen-addr=${address}`],
+			isReady: () =>
+				fetch(`http://${address}/health`).then(
+					({ ok }) => ok,
+					() => false,
+				),
+		});
+		this.address = address;
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.kill();
+	}
+}
+
 async function tokenOfRoot(member: EtcdMember): Promise<string> {
 	const root = { name: "root", password: "root" };
 	const { token } = await member.ask<{ token: string }>(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
 	type EtcdInit,
+	EtcdProxy,
 	EtcdServer,
 	etcdMissing,
 } from "../../../testdata/harness/etcd-server.ts";
@@ -354,6 +355,29 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await using watching = watch(prefix, { hosts });
 		await shows(watching, "10.0.0.1:1");
 		expect(watching.reported).toEqual([]);
+	});
+
+	test("is followed behind its own proxy, by several who watch the same", async () => {
+		const prefix = newPrefix();
+		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
+		await using proxy = await EtcdProxy.before(etcd);
+		const hosts = [proxy.address];
+		await using one = watch(prefix, { hosts });
+		await shows(one, "10.0.0.1:1");
+		await etcd.put(`${prefix}/a`, "10.0.0.2:1");
+		await shows(one, "10.0.0.2:1");
+		await using two = watch(prefix, { hosts });
+		await shows(two, "10.0.0.2:1");
+		let ranges = 0;
+		for (let n = 3; n < 7; n++) {
+			await etcd.put(`${prefix}/a`, `10.0.0.${n}:1`);
+			await shows(one, `10.0.0.${n}:1`);
+			await shows(two, `10.0.0.${n}:1`);
+			// The proxy asks, too, when a watch begins.
+			if (n === 3) ranges = await etcd.calls("Range");
+		}
+		expect(await etcd.calls("Range")).toBe(ranges);
+		expect([...one.reported, ...two.reported]).toEqual([]);
 	});
 
 	test("without users takes one for granted", async () => {
