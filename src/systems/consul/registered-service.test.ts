@@ -30,6 +30,8 @@ async function agentOf(clock: FakeClock) {
 		failing: false,
 		/** The catalog knows the service. */
 		found: true,
+		/** Shows of the catalog what the token may see. */
+		headers: {},
 		/** "METHOD path", with neither ids nor the query, and when. */
 		asked: [] as { what: string; at: number }[],
 	};
@@ -75,7 +77,7 @@ async function agentOf(clock: FakeClock) {
 		void answerTo(what, url.searchParams, () => json(request)).then(
 			([status, value]) =>
 				response
-					.writeHead(status)
+					.writeHead(status, agent.headers)
 					.end(value === undefined ? "" : JSON.stringify(value)),
 		);
 		return true;
@@ -166,6 +168,14 @@ describe("a service that is registered in Consul", () => {
 		expect(over).toBe(false);
 		await clock.advance(320);
 		await registering;
+	});
+
+	test("is registered at once where the token does not let it be found", async () => {
+		const { agent, registering, times } = await registered();
+		agent.found = false;
+		agent.headers = { "x-consul-results-filtered-by-acls": "true" };
+		await registering;
+		expect(times("GET catalog/service/a")).toEqual([0]);
 	});
 
 	test("tells of each error once, until all is well again, and looks sooner meanwhile", async () => {
