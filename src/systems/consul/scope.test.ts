@@ -24,18 +24,25 @@ const environment = {};
 /** Longer than any test has to wait on a busy machine. */
 const soon = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
 
-describe.skipIf(consulMissing)("every request to Consul", () => {
-	let consul: ConsulAgent;
-	let proxy: HttpProxy;
-	const asked: Asked[] = [];
+/** What is asked of a Consul agent on the way through a proxy. */
+class Listening implements AsyncDisposable {
+	readonly address: string;
+	/** So far. */
+	readonly asked: Asked[] = [];
+	readonly #proxy: HttpProxy;
 
-	beforeAll(async () => {
-		consul = await ConsulAgent.start();
-		proxy = await HttpProxy.start(consul.address);
+	/** Of each test its own: what others had asked may still arrive. */
+	static async to(consul: ConsulAgent): Promise<Listening> {
+		return new Listening(await HttpProxy.start(consul.address));
+	}
+
+	private constructor(proxy: HttpProxy) {
+		this.#proxy = proxy;
+		this.address = proxy.address;
 		proxy.interfere = (request) => {
 			const { method, headers } = request;
 			const url = new URL(request.url ?? "", "http://agent");
-			asked.push({
+			this.asked.push({
 				what: `${method} ${url.pathname}`,
 				query: Object.fromEntries(url.searchParams),
 				token: headers["x-consul-token"],
@@ -46,25 +53,32 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 			request.url = url.pathname + url.search;
 			return false;
 		};
-	});
-	afterAll(async () => {
-		await proxy[Symbol.asyncDispose]();
-		await consul[Symbol.asyncDispose]();
-	});
+	}
 
-	/** What has been asked for so far. */
-	const kinds = (): string[] => [
-		...new Set(asked.map(({ what }) => withoutId(what))),
-	];
+	get kinds(): string[] {
+		return [...new Set(this.asked.map(({ what }) => withoutId(what)))];
+	}
 
-	function expectScope(): void {
-		for (const { what, query, token } of asked) {
+	expectScope(): void {
+		for (const { what, query, token } of this.asked) {
 			expect({ what, ...query, token }).toMatchObject({
 				...inQuery,
 				token: "the-token",
 			});
 		}
 	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.#proxy[Symbol.asyncDispose]();
+	}
+}
+
+describe.skipIf(consulMissing)("every request to Consul", () => {
+	let consul: ConsulAgent;
+	beforeAll(async () => {
+		consul = await ConsulAgent.start();
+	});
+	afterAll(() => consul[Symbol.asyncDispose]());
 
 	test.each([
 		["stale", { stale: "" }],
@@ -73,14 +87,15 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 	] as const)(
 		"of a resolver has namespace, partition, datacenter, consistency (%s) and token; that for instances near and filter, too",
 		async (consistency, inConsistency) => {
-			asked.length = 0;
+			await using listening = await Listening.to(consul);
+			const { asked } = listening;
 			const service = `service-${consistency}`;
 			const filter = 'Service.Meta.a == "1&2"';
 			const options: ConsulResolverOptions = {
 				...scope,
 				token,
 				service,
-				agent: proxy.address,
+				agent: listening.address,
 				datacenter: "dc1",
 				near: "_agent",
 				filter,
@@ -98,7 +113,7 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 				Meta: { a: "1&2" },
 			});
 			await watch.until(() => watch.addresses?.length === 1);
-			expectScope();
+			listening.expectScope();
 			const everywhere = { ...inQuery, dc: "dc1", ...inConsistency };
 			const path = `/v1/health/service/${service}`;
 			const ofInstances = asked.filter(({ query }) => "passing" in query);
@@ -128,13 +143,13 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 	);
 
 	test("of a registry has namespace, partition and token", async () => {
-		asked.length = 0;
+		await using listening = await Listening.to(consul);
 		const errors: Error[] = [];
 		const registry = consulRegistry(
 			{
 				...scope,
 				token,
-				agent: proxy.address,
+				agent: listening.address,
 				check: { kind: "ttl", ttl: "1s" },
 				onError: (error) => errors.push(error),
 			},
@@ -146,13 +161,13 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 		await first.setServing(false);
 		await first.setServing(true);
 		const update = "PUT /v1/agent/check/update/service:a:…";
-		await soon(kinds).toContain(update);
+		await soon(() => listening.kinds).toContain(update);
 		const second = await registry.register(instance, signal);
 		await soon(() => errors).toHaveLength(1);
 		await first[Symbol.asyncDispose]();
 		await second[Symbol.asyncDispose]();
-		expectScope();
-		expect(kinds().toSorted()).toEqual([
+		listening.expectScope();
+		expect(listening.kinds.toSorted()).toEqual([
 			"GET /v1/agent/checks",
 			"GET /v1/agent/service/a",
 			"GET /v1/catalog/service/registered",
