@@ -44,10 +44,13 @@ export class Daemon {
 			});
 		}
 		const giveUp = Date.now() + START_MS;
-		while (!(await isReady())) {
+		for (;;) {
+			const ready = await isReady();
+			// What answers in place of one that has exited is somebody else's.
 			if (process.exitCode !== null || Date.now() > giveUp) {
 				throw new Error(`${name} did not start:\n${this.#printed}`);
 			}
+			if (ready) return;
 			await delay(PAUSE_MS);
 		}
 	}

@@ -382,7 +382,17 @@ describe.skipIf(consulMissing)("an agent that", () => {
 			message: `cannot reach the Consul agent at http://${consul.address}: no answer within 9 s`,
 		});
 		consul.resume();
-		await register(consul, 2);
+		// To its servers themselves: the agent would tell them again after 15 s to 30 s, should it fail after that time.
+		const instance = {
+			Node: "other",
+			Address: "10.0.0.2",
+			Service: { ID: "a2", Service: "a", Address: "10.0.0.2", Port: 2 },
+		};
+		await expect
+			.poll(() => consul.ask("PUT", "catalog/register", instance), {
+				timeout: 15_000,
+			})
+			.toBe(true);
 		await watch.until(() => watch.addresses?.length === 2);
 		expect(watch.reported).toEqual([]);
 	});
