@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import {
 	Code,
 	ConnectError,
@@ -310,5 +311,111 @@ describe("interceptors", () => {
 		const { messages, status } = await call.send(text("a")).end().outcome;
 		expect([messages.length, status]).toEqual([1, 4]);
 		await cleanedUp.promise;
+	});
+
+	describe("an AsyncLocalStorage that one enters", () => {
+		const spans = new AsyncLocalStorage<string>();
+		const enter =
+			(span: string): Interceptor =>
+			(next) =>
+			(request) =>
+				spans.run(span, () => next(request));
+
+		test.each(requests)(
+			"holds in all of a handler: %s",
+			async (path, request) => {
+				const seen: unknown[] = [];
+				const note = async (): Promise<void> => {
+					seen.push(spans.getStore());
+					await new Promise((resolve) => setImmediate(resolve));
+					seen.push(spans.getStore());
+				};
+				await using served = await serving(
+					{
+						async getOrder() {
+							await note();
+							return {};
+						},
+						async *searchOrders() {
+							await note();
+							yield {};
+							await note();
+							yield {};
+							await note();
+						},
+						async updateOrders(messages) {
+							await note();
+							for await (const _ of messages) await note();
+							await note();
+							return {};
+						},
+						async *processOrders(messages) {
+							await note();
+							for await (const _ of messages) {
+								await note();
+								yield {};
+							}
+							await note();
+						},
+					},
+					{ interceptors: [enter("span")] },
+				);
+				const call = served.client.open(path).send(request).end();
+				expect((await call.outcome).status).toBe(0);
+				expect(seen.length).toBeGreaterThanOrEqual(2);
+				expect(new Set(seen)).toEqual(new Set(["span"]));
+			},
+		);
+
+		test("holds where a stream is cleaned up whose client has left", async () => {
+			const cleanedUp = Promise.withResolvers<string | undefined>();
+			await using served = await serving(
+				{
+					async *searchOrders() {
+						try {
+							for (;;) {
+								yield {};
+								await new Promise((resolve) => setImmediate(resolve));
+							}
+						} finally {
+							cleanedUp.resolve(spans.getStore());
+						}
+					},
+				},
+				{ interceptors: [enter("span")] },
+			);
+			const call = served.client.open(searchOrders).send(text("a")).end();
+			await call.received(1);
+			call.cancel();
+			expect(await cleanedUp.promise).toBe("span");
+		});
+
+		test("holds in what the interceptors inside of it do to a stream, and not in those outside", async () => {
+			const seen: Record<string, unknown[]> = { inside: [], outside: [] };
+			const watch =
+				(name: "inside" | "outside"): Interceptor =>
+				(next) =>
+				async (request) => {
+					const response = await next(request);
+					if (!response.stream) return response;
+					const { message } = response;
+					const watched = async function* () {
+						for await (const one of message) {
+							seen[name]?.push(spans.getStore());
+							yield one;
+						}
+					};
+					return { ...response, message: watched() };
+				};
+			await using served = await serving(orders, {
+				interceptors: [watch("outside"), enter("span"), watch("inside")],
+			});
+			const call = served.client.open(searchOrders).send(text("a")).end();
+			expect((await call.outcome).messages.length).toBe(2);
+			expect(seen).toEqual({
+				inside: ["span", "span"],
+				outside: [undefined, undefined],
+			});
+		});
 	});
 });

@@ -10,6 +10,7 @@ import { messageOfInit } from "../wire/message-init.ts";
 import { type Handle, type Handler, streamsOf } from "./handler.ts";
 import { type CallParts, ServerContext } from "./handler-context.ts";
 import { oneMessage, onlyMessage, toMessages } from "./message-iterables.ts";
+import { iteratedInContext } from "./scopes.ts";
 
 type Next = ReturnType<Interceptor>;
 
@@ -22,7 +23,8 @@ export function interceptedHandle(
 	return async (input, call) => {
 		const context = new ServerContext(call);
 		const next = interceptors.reduceRight(
-			(inner, interceptor) => interceptor(inner),
+			(inner, interceptor) =>
+				interceptor(streamsOf(method).response ? inContext(inner) : inner),
 			innermost(method, handler, call, context),
 		);
 		const response = await next(toRequest(method, input, context));
@@ -31,6 +33,20 @@ export function interceptedHandle(
 		return response.stream && !streamsOf(method).response
 			? onlyMessage(response.message, "response message")
 			: response.message;
+	};
+}
+
+/**
+ * An interceptor calls `next` inside of what it has entered, such as a span, and has left that by the time the messages
+ * of the response are asked for: each step of their iteration goes back to where `next` was called.
+ */
+function inContext(next: Next): Next {
+	return async (request) => {
+		const iterated = iteratedInContext();
+		const response = await next(request);
+		return response.stream
+			? ({ ...response, message: iterated(response.message) } as StreamResponse)
+			: response;
 	};
 }
 
