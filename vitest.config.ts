@@ -4,6 +4,15 @@ import { defineConfig } from "vitest/config";
 const source = (file: string): string =>
 	fileURLToPath(new URL(`./src/${file}`, import.meta.url));
 
+/**
+ * Tests that need programs in other languages, real registries, or minutes: `npm run test:system`. All others need Node alone:
+ * `npm test`.
+ */
+const SYSTEM = "**/*.system.test.ts";
+
+/** Packages and programs that are installed, and what is built. */
+const elsewhere = ["**/node_modules/**", "dist/**", ".cache/**"];
+
 export default defineConfig({
 	resolve: {
 		alias: [
@@ -16,15 +25,22 @@ export default defineConfig({
 		],
 	},
 	test: {
-		include: [
-			"docs/*.test.ts",
-			"src/**/*.test.ts",
-			"testdata/**/*.test.ts",
-			"examples/**/*.test.ts",
-			"faults/**/*.test.ts",
-			"simulation/**/*.test.ts",
-		],
 		testTimeout: 30_000,
 		hookTimeout: 300_000,
+		projects: [
+			{
+				extends: true,
+				test: {
+					name: "quick",
+					include: ["**/*.test.ts"],
+					exclude: [SYSTEM, ...elsewhere],
+					globalSetup: "testdata/harness/left-out.ts",
+				},
+			},
+			{
+				extends: true,
+				test: { name: "system", include: [SYSTEM], exclude: elsewhere },
+			},
+		],
 	},
 });

@@ -1,9 +1,12 @@
-/** Programs in other languages that tests run: built once, and kept under a hash of their sources. */
+/**
+ * Programs in other languages that tests run. `npm run peers` builds them before the tests, and keeps each under a hash of
+ * its sources; no test builds one in its own time.
+ */
 
 import { type ExecFileOptions, execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -19,8 +22,6 @@ export interface Recipe {
 	readonly files: RegExp;
 	/** Builds it at `draft`, a path where nothing is yet. */
 	build(draft: string, run: Run): Promise<void>;
-	/** It takes minutes, so that tests do not build it by themselves: `npm run peers` does. */
-	readonly slow?: true;
 }
 
 /** Runs a command among the sources; rejects with what it printed. */
@@ -33,12 +34,7 @@ export type Run = (
 const cache = fileURLToPath(new URL("../../.cache/peers/", import.meta.url));
 
 /** A Go module whose program is `target`: the module's own, or that of a module that it requires. */
-export function goRecipe(
-	name: string,
-	sources: URL,
-	target = ".",
-	more: Pick<Recipe, "slow"> = {},
-): Recipe {
+export function goRecipe(name: string, sources: URL, target = "."): Recipe {
 	return {
 		name,
 		sources,
@@ -46,44 +42,46 @@ export function goRecipe(
 		files: /\.(go|mod|sum)$/,
 		build: (draft, run) =>
 			run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", draft, target]),
-		...more,
 	};
 }
 
 /** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead. */
 export function missing(recipe: Recipe): string | undefined {
-	const reason = reasonOf(recipe);
+	const reason = existsSync(fileOf(recipe)) ? undefined : whyNotBuilt(recipe);
 	if (reason !== undefined && process.env["CI"]) {
 		throw new Error(`CI needs ${recipe.name}: ${reason}`);
 	}
 	return reason;
 }
 
-function reasonOf({ tool: [command, argument], name, slow }: Recipe) {
-	if (spawnSync(command, [argument]).error) {
-		return `${command} is not installed, so ${name} cannot be built`;
-	}
-	if (slow && !process.env["CI"] && !existsSync(`${cache}${name}.built`)) {
-		return `${name} is not built yet: "npm run peers" does it, in minutes`;
-	}
-	return undefined;
+function whyNotBuilt(recipe: Recipe): string {
+	return (
+		withoutTool(recipe) ??
+		`${recipe.name} is not built yet: "npm run peers ${recipe.name}" builds it`
+	);
 }
 
-const builds = new Map<Recipe, Promise<string>>();
-
-/** The file or directory that the recipe makes, built now if it is not there. */
-export function builtProgram(recipe: Recipe): Promise<string> {
-	let build = builds.get(recipe);
-	if (build === undefined) {
-		build = buildOnce(recipe);
-		builds.set(recipe, build);
-	}
-	return build;
+/** Why it cannot be built here; undefined if it can. */
+export function withoutTool({
+	tool: [command, argument],
+	name,
+}: Recipe): string | undefined {
+	return spawnSync(command, [argument]).error
+		? `${command} is not installed, so ${name} cannot be built`
+		: undefined;
 }
 
-async function buildOnce(recipe: Recipe): Promise<string> {
-	const file = `${cache}${recipe.name}-${await hashOf(recipe)}`;
-	if (existsSync(file)) return file;
+/** The file or directory that the recipe makes. Throws if it is not there. */
+export function builtProgram(recipe: Recipe): string {
+	const file = fileOf(recipe);
+	if (!existsSync(file)) throw new Error(whyNotBuilt(recipe));
+	return file;
+}
+
+/** Makes it, if it is not there. */
+export async function buildProgram(recipe: Recipe): Promise<void> {
+	const file = fileOf(recipe);
+	if (existsSync(file)) return;
 	await mkdir(cache, { recursive: true });
 	await withLock(`${file}.lock`, async () => {
 		if (existsSync(file)) return;
@@ -98,18 +96,28 @@ async function buildOnce(recipe: Recipe): Promise<string> {
 		);
 		await rename(draft, file);
 	});
-	await (await open(`${cache}${recipe.name}.built`, "w")).close();
+}
+
+const files = new Map<Recipe, string>();
+
+/** Where it is once it is built. */
+function fileOf(recipe: Recipe): string {
+	let file = files.get(recipe);
+	if (file === undefined) {
+		file = `${cache}${recipe.name}-${hashOf(recipe)}`;
+		files.set(recipe, file);
+	}
 	return file;
 }
 
-async function hashOf({ sources, files }: Recipe): Promise<string> {
+function hashOf({ sources, files }: Recipe): string {
 	const directory = fileURLToPath(sources);
-	const names = (await readdir(directory, { recursive: true })).filter((name) =>
-		files.test(name),
-	);
+	const names = readdirSync(directory, { recursive: true })
+		.map(String)
+		.filter((name) => files.test(name));
 	const hash = createHash("sha256");
 	for (const name of names.sort()) {
-		hash.update(name).update(await readFile(`${directory}${name}`));
+		hash.update(name).update(readFileSync(`${directory}${name}`));
 	}
 	return hash.digest("hex").slice(0, 16);
 }

@@ -4,21 +4,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "../peers/node/certificates.ts";
-import {
-	builtProgram,
-	goRecipe,
-	missing,
-	type Recipe,
-} from "./built-program.ts";
+import { consulAgent } from "../peers/node/recipes.ts";
+import { builtProgram, missing } from "./built-program.ts";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
-
-export const consulAgent: Recipe = goRecipe(
-	"consul",
-	new URL("../peers/consul/", import.meta.url),
-	".",
-	{ slow: true },
-);
 
 /** Why there can be no agent here; undefined if there can. */
 export const consulMissing: string | undefined = missing(consulAgent);
@@ -54,8 +43,8 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 	readonly #ports: Ports;
 
 	static async start(init: ConsulInit = {}): Promise<ConsulAgent> {
-		const [program, directory, ports] = await Promise.all([
-			builtProgram(consulAgent),
+		const program = builtProgram(consulAgent);
+		const [directory, ports] = await Promise.all([
 			mkdtemp(join(tmpdir(), "homing-consul-")),
 			freePorts(init.host),
 		]);

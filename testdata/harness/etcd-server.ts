@@ -6,21 +6,10 @@ import { request as requestHttps } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeIdentity } from "../peers/node/certificates.ts";
-import {
-	builtProgram,
-	goRecipe,
-	missing,
-	type Recipe,
-} from "./built-program.ts";
+import { etcdServer } from "../peers/node/recipes.ts";
+import { builtProgram, missing } from "./built-program.ts";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
-
-export const etcdServer: Recipe = goRecipe(
-	"etcd",
-	new URL("../peers/etcd/", import.meta.url),
-	"go.etcd.io/etcd/server/v3",
-	{ slow: true },
-);
 
 /** Why there can be no etcd here; undefined if there can. */
 export const etcdMissing: string | undefined = missing(etcdServer);
@@ -62,7 +51,7 @@ export class EtcdServer implements AsyncDisposable {
 	#hasAuth = false;
 
 	static async start(init: EtcdInit = {}): Promise<EtcdServer> {
-		const program = await builtProgram(etcdServer);
+		const program = builtProgram(etcdServer);
 		const directory = await mkdtemp(join(tmpdir(), "homing-etcd-"));
 		const tls = init.tls && (await writeCertificates(directory));
 		const plans = await Promise.all(
@@ -360,7 +349,7 @@ export class EtcdProxy extends Daemon implements AsyncDisposable {
 	readonly address: string;
 
 	static async before({ hosts }: EtcdServer): Promise<EtcdProxy> {
-		const program = await builtProgram(etcdServer);
+		const program = builtProgram(etcdServer);
 		const proxy = new EtcdProxy(program, hosts, await freePort());
 		await proxy.start();
 		return proxy;

@@ -10,22 +10,11 @@ import { join } from "node:path";
 import { text as streamText } from "node:stream/consumers";
 import { HttpApi } from "../../src/systems/http-api.ts";
 import { type Identity, makeIdentity } from "../peers/node/certificates.ts";
-import {
-	builtProgram,
-	goRecipe,
-	missing,
-	type Recipe,
-} from "./built-program.ts";
+import { kubeApiServer } from "../peers/node/recipes.ts";
+import { builtProgram, missing } from "./built-program.ts";
 import { Daemon } from "./daemon.ts";
 import { EtcdServer, etcdMissing } from "./etcd-server.ts";
 import { freePort } from "./free-port.ts";
-
-export const kubeApiServer: Recipe = goRecipe(
-	"kube-apiserver",
-	new URL("../peers/kubernetes/", import.meta.url),
-	"k8s.io/kubernetes/cmd/kube-apiserver",
-	{ slow: true },
-);
 
 /** Why there can be no API server here; undefined if there can. */
 export const kubeApiServerMissing: string | undefined =
@@ -45,7 +34,7 @@ export class KubeApiServer extends Daemon implements AsyncDisposable {
 		const etcd = await EtcdServer.start();
 		const authority = makeIdentity({ commonName: "cluster authority" });
 		const server = new KubeApiServer(
-			await builtProgram(kubeApiServer),
+			builtProgram(kubeApiServer),
 			await mkdtemp(join(tmpdir(), "homing-kube-api-")),
 			await freePort(),
 			authority.certificate,

@@ -1,13 +1,9 @@
-/** The grpc-go peer: built when first needed, run as processes. */
+/** The grpc-go peer: built by `npm run peers`, run as processes. */
 
-import { goRecipe, missing, type Recipe } from "../../harness/built-program.ts";
+import { missing } from "../../harness/built-program.ts";
 import type { ClientPeer, ServerPeer } from "./peer.ts";
 import { programClient, programServer } from "./program.ts";
-
-export const goPeer: Recipe = goRecipe(
-	"grpc-go",
-	new URL("../go/", import.meta.url),
-);
+import { goPeer } from "./recipes.ts";
 
 /** Why the grpc-go peer cannot run here; undefined if it can. */
 export const goMissing: string | undefined = missing(goPeer);

@@ -2,36 +2,10 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import {
-	builtProgram,
-	missing,
-	type Recipe,
-} from "../../harness/built-program.ts";
+import { builtProgram, missing } from "../../harness/built-program.ts";
 import type { ClientPeer, ServerPeer } from "./peer.ts";
 import { type ProgramPeer, programClient, programServer } from "./program.ts";
-
-export const kitexPeer: Recipe = {
-	name: "kitex",
-	tool: ["go", "version"],
-	sources: new URL("../", import.meta.url),
-	// It stands on some of the grpc-go peer's packages.
-	files: /^(go|kitex)\/.*\.(go|mod|sum)$/,
-	// To a directory: "kitex", "greeter-server", "greeter-client".
-	build: (draft, run) =>
-		run("go", [
-			"build",
-			"-C",
-			"kitex",
-			"-trimpath",
-			"-ldflags=-s -w",
-			"-o",
-			`${draft}/`,
-			".",
-			"./greeter-server",
-			"./greeter-client",
-		]),
-	slow: true,
-};
+import { kitexPeer } from "./recipes.ts";
 
 /** Why the Kitex peer cannot run here; undefined if it can. */
 export const kitexMissing: string | undefined = missing(kitexPeer);
@@ -74,7 +48,7 @@ export interface KitexInstance {
 export async function foundByKitex(
 	registry: KitexRegistry,
 ): Promise<KitexInstance[]> {
-	const file = `${await builtProgram(kitexPeer)}/kitex`;
+	const file = `${builtProgram(kitexPeer)}/kitex`;
 	try {
 		const args = ["resolve", ...registryFlags(registry)];
 		return JSON.parse((await promisify(execFile)(file, args)).stdout);

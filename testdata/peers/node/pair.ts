@@ -1,7 +1,7 @@
 /** Runs cases with one client and one server: a vitest test for each. */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, describe, test } from "vitest";
 import type { ListenSchema, TlsSchema } from "../gen/peer_pb.ts";
 import type { Case, Session, Setup } from "./cases/case.ts";
 import { type Identity, makeIdentity } from "./certificates.ts";
@@ -21,7 +21,6 @@ export function testPair(
 			test.skip(skip);
 			return;
 		}
-		beforeAll(() => Promise.all([client.prepare?.(), server.prepare?.()]));
 		const sessions = new Sessions(client, server);
 		afterAll(() => sessions.close());
 		const declare = ({ name, waits, run }: Case, setup: Setup) => {

@@ -12,8 +12,6 @@ export interface ServerPeer {
 	readonly name: string;
 	/** Whether it can compress responses. */
 	readonly compresses: boolean;
-	/** Makes it ready to run, which may take minutes. */
-	prepare?(): Promise<unknown>;
 	start(
 		settings: MessageInitShape<typeof ListenSchema>,
 	): Promise<RunningServer>;
@@ -27,8 +25,6 @@ export interface RunningServer {
 
 export interface ClientPeer {
 	readonly name: string;
-	/** Makes it ready to run, which may take minutes. */
-	prepare?(): Promise<unknown>;
 	connect(
 		target: MessageInitShape<typeof TargetSchema>,
 	): Promise<RunningClient>;

@@ -60,7 +60,6 @@ export function programServer(
 	return {
 		name: peer.name,
 		compresses,
-		prepare: () => builtProgram(peer.recipe),
 		async start(settings) {
 			const program = await Program.start(peer, "server");
 			program.write(ListenSchema, settings);
@@ -78,7 +77,6 @@ export function programServer(
 export function programClient(peer: ProgramPeer): ClientPeer {
 	return {
 		name: peer.name,
-		prepare: () => builtProgram(peer.recipe),
 		async connect(target) {
 			const program = await Program.start(peer, "client");
 			const waiting = new Map<number, (outcome: Outcome) => void>();
@@ -117,7 +115,7 @@ class Program {
 		verb: "server" | "client",
 	): Promise<Program> {
 		const { name, recipe, command = (built) => [built], args = [] } = peer;
-		const [file, ...before] = command(await builtProgram(recipe));
+		const [file, ...before] = command(builtProgram(recipe));
 		const process = spawn(file, [...before, verb, ...args], {
 			stdio: ["pipe", "pipe", "inherit"],
 			env: { ...env, ...peer.environment },

@@ -9,7 +9,8 @@ import {
 	consulMissing,
 } from "../testdata/harness/consul-agent.ts";
 import { DocsProject, snippetsOf } from "../testdata/harness/docs-project.ts";
-import { kitexMissing, kitexPeer } from "../testdata/peers/node/kitex.ts";
+import { kitexMissing } from "../testdata/peers/node/kitex.ts";
+import { kitexPeer } from "../testdata/peers/node/recipes.ts";
 
 const snippets = snippetsOf("docs/kitex.md");
 
@@ -56,7 +57,7 @@ describe.skipIf(missing)(title, { timeout: 120_000 }, () => {
 		expect(persistent({ requestHeader: new Headers(requestHeader) })).toEqual([
 			["rpc-persist-tenant", "blue"],
 		]);
-		const built = await builtProgram(kitexPeer);
+		const built = builtProgram(kitexPeer);
 		const kitex = spawn(`${built}/greeter-server`, {
 			stdio: "ignore",
 			env: { ...process.env, ...environment },
