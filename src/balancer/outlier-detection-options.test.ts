@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import {
 	compileOutlierDetection,
@@ -22,6 +23,11 @@ const defaults = {
 		requestVolume: 50,
 	},
 	consecutiveFailures: 5,
+	failureCodes: new Set([
+		Code.Unavailable,
+		Code.DeadlineExceeded,
+		Code.Internal,
+	]),
 };
 
 test("the defaults are those of gRFC A50, and 5 failures in a row", () => {
@@ -42,6 +48,7 @@ test("each field can be set, and the others keep their defaults", () => {
 		successRateEjection: { stdevFactor: 1000, minimumHosts: undefined },
 		failurePercentageEjection: { threshold: 50, requestVolume: 10 },
 		consecutiveFailures: 3,
+		failureStatusCodes: ["UNAVAILABLE", Code.Unknown],
 	};
 	expect(compileOutlierDetection(options, "o")).toEqual({
 		intervalMs: 500,
@@ -55,6 +62,7 @@ test("each field can be set, and the others keep their defaults", () => {
 			requestVolume: 10,
 		},
 		consecutiveFailures: 3,
+		failureCodes: new Set([Code.Unavailable, Code.Unknown]),
 	});
 });
 

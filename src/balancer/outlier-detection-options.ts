@@ -1,4 +1,7 @@
+import { Code } from "@connectrpc/connect";
+import type { CodeName } from "../policy/code.ts";
 import { type Duration, parseDuration } from "../policy/duration.ts";
+import { parseFailureCodes } from "../policy/failure-codes.ts";
 import { onlyDefined } from "../policy/only-defined.ts";
 import {
 	type Check,
@@ -15,10 +18,12 @@ import { parsePeriod } from "../policy/period.ts";
  * Which endpoints are sick, and for how long they get no calls: gRFC A50, with
  * its names and its defaults, and Envoy's consecutive failures.
  *
- * A call has failed when it ends with UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL
- * or UNKNOWN. One that ends with CANCELED does not count: its caller let go. All
- * other codes are answers of a server that works. (A50 counts each code but OK
- * as a failure, so that a client with bad requests makes servers look sick.)
+ * A call has failed when it ends with one of `failureStatusCodes`: UNAVAILABLE,
+ * DEADLINE_EXCEEDED or INTERNAL, unless the option says otherwise. One that ends
+ * with CANCELED does not count: its caller let go. All other codes are answers of
+ * a server that works; so are UNKNOWN and codes that gRPC does not know, with
+ * which applications speak of a call. (A50 counts each code but OK as a failure,
+ * so that a client with bad requests makes servers look sick.)
  */
 export interface OutlierDetectionOptions {
 	/** Between two looks at the rates, which is also when endpoints come back. More than 0. 10 s. */
@@ -38,6 +43,11 @@ export interface OutlierDetectionOptions {
 	failurePercentageEjection?: FailurePercentageEjection | false | undefined;
 	/** So many failures in a row eject at once, but never more than half of the endpoints. `false`: switched off. 5. */
 	consecutiveFailures?: number | false | undefined;
+	/**
+	 * With which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count, too; CANCELLED is
+	 * refused. UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
+	 */
+	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 }
 
 export interface SuccessRateEjection {
@@ -72,6 +82,7 @@ export interface CompiledOutlierDetection {
 	readonly failurePercentage: CompiledFailurePercentage | undefined;
 	/** Infinity when switched off. */
 	readonly consecutiveFailures: number;
+	readonly failureCodes: ReadonlySet<Code>;
 }
 
 export type CompiledSuccessRate = Readonly<
@@ -80,6 +91,13 @@ export type CompiledSuccessRate = Readonly<
 export type CompiledFailurePercentage = Readonly<
 	Record<keyof FailurePercentageEjection, number>
 >;
+
+/** The codes with which a sick server, or a lost connection, ends a call. */
+const FAILURE_CODES: ReadonlySet<Code> = new Set([
+	Code.Unavailable,
+	Code.DeadlineExceeded,
+	Code.Internal,
+]);
 
 const SUCCESS_RATE: CompiledSuccessRate = {
 	stdevFactor: 1900,
@@ -119,6 +137,7 @@ const outlierDetection: OptionTable<OutlierDetectionOptions> = {
 	successRateEjection: orFalse("an object", optionsOf(successRate)),
 	failurePercentageEjection: orFalse("an object", optionsOf(failurePercentage)),
 	consecutiveFailures: orFalse("a whole number that is 1 or more", integer(1)),
+	failureStatusCodes: parseFailureCodes,
 };
 
 function orFalse<T>(what: string, check: Check<T>): Check<T | false> {
@@ -153,6 +172,10 @@ export function compileOutlierDetection(
 			options.consecutiveFailures === false
 				? Number.POSITIVE_INFINITY
 				: (options.consecutiveFailures ?? 5),
+		failureCodes:
+			options.failureStatusCodes === undefined
+				? FAILURE_CODES
+				: parseFailureCodes(options.failureStatusCodes, where),
 	};
 }
 

@@ -102,19 +102,25 @@ describe("consecutive failures", () => {
 		]);
 	});
 
-	test.each([
-		Code.Unavailable,
-		Code.DeadlineExceeded,
-		Code.Internal,
-		Code.Unknown,
-	])("code %d is a failure", (code) => {
-		const group = new Group(2);
-		group.end(0, 5, code);
-		expect(group.out).toEqual(new Set([0]));
+	test.each([Code.Unavailable, Code.DeadlineExceeded, Code.Internal])(
+		"code %d is a failure",
+		(code) => {
+			const group = new Group(2);
+			group.end(0, 5, code);
+			expect(group.out).toEqual(new Set([0]));
+		},
+	);
+
+	test("failureStatusCodes says which are", () => {
+		const group = new Group(4, { failureStatusCodes: ["UNKNOWN"] });
+		group.end(0, 5, Code.Unavailable);
+		group.end(1, 5, Code.Unknown);
+		expect(group.out).toEqual(new Set([1]));
 	});
 
 	test.each([
 		undefined,
+		Code.Unknown,
 		Code.InvalidArgument,
 		Code.NotFound,
 		Code.AlreadyExists,
@@ -179,10 +185,10 @@ describe("consecutive failures", () => {
 
 	test("may be another number, or none", () => {
 		const two = new Group(2, { consecutiveFailures: 2 });
-		two.end(0, 2, Code.Unknown);
+		two.end(0, 2, Code.Internal);
 		expect(two.log).toEqual(["0 out"]);
 		const none = new Group(2, { consecutiveFailures: false });
-		none.end(0, 1000, Code.Unknown);
+		none.end(0, 1000, Code.Internal);
 		expect(none.log).toEqual([]);
 	});
 });

@@ -24,14 +24,6 @@ export interface Tracked {
 	remove(): void;
 }
 
-/** The codes with which a sick server, or a lost connection, ends a call. */
-const SICK: ReadonlySet<Code | undefined> = new Set([
-	Code.Unavailable,
-	Code.DeadlineExceeded,
-	Code.Internal,
-	Code.Unknown,
-]);
-
 interface Member {
 	readonly endpoint: Ejectable;
 	/** Since the interval began. */
@@ -117,11 +109,11 @@ export class OutlierDetector {
 	#ended(member: Member, code: Code | undefined): void {
 		// Its caller let go: that says nothing of the server.
 		if (code === Code.Canceled || this.#members.size < 2) return;
-		if (SICK.has(code)) {
+		if (code !== undefined && this.#config.failureCodes.has(code)) {
 			member.failures += 1;
 			member.inARow += 1;
 			if (member.inARow >= this.#config.consecutiveFailures) {
-				this.#ejectForRow(member, code as Code);
+				this.#ejectForRow(member, code);
 			}
 		} else {
 			member.successes += 1;

@@ -91,7 +91,7 @@ test("an open breaker refuses at once with UNAVAILABLE that says so, and nothing
 });
 
 test("RESOURCE_EXHAUSTED opens it, answers of a server that works do not", async () => {
-	const all: Answer[] = [8, 5].map(
+	const all: Answer[] = [8, 5, 2, 2020].map(
 		(code) =>
 			({ stream }) =>
 				refuse(stream, code),

@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import {
 	type CircuitBreakerOptions,
@@ -16,6 +17,12 @@ test("an empty object is the defaults", () => {
 		minimumCalls: 20,
 		openForMs: 5000,
 		successesToClose: 2,
+		failureCodes: new Set([
+			Code.Unavailable,
+			Code.DeadlineExceeded,
+			Code.Internal,
+			Code.ResourceExhausted,
+		]),
 		fallback: undefined,
 	});
 });
@@ -27,6 +34,7 @@ test("each field can be set", () => {
 		minimumCalls: 5,
 		openFor: 250,
 		successesToClose: 1,
+		failureStatusCodes: ["UNKNOWN"],
 		fallback: () => ({}),
 	};
 	expect(compileCircuitBreaker(options, "c")).toEqual({
@@ -35,6 +43,7 @@ test("each field can be set", () => {
 		minimumCalls: 5,
 		openForMs: 250,
 		successesToClose: 1,
+		failureCodes: new Set([Code.Unknown]),
 		fallback: options.fallback,
 	});
 });

@@ -1,5 +1,7 @@
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import type { CodeName } from "../policy/code.ts";
 import { type Duration, parseDuration } from "../policy/duration.ts";
+import { parseFailureCodes } from "../policy/failure-codes.ts";
 import {
 	type Check,
 	callable,
@@ -15,9 +17,11 @@ import type { CallInfo } from "./hooks.ts";
  * When calls of a method to an endpoint are not even tried, because too many of
  * those before them failed. `{}` switches breakers on with their defaults.
  *
- * A call has failed when it ends with UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL,
- * UNKNOWN or RESOURCE_EXHAUSTED. One that ends with CANCELED does not count; all
- * other codes are answers of a server that works.
+ * A call has failed when it ends with one of `failureStatusCodes`: UNAVAILABLE,
+ * DEADLINE_EXCEEDED, INTERNAL or RESOURCE_EXHAUSTED, unless the option says
+ * otherwise. One that ends with CANCELED does not count; all other codes are
+ * answers of a server that works; so are UNKNOWN and codes that gRPC does not
+ * know, with which applications speak of a call.
  */
 export interface CircuitBreakerOptions {
 	/** How far back calls count. More than 0. 10 s. */
@@ -30,6 +34,11 @@ export interface CircuitBreakerOptions {
 	openFor?: Duration | undefined;
 	/** So many probes that go well close the breaker; one that fails opens it again. 2. */
 	successesToClose?: number | undefined;
+	/**
+	 * With which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count, too; CANCELLED is
+	 * refused. UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED.
+	 */
+	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 	/**
 	 * What a unary call gets when an open breaker has refused it: the message
 	 * returned here, or an init of it, rather than the error. What is thrown
@@ -46,8 +55,17 @@ export interface CompiledCircuitBreaker {
 	readonly minimumCalls: number;
 	readonly openForMs: number;
 	readonly successesToClose: number;
+	readonly failureCodes: ReadonlySet<Code>;
 	readonly fallback: CircuitBreakerOptions["fallback"];
 }
+
+/** The codes that speak against a server. */
+const FAILURE_CODES: ReadonlySet<Code> = new Set([
+	Code.Unavailable,
+	Code.DeadlineExceeded,
+	Code.Internal,
+	Code.ResourceExhausted,
+]);
 
 const ratio: Check<number> = (value, where) => {
 	if (typeof value === "number" && value > 0 && value <= 1) return value;
@@ -63,6 +81,7 @@ const circuitBreaker: OptionTable<CircuitBreakerOptions> = {
 	minimumCalls: integer(1),
 	openFor: parsePeriod,
 	successesToClose: integer(1),
+	failureStatusCodes: parseFailureCodes,
 	fallback: callable,
 };
 
@@ -85,6 +104,10 @@ export function compileCircuitBreaker(
 		minimumCalls: options.minimumCalls ?? 20,
 		openForMs: parseDuration(options.openFor ?? "5s", where),
 		successesToClose: options.successesToClose ?? 2,
+		failureCodes:
+			options.failureStatusCodes === undefined
+				? FAILURE_CODES
+				: parseFailureCodes(options.failureStatusCodes, where),
 		fallback: options.fallback,
 	};
 }

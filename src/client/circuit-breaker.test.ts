@@ -114,7 +114,6 @@ describe("a closed breaker", () => {
 		Code.Unavailable,
 		Code.DeadlineExceeded,
 		Code.Internal,
-		Code.Unknown,
 		Code.ResourceExhausted,
 	])("code %d is a failure", (code) => {
 		const channel = new Channel();
@@ -122,8 +121,18 @@ describe("a closed breaker", () => {
 		expect(channel.refused()).toBe(true);
 	});
 
+	test("failureStatusCodes says which are", () => {
+		const failureStatusCodes = ["UNKNOWN"] as const;
+		const channel = new Channel({ failureStatusCodes });
+		channel.call(40, Code.Unavailable);
+		expect(channel.refused()).toBe(false);
+		channel.call(40, Code.Unknown);
+		expect(channel.refused()).toBe(true);
+	});
+
 	test.each([
 		undefined,
+		Code.Unknown,
 		Code.InvalidArgument,
 		Code.NotFound,
 		Code.AlreadyExists,

@@ -21,15 +21,6 @@ export type BreakerListener<Endpoint> = (
 	reason: string,
 ) => void;
 
-/** The codes that speak against a server. */
-const FAILURES: ReadonlySet<Code | undefined> = new Set([
-	Code.Unavailable,
-	Code.DeadlineExceeded,
-	Code.Internal,
-	Code.Unknown,
-	Code.ResourceExhausted,
-]);
-
 type Change = (state: "breakerOpen" | "breakerClosed", reason: string) => void;
 
 /**
@@ -190,7 +181,7 @@ class Breaker {
 
 	#count(counts: RollingCounts, code: Code | undefined): void {
 		if (code === Code.Canceled) return;
-		counts.add(FAILURES.has(code), this.#clock.now());
+		counts.add(this.#isFailure(code), this.#clock.now());
 		const { minimumCalls, failureRatio, windowMs } = this.#config;
 		const { calls, failures } = counts;
 		if (calls < minimumCalls || failures / calls < failureRatio) return;
@@ -199,6 +190,10 @@ class Breaker {
 		this.#open(
 			`${failures} of ${calls} calls failed in ${formatDuration(windowMs)}${last}`,
 		);
+	}
+
+	#isFailure(code: Code | undefined): boolean {
+		return code !== undefined && this.#config.failureCodes.has(code);
 	}
 
 	#open(why: string): void {
@@ -225,7 +220,7 @@ class Breaker {
 
 	#judge(state: HalfOpen, code: Code | undefined): void {
 		if (code === Code.Canceled) return;
-		if (FAILURES.has(code)) {
+		if (this.#isFailure(code)) {
 			this.#open(`a probe failed with [${codeName(code as Code)}]`);
 			return;
 		}

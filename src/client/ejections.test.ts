@@ -54,7 +54,6 @@ test("five failures in a row eject an endpoint: calls go elsewhere, and its conn
 });
 
 test.each([
-	[2, "unknown"],
 	[4, "deadline_exceeded"],
 	[13, "internal"],
 	[14, "unavailable"],
@@ -65,7 +64,7 @@ test.each([
 	expect(made.verdicts()).toEqual([expect.stringContaining(`[${name}]`)]);
 });
 
-test.each([3, 5, 7, 8, 16])(
+test.each([2, 3, 5, 7, 8, 16, 17, 2020])(
 	"status %i is the answer of a server that works",
 	async (code) => {
 		await using made = await connectedFleet("ab");
@@ -75,6 +74,17 @@ test.each([3, 5, 7, 8, 16])(
 		expect(made.fleet.seen()).toEqual({ a: 15, b: 15 });
 	},
 );
+
+test("with UNKNOWN among failureStatusCodes, it and codes that gRPC does not know are failures", async () => {
+	for (const code of [2, 2020]) {
+		await using made = await connectedFleet("ab", {
+			outlierDetection: { failureStatusCodes: ["UNKNOWN"] },
+		});
+		made.fleet.get("a").does = status(code);
+		expect(await made.outcomes(30)).toEqual({ ok: 25, unknown: 5 });
+		expect(made.verdicts()).toEqual([expect.stringContaining("[unknown]")]);
+	}
+});
 
 test("calls that get no answer count with their deadlines", async () => {
 	await using made = await connectedFleet("ab");

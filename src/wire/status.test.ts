@@ -18,7 +18,11 @@ import {
 
 /** What a client makes of an error that a server sent. */
 function overTheWire(error: ConnectError): ConnectError {
-	const trailers = trailersOfError(error);
+	return errorOf(trailersOfError(error));
+}
+
+/** What a client makes of the trailers of a call. */
+function errorOf(trailers: string[]): ConnectError {
 	const status = statusOf(trailers);
 	if (status === undefined) throw new Error("no status");
 	return errorOfStatus(status, [], trailers);
@@ -41,11 +45,14 @@ describe("statusOf", () => {
 	});
 
 	test.each(["17", "99", "99999999999", "00000000000017"])(
-		"grpc-status %s, which no gRPC knows, is UNKNOWN and says so",
+		"grpc-status %s, which no gRPC knows, is UNKNOWN in the server's words, and in the metadata",
 		(text) => {
-			const status = statusOf(["grpc-status", text, "grpc-message", "why"]);
-			expect(status?.code).toBe(Code.Unknown);
-			expect(status?.message).toMatch(/^the server sent the unknown .*: why$/);
+			const error = errorOf(["grpc-status", text, "grpc-message", "why"]);
+			expect([error.code, error.rawMessage]).toEqual([Code.Unknown, "why"]);
+			expect(error.metadata.get("grpc-status")).toBe(text);
+			expect(statusOf(["grpc-status", text])?.message).toBe(
+				`grpc-status ${Number(text)}`,
+			);
 		},
 	);
 

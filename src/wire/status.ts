@@ -13,7 +13,7 @@ export interface Status {
 
 const OK: Status = { code: 0, message: "" };
 
-/** The status in trailers; undefined when there is no readable one. */
+/** The status in trailers; undefined when there is none. A number that gRPC does not know is UNKNOWN. */
 export function statusOf(trailers: RawHeaders): Status | undefined {
 	const text = headerOf(trailers, "grpc-status");
 	if (text === undefined) return undefined;
@@ -27,12 +27,10 @@ export function statusOf(trailers: RawHeaders): Status | undefined {
 		};
 	}
 	const code = Number(text);
+	// An application's own, which the error's metadata has under "grpc-status": the words are the server's.
 	return code <= Code.Unauthenticated
 		? { code, message }
-		: {
-				code: Code.Unknown,
-				message: `the server sent the unknown grpc-status ${code}${message && `: ${message}`}`,
-			};
+		: { code: Code.Unknown, message: message || `grpc-status ${code}` };
 }
 
 /** The status of a response that is not gRPC's, by its HTTP status (grpc/http-grpc-status-mapping). */
