@@ -35,6 +35,7 @@ export type { ChannelOptions, Keepalive } from "./client/channel-options.ts";
 export type { CircuitBreakerOptions } from "./client/circuit-breaker-options.ts";
 export { channelOf, closeClient } from "./client/client-object.ts";
 export type { ClientOptions } from "./client/client-options.ts";
+export type { ConnectBackoff } from "./client/connect-backoff.ts";
 export type { CallInfo, ClientHooks } from "./client/hooks.ts";
 export { newClient, type Target } from "./client/new-client.ts";
 export type {

@@ -1,29 +1,46 @@
-/** The times between connection attempts (grpc/connection-backoff), in milliseconds. */
-const INITIAL_MS = 1000;
-const MULTIPLIER = 1.6;
+/** The times between attempts, in milliseconds. */
+export interface BackoffPace {
+	/** After the first failure. */
+	readonly initialMs: number;
+	/** Of each time, to the one before. */
+	readonly multiplier: number;
+	readonly maxMs: number;
+}
+
+/**
+ * That of connections (grpc/connection-backoff), but for the longest: gRPC's two minutes would make an outage longer than
+ * it is.
+ */
+export const DEFAULT_PACE: BackoffPace = {
+	initialMs: 1000,
+	multiplier: 1.6,
+	maxMs: 15_000,
+};
+
 const JITTER = 0.2;
-const MAX_MS = 120_000;
 
 /** Exponential backoff with jitter, from the start of one attempt to the start of the next. */
 export class Backoff {
 	readonly #random: () => number;
-	readonly #maxMs: number;
-	#baseMs: number = INITIAL_MS;
+	readonly #pace: BackoffPace;
+	#baseMs: number;
 
 	/** `random`: at least 0, less than 1. */
-	constructor(random: () => number, maxMs: number = MAX_MS) {
+	constructor(random: () => number, pace: Partial<BackoffPace> = {}) {
 		this.#random = random;
-		this.#maxMs = maxMs;
+		this.#pace = { ...DEFAULT_PACE, ...pace };
+		this.#baseMs = this.#pace.initialMs;
 	}
 
 	/** Milliseconds until the next attempt; longer every time. */
 	next(): number {
+		const { multiplier, maxMs } = this.#pace;
 		const ms = this.#baseMs * (1 - JITTER + 2 * JITTER * this.#random());
-		this.#baseMs = Math.min(this.#baseMs * MULTIPLIER, this.#maxMs);
+		this.#baseMs = Math.min(this.#baseMs * multiplier, maxMs);
 		return ms;
 	}
 
 	reset(): void {
-		this.#baseMs = INITIAL_MS;
+		this.#baseMs = this.#pace.initialMs;
 	}
 }

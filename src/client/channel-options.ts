@@ -26,6 +26,10 @@ import {
 	type CircuitBreakerOptions,
 	compileCircuitBreaker,
 } from "./circuit-breaker-options.ts";
+import {
+	type ConnectBackoff,
+	compileConnectBackoff,
+} from "./connect-backoff.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
@@ -76,6 +80,8 @@ export interface ChannelOptions {
 	keepalive?: Keepalive | undefined;
 	/** Of one address, TCP to SETTINGS. 5 s. */
 	connectTimeout?: Duration | undefined;
+	/** How long an endpoint that could not be connected to is left alone. 1 s, then 1.6 times as long each time, at most 15 s. */
+	connectBackoff?: ConnectBackoff | undefined;
 	/** Without a call for so long, a channel closes its connections and stops watching. 30 min. */
 	idleTimeout?: Duration | undefined;
 	/** No policy makes a call more attempts than so many, the first among them (gRFC A6). 5. */
@@ -173,6 +179,7 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	circuitBreaker: compileCircuitBreaker,
 	keepalive: optionsOf(keepalive),
 	connectTimeout: parsePeriod,
+	connectBackoff: compileConnectBackoff,
 	idleTimeout: parsePeriod,
 	maxAttempts: integer(1),
 	retryBufferBytes: integer(0),

@@ -246,6 +246,25 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ maxQueuedCalls: -1 }, "maxQueuedCalls: -1 is not a whole number"],
 		[{ userAgent: "a\u2603" }, "userAgent: "],
 		[{ resolvers: { nacos: {} } }, "resolvers.nacos: "],
+		[{ connectBackoff: 5 }, "connectBackoff: 5 is not an object"],
+		[
+			{ connectBackoff: { initial: 0 } },
+			"connectBackoff.initial: 0 is no time at all",
+		],
+		[
+			{ connectBackoff: { multiplier: 0.5 } },
+			"connectBackoff.multiplier: 0.5 is not a number of 1 or more",
+		],
+		[{ connectBackoff: { multiplier: Infinity } }, "connectBackoff.multiplier"],
+		[{ connectBackoff: { max: "1m" } }, "connectBackoff.max: "],
+		[
+			{ connectBackoff: { initial: "2s", max: "1s" } },
+			'connectBackoff.initial: "2s" is longer than connectBackoff.max, "1s"',
+		],
+		[
+			{ connectBackoff: { maximum: "1s" } },
+			"connectBackoff.maximum: is not an option",
+		],
 		[{ keepalive: true }, "keepalive: "],
 		[{ keepalive: {} }, "keepalive.time: is missing"],
 		[{ keepalive: { time: 0 } }, "keepalive.time: "],
@@ -267,6 +286,22 @@ describe("a bad option is refused at construction, naming it:", () => {
 		expect(() =>
 			settle("h:1", { tls: undefined, keepalive: undefined }),
 		).not.toThrow();
+	});
+});
+
+describe("connectBackoff", () => {
+	test.each<[ChannelOptions["connectBackoff"], number, number, number]>([
+		[undefined, 1000, 1.6, 15_000],
+		[{}, 1000, 1.6, 15_000],
+		[{ initial: "0.1s", multiplier: 1, max: 200 }, 100, 1, 200],
+		[{ initial: "60s" }, 60_000, 1.6, 60_000],
+		[{ max: "0.5s" }, 500, 1.6, 500],
+	])("%j", (connectBackoff, initialMs, multiplier, maxMs) => {
+		expect(settle("h:1", { connectBackoff }).connectBackoff).toEqual({
+			initialMs,
+			multiplier,
+			maxMs,
+		});
 	});
 });
 

@@ -14,6 +14,7 @@ import {
 	type CompiledServiceConfig,
 	parseServiceConfig,
 } from "../policy/service-config.ts";
+import type { BackoffPace } from "./backoff.ts";
 import { callLimitOf } from "./call-limit.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
 import { chooseBalancer } from "./choose-balancer.ts";
@@ -22,6 +23,7 @@ import {
 	compileCircuitBreaker,
 } from "./circuit-breaker-options.ts";
 import { type Connect, connectOver, connectWithin } from "./connect.ts";
+import { compileConnectBackoff } from "./connect-backoff.ts";
 import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
@@ -40,6 +42,7 @@ export interface ChannelSetting {
 	readonly userAgent: string;
 	/** With the channel's TLS and within its connect timeout. */
 	readonly connect: Connect;
+	readonly connectBackoff: BackoffPace;
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly idleTimeoutMs: number;
@@ -139,6 +142,7 @@ export function settleChannel(
 			connect,
 			environment.clock,
 		),
+		connectBackoff: compileConnectBackoff(options.connectBackoff),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
 		silenceMs: environment.silenceMs ?? 1000,
 		keepalive: options.keepalive && new KeepalivePace(options.keepalive),

@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Timer } from "../policy/clock.ts";
 import type { ClientConnection } from "../wire/connection.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff, type BackoffPace } from "./backoff.ts";
 import { firstLink } from "./first-link.ts";
 import {
 	connectLink,
@@ -13,6 +13,7 @@ import {
 /** What a pool needs of its channel. */
 export interface PoolSetting extends LinkSetting {
 	readonly random: () => number;
+	readonly connectBackoff: BackoffPace;
 	readonly maxConnectionsPerEndpoint: number;
 }
 
@@ -51,7 +52,7 @@ export class ConnectionPool implements LinkOwner {
 		this.#addresses = addresses;
 		this.#setting = setting;
 		this.#owner = owner;
-		this.#backoff = new Backoff(setting.random);
+		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
 	}
 
 	get isEmpty(): boolean {

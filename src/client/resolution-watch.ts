@@ -37,7 +37,7 @@ export class ResolutionWatch {
 	) {
 		this.#resolver = resolver;
 		this.#clock = clock;
-		this.#backoff = new Backoff(random, MAX_BACKOFF_MS);
+		this.#backoff = new Backoff(random, { maxMs: MAX_BACKOFF_MS });
 		this.#listener = listener;
 		void this.#run();
 	}

@@ -201,6 +201,21 @@ describe("after a failure", () => {
 		}
 	});
 
+	test("it backs off as its channel's options say", async () => {
+		const { subchannel, clock } = observedSubchannel(
+			"h:1",
+			() => connectOver(refusing),
+			{ connectBackoff: { initialMs: 100, multiplier: 2, maxMs: 300 } },
+		);
+		for (const backoff of [100, 200, 300, 300]) {
+			subchannel.connect();
+			await clock.advance(backoff - 1);
+			expect(subchannel.state).toBe("transientFailure");
+			await clock.advance(1);
+			expect(subchannel.state).toBe("idle");
+		}
+	});
+
 	test("the time that the attempt took counts, so that a slow failure is tried again at once", async () => {
 		const address = await listening(() => {});
 		const { subchannel, clock, reaches } = observed(address);

@@ -89,8 +89,8 @@ export class EndpointSubchannel implements Subchannel {
 		this.#silence = new Error(
 			`${this.name} does not answer: it is stopped, or cut off`,
 		);
-		this.#backoff = new Backoff(setting.random);
-		this.#shortLives = new Backoff(setting.random);
+		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
+		this.#shortLives = new Backoff(setting.random, setting.connectBackoff);
 		this.#healthService = healthService;
 	}
 

@@ -1,4 +1,5 @@
 import type { ChannelState } from "../../src/balancer/balancer.ts";
+import { DEFAULT_PACE } from "../../src/client/backoff.ts";
 import type { Connect } from "../../src/client/connect.ts";
 import {
 	EndpointSubchannel,
@@ -43,6 +44,7 @@ export function observedSubchannel(
 			keepalive: undefined,
 			silenceMs: Infinity,
 			maxConnectionsPerEndpoint: 4,
+			connectBackoff: DEFAULT_PACE,
 			...setting,
 		},
 		{

@@ -34,7 +34,7 @@ export class QueryFeed {
 		const { clock, random } = setting;
 		this.#setting = setting;
 		this.#pace = new QueryPace(clock);
-		this.#backoff = new Backoff(random, MAX_BACKOFF_MS);
+		this.#backoff = new Backoff(random, { maxMs: MAX_BACKOFF_MS });
 		this.#pause = new Pause(clock);
 	}
 

@@ -72,7 +72,7 @@ export class RegisteredService {
 		this.#setting = setting;
 		this.#path = encodeURIComponent(definition.id);
 		this.#lookMs = Math.min(ttlMs / 3, LOOK_MS);
-		this.#backoff = new Backoff(random, this.#lookMs);
+		this.#backoff = new Backoff(random, { maxMs: this.#lookMs });
 		this.#pause = new Pause(clock);
 	}
 

@@ -55,7 +55,7 @@ export class KeyFeed {
 
 	constructor(setting: KeyFeedSetting) {
 		this.#setting = setting;
-		this.#backoff = new Backoff(setting.random, MAX_BACKOFF_MS);
+		this.#backoff = new Backoff(setting.random, { maxMs: MAX_BACKOFF_MS });
 		this.#pause = new Pause(setting.clock);
 	}
 

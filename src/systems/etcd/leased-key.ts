@@ -60,7 +60,7 @@ export class LeasedKey {
 		const { random, clock, ttlSeconds } = setting;
 		this.#setting = setting;
 		this.#ttlMs = Number(ttlSeconds) * 1000;
-		this.#backoff = new Backoff(random, this.#ttlMs / 3);
+		this.#backoff = new Backoff(random, { maxMs: this.#ttlMs / 3 });
 		this.#pause = new Pause(clock);
 	}
 

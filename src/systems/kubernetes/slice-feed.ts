@@ -42,7 +42,7 @@ export class SliceFeed {
 
 	constructor(setting: FeedSetting) {
 		this.#setting = setting;
-		this.#backoff = new Backoff(setting.random, MAX_BACKOFF_MS);
+		this.#backoff = new Backoff(setting.random, { maxMs: MAX_BACKOFF_MS });
 		this.#pause = new Pause(setting.clock);
 	}
 
