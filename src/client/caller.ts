@@ -5,6 +5,7 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions } from "./call-options.ts";
+import type { CallSite } from "./call-site.ts";
 import type { BidiStream, ClientStream } from "./stream-handles.ts";
 
 /** A method together with its message types. */
@@ -37,8 +38,10 @@ export interface Caller {
 		request: MessageInitShape<I> | undefined,
 		options: CallOptions | undefined,
 	): Promise<MessageShape<O>>;
+	/** `site`: where the call is made, for the stack of its error. */
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		options: CallOptions | undefined,
+		site?: CallSite,
 	): StreamHandle<I, O>;
 }

@@ -9,6 +9,7 @@ import type { CallEnd } from "../wire/client-call.ts";
 import { toHeaders } from "../wire/metadata.ts";
 import { type CallOptions, metadataOf, policyOfCall } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
+import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { encodeMessage } from "./message-codec.ts";
@@ -82,12 +83,14 @@ export class ChannelCaller implements Caller {
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		options: CallOptions | undefined,
+		site?: CallSite,
 	): StreamHandle<I, O> {
 		const request = this.#request(method, options);
 		return new StreamCall<I, O>(
 			this.#core,
 			{ ...request, method },
 			options ?? {},
+			site,
 		);
 	}
 

@@ -5,6 +5,7 @@ import type {
 	MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions } from "./call-options.ts";
+import { atCallSite, callSite } from "./call-site.ts";
 import type { Caller, Messages, MethodOf } from "./caller.ts";
 import type { Channel } from "./channel.ts";
 import { clientName } from "./client-options.ts";
@@ -62,31 +63,39 @@ function functionOf(method: DescMethod, caller: Caller): unknown {
 	const typed = method as AnyMethod;
 	switch (method.methodKind) {
 		case "unary":
-			return (request?: AnyInit, options?: CallOptions) =>
-				caller.unary(typed, request, options);
+			return function call(request?: AnyInit, options?: CallOptions) {
+				const site = callSite(call);
+				return atCallSite(caller.unary(typed, request, options), site);
+			};
 		case "server_streaming":
-			return (request?: AnyInit, options?: CallOptions) => {
-				const call = caller.stream(typed, options);
-				call.sendOnly(request);
-				return call;
+			return function call(request?: AnyInit, options?: CallOptions) {
+				const stream = caller.stream(typed, options, callSite(call));
+				stream.sendOnly(request);
+				return stream;
 			};
 		case "client_streaming":
 			return Object.assign(
-				async (requests: AnyMessages, options?: CallOptions) => {
-					const call = caller.stream(typed, options);
-					call.sendAll(requests);
-					return call.recvOnly();
+				async function call(requests: AnyMessages, options?: CallOptions) {
+					const stream = caller.stream(typed, options, callSite(call));
+					stream.sendAll(requests);
+					return stream.recvOnly();
 				},
-				{ open: (options?: CallOptions) => caller.stream(typed, options) },
+				{ open: opening(typed, caller) },
 			);
 		case "bidi_streaming":
 			return Object.assign(
-				(requests: AnyMessages, options?: CallOptions) => {
-					const call = caller.stream(typed, options);
-					call.sendAll(requests);
-					return call;
+				function call(requests: AnyMessages, options?: CallOptions) {
+					const stream = caller.stream(typed, options, callSite(call));
+					stream.sendAll(requests);
+					return stream;
 				},
-				{ open: (options?: CallOptions) => caller.stream(typed, options) },
+				{ open: opening(typed, caller) },
 			);
 	}
+}
+
+function opening(method: AnyMethod, caller: Caller): unknown {
+	return function open(options?: CallOptions) {
+		return caller.stream(method, options, callSite(open));
+	};
 }

@@ -9,6 +9,7 @@ import type { RawHeaders } from "../wire/connection.ts";
 import { toHeaders } from "../wire/metadata.ts";
 import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";
+import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { guarded } from "./guarded.ts";
@@ -45,6 +46,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	readonly #call: Call;
 	readonly #onHeader: MetadataListener["onHeader"];
 	readonly #onTrailer: MetadataListener["onTrailer"];
+	readonly #site: CallSite | undefined;
 	#sendClosed = false;
 	readonly #senders: Settler<void>[] = [];
 	#received: Uint8Array[] = [];
@@ -59,13 +61,15 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	#error: ConnectError | undefined;
 	#onEnd: (() => void) | undefined;
 
-	/** Starts the call. */
+	/** Starts the call. `site`: where it is made. */
 	constructor(
 		core: ChannelCore,
 		request: CallRequest & { readonly method: MethodOf<I, O> },
 		metadata: MetadataListener,
+		site?: CallSite,
 	) {
 		this.#method = request.method;
+		this.#site = site;
 		this.#onHeader = metadata.onHeader && inContext(guarded(metadata.onHeader));
 		this.#onTrailer =
 			metadata.onTrailer && inContext(guarded(metadata.onTrailer));
@@ -195,6 +199,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	end(end: CallEnd, error: ConnectError | undefined): void {
 		this.#end = end;
 		this.#error = error;
+		showCallSite(error, this.#site);
 		// What the server sent before its status is for the caller; a call that was given up has nothing more to say.
 		if (end.local) this.#received = [];
 		if (error === undefined) this.#endWell(end);
@@ -284,6 +289,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		try {
 			return decodeMessage(this.#method.output, message);
 		} catch (error) {
+			showCallSite(error, this.#site);
 			this.#call.fail(error as ConnectError);
 			// The call itself may have ended well.
 			this.#error ??= error as ConnectError;

@@ -17,6 +17,7 @@ import {
 	checkCallOptions,
 	metadataOf,
 } from "./call-options.ts";
+import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import { messageOf } from "./message-codec.ts";
 import { TransportStream } from "./transport-stream.ts";
@@ -51,18 +52,23 @@ export class TransportCaller implements Caller {
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		options: CallOptions = {},
+		site?: CallSite,
 	): StreamHandle<I, O> {
 		checkCallOptions(options);
 		const headers = metadataOf(options.headers);
-		return new TransportStream<I, O>(method, options, (signal, messages) =>
-			this.#transport.stream<I, O>(
-				method as DescMethodStreaming<I, O>,
-				signal,
-				options.timeoutMs,
-				headers,
-				messages,
-				contextOf(options),
-			),
+		return new TransportStream<I, O>(
+			method,
+			options,
+			(signal, messages) =>
+				this.#transport.stream<I, O>(
+					method as DescMethodStreaming<I, O>,
+					signal,
+					options.timeoutMs,
+					headers,
+					messages,
+					contextOf(options),
+				),
+			site,
 		);
 	}
 }

@@ -6,6 +6,7 @@ import type {
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { cancelled } from "./call-bounds.ts";
 import type { CallOptions } from "./call-options.ts";
+import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
@@ -32,13 +33,14 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	readonly #trailer = Promise.withResolvers<Headers>();
 	readonly #onHeader: CallOptions["onHeader"];
 	readonly #onTrailer: CallOptions["onTrailer"];
+	readonly #site: CallSite | undefined;
 	#sendClosed = false;
 	#endedWell = false;
 	#error: ConnectError | undefined;
 	#onEnd: (() => void) | undefined;
 	#only: Promise<MessageShape<O>> | undefined;
 
-	/** Starts the call, by `open`. */
+	/** Starts the call, by `open`. `site`: where it is made. */
 	constructor(
 		method: MethodOf<I, O>,
 		options: CallOptions,
@@ -46,8 +48,10 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 			signal: AbortSignal,
 			messages: AsyncIterable<MessageInitShape<I>>,
 		) => Promise<StreamResponse<I, O>>,
+		site?: CallSite,
 	) {
 		this.#method = method;
+		this.#site = site;
 		this.#onHeader = options.onHeader && guarded(options.onHeader);
 		this.#onTrailer = options.onTrailer && guarded(options.onTrailer);
 		this.#trailer.promise.catch(() => {});
@@ -190,6 +194,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	#failed(reason: unknown): ConnectError {
 		if (this.#error === undefined) {
 			this.#error = ConnectError.from(reason);
+			showCallSite(this.#error, this.#site);
 			this.#letGo(this.#error);
 			this.#trailer.reject(this.#error);
 			this.#abort.abort(this.#error);
