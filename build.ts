@@ -16,6 +16,9 @@ import { buildPlugin } from "./src/plugin/build.ts";
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
 
+/** It throws on an old Node, so it runs before the rest of the entry point that imports it first. */
+const NODE_VERSION = "node-version";
+
 /** What the package exports: paths in `src` and in `dist`, without their extensions. */
 function entryPoints(): string[] {
 	const files = JSON.stringify(packageJson.exports).matchAll(
@@ -29,12 +32,14 @@ await buildPlugin(join(dist, "plugin"));
 const runtime = await rolldown({
 	cwd: root,
 	input: Object.fromEntries(
-		entryPoints().map((path) => [path, `src/${path}.ts`]),
+		[NODE_VERSION, ...entryPoints()].map((path) => [path, `src/${path}.ts`]),
 	),
 	// Nothing but our own is bundled.
 	external: (id) => /^[^./]/.test(id) && !id.startsWith("src/"),
 	platform: "neutral",
-	treeshake: { moduleSideEffects: false },
+	treeshake: {
+		moduleSideEffects: (id) => id.endsWith(`/${NODE_VERSION}.ts`),
+	},
 });
 await runtime.write({
 	dir: dist,

@@ -1,4 +1,7 @@
 /** `homing`: clients, channels, resolvers, balancers, and the words of their policies. */
+
+import "./node-version.ts";
+
 export {
 	Code,
 	ConnectError,

@@ -1,4 +1,7 @@
 /** `homing/consul`: servers found in Consul, and made known there. */
+
+import "./node-version.ts";
+
 export type { ConsulAgentOptions } from "./systems/consul/agent-options.ts";
 export type {
 	ConsulCheck,

@@ -1,4 +1,7 @@
 /** `homing/etcd`: servers found in etcd, and made known there. */
+
+import "./node-version.ts";
+
 export {
 	DiscoveryError,
 	type DiscoveryProblem,

@@ -1,5 +1,7 @@
 /** `homing/kubernetes`: the resolver of `kubernetes:` targets, with all its options. */
 
+import "./node-version.ts";
+
 export {
 	DiscoveryError,
 	type DiscoveryProblem,

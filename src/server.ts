@@ -1,5 +1,7 @@
 /** The server half of homing: services, their lifecycle, their health. */
 
+import "./node-version.ts";
+
 export type {
 	Instance,
 	Registration,

@@ -1,3 +1,4 @@
+import { tooOld } from "../policy/oldest-node.ts";
 import { answer } from "./answer.ts";
 import { protocGenHoming } from "./plugin.ts";
 import { readStdin, stdinIsTerminal, writeStdout } from "./stdio.ts";
@@ -51,6 +52,12 @@ export async function main(parameters: readonly string[]): Promise<number> {
 async function generate(): Promise<number> {
 	if (stdinIsTerminal()) {
 		return complain(`standard input is a terminal.\n\n${usage}`);
+	}
+	const old = tooOld(process.versions.node);
+	if (old !== undefined) {
+		process.stderr.write(
+			`${name}: ${old}, on which the code is generated, but does not run\n`,
+		);
 	}
 	const bytes = await readStdin();
 	let response: Uint8Array;

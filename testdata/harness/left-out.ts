@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Run by vitest, once all tests have been. */
 export function teardown(): void {
 	if (process.env["npm_lifecycle_event"] !== "test") return;
-	const left = globSync("{docs,src,testdata}/**/*.system.test.ts", {
+	const left = globSync("{docs,faults,src,testdata}/**/*.system.test.ts", {
 		cwd: root,
 	});
 	console.log(

@@ -90,8 +90,29 @@ export const kubeApiServer: Recipe = goRecipe(
 	"k8s.io/kubernetes/cmd/kube-apiserver",
 );
 
+/** The oldest line of Node on which homing runs, and one that is too old for it: as npm has them, with `node` in `node_modules/.bin`. */
+export const node22: Recipe = nodeRecipe("22.23.3");
+export const node20: Recipe = nodeRecipe("20.20.2");
+
+function nodeRecipe(version: string): Recipe {
+	return {
+		name: `node-${version}`,
+		tool: ["npm", "--version"],
+		sources: new URL(".", import.meta.url),
+		// The name says it all.
+		files: /^$/,
+		build: (draft, run) =>
+			run("npm", [
+				...["install", "--no-audit", "--no-fund", "--no-save"],
+				...["--prefix", draft, `node@${version}`],
+			]),
+	};
+}
+
 /** Those that are built soon come first. */
 export const recipes: readonly Recipe[] = [
+	node20,
+	node22,
 	goPeer,
 	pythonPeer,
 	rustPeer,

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import packageJson from "../../package.json" with { type: "json" };
+import { tooOld } from "./oldest-node.ts";
+
+test("a Node older than package.json asks for is told of in one sentence", () => {
+	expect(packageJson.engines.node).toBe(">=22.12.0");
+	for (const version of ["18.20.8", "20.20.2", "21.7.3", "22.0.0", "22.11.9"]) {
+		expect(tooOld(version)).toBe(
+			`homing needs Node 22.12 or newer; this is v${version}`,
+		);
+	}
+	for (const version of [
+		"22.12.0",
+		"22.23.3",
+		"23.0.0",
+		"24.21.0",
+		"100.0.0",
+	]) {
+		expect(tooOld(version)).toBeUndefined();
+	}
+});
+
+test("where there is no Node, none is too old", () => {
+	expect(tooOld(undefined)).toBeUndefined();
+});
