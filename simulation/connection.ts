@@ -87,8 +87,9 @@ export class SimulatedConnection implements ClientConnection {
 		return stream;
 	}
 
-	ping(answered: () => void): void {
+	ping(answered: () => void): boolean {
 		this.#there(() => this.#back(answered));
+		return true;
 	}
 
 	awaitResponse(heard: () => void): void {

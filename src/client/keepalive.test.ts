@@ -117,6 +117,17 @@ describe("keepalive", () => {
 		expect(connection.pings).toHaveLength(1);
 	});
 
+	test("finds no peer gone that it could not ask, and asks again when it can", async () => {
+		const { clock, connection, silentAt } = watching({ time: "30s" });
+		connection.openCall();
+		connection.sendsNoPings = true;
+		await clock.advance(600_000);
+		expect(silentAt()).toBeUndefined();
+		connection.sendsNoPings = false;
+		await clock.advance(30_000);
+		expect(connection.pings).toHaveLength(1);
+	});
+
 	test("ends with its connection, and leaves no timer", async () => {
 		const { clock, connection, watch, silentAt } = watching({ time: 1 });
 		connection.openCall();

@@ -74,7 +74,7 @@ export class KeepaliveWatch {
 	#look(): void {
 		const { heard, openCalls } = this.#connection;
 		const wanted = openCalls > 0 || this.#pace.withoutCalls;
-		if (wanted && heard === this.#heard) this.#probe.ask();
-		else this.#wait();
+		const isAsked = wanted && heard === this.#heard && this.#probe.ask();
+		if (!isAsked) this.#wait();
 	}
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+	call,
 	exchange,
 	type Outcome,
 } from "../../testdata/harness/client-exchange.ts";
@@ -7,6 +8,11 @@ import { FakeNetwork } from "../../testdata/harness/fake-connection.ts";
 import { tapFrames } from "../../testdata/harness/frame-tap.ts";
 import { serveStreams } from "../../testdata/harness/http2-server.ts";
 import { observedSubchannel } from "../../testdata/harness/observed-subchannel.ts";
+import {
+	errorCode,
+	type RawStream,
+	startRawServer,
+} from "../../testdata/peers/node/misbehaving/raw-http2.ts";
 import { Http2Code } from "../wire/connection.ts";
 import { connectOver } from "./connect.ts";
 import { dialPlaintext } from "./dial.ts";
@@ -15,6 +21,12 @@ import type { SubchannelSetting } from "./subchannel.ts";
 
 const SILENT =
 	"no answer to a PING in 1 s: the peer is stopped, or cut off" as const;
+
+const OK = [
+	[":status", "200"],
+	["content-type", "application/grpc"],
+	["grpc-status", "0"],
+] as const;
 
 async function connected(setting?: Partial<SubchannelSetting>) {
 	const network = new FakeNetwork();
@@ -72,6 +84,48 @@ describe("a connection in doubt", () => {
 		expect(connection.lossOf?.message).toBe(SILENT);
 		expect(subchannel.state).toBe("idle");
 	});
+
+	test.each<[string, Partial<SubchannelSetting>]>([
+		["silence", { silenceMs: 1000 }],
+		["keepalive", { keepalive: new KeepalivePace({ time: "10s" }) }],
+		["a deadline that passed", {}],
+	])(
+		"that is on its way out, over node:http2, lets its calls be as quiet as they like: %s is no sign",
+		async (cause, setting) => {
+			const requests: RawStream[] = [];
+			const server = await startRawServer({
+				onRequest: (stream) => requests.push(stream),
+			});
+			const { subchannel, clock, reaches } = observedSubchannel(
+				server.address,
+				() => connectOver(dialPlaintext),
+				setting,
+			);
+			try {
+				subchannel.connect();
+				await reaches("ready");
+				const { connection } = subchannel;
+				if (connection === undefined) throw new Error("not connected");
+				const inFlight = call(connection);
+				while (requests.length === 0) {
+					await new Promise((resolve) => setTimeout(resolve, 1));
+				}
+				const [request] = requests as [RawStream];
+				request.connection.goAway(2 ** 31 - 1, errorCode.NO_ERROR);
+				await reaches("idle");
+				if (cause === "a deadline that passed") subchannel.doubt(connection);
+				for (let second = 0; second < 120; second++) await clock.advance(1000);
+				request.headers(OK, true);
+				const { reset, headers } = await inFlight;
+				expect(reset).toBeUndefined();
+				expect(headers?.slice(-2)).toEqual(["grpc-status", "0"]);
+				expect(requests).toHaveLength(1);
+			} finally {
+				subchannel.shutdown();
+				await server.stop();
+			}
+		},
+	);
 
 	test("that is gone is asked nothing", async () => {
 		const { subchannel, clock, heard, connection } = await connected();

@@ -83,3 +83,17 @@ test("once stopped, nothing follows", async () => {
 	expect(heard).toEqual([]);
 	expect(clock.pending).toBe(0);
 });
+
+test("a question that cannot be sent says nothing about the peer", async () => {
+	const { probe, clock, connection, heard } = probing();
+	connection.sendsNoPings = true;
+	expect(probe.ask()).toBe(false);
+	expect(probe.isWaiting).toBe(false);
+	await clock.advance(60_000);
+	expect(heard).toEqual([]);
+	expect(clock.pending).toBe(0);
+	connection.sendsNoPings = false;
+	expect(probe.ask()).toBe(true);
+	await clock.advance(1000);
+	expect(heard).toEqual(["silent at 61000"]);
+});

@@ -36,8 +36,9 @@ export class Probe {
 		return this.#waiting;
 	}
 
-	ask(): void {
-		if (this.#waiting) return;
+	/** false: the question could not be sent. That says nothing about the peer, and no outcome follows. */
+	ask(): boolean {
+		if (this.#waiting) return true;
 		this.#waiting = true;
 		const question = ++this.#asked;
 		const before = this.#connection.heard;
@@ -51,11 +52,13 @@ export class Probe {
 		this.#timer = this.#clock.afterIdle(this.#withinMs, () => {
 			this.#timer = this.#clock.afterIdle(0, conclude);
 		});
-		this.#connection.ping(() => {
+		const isSent = this.#connection.ping(() => {
 			if (!this.#waiting || question !== this.#asked) return;
 			this.stop();
 			this.#outcome.answered();
 		});
+		if (!isSent) this.stop();
+		return isSent;
 	}
 
 	stop(): void {

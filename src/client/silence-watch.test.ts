@@ -145,3 +145,13 @@ test("a connection without calls is not watched", async () => {
 	expect(clock.pending).toBe(0);
 	expect(connection.pings).toHaveLength(0);
 });
+
+test("a peer that cannot be asked may be quiet for as long as it likes, and no timer runs meanwhile", async () => {
+	const { clock, connection, heard } = await waiting();
+	connection.sendsNoPings = true;
+	await clock.advance(1000);
+	expect(clock.pending).toBe(0);
+	await clock.advance(600_000);
+	expect(heard).toEqual(["connecting", "ready"]);
+	expect(connection.isGone).toBe(false);
+});

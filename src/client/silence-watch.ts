@@ -104,7 +104,8 @@ export class SilenceWatch {
 		} else if (openCalls > 0) {
 			if (this.#budget.take(RESERVED_PINGS)) {
 				this.#questions += 1;
-				this.#probe.ask();
+				// Where nothing can be asked, silence says nothing: the calls there may take as long as they need.
+				if (!this.#probe.ask()) this.#timer = undefined;
 			} else {
 				// There is nothing to do before the next response, or the next call.
 				this.#timer = undefined;

@@ -90,8 +90,11 @@ export interface ClientConnection {
 		listener: StreamListener,
 		purpose?: StreamPurpose,
 	): Stream;
-	/** PING (RFC 9113 section 6.7). Calls back when the peer answers it, and on a connection that is gone, never. */
-	ping(answered: () => void): void;
+	/**
+	 * PING (RFC 9113 section 6.7). Calls back when the peer answers it, and on a connection that is gone, never.
+	 * false: it could not be sent, so that nothing can be concluded from silence.
+	 */
+	ping(answered: () => void): boolean;
 	/** No new streams; calls that are open finish; then the connection closes. */
 	close(): void;
 	/** Ends the connection and all its streams now. */

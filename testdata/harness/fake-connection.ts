@@ -74,6 +74,8 @@ export class FakeConnection implements ClientConnection {
 	readonly streams: Set<FakeStream> = new Set();
 	/** PINGs that wait for an answer. */
 	readonly pings: (() => void)[] = [];
+	/** As node:http2 does once the peer has said GOAWAY. */
+	sendsNoPings = false;
 	maxStreams: number = Number.POSITIVE_INFINITY;
 	heard = 0;
 	responses = 0;
@@ -127,8 +129,10 @@ export class FakeConnection implements ClientConnection {
 		});
 	}
 
-	ping(answered: () => void): void {
+	ping(answered: () => void): boolean {
+		if (this.sendsNoPings) return false;
 		this.pings.push(answered);
+		return true;
 	}
 
 	/** Answers all PINGs. */

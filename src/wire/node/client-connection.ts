@@ -140,14 +140,13 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 		return stream;
 	}
 
-	ping(answered: () => void): void {
-		try {
-			this.#session.ping((error: Error | null) => {
-				if (error === null) answered();
-			});
-		} catch {
-			// It is gone, and its owner has heard so, or is about to.
-		}
+	ping(answered: () => void): boolean {
+		// Node sends no PING once the peer has said GOAWAY, however long the streams that are left may take.
+		if (this.#session.closed || this.#session.destroyed) return false;
+		this.#session.ping((error: Error | null) => {
+			if (error === null) answered();
+		});
+		return true;
 	}
 
 	progressOf({ id, rstCode }: ClientHttp2Stream): RequestProgress {
