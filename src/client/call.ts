@@ -373,6 +373,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		this.#leaveTurn();
 		hooks.callEnd?.(this.info, {
 			code: error?.code,
+			error,
 			latencyMs: clock.now() - this.#request.startedAt,
 			attempts: this.#attempts?.count ?? 0,
 		});

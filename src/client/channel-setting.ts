@@ -24,6 +24,7 @@ import {
 } from "./circuit-breaker-options.ts";
 import { type Connect, connectOver, connectWithin } from "./connect.ts";
 import { compileConnectBackoff } from "./connect-backoff.ts";
+import { debuggedHooks } from "./debug-hooks.ts";
 import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
@@ -165,7 +166,7 @@ export function settleChannel(
 		serviceConfig,
 		credentials: options.credentials,
 		compression: options.compression,
-		hooks: guardedHooks(options.hooks ?? {}),
+		hooks: debuggedHooks(found.name, guardedHooks(options.hooks ?? {})),
 	};
 }
 

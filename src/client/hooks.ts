@@ -1,4 +1,4 @@
-import type { Code } from "@connectrpc/connect";
+import type { Code, ConnectError } from "@connectrpc/connect";
 import type { ChannelState } from "../balancer/balancer.ts";
 import type { Endpoint, Resolution } from "../discovery/resolver.ts";
 
@@ -17,10 +17,15 @@ export interface CallInfo {
 /** Each optional, called synchronously, and free when absent. What a hook throws becomes an uncaught exception. */
 export interface ClientHooks {
 	callStart?(call: CallInfo): void;
-	/** `code` is undefined when the call went well. */
+	/** `code` and `error`, which the caller gets, are undefined when the call went well. */
 	callEnd?(
 		call: CallInfo,
-		end: { code: Code | undefined; latencyMs: number; attempts: number },
+		end: {
+			code: Code | undefined;
+			error: ConnectError | undefined;
+			latencyMs: number;
+			attempts: number;
+		},
 	): void;
 	attemptStart?(
 		call: CallInfo,
