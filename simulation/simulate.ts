@@ -154,8 +154,7 @@ function make(
 		},
 		new Observer((error) => ended(startedAt, clock.now(), error === undefined)),
 	);
-	call.start();
-	call.closeSend(NO_BYTES);
+	call.start(NO_BYTES);
 }
 
 class Observer implements CallObserver {

@@ -116,8 +116,11 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		return this.#info;
 	}
 
-	/** Sends it, or ends it at once: cancelled before it began, out of time, channel closed. */
-	start(): void {
+	/**
+	 * Sends it, with its one request, if that is all there is to send; or ends it at once: cancelled before it began, out of
+	 * time, channel closed, request too large.
+	 */
+	start(only?: Uint8Array): void {
 		this.#setDeadline();
 		this.core.setting.hooks.callStart?.(this.info);
 		if (!this.core.enter(this)) {
@@ -134,12 +137,20 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 			this.due();
 			return;
 		}
+		if (only !== undefined) {
+			this.#largestBytes = only.length;
+			if (this.#refuseLarge() !== undefined) return;
+		}
 		const fallback = this.core.setting.circuitBreaker?.fallback;
 		if (fallback !== undefined && this.method.methodKind === "unary") {
 			this.#fallback = inContext(fallback);
 		}
-		this.#attempts = new CallAttempts(this, this);
-		this.#takeTurn(this.#attempts);
+		const attempts = new CallAttempts(this, this);
+		this.#attempts = attempts;
+		if (only !== undefined) {
+			attempts.closeSend(frameMessage(only, this.core.setting.compression));
+		}
+		this.#takeTurn(attempts);
 	}
 
 	/** Starts when the channel has fewer calls in flight than it may. */
@@ -163,10 +174,9 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		return this.#attempts?.write(frame) ?? false;
 	}
 
-	/** Ends the request, after one last message, if given. */
-	closeSend(last?: Uint8Array): void {
-		const frame = last === undefined ? undefined : this.#frame(last);
-		this.#attempts?.closeSend(frame);
+	/** Ends the request. */
+	closeSend(): void {
+		this.#attempts?.closeSend();
 	}
 
 	/** Stops the delivery of messages, and so the server, until `release`. */
@@ -292,7 +302,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	#refuseLarge(): ConnectError | undefined {
 		const limit = this.#policy.maxRequestMessageBytes;
 		if (limit === undefined || this.#largestBytes <= limit) return undefined;
-		const text = `the request of ${this.#largestBytes} bytes is larger than maxRequestMessageBytes, ${limit}`;
+		const text = `the request message has ${this.#largestBytes} bytes, more than the ${limit} that this client sends (maxRequestMessageBytes of its options or of the service config)`;
 		this.#fail(Code.ResourceExhausted, text);
 		return new ConnectError(text, Code.ResourceExhausted);
 	}

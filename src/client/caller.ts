@@ -23,7 +23,7 @@ export type Messages<I extends DescMessage> =
 export interface StreamHandle<I extends DescMessage, O extends DescMessage>
 	extends BidiStream<MessageInitShape<I>, MessageShape<O>>,
 		ClientStream<MessageInitShape<I>, MessageShape<O>> {
-	/** Sends the only message of a server-streaming call. Throws ConnectError. */
+	/** Begins a server-streaming call with its only message. May throw ConnectError for what is no message: then it has not begun. */
 	sendOnly(message: MessageInitShape<I> | undefined): void;
 	/** Sends what the iteration yields, as fast as flow control lets it, then ends the request. */
 	sendAll(messages: Messages<I>): void;
@@ -38,7 +38,10 @@ export interface Caller {
 		request: MessageInitShape<I> | undefined,
 		options: CallOptions | undefined,
 	): Promise<MessageShape<O>>;
-	/** `site`: where the call is made, for the stack of its error. */
+	/**
+	 * Begins a streaming call, but one of a method with a single request: `sendOnly` does that. `site`: where the call is
+	 * made, for the stack of its error.
+	 */
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		options: CallOptions | undefined,

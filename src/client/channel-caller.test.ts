@@ -40,15 +40,32 @@ describe("a bad option of a call", () => {
 	);
 
 	test.each(bad)(
-		"%j makes a streaming call throw, naming it, before it begins",
+		"%j rejects streaming calls of all kinds, naming it, before they begin",
 		async (options, message) => {
 			await using orders = NewOrderManagementClient("127.0.0.1:1");
 			const given = options as CallOptions;
-			expect(() => orders.searchOrders({}, given)).toThrow(message);
-			expect(() => orders.updateOrders.open(given)).toThrow(message);
-			expect(() => orders.processOrders.open(given)).toThrow(message);
-			expect(() => orders.processOrders([], given)).toThrow(message);
-			await expect(orders.updateOrders([], given)).rejects.toThrow(message);
+			const search = orders.searchOrders({}, given);
+			const update = orders.updateOrders.open(given);
+			const process = orders.processOrders.open(given);
+			const rejections = [
+				search.recv(),
+				search.header,
+				search.trailer,
+				search[Symbol.asyncIterator]().next(),
+				update.send({}),
+				update.closeAndRecv(),
+				process.send({}),
+				process.recv(),
+				orders.processOrders([], given).recv(),
+				orders.updateOrders([], given),
+			];
+			for (const rejection of rejections) {
+				await expect(rejection).rejects.toThrow(TypeError);
+				await expect(rejection).rejects.toThrow(message);
+			}
+			await process.closeSend();
+			process.cancel();
+			await process[Symbol.asyncDispose]();
 			expect(channelOf(orders)?.snapshot()).toMatchObject({
 				state: "idle",
 				callsInFlight: 0,

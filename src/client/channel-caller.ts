@@ -86,12 +86,14 @@ export class ChannelCaller implements Caller {
 		site?: CallSite,
 	): StreamHandle<I, O> {
 		const request = this.#request(method, options);
-		return new StreamCall<I, O>(
+		const call = new StreamCall<I, O>(
 			this.#core,
 			{ ...request, method },
 			options ?? {},
 			site,
 		);
+		if (method.methodKind !== "server_streaming") call.start();
+		return call;
 	}
 
 	#request(method: DescMethod, options: CallOptions | undefined): CallRequest {

@@ -5,10 +5,11 @@ import type {
 	MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions } from "./call-options.ts";
-import { atCallSite, callSite } from "./call-site.ts";
-import type { Caller, Messages, MethodOf } from "./caller.ts";
+import { atCallSite, type CallSite, callSite } from "./call-site.ts";
+import type { Caller, Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { Channel } from "./channel.ts";
 import { clientName } from "./client-options.ts";
+import { RefusedStream } from "./refused-stream.ts";
 
 /** What a client stands on, kept beside it: no name on the client itself may get in the way of an RPC. */
 interface Footing {
@@ -58,9 +59,29 @@ function footingOf(client: object): Footing {
 type AnyMethod = MethodOf<DescMessage, DescMessage>;
 type AnyInit = MessageInitShape<DescMessage>;
 type AnyMessages = Messages<DescMessage>;
+type AnyStream = StreamHandle<DescMessage, DescMessage>;
 
 function functionOf(method: DescMethod, caller: Caller): unknown {
 	const typed = method as AnyMethod;
+	/** Bad options and messages are told as all that goes wrong with a call is: by rejection. */
+	const begin = (
+		options: CallOptions | undefined,
+		site: CallSite | undefined,
+		send?: (stream: AnyStream) => void,
+	): AnyStream => {
+		try {
+			const stream = caller.stream(typed, options, site);
+			send?.(stream);
+			return stream;
+		} catch (error) {
+			return new RefusedStream(error);
+		}
+	};
+	const opening = {
+		open: function open(options?: CallOptions) {
+			return begin(options, callSite(open));
+		},
+	};
 	switch (method.methodKind) {
 		case "unary":
 			return function call(request?: AnyInit, options?: CallOptions) {
@@ -69,33 +90,28 @@ function functionOf(method: DescMethod, caller: Caller): unknown {
 			};
 		case "server_streaming":
 			return function call(request?: AnyInit, options?: CallOptions) {
-				const stream = caller.stream(typed, options, callSite(call));
-				stream.sendOnly(request);
-				return stream;
+				return begin(options, callSite(call), (stream) =>
+					stream.sendOnly(request),
+				);
 			};
 		case "client_streaming":
-			return Object.assign(
-				async function call(requests: AnyMessages, options?: CallOptions) {
-					const stream = caller.stream(typed, options, callSite(call));
-					stream.sendAll(requests);
-					return stream.recvOnly();
-				},
-				{ open: opening(typed, caller) },
-			);
+			return Object.assign(async function call(
+				requests: AnyMessages,
+				options?: CallOptions,
+			) {
+				const site = callSite(call);
+				return begin(options, site, (stream) =>
+					stream.sendAll(requests),
+				).recvOnly();
+			}, opening);
 		case "bidi_streaming":
-			return Object.assign(
-				function call(requests: AnyMessages, options?: CallOptions) {
-					const stream = caller.stream(typed, options, callSite(call));
-					stream.sendAll(requests);
-					return stream;
-				},
-				{ open: opening(typed, caller) },
-			);
+			return Object.assign(function call(
+				requests: AnyMessages,
+				options?: CallOptions,
+			) {
+				return begin(options, callSite(call), (stream) =>
+					stream.sendAll(requests),
+				);
+			}, opening);
 	}
-}
-
-function opening(method: AnyMethod, caller: Caller): unknown {
-	return function open(options?: CallOptions) {
-		return caller.stream(method, options, callSite(open));
-	};
 }

@@ -77,6 +77,7 @@ export class CoreSender implements Sender {
 			},
 		);
 		call.trailer.then(() => ended(), ended);
+		call.start();
 		call.sendAll(input);
 		return {
 			stream: true,

@@ -377,6 +377,27 @@ describe("the only request of a server stream", () => {
 	);
 });
 
+test("a request that is too large opens no stream, though a connection is ready", async () => {
+	let streams = 0;
+	const client = clientOf(
+		await serving((stream) => {
+			streams++;
+			answer(stream);
+		}),
+		{ maxRequestMessageBytes: 5 },
+	);
+	await client.getOrder({ value: "1" });
+	const value = "123456789";
+	for (const refused of [
+		client.getOrder({ value }),
+		client.searchOrders({ value }).recv(),
+	]) {
+		expect((await errorOf(refused)).code).toBe(Code.ResourceExhausted);
+	}
+	await client.getOrder({ value: "2" });
+	expect(streams).toBe(2);
+});
+
 describe("receiving", () => {
 	test("gives what came before a failure, and then the failure", async () => {
 		const client = clientOf(

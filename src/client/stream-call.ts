@@ -61,7 +61,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	#error: ConnectError | undefined;
 	#onEnd: (() => void) | undefined;
 
-	/** Starts the call. `site`: where it is made. */
+	/** `site`: where the call is made. */
 	constructor(
 		core: ChannelCore,
 		request: CallRequest & { readonly method: MethodOf<I, O> },
@@ -74,6 +74,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#onTrailer =
 			metadata.onTrailer && inContext(guarded(metadata.onTrailer));
 		this.#call = new Call(core, request, this);
+	}
+
+	/** Begins a call that sends message by message; `sendOnly` begins the others. */
+	start(): void {
 		this.#call.start();
 	}
 
@@ -114,16 +118,14 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	closeSend(): Promise<void> {
-		this.#closeSend(undefined);
+		this.#closeSend();
 		return SENT;
 	}
 
 	sendOnly(message: MessageInitShape<I> | undefined): void {
-		try {
-			this.#closeSend(encodeMessage(this.#method.input, message));
-		} catch (error) {
-			this.#call.fail(error as ConnectError);
-		}
+		const only = encodeMessage(this.#method.input, message);
+		this.#sendClosed = true;
+		this.#call.start(only);
 	}
 
 	sendAll(messages: Messages<I>): void {
@@ -135,7 +137,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	closeAndRecv(): Promise<MessageShape<O>> {
-		this.#closeSend(undefined);
+		this.#closeSend();
 		this.#only ??= this.recvOnly();
 		return this.#only;
 	}
@@ -233,10 +235,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		}
 	}
 
-	#closeSend(last: Uint8Array | undefined): void {
+	#closeSend(): void {
 		if (this.#sendClosed) return;
 		this.#sendClosed = true;
-		this.#call.closeSend(last);
+		this.#call.closeSend();
 		// There is nothing left to hold back.
 		this.writable();
 	}
@@ -312,7 +314,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 				const next = await iterator.next();
 				if (next.done) {
 					this.#onEnd = undefined;
-					this.#closeSend(undefined);
+					this.#closeSend();
 					return;
 				}
 				asking = false;

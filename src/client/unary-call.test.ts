@@ -246,7 +246,9 @@ describe("limits and compression", () => {
 		expect((await echo.echo({ mes: String(fits) })).resp.length).toBe(fits);
 		const error = await failure(echo.echo({ mes: String(fits + 1) }));
 		expect(error.code).toBe(Code.ResourceExhausted);
-		expect(error.rawMessage).toContain(`limit of ${4 * mebi}`);
+		expect(error.rawMessage).toContain(
+			`limit of ${4 * mebi} (maxResponseMessageBytes of this client)`,
+		);
 	});
 
 	test("a request above maxRequestMessageBytes is refused before it is sent", async () => {
@@ -261,7 +263,9 @@ describe("limits and compression", () => {
 		await echo.echo({ mes: "x".repeat(8) });
 		const error = await failure(echo.echo({ mes: "x".repeat(9) }));
 		expect(error.code).toBe(Code.ResourceExhausted);
-		expect(error.rawMessage).toContain("maxRequestMessageBytes, 10");
+		expect(error.rawMessage).toBe(
+			"the request message has 11 bytes, more than the 10 that this client sends (maxRequestMessageBytes of its options or of the service config)",
+		);
 		expect(calls).toBe(1);
 	});
 

@@ -23,12 +23,7 @@ export function callUnary<O extends DescMessage>(
 ): void {
 	const observer = new OneResponse<O>(request.method, answered, failed);
 	const call = new Call(core, request, observer);
-	call.start();
-	try {
-		call.closeSend(encoded);
-	} catch (error) {
-		failed(error);
-	}
+	call.start(encoded);
 }
 
 /** Expects exactly one message and an OK status. */

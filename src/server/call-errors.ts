@@ -83,7 +83,7 @@ export function malformedStatus(method: DescMethod): ConnectError {
 
 export function largeResponse(bytes: number, maxBytes: number): ConnectError {
 	return new ConnectError(
-		`the response has ${bytes} bytes, more than the limit of ${maxBytes}`,
+		`the response message has ${bytes} bytes, more than the limit of ${maxBytes} (writeMaxBytes of this server)`,
 		Code.ResourceExhausted,
 	);
 }

@@ -983,7 +983,8 @@ describe("responses larger than writeMaxBytes", () => {
 		const large = served.client.open(getOrder).send(text("x".repeat(100)));
 		expect(await large.end().outcome).toMatchObject({
 			status: 8,
-			message: "the response has 102 bytes, more than the limit of 100",
+			message:
+				"the response message has 102 bytes, more than the limit of 100 (writeMaxBytes of this server)",
 		});
 		const stream = served.client.open(searchOrders).send(text("a")).end();
 		expect(await stream.outcome).toMatchObject({ messages: [{}], status: 8 });

@@ -159,7 +159,9 @@ export class IncomingCall
 	}
 
 	malformed(code: Code, message: string): void {
-		this.cancel(new ConnectError(message, code));
+		const whose =
+			code === Code.ResourceExhausted ? " (readMaxBytes of this server)" : "";
+		this.cancel(new ConnectError(`${message}${whose}`, code));
 	}
 
 	left(reset: StreamReset): void {

@@ -48,7 +48,8 @@ export function toMessages(
 			try {
 				return { done: false, value: messageOfInit(desc, value as Init) };
 			} catch (error) {
-				await iterator.return?.();
+				// It may take its time to clean up; what it throws then is a consequence of this.
+				Promise.resolve(iterator.return?.()).catch(() => {});
 				throw error;
 			}
 		},

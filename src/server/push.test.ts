@@ -126,6 +126,75 @@ describe("push", () => {
 		expect(await outcomes.promise).toMatchObject([gone, gone, gone]);
 	});
 
+	test.each<
+		[
+			string,
+			(
+				stream: { send(order: object): Promise<void> },
+				left: Promise<unknown>,
+			) => Promise<void>,
+		]
+	>([
+		["has left", async (_, left) => void (await left)],
+		[
+			"has left with messages on their way to it",
+			async (stream) => {
+				for (let n = 0; n < 100; n++) {
+					void stream.send({ description: "x".repeat(20_000) });
+				}
+			},
+		],
+	])(
+		"what the handler throws when the client %s reaches onError",
+		async (_, before) => {
+			const told = Promise.withResolvers<unknown>();
+			const entered = Promise.withResolvers<void>();
+			const mine = new Error("mine");
+			await using served = await serving(
+				{
+					searchOrders: push(async (_, stream, { signal }) => {
+						const left = new Promise((resolve) =>
+							signal.addEventListener("abort", resolve),
+						);
+						await stream.send({ id: "first" });
+						await before(stream, left);
+						entered.resolve();
+						throw mine;
+					}),
+				},
+				{ onError: (error) => told.resolve(error) },
+			);
+			const call = served.client.open(searchOrders).send(text("a")).end();
+			await call.received(1);
+			call.stream.pause();
+			if (_ !== "has left") await entered.promise;
+			call.cancel();
+			expect(await told.promise).toBe(mine);
+		},
+	);
+
+	test("that its client has left is no error of the handler's", async () => {
+		const errors: unknown[] = [];
+		const ended = Promise.withResolvers<void>();
+		await using served = await serving(
+			{
+				searchOrders: push(async (_, stream) => {
+					try {
+						for (;;) await stream.send({ id: "again" });
+					} finally {
+						setImmediate(ended.resolve);
+					}
+				}),
+			},
+			{ onError: (error) => errors.push(error) },
+		);
+		const call = served.client.open(searchOrders).send(text("a")).end();
+		await call.received(1);
+		call.cancel();
+		await ended.promise;
+		expect(errors).toEqual([]);
+	});
+
 	test("a send that nobody waits for and that fails does not end the process", async () => {
 		const unhandled: unknown[] = [];
 		const listen = (reason: unknown) => unhandled.push(reason);

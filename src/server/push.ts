@@ -18,7 +18,8 @@ export interface ResponseStream<O> {
  * }),
  * ```
  *
- * The stream ends when the handler's promise resolves; when it rejects, the call fails with that.
+ * The stream ends when the handler's promise resolves; when it rejects, the call fails with that. What it rejects with
+ * once the client has left is told to the server's `onError`.
  */
 export function push<R, O>(
 	handler: (
@@ -29,7 +30,7 @@ export function push<R, O>(
 ): (request: R, context: HandlerContext) => AsyncIterable<O> {
 	return (request, context) => {
 		const responses = new PushedResponses<O>();
-		void handler(request, responses, context).then(
+		void (async () => handler(request, responses, context))().then(
 			() => responses.end(),
 			(error: unknown) => responses.fail(error),
 		);
@@ -44,8 +45,8 @@ interface Sent<O> extends PromiseWithResolvers<void> {
 type Reader<O> = PromiseWithResolvers<IteratorResult<O, undefined>>;
 
 type End =
-	| { readonly how: "ended" | "left" }
-	| { how: "failed"; error: unknown };
+	| { readonly how: "ended" }
+	| { readonly how: "failed"; readonly error: unknown };
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -57,7 +58,10 @@ class PushedResponses<O>
 	/** The last one handed over: its sender hears of it when the next one is asked for. */
 	#taken: Sent<O> | undefined;
 	#reader: Reader<O> | undefined;
+	/** Of the handler. */
 	#end: End | undefined;
+	/** Since nobody wants any more of it: settles when the handler does. */
+	#left: PromiseWithResolvers<void> | undefined;
 
 	[Symbol.asyncIterator](): this {
 		return this;
@@ -65,7 +69,7 @@ class PushedResponses<O>
 
 	send(message: O): Promise<void> {
 		const sent = { message, ...Promise.withResolvers<void>() };
-		if (this.#end === undefined) {
+		if (this.#end === undefined && this.#left === undefined) {
 			this.#waiting.push(sent);
 			this.#settle();
 		} else {
@@ -94,16 +98,21 @@ class PushedResponses<O>
 		return promise;
 	}
 
-	/** Nobody wants any more of it. */
-	return(): Promise<IteratorResult<O, undefined>> {
-		this.#end = { how: "left" };
+	/** Nobody wants any more of it. As that of a generator, it takes as long as the handler, and rejects if that fails. */
+	async return(): Promise<IteratorResult<O, undefined>> {
+		this.#left ??= Promise.withResolvers();
 		if (this.#taken !== undefined) refuse(this.#taken);
 		for (const sent of this.#waiting.splice(0)) refuse(sent);
 		this.#settle();
-		return Promise.resolve(DONE);
+		await this.#left.promise;
+		return DONE;
 	}
 
 	#settle(): void {
+		if (this.#left !== undefined) {
+			this.#settleLeft(this.#left);
+			return;
+		}
 		const reader = this.#reader;
 		if (reader === undefined) return;
 		this.#taken = this.#waiting.shift();
@@ -117,6 +126,14 @@ class PushedResponses<O>
 			reader.resolve(DONE);
 		}
 		this.#reader = undefined;
+	}
+
+	#settleLeft(left: PromiseWithResolvers<void>): void {
+		this.#reader?.resolve(DONE);
+		this.#reader = undefined;
+		if (this.#end === undefined) return;
+		if (this.#end.how === "failed") left.reject(this.#end.error);
+		else left.resolve();
 	}
 }
 

@@ -152,7 +152,13 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	}
 
 	malformed(code: Code, message: string): void {
-		this.#abort({ code, message });
+		this.#abort({
+			code,
+			message:
+				code === Code.ResourceExhausted
+					? `${message} (maxResponseMessageBytes of this client)`
+					: message,
+		});
 	}
 
 	/** A response that ended without a grpc-status. */

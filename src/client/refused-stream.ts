@@ -1,0 +1,68 @@
+import type {
+	DescMessage,
+	MessageInitShape,
+	MessageShape,
+} from "@bufbuild/protobuf";
+import type { StreamHandle } from "./caller.ts";
+
+/** A streaming call that could not begin, for its options or its request: all that is asked of it rejects with the reason. */
+export class RefusedStream<I extends DescMessage, O extends DescMessage>
+	implements StreamHandle<I, O>
+{
+	readonly #reason: unknown;
+
+	constructor(reason: unknown) {
+		this.#reason = reason;
+	}
+
+	get header(): Promise<Headers> {
+		return quiet(this.#refuse());
+	}
+
+	get trailer(): Promise<Headers> {
+		return quiet(this.#refuse());
+	}
+
+	send(_message: MessageInitShape<I>): Promise<void> {
+		return this.#refuse();
+	}
+
+	async closeSend(): Promise<void> {}
+
+	sendOnly(): void {}
+
+	sendAll(): void {}
+
+	recv(): Promise<MessageShape<O> | undefined> {
+		return this.#refuse();
+	}
+
+	recvOnly(): Promise<MessageShape<O>> {
+		return this.#refuse();
+	}
+
+	closeAndRecv(): Promise<MessageShape<O>> {
+		return this.#refuse();
+	}
+
+	cancel(): void {}
+
+	async [Symbol.asyncDispose](): Promise<void> {}
+
+	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
+		return {
+			next: () => this.#refuse(),
+			return: async () => ({ done: true, value: undefined }),
+		};
+	}
+
+	#refuse(): Promise<never> {
+		return Promise.reject(this.#reason);
+	}
+}
+
+/** Never an unhandled rejection. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+	promise.catch(() => {});
+	return promise;
+}
