@@ -44,7 +44,7 @@ describe.skipIf(consulMissing)("docs/consul.md", { timeout: 120_000 }, () => {
 			server.kill("SIGTERM");
 			await once(server, "close");
 		}
-		expect(server.exitCode).toBe(0);
+		expect(server.signalCode).toBe("SIGTERM");
 		expect(await services()).toEqual({});
 	});
 

@@ -34,7 +34,7 @@ describe("README.md", { timeout }, () => {
 			server.kill("SIGTERM");
 			await once(server, "close");
 		}
-		expect(server.exitCode).toBe(0);
+		expect(server.signalCode).toBe("SIGTERM");
 		await project.run("greeter.test.ts");
 	});
 

@@ -38,7 +38,7 @@ describe.skipIf(etcdMissing)("docs/etcd.md", { timeout: 120_000 }, () => {
 			server.kill("SIGTERM");
 			await once(server, "close");
 		}
-		expect(server.exitCode).toBe(0);
+		expect(server.signalCode).toBe("SIGTERM");
 		expect(await keys()).toEqual([]);
 	});
 

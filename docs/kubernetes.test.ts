@@ -64,6 +64,6 @@ describe("docs/kubernetes.md", { timeout: 120_000 }, () => {
 			server.kill("SIGTERM");
 			await once(server, "close");
 		}
-		expect(server.exitCode).toBe(0);
+		expect(server.signalCode).toBe("SIGTERM");
 	});
 });

@@ -21,7 +21,10 @@ export interface ServerOptions {
 	tls?: ServerTls | undefined;
 	/** Serve grpc.health.v1.Health. Default: true. */
 	health?: boolean | undefined;
-	/** SIGTERM and SIGINT shut down, so as `shutdown` does with these options; a second one ends the process at once. Default: false. */
+	/**
+	 * SIGTERM and SIGINT shut down, as `shutdown` does with these options, within 8 s in all, or as long as they say; then
+	 * the signal ends the process, unless others listen to it. A second one ends it at once. Default: false.
+	 */
 	handleSignals?: boolean | ShutdownOptions | undefined;
 	/** Compress responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. */
 	compression?: "gzip" | undefined;

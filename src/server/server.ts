@@ -31,6 +31,12 @@ import { onSignal } from "./signals.ts";
 /** Time for the last answers to leave, in milliseconds. */
 const FLUSH_MS = 500;
 
+/**
+ * How long a shutdown by a signal may take in all, in milliseconds, unless its options ask for more: Docker, for one, kills
+ * after ten seconds.
+ */
+const SIGNAL_MS = 8_000;
+
 /** How long a registry may take to forget a server, in milliseconds. */
 const WITHDRAW_MS = 5_000;
 
@@ -191,19 +197,28 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	 */
 	shutdown(options: ShutdownOptions = {}): Promise<void> {
 		checkOptions(options, shutdownOptions);
-		const { graceMs = 10_000, propagationMs = 0 } = options;
-		// Later, so that what hears of it may ask for this very promise.
-		this.#shutdown ??= Promise.resolve().then(() =>
-			this.#shutDown(graceMs, propagationMs),
-		);
-		return this.#shutdown;
+		return this.#shutDownBy(Infinity, options);
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.shutdown();
 	}
 
-	async #shutDown(graceMs: number, propagationMs: number): Promise<void> {
+	#shutDownBy(endBy: number, options: ShutdownOptions): Promise<void> {
+		const { graceMs = 10_000, propagationMs = 0 } = options;
+		// Later, so that what hears of it may ask for this very promise.
+		this.#shutdown ??= Promise.resolve().then(() =>
+			this.#shutDown(graceMs, propagationMs, endBy),
+		);
+		return this.#shutdown;
+	}
+
+	/** `endBy`: on the server's clock. */
+	async #shutDown(
+		graceMs: number,
+		propagationMs: number,
+		endBy: number,
+	): Promise<void> {
 		this.#state = "shuttingDown";
 		this.#health.stop();
 		await this.#withdraw();
@@ -212,7 +227,8 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		this.#listeners.clear();
 		this.#health.endWatches(shuttingDown());
 		const drained = this.#connections.close();
-		await this.#wait(graceMs, drained);
+		const leftMs = endBy - this.#clock.now() - 2 * FLUSH_MS;
+		await this.#wait(Math.max(0, Math.min(graceMs, leftMs)), drained);
 		this.#dispatcher.close(shuttingDown());
 		await this.#wait(FLUSH_MS, drained);
 		this.#connections.destroy();
@@ -242,7 +258,16 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	#heedSignals(): void {
 		const { onSignals } = this.#settings;
 		if (onSignals === undefined) return;
-		this.#ignoreSignals ??= onSignal(() => void this.shutdown(onSignals));
+		const { graceMs = 0, propagationMs = 0 } = onSignals;
+		const withinMs = Math.max(
+			SIGNAL_MS,
+			propagationMs + graceMs + 2 * FLUSH_MS,
+		);
+		this.#ignoreSignals ??= onSignal({
+			clock: this.#clock,
+			withinMs,
+			shutDown: () => this.#shutDownBy(this.#clock.now() + withinMs, onSignals),
+		});
 	}
 
 	#refuseIfShutDown(): void {

@@ -54,7 +54,7 @@ async function begun(output: () => string, child: ChildProcess): Promise<void> {
 
 describe("handleSignals", () => {
 	test.each(["SIGTERM", "SIGINT"] as const)(
-		"%s: calls in flight finish, then the process ends by itself, with 0",
+		"%s: calls in flight finish, then the signal ends the process",
 		async (signal) => {
 			const { child, address, output } = await program("true");
 			const exit = once(child, "exit");
@@ -65,7 +65,7 @@ describe("handleSignals", () => {
 			await begun(output, child);
 			child.kill(signal);
 			expect((await call.outcome).status).toBe(0);
-			expect(await exit).toEqual([0, null]);
+			expect(await exit).toEqual([null, signal]);
 		},
 	);
 
@@ -77,7 +77,7 @@ describe("handleSignals", () => {
 		await begun(output, child);
 		child.kill("SIGTERM");
 		expect((await call.outcome).status).toBe(14);
-		expect(await exit).toEqual([0, null]);
+		expect(await exit).toEqual([null, "SIGTERM"]);
 	});
 
 	test("propagationMs lets clients hear of it before connections are refused", async () => {
@@ -89,7 +89,7 @@ describe("handleSignals", () => {
 		child.kill("SIGTERM");
 		await goaway;
 		expect(performance.now() - started).toBeGreaterThan(390);
-		expect(await exit).toEqual([0, null]);
+		expect(await exit).toEqual([null, "SIGTERM"]);
 	});
 
 	test("a second signal ends the process at once", async () => {
@@ -103,6 +103,89 @@ describe("handleSignals", () => {
 		await goaway;
 		child.kill("SIGTERM");
 		expect(await exit).toEqual([null, "SIGTERM"]);
+	});
+
+	test("ends the process within 8 s, though a handler goes on and the process has other work", async () => {
+		const { child, address, output } = await program(
+			"true",
+			"setInterval(() => {}, 1000);",
+		);
+		const exit = once(child, "exit");
+		await using client = new RawClient(address);
+		const call = client.open(getOrder).send(text("wait")).end();
+		await begun(output, child);
+		const started = performance.now();
+		child.kill("SIGTERM");
+		expect((await call.outcome).status).toBe(14);
+		expect(await exit).toEqual([null, "SIGTERM"]);
+		const tookMs = performance.now() - started;
+		expect(tookMs).toBeGreaterThan(6000);
+		expect(tookMs).toBeLessThan(8500);
+	}, 20_000);
+
+	test("ends the process in that time, though a shutdown that was asked for before would take longer", async () => {
+		const { child, address, output } = await program(
+			"{ graceMs: 7_500, propagationMs: 200 }",
+			`process.on("SIGUSR2", () => void server.shutdown({ graceMs: 60_000 }));`,
+		);
+		const exit = once(child, "exit");
+		await using client = new RawClient(address);
+		client.open(getOrder).send(text("wait")).end();
+		await begun(output, child);
+		const goaway = once(client.session, "goaway");
+		child.kill("SIGUSR2");
+		await goaway;
+		const started = performance.now();
+		child.kill("SIGTERM");
+		expect(await exit).toEqual([null, "SIGTERM"]);
+		const tookMs = performance.now() - started;
+		expect(tookMs).toBeGreaterThan(8500);
+		expect(tookMs).toBeLessThan(9500);
+	}, 20_000);
+
+	test.each([
+		["on", "before"],
+		["once", "before"],
+		["on", "after"],
+	] as const)(
+		"leaves the end to whoever else listens to the signal (%s, %s the server)",
+		async (how, when) => {
+			const listener = `process.${how}("SIGTERM", () => {
+				setTimeout(() => process.exit(3), 400);
+			});`;
+			const { child } =
+				when === "before"
+					? await program("true", listener)
+					: await program(
+							"true",
+							`await server.listen("127.0.0.1:0"); ${listener}`,
+						);
+			const exit = once(child, "exit");
+			child.kill("SIGTERM");
+			expect(await exit).toEqual([3, null]);
+		},
+	);
+
+	test("waits for every server in the process, and those who wait for its end hear of it", async () => {
+		const { child, address, output } = await program(
+			"true",
+			`const other = new Server({ handleSignals: true });
+			await other.listen("127.0.0.1:0");
+			const watch = setInterval(async () => {
+				if (server.snapshot().state === "serving") return;
+				clearInterval(watch);
+				await server.shutdown();
+				console.log("over");
+			}, 10);`,
+		);
+		const exit = once(child, "exit");
+		await using client = new RawClient(address);
+		const call = client.open(getOrder).send(text("a")).end();
+		await begun(output, child);
+		child.kill("SIGTERM");
+		expect((await call.outcome).status).toBe(0);
+		expect(await exit).toEqual([null, "SIGTERM"]);
+		expect(output()).toMatch(/\nover\n$/);
 	});
 
 	test("leaves no listener behind after a shutdown that was asked for", async () => {
