@@ -6,6 +6,7 @@ import type {
 	ServerStream,
 } from "../wire/connection.ts";
 import { serverConnection } from "../wire/node/server-connection.ts";
+import { debugLog } from "./debug-log.ts";
 import { type Peer, peerOfSocket } from "./peer.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
 
@@ -99,12 +100,18 @@ export class Connections {
 			{
 				ready: () => {
 					clock.cancel(timer);
+					debugLog("server: %s is connected", peer.address);
 					this.#open.add(connection);
 					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
-				closed: () => {
+				closed: (error) => {
 					clock.cancel(timer);
+					debugLog(
+						"server: %s is gone%s",
+						peer.address,
+						error ? `: ${error.message}` : "",
+					);
 					this.#open.delete(connection);
 					this.#settle();
 				},

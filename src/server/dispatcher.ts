@@ -1,16 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../policy/clock.ts";
+import { codeName } from "../policy/code.ts";
 import { shown } from "../policy/policy-error.ts";
 import { isGrpc } from "../wire/client-call.ts";
 import type { RawHeaders, ServerStream } from "../wire/connection.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { refuseCall, refuseRequest } from "../wire/server-call.ts";
+import { debugLog, inLine } from "./debug-log.ts";
 import { tellHook } from "./error-hook.ts";
 import { type CallHost, IncomingCall } from "./incoming-call.ts";
 import type { Peer } from "./peer.ts";
-import { acceptsGzip, readHead } from "./request-head.ts";
+import { acceptsGzip, type RequestHead, readHead } from "./request-head.ts";
 import type { Routes } from "./routes.ts";
 import type { ServerSettings } from "./server-options.ts";
 
@@ -58,20 +60,32 @@ export class Dispatcher implements CallHost {
 		const head = readHead(headers);
 		const { contentType, encoding, timeout } = head;
 		if (head.method !== "POST") {
+			debugLog(
+				"server: %s of %s is refused: HTTP method %s",
+				head.path,
+				peer.address,
+				head.method,
+			);
 			refuseRequest(stream, 405);
 			return;
 		}
 		if (contentType === undefined || !isGrpc(contentType)) {
+			debugLog(
+				"server: %s of %s is refused: content-type %s",
+				head.path,
+				peer.address,
+				contentType,
+			);
 			refuseRequest(stream, 415);
 			return;
 		}
 		if (this.#closed !== undefined) {
-			refuseCall(stream, contentType, this.#closed);
+			this.#refuse(stream, head, peer, this.#closed);
 			return;
 		}
 		const served = this.#routes.find(head.path);
 		if (served === undefined) {
-			refuseCall(stream, contentType, this.#routes.whyNot(head.path));
+			this.#refuse(stream, head, peer, this.#routes.whyNot(head.path));
 			return;
 		}
 		if (
@@ -79,7 +93,7 @@ export class Dispatcher implements CallHost {
 			encoding !== "gzip" &&
 			encoding !== "identity"
 		) {
-			refuseCall(stream, contentType, unknownEncoding(encoding), [
+			this.#refuse(stream, head, peer, unknownEncoding(encoding), [
 				"grpc-accept-encoding",
 				ACCEPT_ENCODING,
 			]);
@@ -87,7 +101,7 @@ export class Dispatcher implements CallHost {
 		}
 		const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
 		if (timeout !== undefined && timeoutMs === undefined) {
-			refuseCall(stream, contentType, malformedTimeout(timeout));
+			this.#refuse(stream, head, peer, malformedTimeout(timeout));
 			return;
 		}
 		const { compression, readMaxBytes } = this.#settings;
@@ -109,6 +123,22 @@ export class Dispatcher implements CallHost {
 		});
 	}
 
+	#refuse(
+		stream: ServerStream,
+		{ path, contentType }: RequestHead,
+		peer: Peer,
+		error: ConnectError,
+		further?: RawHeaders,
+	): void {
+		debugLog(
+			"server: %s of %s is refused: %s",
+			path,
+			peer.address,
+			error.message,
+		);
+		refuseCall(stream, contentType as string, error, further);
+	}
+
 	/** Cancels the calls that are left, and takes no others. */
 	close(reason: ConnectError): void {
 		this.#closed = reason;
@@ -123,9 +153,23 @@ export class Dispatcher implements CallHost {
 		this.#calls.delete(call);
 		if (code === undefined) this.#succeeded++;
 		else this.#failed++;
+		if (!debugLog.enabled) return;
+		const outcome = code === undefined ? "ok" : codeName(code);
+		debugLog(
+			"server: %s of %s ended [%s]",
+			call.head.path,
+			call.peer.address,
+			outcome,
+		);
 	}
 
 	report(error: unknown, method: DescMethod): void {
+		debugLog(
+			"server: %s/%s failed: %s",
+			method.parent.typeName,
+			method.name,
+			inLine(error),
+		);
 		tellHook(this.#settings.onError, error, {
 			service: method.parent.typeName,
 			method: method.name,

@@ -12,6 +12,7 @@ import { onlyDefined } from "../policy/only-defined.ts";
 import { checkOptions } from "../policy/option-table.ts";
 import { Announcements, reachableAt } from "./announcements.ts";
 import { Connections } from "./connections.ts";
+import { debugLog, inLine } from "./debug-log.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { tellHook } from "./error-hook.ts";
 import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
@@ -134,8 +135,10 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		}
 		this.#listeners.add(listener);
 		this.#heedSignals();
+		const at = formatAddress(listener.address);
+		debugLog("server: listening at %s", at);
 		return {
-			address: formatAddress(listener.address),
+			address: at,
 			port: listener.address.kind === "tcp" ? listener.address.port : 0,
 		};
 	}
@@ -220,6 +223,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		endBy: number,
 	): Promise<void> {
 		this.#state = "shuttingDown";
+		debugLog("server: shutting down");
 		this.#health.stop();
 		await this.#withdraw();
 		if (propagationMs > 0) await this.#wait(propagationMs);
@@ -235,6 +239,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		await drained;
 		this.#ignoreSignals?.();
 		this.#state = "shutDown";
+		debugLog("server: shut down");
 	}
 
 	async #withdraw(): Promise<void> {
@@ -280,6 +285,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 
 	/** Something has failed that is no call. */
 	#report(error: unknown): void {
+		debugLog("server: %s", inLine(error));
 		tellHook(this.#settings.onError, error, { service: "", method: "" });
 	}
 }

@@ -1,0 +1,12 @@
+import { type DebugLogger, debuglog } from "node:util";
+
+/**
+ * Prints a line of what a server does, where `NODE_DEBUG` names homing (nodejs.org/api/util.html#utildebuglogsection). On
+ * the way of a call ask `enabled` first.
+ */
+export const debugLog: DebugLogger = debuglog("homing");
+
+/** What went wrong, in a line. */
+export function inLine(error: unknown): unknown {
+	return error instanceof Error ? `${error.name}: ${error.message}` : error;
+}
