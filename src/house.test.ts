@@ -12,12 +12,13 @@ const src = fileURLToPath(new URL(".", import.meta.url));
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	plugin: ["policy", "gen"],
 	policy: [],
+	tls: ["policy"],
 	wire: ["policy"],
 	discovery: ["policy"],
 	balancer: ["policy", "discovery"],
-	client: ["policy", "wire", "discovery", "balancer"],
-	server: ["policy", "wire", "discovery", "balancer"],
-	systems: ["client", "discovery", "policy"],
+	client: ["policy", "tls", "wire", "discovery", "balancer"],
+	server: ["policy", "tls", "wire", "discovery", "balancer"],
+	systems: ["client", "discovery", "policy", "tls"],
 	gen: [],
 };
 

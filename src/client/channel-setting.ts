@@ -14,6 +14,7 @@ import {
 	type CompiledServiceConfig,
 	parseServiceConfig,
 } from "../policy/service-config.ts";
+import { secureContext } from "../tls/secure-context.ts";
 import type { BackoffPace } from "./backoff.ts";
 import { callLimitOf } from "./call-limit.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
@@ -30,7 +31,7 @@ import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { KeepalivePace } from "./keepalive.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
-import { type TlsSource, tlsOptions } from "./tls-options.ts";
+import type { TlsSource } from "./tls-options.ts";
 import { VERSION } from "./version.ts";
 
 /** Target and options of a channel, checked and made ready for use. */
@@ -231,10 +232,10 @@ function isResolver(value: unknown): value is Resolver {
 
 function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
 	if (tls === false) return undefined;
-	if (typeof tls === "function") {
-		return async (address) => tlsOptions(await tls(address), "tls()");
-	}
-	return () => (tls === true ? {} : tls);
+	if (typeof tls === "function") return tls;
+	if (tls === true) return () => ({});
+	secureContext(tls, "tls");
+	return () => tls;
 }
 
 /** The host of an authority. */

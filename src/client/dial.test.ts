@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import dns from "node:dns";
 import { getEventListeners, once } from "node:events";
 import { createServer as createHttp1Server } from "node:https";
@@ -14,6 +15,7 @@ import {
 import {
 	type Identity,
 	makeIdentity,
+	makeRevocationList,
 } from "../../testdata/peers/node/certificates.ts";
 import {
 	type EchoServiceClient,
@@ -48,6 +50,8 @@ async function serving(init: ServerInit): Promise<RunningServer> {
 	after.push(() => server[Symbol.asyncDispose]());
 	return server;
 }
+
+const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
 function client(target: string, options: ClientOptions): EchoServiceClient {
 	const made = NewEchoServiceClient(target, options);
@@ -192,6 +196,112 @@ describe("TLS", () => {
 		await client(server.address, options).echo({});
 	});
 
+	test.each<[string, TlsOptions["ca"]]>([
+		["a list", [stranger.certificate, ca]],
+		["a bundle with comments", `# one\n${stranger.certificate}\n# two\n${ca}`],
+		["a bundle as bytes", Buffer.from(stranger.certificate + ca)],
+		["a list of bundles", [stranger.certificate + ca, Buffer.from(ca)]],
+	])("trusts each of several authorities, in %s", async (_, several) => {
+		for (const issuer of [authority, stranger]) {
+			const server = await serving({
+				identity: makeIdentity({
+					commonName: "server",
+					hosts: ["127.0.0.1"],
+					issuer,
+				}),
+			});
+			await client(server.address, { tls: { ca: several } }).echo({});
+		}
+	});
+
+	test("speaks no version before the one that is asked for", async () => {
+		const server = tls.createServer(
+			{ ...pem(local), ALPNProtocols: ["h2"], maxVersion: "TLSv1.2" },
+			(socket) => socket.on("error", () => {}),
+		);
+		server.on("tlsClientError", () => {});
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => server.close());
+		const { port } = server.address() as net.AddressInfo;
+		const dial = (minVersion: "TLSv1.2" | "TLSv1.3"): Promise<net.Socket> =>
+			tlsDialer(() => ({ ca, minVersion }), "localhost")(
+				addressOf(`127.0.0.1:${port}`),
+				never,
+			);
+		(await dial("TLSv1.2")).destroy();
+		await expect(dial("TLSv1.3")).rejects.toThrow(/version/);
+	});
+
+	test("refuses a certificate that its authority has revoked", async () => {
+		const gone = issue("127.0.0.1");
+		const lists = [gone, issue("127.0.0.1")].map((revoked) =>
+			makeRevocationList(authority, [revoked]),
+		);
+		const server = await serving({ identity: gone });
+		const [its, other] = lists as [string, string];
+		await client(server.address, { tls: { ca, crl: other } }).echo({});
+		expect(await whyNot(server.address, { tls: { ca, crl: [its] } })).toContain(
+			"revoked",
+		);
+	});
+
+	test("asks a function who the server is, where one is given: a SPIFFE ID", async () => {
+		const server = await serving({
+			identity: issue("spiffe://example.org/payment"),
+		});
+		const asked: string[] = [];
+		const spiffe =
+			(id: string): TlsOptions["checkServerIdentity"] =>
+			(name, certificate) => {
+				asked.push(name);
+				return certificate.subjectaltname?.split(", ").includes(`URI:${id}`)
+					? undefined
+					: new Error(`it is not ${id}`);
+			};
+		const right = spiffe("spiffe://example.org/payment");
+		await client(server.address, {
+			tls: { ca, checkServerIdentity: right },
+		}).echo({});
+		expect(asked).toEqual(["127.0.0.1"]);
+		const wrong = spiffe("spiffe://example.org/shipping");
+		expect(
+			await whyNot(server.address, {
+				tls: { ca, checkServerIdentity: wrong },
+			}),
+		).toContain(
+			"tls.checkServerIdentity refused the certificate: it is not spiffe://example.org/shipping",
+		);
+	});
+
+	test.each<[string, () => Error | undefined, string]>([
+		[
+			"throws",
+			() => {
+				throw new Error("a mistake");
+			},
+			"a mistake",
+		],
+		["returns false", () => false as never, "returned false"],
+		["returns a promise", async () => {}, "an object of class Promise"],
+	] as never)(
+		"refuses the server where that function %s, and lives",
+		async (_, checkServerIdentity, words) => {
+			const server = await serving({ identity: local });
+			expect(
+				await whyNot(server.address, { tls: { ca, checkServerIdentity } }),
+			).toContain(words);
+		},
+	);
+
+	test("trusts nobody whose authority is not, whatever that function says", async () => {
+		const server = await serving({
+			identity: makeIdentity({ commonName: "server", issuer: stranger }),
+		});
+		const tls = { ca, checkServerIdentity: () => undefined };
+		expect(await whyNot(server.address, { tls })).toContain("is not trusted");
+	});
+
 	test("checks nothing where that is asked for by name", async () => {
 		const server = await serving({
 			identity: makeIdentity({ commonName: "self", hosts: ["x.example"] }),
@@ -232,12 +342,42 @@ describe("mutual TLS", () => {
 		expect(await whyNot(server.address, { tls })).not.toBe("");
 	});
 
-	test.each<[string, TlsOptions]>([
-		["a certificate that is none", { ca, cert: "nonsense", key: local.key }],
-		["a key that fits not", { ca, cert: local.certificate, key: stranger.key }],
-	])("with %s fails to connect, saying so", async (_, tls) => {
-		const server = await serving({ identity: local });
-		expect(await whyNot(server.address, { tls })).not.toBe("");
+	test.each<[string, TlsOptions, string]>([
+		[
+			"a certificate that is none",
+			{ ca, cert: "nonsense", key: local.key },
+			"tls.cert: holds no certificate in PEM",
+		],
+		[
+			"a key that fits not",
+			{ ca, cert: local.certificate, key: stranger.key },
+			"tls.key: does not belong to the first certificate of tls.cert",
+		],
+		[
+			"a path",
+			{ ca: "/etc/ssl/ca.pem" },
+			'tls.ca: "/etc/ssl/ca.pem" is a path: read the file',
+		],
+		[
+			"an authority that cannot be read among good ones",
+			{ ca: [ca, `${ca}${broken}`] },
+			"tls.ca[1]: certificate 2 of 2 cannot be read",
+		],
+	])("with %s is refused at construction", (_, tls, words) => {
+		expect(() => NewEchoServiceClient("h:1", { tls })).toThrow(words);
+	});
+
+	test("with a key that is encrypted, and its passphrase", async () => {
+		const server = await serving({ identity: local, clients: authority });
+		const { cert, key } = pem(clientIdentity);
+		const encrypted = createPrivateKey(key).export({
+			type: "pkcs8",
+			format: "pem",
+			cipher: "aes-256-cbc",
+			passphrase: "open sesame",
+		});
+		const tls = { ca, cert, key: encrypted, passphrase: "open sesame" };
+		await client(server.address, { tls }).echo({});
 	});
 });
 
@@ -296,6 +436,8 @@ describe("a function for the TLS options", () => {
 			[{ ca, key: local.key }, "tls().cert: is missing beside tls().key"],
 			[{ certificate: ca }, "tls().certificate: is not an option"],
 			[undefined, "tls(): undefined is not an object"],
+			[{ ca: "ca.pem" }, 'tls().ca: "ca.pem" is a path: read the file'],
+			[{ ca: [ca, broken] }, "tls().ca[1]: its certificate cannot be read"],
 		] as const) {
 			const tls = (): TlsOptions => given as TlsOptions;
 			expect(await whyNot(server.address, { tls })).toContain(message);

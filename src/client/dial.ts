@@ -1,8 +1,9 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls } from "node:tls";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { type Address, formatAddress } from "../discovery/address.ts";
+import { tlsConnections } from "./tls-connection.ts";
 import { explainTls, noHttp2 } from "./tls-errors.ts";
-import type { TlsOptions, TlsSource } from "./tls-options.ts";
+import type { TlsSource } from "./tls-options.ts";
 
 /** Connects to one address; rejects with the signal's reason when it fires. */
 export type Dial = (address: Address, signal: AbortSignal) => Promise<Socket>;
@@ -13,19 +14,14 @@ export const dialPlaintext: Dial = (address, signal) =>
 
 /** Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2). */
 export function tlsDialer(source: TlsSource, serverName: string): Dial {
+	const connectionTo = tlsConnections(source, serverName);
 	return async (address, signal) => {
 		const at = formatAddress(address);
-		const options = await unlessAborted(source(at), signal);
-		const name = options.servername ?? serverName;
+		const { name, options } = await unlessAborted(connectionTo(at), signal);
 		const socket = connectTls({
 			...whereOf(address),
-			...pemOf(options),
-			rejectUnauthorized: options.rejectUnauthorized ?? true,
+			...options,
 			ALPNProtocols: ["h2"],
-			// Server Name Indication has no place for an address (RFC 6066 section 3).
-			servername: isIP(name) === 0 ? name : "",
-			checkServerIdentity: (_host, certificate) =>
-				checkServerIdentity(name, certificate),
 		});
 		try {
 			await settled(socket, "secureConnect", signal);
@@ -70,20 +66,6 @@ function whereOf(
 	return address.kind === "tcp"
 		? { host: address.host, port: address.port }
 		: { path: address.path };
-}
-
-export function pemOf(options: TlsOptions): {
-	ca?: string | Buffer;
-	cert?: string | Buffer;
-	key?: string | Buffer;
-} {
-	const pem = (value: string | Uint8Array): string | Buffer =>
-		typeof value === "string" ? value : Buffer.from(value);
-	return {
-		...(options.ca !== undefined && { ca: pem(options.ca) }),
-		...(options.cert !== undefined && { cert: pem(options.cert) }),
-		...(options.key !== undefined && { key: pem(options.key) }),
-	};
 }
 
 function settled<S extends Socket>(

@@ -1,54 +1,48 @@
+import type { PeerCertificate } from "node:tls";
 import {
-	at,
 	boolean,
 	type Check,
+	callable,
 	checkOptions,
 	type OptionTable,
 	text,
 } from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import {
+	checkPairs,
+	checkPassphrase,
+	credentialsTable,
+	type TlsCredentials,
+} from "../tls/credentials.ts";
 
-/** Options of TLS, as node:tls has them; strings and bytes are PEM. */
-export interface TlsOptions {
-	/** Trusted instead of the platform's roots. */
-	ca?: string | Uint8Array;
-	/** Our own certificate, with its chain, for mutual TLS; with `key`. */
-	cert?: string | Uint8Array;
-	key?: string | Uint8Array;
+/** Options of TLS, as node:tls has them; strings and bytes are PEM, the text of a file and not its name. */
+export interface TlsOptions extends TlsCredentials {
 	/** false accepts any certificate: for tests only. */
-	rejectUnauthorized?: boolean;
+	rejectUnauthorized?: boolean | undefined;
 	/** The name that the certificate must be made out to, instead of the authority's. */
-	servername?: string;
+	servername?: string | undefined;
+	/**
+	 * Decides whether a certificate that a trusted authority has signed is that of the server, instead of by `name`: by a
+	 * SPIFFE ID in `certificate.subjectaltname`, say. Returns an Error to refuse it; what it throws refuses it, too.
+	 */
+	checkServerIdentity?:
+		| ((name: string, certificate: PeerCertificate) => Error | undefined)
+		| undefined;
 }
 
 /** Asked for each new connection, with the address that it goes to, so that certificates can change without a restart. */
 export type TlsSource = (address: string) => TlsOptions | Promise<TlsOptions>;
 
-const pem: Check = (value, where) => {
-	if (typeof value === "string" || value instanceof Uint8Array) return value;
-	throw new PolicyError(where, `${shown(value)} is not PEM text or bytes`);
-};
-
 const table: OptionTable<TlsOptions> = {
-	ca: pem,
-	cert: pem,
-	key: pem,
+	...credentialsTable,
 	rejectUnauthorized: boolean,
 	servername: text,
+	checkServerIdentity: callable,
 };
 
 /** Throws PolicyError that names the bad option. */
 export const tlsOptions: Check<TlsOptions> = (value, where) => {
+	checkPairs(value, where);
 	checkOptions(value, table, where);
-	const { cert, key } = value;
-	if ((cert === undefined) !== (key === undefined)) {
-		const [given, missing] =
-			cert === undefined ? ["key", "cert"] : ["cert", "key"];
-		throw new PolicyError(
-			at(where, missing),
-			`is missing beside ${at(where, given)}; a certificate is shown with its key`,
-			"missing",
-		);
-	}
+	checkPassphrase(value, where);
 	return value;
 };

@@ -12,7 +12,7 @@ import {
 } from "../policy/option-table.ts";
 import type { ErrorHook } from "./error-hook.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
-import { type ServerTls, tlsTable } from "./tls.ts";
+import { type ServerTls, serverTlsOptions } from "./tls.ts";
 
 export interface ServerOptions {
 	/** Connect's, around every handler; the first is the outermost. */
@@ -79,7 +79,7 @@ const table: OptionTable<ServerOptions> = {
 	tls: either<unknown>(
 		"TLS options, or a function that returns them",
 		callable,
-		optionsOf(tlsTable),
+		serverTlsOptions,
 	),
 	health: boolean,
 	handleSignals: either<unknown>(

@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
@@ -8,6 +9,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import {
 	type Identity,
 	makeIdentity,
+	makeRevocationList,
 } from "../../testdata/peers/node/certificates.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { peerOf } from "./peer.ts";
@@ -91,6 +93,30 @@ describe("TLS", () => {
 		}
 	});
 
+	test("is served with a key that is encrypted, and its passphrase", async () => {
+		const { cert, key } = pems(serverIdentity);
+		const encrypted = createPrivateKey(key).export({
+			type: "pkcs8",
+			format: "pem",
+			cipher: "aes-256-cbc",
+			passphrase: "open sesame",
+		}) as string;
+		const tls = { cert, key: encrypted, passphrase: "open sesame" };
+		expect(await callAt(await listening(tls), {})).toBe("nobody");
+		expect(() => new Server({ tls: { ...tls, passphrase: "wrong" } })).toThrow(
+			"tls.passphrase: does not open tls.key",
+		);
+	});
+
+	test("speaks no version before the one that is asked for", async () => {
+		const port = await listening({
+			...pems(serverIdentity),
+			minVersion: "TLSv1.3",
+		});
+		expect(await callAt(port, {})).toBe("nobody");
+		await expect(callAt(port, { maxVersion: "TLSv1.2" })).rejects.toThrow();
+	});
+
 	test("closes a connection on which HTTP/2 was not agreed (ALPN)", async () => {
 		const port = await listening(pems(serverIdentity));
 		const without = connect({
@@ -121,11 +147,23 @@ describe("TLS", () => {
 		expect(() => new Server({ tls: { key } })).toThrow("tls.cert: is missing");
 		expect(() => new Server({ tls: { cert } })).toThrow("tls.key: is missing");
 		expect(() => new Server({ tls: { cert: "x", key } })).toThrow(
-			/tls: certificate and key are of no use/,
+			"tls.cert: holds no certificate in PEM",
+		);
+		expect(() => new Server({ tls: { cert: "./cert.pem", key } })).toThrow(
+			'tls.cert: "./cert.pem" is a path: read the file',
 		);
 		expect(() => new Server({ tls: { cert, key: stranger.key } })).toThrow(
-			/tls: certificate and key are of no use/,
+			"tls.key: does not belong to the first certificate of tls.cert",
 		);
+		expect(() => new Server({ tls: { cert, key, ca: [cert, "no"] } })).toThrow(
+			"tls.ca[1]: holds no certificate in PEM",
+		);
+		expect(() => new Server({ tls: { cert, key, passphrase: "" } })).toThrow(
+			"tls.passphrase: ",
+		);
+		expect(
+			() => new Server({ tls: { cert, key, minVersion: "TLSv1.1" } as never }),
+		).toThrow('tls.minVersion: "TLSv1.1" is not "TLSv1.2" or "TLSv1.3"');
 		expect(
 			() => new Server({ tls: { cert, key, caa: cert } as ServerTls }),
 		).toThrow("tls.caa: is not an option; did you mean ca?");
@@ -144,6 +182,71 @@ describe("mutual TLS", () => {
 		const port = await listening(tls);
 		await expect(callAt(port, {})).rejects.toThrow();
 		await expect(callAt(port, pems(stranger))).rejects.toThrow();
+	});
+
+	test("takes clients of each of several authorities", async () => {
+		const ca = [authority.certificate + stranger.certificate];
+		const port = await listening({ ...tls, ca });
+		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
+		const theirs = makeIdentity({ commonName: "theirs", issuer: stranger });
+		expect(await callAt(port, pems(theirs))).toBe("CN=theirs");
+	});
+
+	test("that is optional takes clients without a certificate, and none whose certificate is not good", async () => {
+		const port = await listening({ ...tls, clientCertificate: "optional" });
+		expect(await callAt(port, {})).toBe("nobody");
+		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
+		await expect(callAt(port, pems(stranger))).rejects.toThrow();
+	});
+
+	test("that is not asked for sees no certificate", async () => {
+		const port = await listening({ ...tls, clientCertificate: "none" });
+		expect(await callAt(port, pems(clientIdentity))).toBe("nobody");
+		expect(await callAt(port, pems(stranger))).toBe("nobody");
+	});
+
+	test("needs authorities to be asked for", () => {
+		const own = pems(serverIdentity);
+		for (const more of [
+			{ clientCertificate: "required" },
+			{ clientCertificate: "optional" },
+			{ checkClientIdentity: () => undefined },
+		] as const) {
+			expect(() => new Server({ tls: { ...own, ...more } })).toThrow(
+				/^tls\.ca: is missing; tls\.\w+ needs the authorities of the clients/,
+			);
+		}
+	});
+
+	test("refuses a client that its authority has revoked", async () => {
+		const gone = issued("gone");
+		const crl = makeRevocationList(authority, [gone]);
+		const port = await listening({ ...tls, crl });
+		await expect(callAt(port, pems(gone))).rejects.toThrow();
+		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
+	});
+
+	test("asks a function which of the clients may connect: by a SPIFFE ID", async () => {
+		const workload = (name: string): Identity =>
+			makeIdentity({
+				commonName: name,
+				hosts: [`spiffe://example.org/${name}`],
+				issuer: authority,
+			});
+		const port = await listening({
+			...tls,
+			checkClientIdentity: ({ subjectAltName }) => {
+				if (subjectAltName === undefined) throw new Error("a mistake");
+				return subjectAltName === "URI:spiffe://example.org/orders"
+					? undefined
+					: new Error(`${subjectAltName} may not`);
+			},
+		});
+		expect(await callAt(port, pems(workload("orders")))).toBe("CN=orders");
+		await expect(callAt(port, pems(workload("other")))).rejects.toThrow();
+		const nameless = makeIdentity({ commonName: "x", issuer: authority });
+		await expect(callAt(port, pems(nameless))).rejects.toThrow();
+		expect(await callAt(port, pems(workload("orders")))).toBe("CN=orders");
 	});
 
 	test("takes them, too, with rejectUnauthorized: false, but shows no certificate that is not good", async () => {

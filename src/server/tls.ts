@@ -1,22 +1,45 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import {
+	at,
 	boolean,
 	type Check,
+	callable,
 	checkOptions,
-	either,
 	type OptionTable,
+	oneOf,
+	record,
 	text,
 } from "../policy/option-table.ts";
 import { PolicyError } from "../policy/policy-error.ts";
+import {
+	checkPassphrase,
+	credentialsTable,
+	type TlsCredentials,
+} from "../tls/credentials.ts";
+import {
+	copied,
+	nodeCredentials,
+	sameCredentials,
+	secureContext,
+} from "../tls/secure-context.ts";
 
-/** Certificates and keys, in PEM. */
-export interface ServerTlsOptions {
-	/** The authorities of the clients: with them, a client has to show a certificate that one of them has signed. */
-	ca?: string | Uint8Array | undefined;
-	cert?: string | Uint8Array | undefined;
-	key?: string | Uint8Array | undefined;
-	/** false: with `ca`, take clients without a good certificate, too; `peerOf` shows only good ones. Default: true. */
+/** Certificate and key, and what clients have to show; strings and bytes are PEM, the text of a file and not its name. */
+export interface ServerTlsOptions extends TlsCredentials {
+	/**
+	 * Of the client: "required", signed by an authority of `ca`; "optional": as good as that, or none; "none": not asked for.
+	 * Default: "required" with `ca`, else "none".
+	 */
+	clientCertificate?: "required" | "optional" | "none" | undefined;
+	/**
+	 * Decides whether a client whose certificate an authority of `ca` has signed may connect: by a SPIFFE ID in
+	 * `certificate.subjectAltName`, say. Returns an Error to refuse it; what it throws refuses it, too.
+	 */
+	checkClientIdentity?:
+		| ((certificate: X509Certificate) => Error | undefined)
+		| undefined;
+	/** false: with `ca`, take clients whose certificate is not good, too; `peerOf` shows only good ones. Default: true. */
 	rejectUnauthorized?: boolean | undefined;
 	/** Of no meaning to a server. */
 	servername?: string | undefined;
@@ -27,18 +50,44 @@ export type ServerTls =
 	| ServerTlsOptions
 	| (() => ServerTlsOptions | Promise<ServerTlsOptions>);
 
-const pem: Check = either<unknown>(
-	"PEM, as a string or bytes",
-	text,
-	(value, where) => (value instanceof Uint8Array ? value : text(value, where)),
-);
-
-export const tlsTable: OptionTable<ServerTlsOptions> = {
-	ca: pem,
-	cert: { required: pem },
-	key: { required: pem },
+const table: OptionTable<ServerTlsOptions> = {
+	...credentialsTable,
+	cert: { required: credentialsTable.cert as Check },
+	key: { required: credentialsTable.key as Check },
+	clientCertificate: oneOf("required", "optional", "none"),
+	checkClientIdentity: callable,
 	rejectUnauthorized: boolean,
 	servername: text,
+};
+
+/** @throws PolicyError that names the bad option */
+export const serverTlsOptions: Check<ServerTlsOptions> = (value, where) => {
+	if ("checkServerIdentity" in record(value, where)) {
+		throw new PolicyError(
+			at(where, "checkServerIdentity"),
+			`is an option of clients; a server has ${at(where, "checkClientIdentity")}`,
+			"unknown",
+		);
+	}
+	checkOptions(value, table, where);
+	checkPassphrase(value, where);
+	const { ca, clientCertificate: mode, checkClientIdentity } = value;
+	const asking =
+		mode === undefined ? checkClientIdentity !== undefined : mode !== "none";
+	if (ca === undefined && asking) {
+		throw new PolicyError(
+			at(where, "ca"),
+			`is missing; ${at(where, mode === undefined ? "checkClientIdentity" : "clientCertificate")} needs the authorities of the clients`,
+			"missing",
+		);
+	}
+	if (mode === "none" && checkClientIdentity !== undefined) {
+		throw new PolicyError(
+			at(where, "checkClientIdentity"),
+			`has nothing to check, as ${at(where, "clientCertificate")} is "none"`,
+		);
+	}
+	return value;
 };
 
 export interface TlsTerminatorInit {
@@ -82,31 +131,33 @@ export class TlsTerminator {
 
 	#use(options: ServerTlsOptions): void {
 		if (this.#made !== undefined && same(this.#made.from, options)) return;
-		checkOptions(options, tlsTable, "tls");
-		this.#made = { from: { ...options }, server: this.#serverOf(options) };
+		serverTlsOptions(options, "tls");
+		// Says of each what is wrong with it.
+		secureContext(options, "tls");
+		const from = { ...options, ...copied(options) };
+		this.#made = { from, server: this.#serverOf(options) };
 	}
 
 	#serverOf(options: ServerTlsOptions): Server {
-		const { ca, cert = "", key = "", rejectUnauthorized = true } = options;
-		let server: Server;
-		try {
-			server = createServer({
-				...(ca !== undefined && { ca: pemOf(ca), requestCert: true }),
-				cert: pemOf(cert),
-				key: pemOf(key),
-				rejectUnauthorized,
-				ALPNProtocols: ["h2"],
-				handshakeTimeout: this.#init.handshakeTimeoutMs,
-			});
-		} catch (error) {
-			throw new PolicyError(
-				"tls",
-				`certificate and key are of no use: ${(error as Error).message}`,
-			);
-		}
+		const { ca, rejectUnauthorized = true, checkClientIdentity } = options;
+		const mode =
+			options.clientCertificate ?? (ca === undefined ? "none" : "required");
+		const server = createServer({
+			...nodeCredentials(options),
+			requestCert: mode !== "none",
+			rejectUnauthorized: rejectUnauthorized && mode === "required",
+			ALPNProtocols: ["h2"],
+			handshakeTimeout: this.#init.handshakeTimeoutMs,
+		});
 		server.on("secureConnection", (socket) => {
+			const refusal = refusalOf(
+				socket,
+				rejectUnauthorized,
+				checkClientIdentity,
+			);
+			if (refusal !== undefined) server.emit("tlsClientError", refusal, socket);
 			// A client without ALPN has not been refused by TLS itself (RFC 7301 section 3.2).
-			if (socket.alpnProtocol === "h2") this.#init.onSecure(socket);
+			else if (socket.alpnProtocol === "h2") this.#init.onSecure(socket);
 			else socket.destroy();
 		});
 		// Its client sees for itself that a handshake has failed.
@@ -115,17 +166,38 @@ export class TlsTerminator {
 	}
 }
 
-function pemOf(pem: string | Uint8Array): string | Buffer {
-	return typeof pem === "string"
-		? pem
-		: Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength);
+/** Why a client whose handshake has succeeded may not connect: one without a certificate may, where that is optional. */
+function refusalOf(
+	socket: TLSSocket,
+	rejectUnauthorized: boolean,
+	check: ServerTlsOptions["checkClientIdentity"],
+): Error | undefined {
+	const certificate = socket.getPeerX509Certificate();
+	if (certificate === undefined) return undefined;
+	if (!socket.authorized) {
+		return rejectUnauthorized
+			? new Error(
+					`the client's certificate is not good: ${socket.authorizationError}`,
+				)
+			: undefined;
+	}
+	try {
+		const refusal: unknown = check?.(certificate);
+		if (refusal === undefined || refusal instanceof Error) return refusal;
+		throw new TypeError("it returned neither an Error nor undefined");
+	} catch (cause) {
+		return new Error(
+			`tls.checkClientIdentity failed: ${cause instanceof Error ? cause.message : cause}`,
+			{ cause },
+		);
+	}
 }
 
 function same(a: ServerTlsOptions, b: ServerTlsOptions): boolean {
 	return (
-		a.ca === b.ca &&
-		a.cert === b.cert &&
-		a.key === b.key &&
+		sameCredentials(a, b) &&
+		a.clientCertificate === b.clientCertificate &&
+		a.checkClientIdentity === b.checkClientIdentity &&
 		a.rejectUnauthorized === b.rejectUnauthorized
 	);
 }

@@ -1,7 +1,10 @@
 import { Agent } from "node:http";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls } from "node:tls";
-import { pemOf } from "../client/dial.ts";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import {
+	type TlsConnection,
+	tlsConnections,
+} from "../client/tls-connection.ts";
 import type { TlsSource } from "../client/tls-options.ts";
 import type { ApiOrigin } from "./api-origin.ts";
 
@@ -12,11 +15,15 @@ const KEEPALIVE_MS = 30_000;
 export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
 	// Node calls what it is given through `agent.createConnection`, which may answer by its callback.
 	const agent = new Agent({ keepAlive: true });
+	const connectionTo = tlsConnections(
+		tls,
+		"host" in origin.at ? origin.at.host : "localhost",
+	);
 	agent.createConnection = (_options, connected) => {
 		if (!origin.tls) {
 			return settled(connectTcp(origin.at)) as Socket;
 		}
-		connectedTls(origin, tls).then(
+		connectedTls(origin, connectionTo).then(
 			(socket) => connected?.(null, socket),
 			(error: Error) => connected?.(error, undefined as never),
 		);
@@ -28,22 +35,11 @@ export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
 /** A socket on its way: what goes wrong from here on reaches the request. */
 async function connectedTls(
 	origin: ApiOrigin,
-	tls: TlsSource,
+	connectionTo: (address: string) => Promise<TlsConnection>,
 ): Promise<Socket> {
-	const options = await tls(origin.host);
-	const host = "host" in origin.at ? origin.at.host : "localhost";
-	const name = options.servername ?? host;
+	const { options } = await connectionTo(origin.host);
 	return settled(
-		connectTls({
-			...origin.at,
-			...pemOf(options),
-			rejectUnauthorized: options.rejectUnauthorized ?? true,
-			ALPNProtocols: ["http/1.1"],
-			// Server Name Indication has no place for an address (RFC 6066, section 3).
-			servername: isIP(name) === 0 ? name : "",
-			checkServerIdentity: (_host, certificate) =>
-				checkServerIdentity(name, certificate),
-		}),
+		connectTls({ ...origin.at, ...options, ALPNProtocols: ["http/1.1"] }),
 	);
 }
 

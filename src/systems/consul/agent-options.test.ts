@@ -8,6 +8,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
 import { checkOptions } from "../../policy/option-table.ts";
 import { PolicyError } from "../../policy/policy-error.ts";
 import {
@@ -178,8 +179,9 @@ test("TLS is as the environment has it, unless it is given", async () => {
 		servername: "server.dc1.consul",
 		rejectUnauthorized: false,
 	});
-	const given = settled({ tls: { ca: "other" } }, environment);
-	expect(await given.tls("")).toEqual({ ca: "other" });
+	const { certificate: ca } = makeIdentity({ commonName: "other" });
+	const given = settled({ tls: { ca } }, environment);
+	expect(await given.tls("")).toEqual({ ca });
 });
 
 describe("CONSUL_CAPATH", () => {

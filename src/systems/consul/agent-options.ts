@@ -8,6 +8,7 @@ import {
 	text,
 } from "../../policy/option-table.ts";
 import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { secureContext } from "../../tls/secure-context.ts";
 import { parseOrigin } from "../api-origin.ts";
 
 /** Where the Consul agent is, and who asks. What is not given is as the environment has it for Consul's own commands. */
@@ -81,6 +82,7 @@ export function settleAgent(
 			`is set, and ${where} is ${shown(address)}; write it with https:, or without a scheme`,
 		);
 	}
+	if (typeof options.tls === "object") secureContext(options.tls, "tls");
 	return {
 		origin,
 		tls:

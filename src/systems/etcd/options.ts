@@ -9,6 +9,7 @@ import {
 	text,
 } from "../../policy/option-table.ts";
 import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { secureContext } from "../../tls/secure-context.ts";
 
 /** Where etcd is, and who asks. */
 export interface EtcdOptions {
@@ -72,6 +73,7 @@ export function settleEtcd(options: EtcdOptions): EtcdSetting {
 			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
 		);
 	}
+	if (typeof tls === "object") secureContext(tls, "tls");
 	return {
 		hosts: hosts(options.hosts ?? ["127.0.0.1:2379"], "hosts"),
 		tls: tls === false ? undefined : tlsByHost(tls),

@@ -5,6 +5,7 @@ import {
 } from "../../client/tls-options.ts";
 import { parseHostPort } from "../../discovery/host-port.ts";
 import {
+	anything,
 	type Check,
 	callable,
 	checkOptions,
@@ -14,6 +15,7 @@ import {
 	text,
 } from "../../policy/option-table.ts";
 import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { secureContext } from "../../tls/secure-context.ts";
 import { parseOrigin } from "../api-origin.ts";
 
 export interface KubernetesOptions {
@@ -33,7 +35,7 @@ export interface KubernetesOptions {
 	/** A file that has it, read for each request. Default: the pod's own. */
 	tokenFile?: string | undefined;
 	/** In PEM: the authority that issued the API server's certificate. */
-	ca?: string | Uint8Array | undefined;
+	ca?: TlsOptions["ca"];
 	/** A file that has it, read for each connection. Default: the pod's own. */
 	caFile?: string | undefined;
 	/** Further options of TLS: a client certificate, say. */
@@ -53,9 +55,6 @@ const label: Check<string> = (value, where) => {
 	);
 };
 
-const pem: Check = (value, where) =>
-	tlsOptions({ ca: value }, where.replace(/\.?ca$/, ""));
-
 const table: OptionTable<KubernetesOptions> = {
 	service: { required: label },
 	namespace: label,
@@ -71,7 +70,7 @@ const table: OptionTable<KubernetesOptions> = {
 		callable,
 	),
 	tokenFile: text,
-	ca: pem,
+	ca: anything,
 	caFile: text,
 	tls: either<unknown>("options of TLS", callable, tlsOptions),
 };
@@ -83,6 +82,9 @@ export function checkKubernetesOptions(
 	checkOptions(options, table);
 	refuseBoth(options, "token", "tokenFile");
 	refuseBoth(options, "ca", "caFile");
+	const { ca, tls } = options;
+	if (ca !== undefined) secureContext(tlsOptions({ ca }, ""), "");
+	if (typeof tls === "object") secureContext(tls, "tls");
 	const { apiServer, token, tokenFile } = options;
 	const given = token === undefined ? "tokenFile" : "token";
 	if (

@@ -8,12 +8,13 @@ import {
 	generateKeyPairSync,
 	randomBytes,
 	sign,
+	X509Certificate,
 } from "node:crypto";
 import { isIP } from "node:net";
 
 export interface CertificateInit {
 	readonly commonName: string;
-	/** Names and IPv4 addresses that the certificate is good for. */
+	/** Names, IPv4 addresses and URIs that the certificate is good for. */
 	readonly hosts?: readonly string[];
 	/** Who signs; without one, the certificate is its own authority. */
 	readonly issuer?: Identity;
@@ -57,6 +58,29 @@ export function makeIdentity(init: CertificateInit): Identity {
 	return { commonName: init.commonName, certificate: pem(der), key };
 }
 
+/** A list of certificates that their authority has revoked, in PEM (RFC 5280 section 5). */
+export function makeRevocationList(
+	issuer: Identity,
+	revoked: readonly Identity[],
+): string {
+	const yesterday = time(new Date(Date.now() - dayMs));
+	const entries = revoked.map(({ certificate }) => {
+		const { serialNumber } = new X509Certificate(certificate);
+		return sequence(integer(Buffer.from(serialNumber, "hex")), yesterday);
+	});
+	const tbs = sequence(
+		integer(Buffer.of(1)),
+		ecdsaWithSha256,
+		name(issuer.commonName),
+		yesterday,
+		time(new Date(Date.now() + dayMs)),
+		...(entries.length > 0 ? [sequence(...entries)] : []),
+	);
+	const signature = sign("sha256", tbs, createPrivateKey(issuer.key));
+	const der = sequence(tbs, ecdsaWithSha256, bitString(signature, 0));
+	return pem(der, "X509 CRL");
+}
+
 function extensions({ issuer, hosts = [] }: CertificateInit): Buffer[] {
 	const critical = tagged(0x01, Buffer.of(0xff));
 	const isAuthority = issuer === undefined;
@@ -76,6 +100,7 @@ function extensions({ issuer, hosts = [] }: CertificateInit): Buffer[] {
 }
 
 function generalName(host: string): Buffer {
+	if (host.includes("://")) return tagged(0x86, Buffer.from(host, "ascii"));
 	return isIP(host) === 4
 		? tagged(0x87, Buffer.from(host.split(".").map(Number)))
 		: tagged(0x82, Buffer.from(host, "ascii"));
@@ -115,10 +140,10 @@ const time = (date: Date): Buffer => {
 	const digits = date.toISOString().replace(/[-:T]|\..*/g, "");
 	return tagged(0x17, Buffer.from(`${digits.slice(2)}Z`));
 };
-const pem = (der: Buffer): string =>
-	`-----BEGIN CERTIFICATE-----\n${der
+const pem = (der: Buffer, label = "CERTIFICATE"): string =>
+	`-----BEGIN ${label}-----\n${der
 		.toString("base64")
 		.replace(/.{64}/g, "$&\n")
-		.trimEnd()}\n-----END CERTIFICATE-----\n`;
+		.trimEnd()}\n-----END ${label}-----\n`;
 
 const ecdsaWithSha256: Buffer = sequence(oid("2a 86 48 ce 3d 04 03 02"));
