@@ -27,6 +27,8 @@ export default defineConfig({
 	test: {
 		testTimeout: 30_000,
 		hookTimeout: 300_000,
+		// Many tests wait for time to pass, or for a process.
+		maxWorkers: "100%",
 		projects: [
 			{
 				extends: true,

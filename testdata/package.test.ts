@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import {
 	cp,
 	mkdir,
@@ -10,23 +9,15 @@ import {
 	writeFile,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-	type Compilation,
-	compilations,
-	compile,
-	writeCase,
-} from "./harness/compile.ts";
-import { goldenCases, testdata } from "./harness/golden.ts";
+import { casesWith, testGenerated } from "./generated-code.ts";
+import { testdata } from "./harness/golden.ts";
 import { type PluginBundle, pluginBundle } from "./harness/plugin-bundle.ts";
 import { installedProject, type Project } from "./harness/project.ts";
-import { recordRequests, root } from "./harness/requests.ts";
+import { root } from "./harness/requests.ts";
 import { tool } from "./harness/tool.ts";
 
-const running = await casesWith("run.ts");
 let project: Project;
 let bundle: PluginBundle;
 
@@ -39,59 +30,10 @@ afterAll(async () => {
 	await bundle[Symbol.asyncDispose]();
 });
 
-describe("generated code", () => {
-	const cases = new Map<string, CodeGeneratorRequest>();
-	const loadable = new Map<Compilation, string[]>();
-
-	beforeAll(async () => {
-		for (const golden of await casesWith("types.ts")) {
-			const { all } = await recordRequests(join(testdata, golden), ["all"]);
-			cases.set(golden, all);
-		}
-		for (const compilation of compilations) {
-			const directory = join(project.directory, compilation.name);
-			const paths: string[] = [];
-			for (const [golden, request] of cases) {
-				paths.push(
-					...(await writeCase(directory, golden, compilation, request, bundle)),
-				);
-			}
-			loadable.set(compilation, paths);
-		}
-	});
-
-	describe.for(compilations)("as $name", (compilation) => {
-		it.for(["typescript", "typescript-5.8"])(
-			"compiles with %s, and the types are what they should be",
-			{ timeout: 120_000 },
-			async (compiler) => {
-				const tsc = join(root, "node_modules", compiler, "lib/tsc.js");
-				const directory = join(project.directory, compilation.name);
-				expect(await compile(directory, compilation, tsc)).toBe("");
-			},
-		);
-
-		if (compilation.loads) {
-			it("is loaded by Node as it is", async () => {
-				const paths = loadable.get(compilation) ?? [];
-				expect(paths.length).toBeGreaterThan(20);
-				const main = join(project.directory, "load.mjs");
-				await writeFile(
-					main,
-					paths
-						.map((path) => `await import("${pathToFileURL(path)}");\n`)
-						.join(""),
-				);
-				await project.run(process.execPath, main);
-			});
-		}
-	});
-
-	it.for(running)("runs on the runtime: %s", async (golden) => {
-		const run = join(project.directory, "nodenext-ts", golden, "run.ts");
-		await project.run(process.execPath, run);
-	});
-});
+testGenerated("typescript", await casesWith("run.ts"), () => ({
+	project,
+	bundle,
+}));
 
 describe("the installed plugin", () => {
 	const services = join(testdata, "services");
@@ -148,11 +90,6 @@ describe("the installed plugin", () => {
 		);
 	});
 });
-
-async function casesWith(program: string): Promise<string[]> {
-	const cases = await goldenCases();
-	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
-}
 
 describe("the generated code in the repository", () => {
 	it.for(["src/gen", "src/server/gen", "testdata/services"])(

@@ -53,8 +53,8 @@ export async function recordRequests(
 				inputs: [{ directory: "protos" }],
 				plugins: strategies.map((strategy) => ({
 					local: [
-						process.execPath,
-						join(root, "testdata/harness/record-request.ts"),
+						"sh",
+						join(root, "testdata/harness/record-request.sh"),
 						strategy,
 					],
 					out: "generated",
