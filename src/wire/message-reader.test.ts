@@ -413,6 +413,62 @@ test("once stopped, nothing is delivered", () => {
 	expect(reading.isOver).toBe(false);
 });
 
+describe("memory", () => {
+	/** What a reader delivers, in the memory that it lies in. */
+	function delivered(chunks: readonly Buffer[], held: boolean): Uint8Array[] {
+		const messages: Uint8Array[] = [];
+		const reader = new MessageReader(
+			{ pause() {}, resume() {} },
+			{
+				message: (message) => messages.push(message),
+				messagesEnd() {},
+				malformed() {},
+			},
+			64 << 20,
+		);
+		if (held) reader.hold();
+		for (const chunk of chunks) reader.push(chunk);
+		reader.release();
+		return messages;
+	}
+
+	test("of a message in pieces is that of its bytes, and nothing of its chunks", () => {
+		const bytes = frame(noise(10_000));
+		const pieces = [...bytes].map((_, i) => bytes.subarray(i, i + 1));
+		const [message] = delivered(pieces, false);
+		expect(message?.length).toBe(10_000);
+		expect(message?.buffer.byteLength).toBe(bytes.length);
+	});
+
+	test("of messages that wait is in proportion to their bytes, however small their chunks are", () => {
+		const bytes = Buffer.concat(
+			Array.from({ length: 1000 }, () => frame("1234567890")),
+		);
+		const pieces = [...bytes].map((_, i) => bytes.subarray(i, i + 1));
+		const messages = delivered(pieces, true);
+		expect(messages).toHaveLength(1000);
+		const buffers = new Set(messages.map(({ buffer }) => buffer));
+		const kept = [...buffers].reduce((sum, one) => sum + one.byteLength, 0);
+		expect(kept).toBeLessThanOrEqual(2 * bytes.length);
+	});
+
+	test("of a message that has only begun keeps nothing of a large chunk", () => {
+		const slab = Buffer.alloc(64 * 1024);
+		const first = slab.subarray(0, 6);
+		first.set(frame("12").subarray(0, 6));
+		const [message] = delivered([first, Buffer.from("2")], false);
+		expect(String(Buffer.from(message ?? []))).toBe("12");
+		expect(message?.buffer.byteLength).toBeLessThan(100);
+	});
+
+	test("a message that is whole in its chunk is not copied", () => {
+		const chunk = Buffer.concat([frame("one"), frame("two")]);
+		for (const message of delivered([chunk], false)) {
+			expect(message.buffer).toBe(chunk.buffer);
+		}
+	});
+});
+
 test("a message of many chunks is joined once, not once a chunk", () => {
 	const reading = new Reading(64 << 20);
 	const bytes = frame(Buffer.alloc(32 << 20));

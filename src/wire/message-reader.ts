@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Stream } from "./connection.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
 import {
 	INFLATE_AT_ONCE_BYTES,
 	InflatesTooLarge,
@@ -9,9 +10,6 @@ import {
 
 const PREFIX_BYTES = 5;
 const NOTHING = new Uint8Array(0);
-
-/** Never added to: most streams are read chunk by chunk. */
-const NO_CHUNKS: Uint8Array[] = [];
 
 export interface MessageReaderOwner {
 	message(message: Uint8Array): void;
@@ -24,20 +22,20 @@ export interface MessageReaderOwner {
 /**
  * Cuts a stream's bytes into messages, and inflates them, in order (PROTOCOL-HTTP2, "Length-Prefixed-Message").
  * While it is held, or inflates, it pauses the stream, so that what it buffers is bounded by the flow-control window.
+ * Whole messages are read where they lie; what has to wait is gathered, so that the memory it takes is in proportion to
+ * its bytes.
  */
 export class MessageReader {
 	readonly #stream: Pick<Stream, "pause" | "resume">;
 	readonly #owner: MessageReaderOwner;
 	readonly #maxBytes: number;
 	#encoding: string | undefined;
-	/** What is read from: `#at` is where the next message begins. */
-	#bytes: Uint8Array = NOTHING;
+	/** What has come, and has to wait. */
+	readonly #gathered = new GatheredBytes();
+	/** What has come just now, and is read behind that. */
+	#chunk: Uint8Array = NOTHING;
 	#at = 0;
-	/** What has come behind that. */
-	#more: Uint8Array[] = NO_CHUNKS;
-	/** All that is yet to be read. */
-	#buffered = 0;
-	/** Of it, what the next step takes: a prefix, or a prefix and its message. */
+	/** What the next step takes: a prefix, or a prefix and its message. */
 	#needed = PREFIX_BYTES;
 	#state: "reading" | "delivering" | "inflating" | "done" = "reading";
 	#held = false;
@@ -61,15 +59,11 @@ export class MessageReader {
 
 	push(chunk: Uint8Array): void {
 		if (this.#state === "done") return;
-		if (this.#buffered === 0) {
-			this.#bytes = chunk;
-			this.#at = 0;
-		} else {
-			if (this.#more === NO_CHUNKS) this.#more = [chunk];
-			else this.#more.push(chunk);
-		}
-		this.#buffered += chunk.length;
-		if (this.#buffered >= this.#needed) this.#deliver();
+		if (this.#state === "delivering") this.#keepRest();
+		this.#chunk = chunk;
+		this.#at = 0;
+		this.#deliver();
+		this.#keepRest();
 	}
 
 	/** The peer has ended its side. */
@@ -95,8 +89,8 @@ export class MessageReader {
 	/** Drops what is buffered and delivers nothing more. */
 	stop(): void {
 		this.#state = "done";
-		this.#bytes = NOTHING;
-		this.#more = NO_CHUNKS;
+		this.#gathered.clear();
+		this.#chunk = NOTHING;
 	}
 
 	#deliver(): void {
@@ -110,60 +104,79 @@ export class MessageReader {
 		if (this.#ended && !this.#held) this.#finish();
 	}
 
+	get #buffered(): number {
+		return this.#gathered.length + this.#chunk.length - this.#at;
+	}
+
 	/** Whether a whole message is there; not when there never can be one. */
 	#hasNext(): boolean {
-		if (this.#buffered < PREFIX_BYTES) return false;
-		if (this.#needed === PREFIX_BYTES) {
-			const length = this.#nextLength();
-			if (length > this.#maxBytes) {
-				this.#fail(
-					Code.ResourceExhausted,
-					`received a message of ${length} bytes, more than the limit of ${this.#maxBytes}`,
-				);
-				return false;
-			}
-			this.#needed = PREFIX_BYTES + length;
+		if (!this.#isThere(this.#needed)) return false;
+		if (this.#needed > PREFIX_BYTES) return true;
+		const length = this.#nextLength();
+		if (length > this.#maxBytes) {
+			this.#fail(
+				Code.ResourceExhausted,
+				`received a message of ${length} bytes, more than the limit of ${this.#maxBytes}`,
+			);
+			return false;
 		}
-		return this.#buffered >= this.#needed;
+		this.#needed = PREFIX_BYTES + length;
+		return this.#isThere(this.#needed);
+	}
+
+	/** Whether so many bytes are there. They then stand in a row. */
+	#isThere(count: number): boolean {
+		const gathered = this.#gathered.length;
+		if (gathered === 0) return this.#chunk.length - this.#at >= count;
+		if (gathered < count) this.#gather(this.#at + count - gathered);
+		return this.#gathered.length >= count;
+	}
+
+	#gather(until: number): void {
+		const piece = this.#chunk.subarray(this.#at, until);
+		if (piece.length === 0) return;
+		this.#gathered.append(piece, this.#needed);
+		this.#at += piece.length;
+	}
+
+	/** Keeps what waits for longer than its chunk should stay. */
+	#keepRest(): void {
+		this.#gather(this.#chunk.length);
+		this.#chunk = NOTHING;
+		this.#at = 0;
 	}
 
 	#nextLength(): number {
-		this.#join(PREFIX_BYTES);
-		const bytes = this.#bytes;
-		const at = this.#at;
-		return (
-			(bytes[at + 1] as number) * 0x1000000 +
-			(((bytes[at + 2] as number) << 16) |
-				((bytes[at + 3] as number) << 8) |
-				(bytes[at + 4] as number))
-		);
+		let length = 0;
+		for (let i = 1; i < PREFIX_BYTES; i++) {
+			length = length * 256 + this.#nextByte(i);
+		}
+		return length;
 	}
 
-	/** Makes so many bytes stand in a row. */
-	#join(length: number): void {
-		if (this.#bytes.length - this.#at >= length) return;
-		const rest = this.#bytes.subarray(this.#at);
-		this.#bytes = Buffer.concat([rest, ...this.#more], this.#buffered);
-		this.#at = 0;
-		this.#more = NO_CHUNKS;
+	#nextByte(index: number): number {
+		return this.#gathered.length > 0
+			? this.#gathered.at(index)
+			: (this.#chunk[this.#at + index] as number);
 	}
 
 	#openNext(): void {
-		this.#join(this.#needed);
-		const bytes = this.#bytes;
-		const flag = bytes[this.#at];
-		// The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other.
-		const payload = new Uint8Array(
-			bytes.buffer,
-			bytes.byteOffset + this.#at + PREFIX_BYTES,
-			this.#needed - PREFIX_BYTES,
-		);
-		this.#at += this.#needed;
-		this.#buffered -= this.#needed;
+		const flag = this.#nextByte(0);
+		const payload = this.#takeNext(this.#needed - PREFIX_BYTES);
 		this.#needed = PREFIX_BYTES;
-		// A stream that is silent for long keeps none of it.
-		if (this.#buffered === 0) this.#bytes = NOTHING;
-		this.#open(flag as number, payload);
+		this.#open(flag, payload);
+	}
+
+	/** The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other. */
+	#takeNext(length: number): Uint8Array {
+		if (this.#gathered.length > 0) {
+			this.#gathered.take(PREFIX_BYTES);
+			return this.#gathered.take(length);
+		}
+		const { buffer, byteOffset } = this.#chunk;
+		const at = this.#at + PREFIX_BYTES;
+		this.#at = at + length;
+		return new Uint8Array(buffer, byteOffset + at, length);
 	}
 
 	#open(flag: number, payload: Uint8Array): void {
