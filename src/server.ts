@@ -13,6 +13,7 @@ export type { CallCounts } from "./server/dispatcher.ts";
 export type { ErrorHook, FailedCall } from "./server/error-hook.ts";
 export { type Peer, peerOf } from "./server/peer.ts";
 export { push, type ResponseStream } from "./server/push.ts";
+export type { RefusedHook, RefusedPeer } from "./server/refusals.ts";
 export { Server, type ServerSnapshot } from "./server/server.ts";
 export type { ServerOptions } from "./server/server-options.ts";
 export type { ShutdownOptions } from "./server/shutdown-options.ts";

@@ -1,26 +1,59 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect as connectHttp2 } from "node:http2";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { describe, expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { RawClient } from "../../testdata/harness/raw-client.ts";
 import { getOrder, serving, text } from "../../testdata/harness/serving.ts";
+import { makeIdentity } from "../../testdata/peers/node/certificates.ts";
 import { Connections } from "./connections.ts";
+import { Refusals } from "./refusals.ts";
+import type { ServerTls, ServerTlsOptions } from "./tls.ts";
+
+/** What accepts, in time that stands still. */
+async function accepting(
+	tls?: ServerTls,
+	onSocket: (socket: Socket) => void = () => {},
+) {
+	const clock = new FakeClock();
+	const refused: string[] = [];
+	const failures: string[] = [];
+	const refusals = new Refusals((what) => refused.push(what));
+	const connections = new Connections({
+		clock,
+		tls,
+		maxConcurrentStreams: 1,
+		handshakeTimeoutMs: 10_000,
+		refusals,
+		onStream: (stream) => stream.sendTrailers([":status", "200"]),
+		onTlsFailure: (error) => failures.push(String(error)),
+	});
+	const server = createServer((socket) => {
+		connections.accept(socket);
+		onSocket(socket);
+	});
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	return {
+		clock,
+		refused,
+		refusals,
+		failures,
+		connections,
+		port,
+		[Symbol.dispose]: () => {
+			connections.destroy();
+			server.close();
+		},
+	};
+}
 
 describe("a client that connects and", () => {
 	test("says nothing is cut off after 10 s", async () => {
-		const clock = new FakeClock();
-		const connections = new Connections({
-			clock,
-			tls: undefined,
-			maxConcurrentStreams: 1,
-			onStream: () => {},
-			onTlsFailure: () => {},
-		});
-		const server = createServer((socket) => connections.accept(socket));
-		server.listen(0, "127.0.0.1");
-		await once(server, "listening");
-		const { port } = server.address() as AddressInfo;
-
+		using accepted = await accepting();
+		const { clock, connections, port } = accepted;
 		const silent = connect(port, "127.0.0.1");
 		const closed = once(silent, "close");
 		silent.on("error", () => {}).resume();
@@ -35,30 +68,140 @@ describe("a client that connects and", () => {
 		await clock.advance(1);
 		await closed;
 		expect(good.session.destroyed).toBe(false);
-		connections.destroy();
-		server.close();
+		expect(accepted.refused).toEqual([
+			"handshakeTimeout: 10 s were not enough for HTTP/2's preface and SETTINGS",
+		]);
+		expect(accepted.refusals.counts).toEqual({ handshakeTimeout: 1 });
+	});
+
+	test("gets no TLS, as the function `tls` hangs, is cut off after 10 s", async () => {
+		using accepted = await accepting(() => new Promise<never>(() => {}));
+		const client = connect(accepted.port, "127.0.0.1");
+		const closed = once(client, "close");
+		client.on("error", () => {}).resume();
+		await vi.waitFor(() => expect(accepted.clock.pending).toBe(2));
+		// Nothing was ever there to go on with.
+		await accepted.clock.advance(5_000);
+		await closed;
+		expect(accepted.failures).toEqual([
+			"Error: the function `tls` has not answered in 5 s",
+		]);
+		expect(accepted.clock.pending).toBe(0);
+	});
+
+	test("waited for the function `tls` has the rest of its 10 s for the handshake", async () => {
+		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
+		const slow = Promise.withResolvers<ServerTlsOptions>();
+		using accepted = await accepting(() => slow.promise);
+		const { clock } = accepted;
+		const client = connect(accepted.port, "127.0.0.1");
+		const closed = once(client, "close");
+		client.on("error", () => {}).resume();
+		await vi.waitFor(() => expect(clock.pending).toBe(2));
+		await clock.advance(4_000);
+		slow.resolve({ cert, key });
+		await vi.waitFor(() => expect(clock.pending).toBe(1));
+		await clock.advance(5_999);
+		expect(client.destroyed).toBe(false);
+		await clock.advance(1);
+		await closed;
+		expect(accepted.refused).toEqual([
+			"handshakeTimeout: 10 s were not enough for the handshake of TLS",
+		]);
+	});
+
+	test("speaks TLS, but not HTTP/2 in it, is cut off after 10 s", async () => {
+		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
+		using accepted = await accepting({ cert, key });
+		const client = connectTls({
+			port: accepted.port,
+			rejectUnauthorized: false,
+			ALPNProtocols: ["h2"],
+		});
+		client.on("error", () => {}).resume();
+		await once(client, "secureConnect");
+		const closed = once(client, "close");
+		await accepted.clock.advance(9_999);
+		expect(client.destroyed).toBe(false);
+		await accepted.clock.advance(1);
+		await closed;
+		expect(accepted.refused).toEqual([
+			"handshakeTimeout: 10 s were not enough for HTTP/2's preface and SETTINGS",
+		]);
+	});
+
+	test("gets the last certificate while the function `tls` hangs", async () => {
+		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
+		let hangs = false;
+		using accepted = await accepting(() =>
+			hangs ? new Promise<never>(() => {}) : { cert, key },
+		);
+		await accepted.connections.check();
+		hangs = true;
+		const session = connectHttp2(`https://127.0.0.1:${accepted.port}`, {
+			rejectUnauthorized: false,
+		});
+		await vi.waitFor(() => expect(accepted.clock.pending).toBe(2));
+		await accepted.clock.advance(5_000);
+		await once(session, "remoteSettings");
+		expect(accepted.failures).toHaveLength(1);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(1));
+		// It is past the handshake, and stays.
+		await accepted.clock.advance(60_000);
+		expect(session.destroyed).toBe(false);
+		expect(accepted.refused).toEqual([]);
+		session.destroy();
+	});
+
+	test("fails in its handshake is told of, with the reason", async () => {
+		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
+		using accepted = await accepting({ cert, key });
+		const { refused, refusals, port } = accepted;
+		const connected = (client: Socket): Promise<unknown> => {
+			client.on("error", () => {}).resume();
+			return new Promise((resolve) => client.once("close", resolve));
+		};
+		const here = { port, host: "127.0.0.1", rejectUnauthorized: false };
+		await connected(connectTls({ ...here, ALPNProtocols: ["http/1.1"] }));
+		await connected(connectTls(here));
+		const plain = connect(port, "127.0.0.1");
+		plain.write("GET / HTTP/1.1\r\n\r\n");
+		await connected(plain);
+		await vi.waitFor(() => expect(refusals.counts).toEqual({ handshake: 3 }));
+		expect(refused[0]).toMatch(/^handshake: .*application protocol/);
+		expect(refused[1]).toBe(
+			"handshake: the client did not ask for HTTP/2 (ALPN)",
+		);
+		expect(refused[2]).toMatch(/^handshake: .*http request/);
+		// Who only looks whether the port is open is not.
+		const probe = connect(port, "127.0.0.1");
+		await once(probe, "connect");
+		probe.end();
+		await once(probe.resume(), "close");
+		expect(refusals.counts).toEqual({ handshake: 3 });
+	});
+
+	test("speaks HTTP/1.1 is told of", async () => {
+		using accepted = await accepting();
+		const plain = connect(accepted.port, "127.0.0.1");
+		plain.write("GET / HTTP/1.1\r\n\r\n");
+		plain.on("error", () => {}).resume();
+		await once(plain, "close");
+		await vi.waitFor(() =>
+			expect(accepted.refused).toEqual([
+				expect.stringMatching(/^handshake: .*bad client magic/i),
+			]),
+		);
 	});
 
 	test("comes when all have been ended is cut off at once", async () => {
-		const connections = new Connections({
-			clock: new FakeClock(),
-			tls: undefined,
-			maxConcurrentStreams: 1,
-			onStream: () => {},
-			onTlsFailure: () => {},
-		});
-		connections.destroy();
-		const server = createServer((socket) => {
-			connections.accept(socket);
-			expect(socket.destroyed).toBe(true);
-		});
-		server.listen(0, "127.0.0.1");
-		await once(server, "listening");
-		const { port } = server.address() as AddressInfo;
-		const late = connect(port, "127.0.0.1");
+		using accepted = await accepting(undefined, (socket) =>
+			expect(socket.destroyed).toBe(true),
+		);
+		accepted.connections.destroy();
+		const late = connect(accepted.port, "127.0.0.1");
 		late.on("error", () => {}).resume();
 		await once(late, "close");
-		server.close();
 	});
 
 	test("speaks another protocol is refused", async () => {

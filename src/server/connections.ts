@@ -7,11 +7,10 @@ import type {
 } from "../wire/connection.ts";
 import { serverConnection } from "../wire/node/server-connection.ts";
 import { debugLog } from "./debug-log.ts";
+import { Handshake } from "./handshake.ts";
 import { type Peer, peerOfSocket } from "./peer.ts";
+import type { Refusals } from "./refusals.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
-
-/** How long a client may take until it speaks HTTP/2, inside of TLS where there is TLS, in milliseconds. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Bytes of a request's headers: what PROTOCOL-HTTP2 suggests would be 8 KiB, less than a token may need. */
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
@@ -20,6 +19,9 @@ export interface ConnectionsInit {
 	readonly clock: Clock;
 	readonly tls: ServerTls | undefined;
 	readonly maxConcurrentStreams: number;
+	/** Until a client speaks HTTP/2, inside of TLS where there is TLS, from the accepted socket on. */
+	readonly handshakeTimeoutMs: number;
+	readonly refusals: Refusals;
 	onStream(stream: ServerStream, headers: RawHeaders, peer: Peer): void;
 	/** The options of TLS could not be renewed. */
 	onTlsFailure(error: unknown): void;
@@ -43,8 +45,9 @@ export class Connections {
 			init.tls === undefined
 				? undefined
 				: new TlsTerminator(init.tls, {
-						handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-						onSecure: (socket) => this.#serve(socket),
+						clock: init.clock,
+						handshakeTimeoutMs: init.handshakeTimeoutMs,
+						onSecure: (socket, handshake) => this.#serve(socket, handshake),
 						onFailure: init.onTlsFailure,
 					});
 	}
@@ -65,12 +68,10 @@ export class Connections {
 
 	/** Takes over a socket. */
 	accept(socket: Socket): void {
-		if (this.#tls === undefined) {
-			this.#serve(socket);
-			return;
-		}
 		this.#track(socket);
-		void this.#tls.accept(socket);
+		const handshake = new Handshake(socket, this.#init);
+		if (this.#tls === undefined) this.#serve(socket, handshake);
+		else void this.#tls.accept(handshake);
 	}
 
 	/** Asks clients for no more calls; those in flight go on. Resolves when they have ended and the clients are gone. */
@@ -89,29 +90,30 @@ export class Connections {
 		for (const socket of this.#sockets) socket.destroy();
 	}
 
-	#serve(socket: Socket): void {
-		const { clock, maxConcurrentStreams, onStream } = this.#init;
-		this.#track(socket);
-		const timer = clock.afterIdle(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
+	/** `socket`: as it was accepted, or TLS's on top of it. */
+	#serve(socket: Socket, handshake: Handshake): void {
+		const { maxConcurrentStreams, onStream } = this.#init;
+		if (socket !== handshake.socket) this.#track(socket);
+		handshake.step = "HTTP/2's preface and SETTINGS";
 		const peer = peerOfSocket(socket);
 		const connection: ServerConnection = serverConnection(
 			socket,
 			{ maxConcurrentStreams, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
 			{
 				ready: () => {
-					clock.cancel(timer);
+					handshake.succeeded();
 					debugLog("server: %s is connected", peer.address);
 					this.#open.add(connection);
 					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
 				closed: (error) => {
-					clock.cancel(timer);
 					debugLog(
 						"server: %s is gone%s",
 						peer.address,
 						error ? `: ${error.message}` : "",
 					);
+					if (error !== undefined) handshake.failed(error.message);
 					this.#open.delete(connection);
 					this.#settle();
 				},

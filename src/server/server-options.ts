@@ -1,4 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
+import type { Duration } from "../policy/duration.ts";
 import {
 	boolean,
 	callable,
@@ -10,7 +11,9 @@ import {
 	oneOf,
 	optionsOf,
 } from "../policy/option-table.ts";
+import { parsePeriod } from "../policy/period.ts";
 import type { ErrorHook } from "./error-hook.ts";
+import type { RefusedHook } from "./refusals.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { type ServerTls, serverTlsOptions } from "./tls.ts";
 
@@ -39,6 +42,13 @@ export interface ServerOptions {
 	 * hook itself throws is lost.
 	 */
 	onError?: ErrorHook | undefined;
+	/** Of a client, from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function; then it is cut off. Default: 10 s. */
+	handshakeTimeout?: Duration | undefined;
+	/**
+	 * Hears of what was refused, or cut off: `what` begins with the option that says so ("handshakeTimeout: …"), or with
+	 * "handshake" for one that has failed. What the hook itself throws is lost.
+	 */
+	onRefused?: RefusedHook | undefined;
 }
 
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
@@ -55,6 +65,8 @@ export interface ServerSettings {
 	readonly writeMaxBytes: number;
 	readonly maxConcurrentStreams: number;
 	readonly onError: ErrorHook | undefined;
+	readonly handshakeTimeoutMs: number;
+	readonly onRefused: RefusedHook | undefined;
 }
 
 /** @throws PolicyError for an unknown option and for a bad value, naming it */
@@ -71,6 +83,12 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
 		maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
 		onError: options.onError,
+		handshakeTimeoutMs: msOf(
+			options.handshakeTimeout,
+			"handshakeTimeout",
+			"10s",
+		),
+		onRefused: options.onRefused,
 	};
 }
 
@@ -92,4 +110,14 @@ const table: OptionTable<ServerOptions> = {
 	writeMaxBytes: integer(0, MAX_MESSAGE_BYTES),
 	maxConcurrentStreams: integer(1, 2 ** 31 - 1),
 	onError: callable,
+	handshakeTimeout: parsePeriod,
+	onRefused: callable,
 };
+
+function msOf(
+	given: Duration | undefined,
+	option: string,
+	otherwise: Duration,
+): number {
+	return parsePeriod(given ?? otherwise, option);
+}

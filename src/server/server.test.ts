@@ -47,6 +47,9 @@ describe("options", () => {
 		[{ handleSignals: { graceMs: -1 } }, "handleSignals.graceMs: "],
 		[{ handleSignals: { grace: 1 } }, "handleSignals.grace: is not an option"],
 		[{ onError: "x" }, "onError: "],
+		[{ handshakeTimeout: 0 }, "handshakeTimeout: "],
+		[{ handshakeTimeout: "10" }, "handshakeTimeout: "],
+		[{ onRefused: "x" }, "onRefused: "],
 		[{ tls: true }, "tls: "],
 		[[], "options: "],
 	])("%o are refused, and the message names the key", (options, message) => {
@@ -64,6 +67,8 @@ describe("options", () => {
 			writeMaxBytes: undefined,
 			maxConcurrentStreams: undefined,
 			onError: undefined,
+			handshakeTimeout: undefined,
+			onRefused: undefined,
 		};
 		expect(new Server(absent).snapshot()).toEqual(new Server().snapshot());
 	});
@@ -315,6 +320,7 @@ describe("snapshot", () => {
 				"ecommerce.OrderManagement": true,
 			},
 			connections: 1,
+			refused: {},
 			calls: { started: 1, succeeded: 1, failed: 0, inFlight: 0 },
 		});
 		expect(structuredClone(snapshot)).toEqual(snapshot);

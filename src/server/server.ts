@@ -19,6 +19,7 @@ import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
 import { HealthService } from "./health.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type Listener, listenAt } from "./listener.ts";
+import { Refusals } from "./refusals.ts";
 import { Routes } from "./routes.ts";
 import { outsideScopes } from "./scopes.ts";
 import {
@@ -53,6 +54,8 @@ export interface ServerSnapshot {
 	/** Clients that are connected. */
 	readonly connections: number;
 	readonly calls: CallCounts;
+	/** How often something was refused, or cut off, by what `onRefused` is told first: { handshakeTimeout: 2 }. */
+	readonly refused: Readonly<Record<string, number>>;
 }
 
 /**
@@ -67,6 +70,7 @@ export interface ServerSnapshot {
 export class Server implements ServiceRegistrar, AsyncDisposable {
 	readonly #settings: ServerSettings;
 	readonly #clock: Clock = systemClock;
+	readonly #refusals: Refusals;
 	readonly #routes: Routes;
 	readonly #dispatcher: Dispatcher;
 	readonly #connections: Connections;
@@ -81,6 +85,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	constructor(options: ServerOptions = {}) {
 		const settings = serverSettings(options);
 		this.#settings = settings;
+		this.#refusals = new Refusals(settings.onRefused);
 		this.#routes = new Routes(settings.interceptors);
 		const dispatcher = new Dispatcher(this.#clock, settings, this.#routes);
 		this.#dispatcher = dispatcher;
@@ -88,6 +93,8 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			clock: this.#clock,
 			tls: settings.tls,
 			maxConcurrentStreams: settings.maxConcurrentStreams,
+			handshakeTimeoutMs: settings.handshakeTimeoutMs,
+			refusals: this.#refusals,
 			onStream: (stream, headers, peer) =>
 				dispatcher.dispatch(stream, headers, peer),
 			onTlsFailure: (error) => this.#report(error),
@@ -187,6 +194,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			serving: this.#health.statuses,
 			connections: this.#connections.size,
 			calls: this.#dispatcher.counts,
+			refused: this.#refusals.counts,
 		};
 	}
 

@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { X509Certificate } from "node:crypto";
-import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { Clock } from "../policy/clock.ts";
 import {
 	at,
 	boolean,
@@ -24,6 +25,8 @@ import {
 	sameCredentials,
 	secureContext,
 } from "../tls/secure-context.ts";
+import type { Handshake } from "./handshake.ts";
+import { Renewal } from "./renewal.ts";
 
 /** Certificate and key, and what clients have to show; strings and bytes are PEM, the text of a file and not its name. */
 export interface ServerTlsOptions extends TlsCredentials {
@@ -91,42 +94,61 @@ export const serverTlsOptions: Check<ServerTlsOptions> = (value, where) => {
 };
 
 export interface TlsTerminatorInit {
+	readonly clock: Clock;
+	/** Of a client, from the accepted socket on. */
 	readonly handshakeTimeoutMs: number;
-	onSecure(socket: TLSSocket): void;
+	onSecure(socket: TLSSocket, handshake: Handshake): void;
 	/** The options could not be renewed; the last good ones go on. */
 	onFailure(error: unknown): void;
 }
 
 /** Does the handshake of TLS on accepted sockets. */
 export class TlsTerminator {
-	readonly #tls: ServerTls;
+	readonly #renewal: Renewal<ServerTlsOptions> | undefined;
 	readonly #init: TlsTerminatorInit;
+	/** Whose socket it is that node:tls speaks of. */
+	readonly #handshakes = new AsyncLocalStorage<Handshake>();
 	#made:
 		| { readonly from: ServerTlsOptions; readonly server: Server }
 		| undefined;
 
 	/** @throws PolicyError for bad options, unless a function has yet to return them */
 	constructor(tls: ServerTls, init: TlsTerminatorInit) {
-		this.#tls = tls;
 		this.#init = init;
-		if (typeof tls !== "function") this.#use(tls);
+		if (typeof tls === "function") {
+			this.#renewal = new Renewal(tls, (options) => this.#use(options), {
+				clock: init.clock,
+				what: "the function `tls`",
+				// Time for the rest of the handshake is left.
+				withinMs: init.handshakeTimeoutMs / 2,
+			});
+		} else {
+			this.#use(tls);
+		}
 	}
 
-	/** Asks for the options anew. Rejects when they are bad, or cannot be had. */
+	/** Asks for the options anew. Rejects when they are bad, or cannot be had in time. */
 	async renew(): Promise<void> {
-		if (typeof this.#tls === "function") this.#use(await this.#tls());
+		await this.#renewal?.renew();
 	}
 
-	/** Takes over a socket, which comes back as `onSecure` once its handshake has succeeded. */
-	async accept(socket: Socket): Promise<void> {
+	/** Takes over a socket, which comes back as `onSecure` once its handshake of TLS has succeeded. */
+	async accept(handshake: Handshake): Promise<void> {
+		const { socket } = handshake;
 		try {
+			handshake.step = "the function `tls`";
 			await this.renew();
 		} catch (error) {
 			this.#init.onFailure(error);
 		}
-		if (this.#made === undefined) socket.destroy();
-		// This is how a server that does not listen is given a socket (nodejs.org/api/tls.html, event "connection").
-		else if (!socket.destroyed) this.#made.server.emit("connection", socket);
+		const server = this.#made?.server;
+		if (server === undefined) {
+			socket.destroy();
+		} else if (!socket.destroyed) {
+			handshake.step = "the handshake of TLS";
+			// This is how a server that does not listen is given a socket (nodejs.org/api/tls.html, event "connection").
+			this.#handshakes.run(handshake, () => server.emit("connection", socket));
+		}
 	}
 
 	#use(options: ServerTlsOptions): void {
@@ -147,21 +169,26 @@ export class TlsTerminator {
 			requestCert: mode !== "none",
 			rejectUnauthorized: rejectUnauthorized && mode === "required",
 			ALPNProtocols: ["h2"],
-			handshakeTimeout: this.#init.handshakeTimeoutMs,
+			// The handshake keeps the time.
+			handshakeTimeout: 2 ** 31 - 1,
 		});
 		server.on("secureConnection", (socket) => {
+			const handshake = this.#handshakes.getStore() as Handshake;
 			const refusal = refusalOf(
 				socket,
 				rejectUnauthorized,
 				checkClientIdentity,
 			);
-			if (refusal !== undefined) server.emit("tlsClientError", refusal, socket);
+			if (refusal !== undefined) handshake.failed(refusal.message);
 			// A client without ALPN has not been refused by TLS itself (RFC 7301 section 3.2).
-			else if (socket.alpnProtocol === "h2") this.#init.onSecure(socket);
-			else socket.destroy();
+			else if (socket.alpnProtocol === "h2")
+				this.#init.onSecure(socket, handshake);
+			else handshake.failed("the client did not ask for HTTP/2 (ALPN)");
 		});
-		// Its client sees for itself that a handshake has failed.
-		server.on("tlsClientError", (_error, socket) => socket.destroy());
+		server.on("tlsClientError", (error, socket) => {
+			this.#handshakes.getStore()?.failed(error.message);
+			socket.destroy();
+		});
 		return server;
 	}
 }
