@@ -31,6 +31,7 @@ import {
 	compileConnectBackoff,
 } from "./connect-backoff.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
+import { proxyOption } from "./proxy.ts";
 import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
 /** Whether the peer of a connection is still there, asked by PING (gRFC A8). */
@@ -82,6 +83,13 @@ export interface ChannelOptions {
 	connectTimeout?: Duration | undefined;
 	/** How long an endpoint that could not be connected to is left alone. 1 s, then 1.6 times as long each time, at most 15 s. */
 	connectBackoff?: ConnectBackoff | undefined;
+	/**
+	 * The HTTP proxy that connections go through, by CONNECT: "http://user:password@host:port"; of a `dns:` target the proxy
+	 * gets the name, and of others the addresses. false: none. Default: for targets that are a name and a port, but for
+	 * localhost, what the environment has in `grpc_proxy`, `https_proxy` or `http_proxy`, with exceptions in
+	 * `no_grpc_proxy` or `no_proxy`; it is read when the channel is made.
+	 */
+	proxy?: string | false | undefined;
 	/** Without a call for so long, a channel closes its connections and stops watching. 30 min. */
 	idleTimeout?: Duration | undefined;
 	/** No policy makes a call more attempts than so many, the first among them (gRFC A6). 5. */
@@ -179,6 +187,7 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	circuitBreaker: compileCircuitBreaker,
 	keepalive: optionsOf(keepalive),
 	connectTimeout: parsePeriod,
+	proxy: proxyOption,
 	connectBackoff: compileConnectBackoff,
 	idleTimeout: parsePeriod,
 	maxAttempts: integer(1),

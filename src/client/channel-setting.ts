@@ -3,8 +3,10 @@ import {
 	type CompiledOutlierDetection,
 	compileOutlierDetection,
 } from "../balancer/outlier-detection-options.ts";
+import { formatHostPort } from "../discovery/host-port.ts";
 import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
+import { staticResolver } from "../discovery/static.ts";
 import { parseTarget } from "../discovery/target.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import { parseDuration } from "../policy/duration.ts";
@@ -30,6 +32,8 @@ import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { KeepalivePace } from "./keepalive.ts";
+import { chooseProxy, type HttpProxy, type Variables } from "./proxy.ts";
+import { dialThrough } from "./proxy-dial.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
 import type { TlsSource } from "./tls-options.ts";
 import { VERSION } from "./version.ts";
@@ -80,6 +84,8 @@ export interface Environment {
 	readonly silenceMs?: number;
 	/** Its calls keep no process alive. */
 	readonly idle?: true;
+	/** Of the environment, where proxies are named. Default: the process's, but where `connect` is instead of sockets. */
+	readonly variables?: Variables;
 }
 
 const realEnvironment: Environment = {
@@ -105,7 +111,7 @@ export function settleChannel(
 	environment: Environment = realEnvironment,
 ): ChannelSetting {
 	checkOptions(options, channelOptions);
-	const found = findTarget(target, options);
+	const found = findTarget(target, options, variablesOf(environment));
 	const tls = tlsOf(options.tls ?? found.tls);
 	if (
 		options.credentials !== undefined &&
@@ -120,10 +126,12 @@ export function settleChannel(
 	const serviceConfig =
 		options.serviceConfig &&
 		parseServiceConfig(options.serviceConfig, "serviceConfig");
+	const { proxy } = found;
+	const under = proxy && dialThrough(proxy);
 	const dial =
 		tls === undefined
-			? dialPlaintext
-			: tlsDialer(tls, nameOf(options.authority) ?? found.serverName);
+			? (under ?? dialPlaintext)
+			: tlsDialer(tls, nameOf(options.authority) ?? found.serverName, under);
 	const connect =
 		environment.connect ??
 		connectOver(environment.idle ? idleDialer(dial) : dial);
@@ -143,6 +151,7 @@ export function settleChannel(
 			parseDuration(options.connectTimeout ?? "5s", "connectTimeout"),
 			connect,
 			environment.clock,
+			proxy && ` through the proxy ${proxy.name}`,
 		),
 		connectBackoff: compileConnectBackoff(options.connectBackoff),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),
@@ -171,15 +180,21 @@ export function settleChannel(
 	};
 }
 
+function variablesOf({ variables, connect }: Environment): Variables {
+	return variables ?? (connect === undefined ? process.env : {});
+}
+
 function findTarget(
 	target: string | Resolver,
 	options: ChannelOptions,
+	variables: Variables,
 ): {
 	name: string;
 	resolver: Resolver;
 	authority: string;
 	serverName: string;
 	tls: boolean;
+	proxy: HttpProxy | undefined;
 } {
 	if (typeof target !== "string") {
 		if (!isResolver(target)) {
@@ -194,19 +209,25 @@ function findTarget(
 			authority: "localhost",
 			serverName: "localhost",
 			tls: false,
+			proxy: chooseProxy(options.proxy, undefined, variables),
 		};
 	}
 	const resolvers = options.resolvers ?? {};
 	const read = parseTarget(target, Object.keys(resolvers));
+	const { source } = read;
+	const proxy = chooseProxy(options.proxy, source, variables);
 	return {
 		name: read.name,
 		resolver:
-			read.source === undefined
+			source === undefined
 				? ownResolver(resolvers, read.parsed)
-				: resolverOfTarget(read.source),
+				: proxy !== undefined && source.kind === "dns"
+					? staticResolver([formatHostPort(source)])
+					: resolverOfTarget(source),
 		authority: read.defaultAuthority,
 		serverName: read.serverName,
 		tls: read.tls,
+		proxy,
 	};
 }
 

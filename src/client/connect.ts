@@ -35,11 +35,12 @@ export function connectOver(dial: Dial): Connect {
 	};
 }
 
-/** Gives up after `timeoutMs`, from the first packet to SETTINGS. */
+/** Gives up after `timeoutMs`, from the first packet to SETTINGS; `way` is said of the address in the message. */
 export function connectWithin(
 	timeoutMs: number,
 	connect: Connect,
 	clock: Clock,
+	way = "",
 ): Connect {
 	return async (address, listener, given) => {
 		const attempt = new AbortController();
@@ -49,7 +50,7 @@ export function connectWithin(
 		const timer = clock.afterIdle(timeoutMs, () =>
 			attempt.abort(
 				new Error(
-					`connect timeout: waited ${formatDuration(timeoutMs)} for ${formatAddress(address)} ${missing}`,
+					`connect timeout: waited ${formatDuration(timeoutMs)} for ${formatAddress(address)}${way} ${missing}`,
 				),
 			),
 		);

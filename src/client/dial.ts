@@ -12,14 +12,24 @@ export type Dial = (address: Address, signal: AbortSignal) => Promise<Socket>;
 export const dialPlaintext: Dial = (address, signal) =>
 	settled(connectTcp(whereOf(address)), "connect", signal);
 
-/** Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2). */
-export function tlsDialer(source: TlsSource, serverName: string): Dial {
+/**
+ * Dials TLS, HTTP/2 agreed by ALPN (RFC 9113 section 3.2).
+ *
+ * @param under dials what TLS is spoken over, where that is not TCP
+ */
+export function tlsDialer(
+	source: TlsSource,
+	serverName: string,
+	under?: Dial,
+): Dial {
 	const connectionTo = tlsConnections(source, serverName);
 	return async (address, signal) => {
 		const at = formatAddress(address);
 		const { name, options } = await unlessAborted(connectionTo(at), signal);
 		const socket = connectTls({
-			...whereOf(address),
+			...(under === undefined
+				? whereOf(address)
+				: { socket: await under(address, signal) }),
 			...options,
 			ALPNProtocols: ["h2"],
 		});
