@@ -103,14 +103,18 @@ class ZonePreference implements Balancer {
 			(endpoint.zone === this.#localZone ? near : far).push(endpoint);
 		}
 		this.#updating = true;
-		this.#weigh(endpoints, near);
-		this.#near = this.#side(this.#near, near, (endpoint, onState) =>
-			this.#watched(endpoint, onState),
-		);
-		this.#far = this.#side(this.#far, far, (endpoint, onState) =>
-			this.#helper.createSubchannel(endpoint, onState),
-		);
-		this.#updating = false;
+		try {
+			this.#weigh(endpoints, near);
+			this.#near = this.#side(this.#near, near, (endpoint, onState) =>
+				this.#watched(endpoint, onState),
+			);
+			this.#far = this.#side(this.#far, far, (endpoint, onState) =>
+				this.#helper.createSubchannel(endpoint, onState),
+			);
+		} finally {
+			// A child of the user's own may throw, and go on later.
+			this.#updating = false;
+		}
 		this.#publish();
 	}
 

@@ -89,16 +89,6 @@ test("headers are read when the call is made: what becomes of them later does no
 	expect(seen).toEqual(["before"]);
 });
 
-test("what a caller's onHeader or onTrailer throws rejects the call", async () => {
-	await using server = await serveStreams((stream) => answer(stream));
-	await using echo = NewEchoServiceClient(server.address);
-	const mine = (): never => {
-		throw new Error("mine");
-	};
-	await expect(echo.echo({}, { onHeader: mine })).rejects.toThrow("mine");
-	await expect(echo.echo({}, { onTrailer: mine })).rejects.toThrow("mine");
-});
-
 test("context values are taken, where there is nobody to read them", async () => {
 	await using server = await serveStreams((stream) => answer(stream));
 	await using echo = NewEchoServiceClient(server.address);

@@ -12,6 +12,7 @@ import { type CallRequest, inheritedScope } from "./call-request.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
+import { guarded } from "./guarded.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { type ClientPolicies, MethodPolicies } from "./method-policies.ts";
 import { StreamCall } from "./stream-call.ts";
@@ -59,8 +60,9 @@ export class ChannelCaller implements Caller {
 		};
 		this.#send<I, O>(method, request, options, answered, reject);
 		const { headers, trailers } = await promise;
-		options.onHeader?.(toHeaders(headers));
-		options.onTrailer?.(toHeaders(trailers));
+		const { onHeader, onTrailer } = options;
+		if (onHeader) guarded(onHeader, "onHeader")(toHeaders(headers));
+		if (onTrailer) guarded(onTrailer, "onTrailer")(toHeaders(trailers));
 		return response as MessageShape<O>;
 	}
 

@@ -1,17 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type {
-	ChannelState,
-	Pick,
-	Picker,
-	PickInfo,
-} from "../balancer/balancer.ts";
+import type { ChannelState, Picker, PickInfo } from "../balancer/balancer.ts";
 import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
 import { pickFirst } from "../balancer/pick-first.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import type { Timer } from "../policy/clock.ts";
-import { shown } from "../policy/policy-error.ts";
 import { RetryThrottle } from "../policy/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
@@ -44,13 +38,6 @@ export interface ChannelCall {
 
 /** Longer than any process waits for a connection. */
 const FOREVER_MS = 2 ** 31 - 1;
-
-const PICKS: ReadonlySet<Pick["kind"] | undefined> = new Set([
-	"subchannel",
-	"wait",
-	"fail",
-	"drop",
-]);
 
 /** What a channel is inside: a resolver, a balancer, the subchannels, and the calls that wait for them. */
 export class ChannelCore {
@@ -130,7 +117,7 @@ export class ChannelCore {
 	}
 
 	onStateChange(listener: (state: ChannelState) => void): () => void {
-		const entry = guarded(listener);
+		const entry = guarded(listener, "a listener of onStateChange");
 		this.#listeners.add(entry);
 		return () => this.#listeners.delete(entry);
 	}
@@ -192,11 +179,7 @@ export class ChannelCore {
 	pick(info: PickInfo): AdmittedPick {
 		if (this.#state === "idle") this.exitIdle();
 		try {
-			const pick = this.subchannels.pick(info, this.#picker);
-			if (PICKS.has((pick as Partial<Pick> | undefined)?.kind)) return pick;
-			throw new TypeError(
-				`the picker answered ${shown(pick)}, which is no Pick`,
-			);
+			return this.subchannels.pick(info, this.#picker);
 		} catch (thrown) {
 			const error = ConnectError.from(thrown, Code.Internal);
 			return { kind: "drop", error };
@@ -241,7 +224,12 @@ export class ChannelCore {
 
 	/** No new calls; those in flight finish; those left after `graceMs` are cancelled. */
 	close(graceMs: number): Promise<void> {
-		this.#closing ??= outsideCalls(() => this.#close(graceMs));
+		if (this.#closing === undefined) {
+			// First of all: a hook that hears of the end of a call may make another, or close the channel itself.
+			const { promise, resolve, reject } = Promise.withResolvers<void>();
+			this.#closing = promise;
+			outsideCalls(() => this.#close(graceMs)).then(resolve, reject);
+		}
 		return this.#closing;
 	}
 
@@ -264,6 +252,8 @@ export class ChannelCore {
 		this.#resolved = false;
 		this.#lastCallAt = clock.now();
 		this.#enter("connecting", waitPicker);
+		// A listener that has heard of it may have closed the channel; so below.
+		if (this.#isShutdown) return;
 		this.#armIdleTimer(this.setting.idleTimeoutMs);
 		this.#watch = new ResolutionWatch(resolver, clock, random, {
 			resolved: (resolution) => this.#resolvedTo(resolution),
@@ -290,6 +280,7 @@ export class ChannelCore {
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
+		if (this.#isShutdown) return;
 		this.subchannels.supervision = {
 			sticky: chosen.name === "pick_first" || chosen.factory === pickFirst,
 			healthService: this.#healthService(),
@@ -299,12 +290,17 @@ export class ChannelCore {
 			!sameBalancer(this.#balancer.chosen, chosen)
 		) {
 			this.#closeBalancer();
-			this.#balancer = new HostedBalancer(
+			const balancer = new HostedBalancer(
 				chosen,
 				this.setting,
 				this.subchannels,
 				(state, picker) => this.#enter(state, picker),
 			);
+			if (this.#isShutdown) {
+				balancer.close();
+				return;
+			}
+			this.#balancer = balancer;
 		}
 		this.#balancer.update(endpoints);
 		this.#resolved = true;
@@ -332,15 +328,25 @@ export class ChannelCore {
 	}
 
 	#closeBalancer(): void {
-		this.#balancer?.close();
+		const balancer = this.#balancer;
 		this.#balancer = undefined;
+		balancer?.close();
+	}
+
+	get #isShutdown(): boolean {
+		return this.#state === "shutdown";
 	}
 
 	#enter(state: ChannelState, picker: Picker): void {
+		if (this.#isShutdown) return;
 		this.#picker = picker;
 		if (this.#state !== state) {
 			this.#state = state;
-			for (const listener of [...this.#listeners]) listener(state);
+			for (const listener of [...this.#listeners]) {
+				listener(state);
+				// One that changes the state has told the others.
+				if (this.#state !== state) return;
+			}
 		}
 		this.waiting.askAll();
 	}

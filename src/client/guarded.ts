@@ -1,21 +1,29 @@
+import { printMistake } from "../policy/print-error.ts";
 import type { ClientHooks } from "./hooks.ts";
 
 /**
- * A user's callback that can break no call: what it throws becomes an uncaught exception, as what an event listener
- * throws does.
+ * A user's callback that can break nothing: what it throws, or its promise rejects with, is printed under its `name`, and
+ * that is all.
  */
 export function guarded<This, Args extends unknown[]>(
-	callback: (this: This, ...args: Args) => void,
+	callback: (this: This, ...args: Args) => unknown,
+	name: string,
 ): (this: This, ...args: Args) => void {
 	return function (this: This, ...args: Args): void {
 		try {
-			callback.apply(this, args);
+			disarm(callback.apply(this, args), name);
 		} catch (error) {
-			queueMicrotask(() => {
-				throw error;
-			});
+			printMistake(name, error);
 		}
 	};
+}
+
+/** What a callback has returned of which nothing is wanted: the rejection of a promise would end the process. */
+export function disarm(returned: unknown, name: string): void {
+	if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") {
+		return;
+	}
+	Promise.resolve(returned).catch((error) => printMistake(name, error));
 }
 
 /** Each hook guarded; those that are absent stay absent. */
@@ -23,6 +31,9 @@ export function guardedHooks(hooks: ClientHooks): ClientHooks {
 	return Object.fromEntries(
 		Object.entries(hooks)
 			.filter(([, hook]) => hook !== undefined)
-			.map(([name, hook]) => [name, guarded(hook.bind(hooks))]),
+			.map(([name, hook]) => [
+				name,
+				guarded(hook.bind(hooks), `the hook ${name}`),
+			]),
 	);
 }

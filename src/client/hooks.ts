@@ -14,7 +14,7 @@ export interface CallInfo {
 	readonly deadline: number | undefined;
 }
 
-/** Each optional, called synchronously, and free when absent. What a hook throws becomes an uncaught exception. */
+/** Each optional, called synchronously, and free when absent. What a hook throws, or its promise rejects with, changes no call: it is written to the console. */
 export interface ClientHooks {
 	callStart?(call: CallInfo): void;
 	/** `code` and `error`, which the caller gets, are undefined when the call went well. */

@@ -6,19 +6,12 @@ import type {
 } from "../balancer/balancer.ts";
 import { preferZone } from "../balancer/zone-preference.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
-import { shown } from "../policy/policy-error.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import type { ChosenBalancer } from "./choose-balancer.ts";
+import { guardedBalancer } from "./guarded-balancer.ts";
 import type { Subchannels } from "./subchannels.ts";
 
-const STATES: ReadonlySet<ChannelState> = new Set([
-	"idle",
-	"connecting",
-	"ready",
-	"transientFailure",
-]);
-
-/** A channel's balancer, and what the channel lends it. One of the user's own is told what it gets wrong. */
+/** A channel's balancer, and what the channel lends it. One of the user's own can break no call. */
 export class HostedBalancer {
 	readonly chosen: ChosenBalancer;
 	readonly #balancer: Balancer;
@@ -39,11 +32,15 @@ export class HostedBalancer {
 				const timer = clock.afterIdle(ms, action);
 				return () => clock.cancel(timer);
 			},
-			createSubchannel: (endpoint, onState) =>
-				subchannels.make(endpoint, onState),
+			createSubchannel: (endpoint, onState) => {
+				if (!this.#closed) return subchannels.make(endpoint, onState);
+				// A hook may close the channel while the balancer is being updated.
+				const subchannel = subchannels.make(endpoint, () => {});
+				subchannel.shutdown();
+				return subchannel;
+			},
 			publish: (state, picker) => {
 				if (this.#closed) return;
-				checkPublication(state, picker);
 				const publication = ++this.#publications;
 				// Better an endpoint that was ejected than none.
 				if (state !== "ready") subchannels.letIn();
@@ -51,13 +48,13 @@ export class HostedBalancer {
 				if (publication === this.#publications) publish(state, picker);
 			},
 		};
-		const factory =
-			localZone === undefined
-				? chosen.factory
-				: preferZone(chosen.factory, localZone);
+		const own =
+			chosen.name === undefined
+				? guardedBalancer(chosen.factory)
+				: chosen.factory;
+		const factory = localZone === undefined ? own : preferZone(own, localZone);
 		this.chosen = chosen;
 		this.#balancer = factory(helper);
-		checkBalancer(this.#balancer);
 	}
 
 	update(endpoints: readonly Endpoint[]): void {
@@ -68,39 +65,8 @@ export class HostedBalancer {
 		this.#balancer.exitIdle();
 	}
 
-	/** What the balancer throws becomes an uncaught exception: the channel closes all the same. */
 	close(): void {
 		this.#closed = true;
-		try {
-			this.#balancer.close();
-		} catch (error) {
-			queueMicrotask(() => {
-				throw error;
-			});
-		}
-	}
-}
-
-function checkBalancer(balancer: Balancer): void {
-	for (const name of ["update", "exitIdle", "close"] as const) {
-		if (typeof (balancer as Partial<Balancer> | null)?.[name] === "function") {
-			continue;
-		}
-		throw new TypeError(
-			`the function given as \`balancer\` made ${shown(balancer)}, which is no Balancer: it has no method \`${name}\``,
-		);
-	}
-}
-
-function checkPublication(state: ChannelState, picker: Picker): void {
-	if (!STATES.has(state)) {
-		throw new TypeError(
-			`a balancer published the state ${shown(state)}; publish one of ${[...STATES].join(", ")}`,
-		);
-	}
-	if (typeof (picker as Partial<Picker> | null)?.pick !== "function") {
-		throw new TypeError(
-			`a balancer published ${shown(picker)}, which is no Picker: an object with a method \`pick\``,
-		);
+		this.#balancer.close();
 	}
 }

@@ -70,9 +70,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	) {
 		this.#method = request.method;
 		this.#site = site;
-		this.#onHeader = metadata.onHeader && inContext(guarded(metadata.onHeader));
+		this.#onHeader =
+			metadata.onHeader && inContext(guarded(metadata.onHeader, "onHeader"));
 		this.#onTrailer =
-			metadata.onTrailer && inContext(guarded(metadata.onTrailer));
+			metadata.onTrailer && inContext(guarded(metadata.onTrailer, "onTrailer"));
 		this.#call = new Call(core, request, this);
 	}
 

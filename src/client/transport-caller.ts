@@ -19,6 +19,7 @@ import {
 } from "./call-options.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
+import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
 import { TransportStream } from "./transport-stream.ts";
 
@@ -44,8 +45,9 @@ export class TransportCaller implements Caller {
 			messageOf(method.input, request) as MessageInitShape<I>,
 			contextOf(options),
 		);
-		options.onHeader?.(response.header);
-		options.onTrailer?.(response.trailer);
+		const { onHeader, onTrailer } = options;
+		if (onHeader) guarded(onHeader, "onHeader")(response.header);
+		if (onTrailer) guarded(onTrailer, "onTrailer")(response.trailer);
 		return response.message;
 	}
 

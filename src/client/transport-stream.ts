@@ -52,8 +52,9 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	) {
 		this.#method = method;
 		this.#site = site;
-		this.#onHeader = options.onHeader && guarded(options.onHeader);
-		this.#onTrailer = options.onTrailer && guarded(options.onTrailer);
+		this.#onHeader = options.onHeader && guarded(options.onHeader, "onHeader");
+		this.#onTrailer =
+			options.onTrailer && guarded(options.onTrailer, "onTrailer");
 		this.#trailer.promise.catch(() => {});
 		this.#response = open(this.#abort.signal, this.#requests);
 		this.#response.then(

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../policy/clock.ts";
 import { codeName } from "../policy/code.ts";
 import { shown } from "../policy/policy-error.ts";
+import { printError } from "../policy/print-error.ts";
 import { isGrpc } from "../wire/client-call.ts";
 import type { RawHeaders, ServerStream } from "../wire/connection.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
@@ -164,16 +165,14 @@ export class Dispatcher implements CallHost {
 	}
 
 	report(error: unknown, method: DescMethod): void {
-		debugLog(
-			"server: %s/%s failed: %s",
-			method.parent.typeName,
-			method.name,
-			inLine(error),
-		);
-		tellHook(this.#settings.onError, error, {
-			service: method.parent.typeName,
-			method: method.name,
-		});
+		const { onError } = this.#settings;
+		const service = method.parent.typeName;
+		debugLog("server: %s/%s failed: %s", service, method.name, inLine(error));
+		if (onError === undefined) {
+			printError(`${service}/${method.name} failed:`, error);
+		} else {
+			tellHook(onError, error, { service, method: method.name });
+		}
 	}
 }
 

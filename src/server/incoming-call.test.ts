@@ -208,6 +208,26 @@ describe("a handler that throws", () => {
 		},
 	);
 
+	test("without an onError is written to the console, with its stack", async () => {
+		const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+		const thrown = new Error("from the handler");
+		await using served = await serving({
+			getOrder: async () => {
+				throw thrown;
+			},
+			async updateOrders() {
+				throw new ConnectError("no", Code.NotFound);
+			},
+		});
+		for (const path of [getOrder, updateOrders]) {
+			await served.client.open(path).send(text("a")).end().outcome;
+		}
+		expect(printed.mock.calls).toEqual([
+			["homing: ecommerce.OrderManagement/getOrder failed:", thrown],
+		]);
+		printed.mockRestore();
+	});
+
 	test("a ConnectError is no concern of onError", async () => {
 		const onError = vi.fn();
 		await using served = await serving(
@@ -222,7 +242,8 @@ describe("a handler that throws", () => {
 		expect(onError).not.toHaveBeenCalled();
 	});
 
-	test("what onError itself throws harms nobody", async () => {
+	test("what onError itself throws harms nobody, and is written to the console", async () => {
+		const printed = vi.spyOn(console, "error").mockImplementation(() => {});
 		const hooks = [
 			() => {
 				throw new Error("from the hook");
@@ -245,6 +266,11 @@ describe("a handler that throws", () => {
 				expect((await call.outcome).status).toBe(2);
 			}
 		}
+		expect(printed).toHaveBeenCalledWith(
+			expect.stringContaining("onError of a server threw"),
+			new Error("from the hook"),
+		);
+		printed.mockRestore();
 	});
 
 	test("after some responses, these arrive before the error", async () => {

@@ -38,8 +38,8 @@ export interface ServerOptions {
 	/** Calls at a time on one connection; clients keep further ones back. Default: 1000. */
 	maxConcurrentStreams?: number | undefined;
 	/**
-	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. What the
-	 * hook itself throws is lost.
+	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. Default:
+	 * that is written to the console, with its stack. So is what the hook itself throws, or its promise rejects with.
 	 */
 	onError?: ErrorHook | undefined;
 	/** Of a client, from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function; then it is cut off. Default: 10 s. */

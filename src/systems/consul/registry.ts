@@ -105,7 +105,7 @@ export function consulRegistry(
 			fate: fateOf(ttlMs, deregisterAfterMs),
 			clock,
 			random,
-			report: guarded(onError),
+			report: guarded(onError, "onError of consulRegistry"),
 		});
 		// Who waits for a registration to be made keeps the process alive.
 		const awake = clock.after(AWAKE_MS, () => {});

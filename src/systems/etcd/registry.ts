@@ -82,7 +82,7 @@ export function etcdRegistry(
 		etcd: settleEtcd(options),
 		prefix: keyPrefix(options.prefix ?? "kitex/registry-etcd", "prefix"),
 		ttlSeconds: ttl(options.ttl ?? "60s", "ttl"),
-		onError: guarded(options.onError ?? (() => {})),
+		onError: guarded(options.onError ?? (() => {}), "onError of etcdRegistry"),
 		clock: seams.clock ?? systemClock,
 		random: seams.random ?? Math.random,
 	});

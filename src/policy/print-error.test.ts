@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { printError, printMistake } from "./print-error.ts";
+
+let now = 0;
+const printed: unknown[][] = [];
+beforeEach(() => {
+	printed.length = 0;
+	now += 1e6;
+	vi.spyOn(performance, "now").mockImplementation(() => now);
+	vi.spyOn(console, "error").mockImplementation((...args) => {
+		printed.push(args);
+	});
+});
+afterEach(() => {
+	vi.restoreAllMocks();
+});
+
+test("an error is printed whole, for the console to show its stack", () => {
+	const error = new Error("mine");
+	printError("Echo/Echo failed:", error);
+	expect(printed).toEqual([["homing: Echo/Echo failed:", error]]);
+});
+
+test("an error that cannot be shown harms nobody", () => {
+	vi.spyOn(console, "error").mockImplementation((...args) => {
+		if (args.length > 1) throw new Error("do not look at me");
+		printed.push(args);
+	});
+	printError("Echo/Echo failed:", {});
+	expect(printed).toEqual([
+		["homing: Echo/Echo failed: (an error that cannot be shown)"],
+	]);
+});
+
+test("a callback that throws again and again is printed once a second, with how often", () => {
+	for (let n = 0; n < 1000; n++) {
+		printMistake("the hook callEnd", n);
+		printMistake("the hook callStart", n);
+		now += 3;
+	}
+	const ends = printed.filter(([text]) => String(text).includes("callEnd"));
+	expect(ends).toEqual([
+		["homing: the hook callEnd threw, and no call is changed by it:", 0],
+		[
+			"homing: the hook callEnd threw, and no call is changed by it (and 333 times before, which were not printed):",
+			334,
+		],
+		[expect.stringContaining("333 times before"), 668],
+	]);
+	expect(printed.length).toBe(2 * ends.length);
+});
