@@ -6,6 +6,7 @@ import {
 	type Stream,
 	type StreamListener,
 } from "../connection.ts";
+import { directPush, readOn } from "./direct-push.ts";
 import { endStream, Outbox, resetStream } from "./outbox.ts";
 
 /** What a stream asks of its connection. */
@@ -34,6 +35,7 @@ export class NodeClientStream implements Stream {
 	#outbox: Outbox | undefined;
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
+	#paused = false;
 
 	constructor(
 		http2: ClientHttp2Stream,
@@ -45,6 +47,7 @@ export class NodeClientStream implements Stream {
 		this.#connection = connection;
 		(http2 as Owned)[owner] = this;
 		http2.on("response", onResponse as () => void);
+		http2.push = push as typeof http2.push;
 		http2.on("data", onData);
 		http2.on("trailers", onTrailers as () => void);
 		http2.on("end", onEnd);
@@ -68,11 +71,13 @@ export class NodeClientStream implements Stream {
 	}
 
 	pause(): void {
-		this.#http2.pause();
+		this.#paused = true;
 	}
 
 	resume(): void {
-		this.#http2.resume();
+		if (!this.#paused) return;
+		this.#paused = false;
+		readOn(this.#http2);
 	}
 
 	heardHeaders(headers: RawHeaders, endStream: boolean): void {
@@ -81,9 +86,11 @@ export class NodeClientStream implements Stream {
 		this.#listener?.headers(headers);
 	}
 
-	heardData(chunk: Uint8Array): void {
+	/** Whether more is welcome. */
+	heardData(chunk: Uint8Array): boolean {
 		this.#connection.responded();
 		this.#listener?.data(chunk);
+		return !this.#paused;
 	}
 
 	heardTrailers(trailers: RawHeaders): void {
@@ -146,6 +153,11 @@ function onResponse(
 	this[owner]?.heardHeaders(raw, (flags & END_STREAM) !== 0);
 }
 
+const push = directPush<Owned>(
+	(http2, chunk) => http2[owner]?.heardData(chunk) ?? true,
+);
+
+/** Makes the stream flow; where `push` is Node's own, bytes come here. */
 function onData(this: Owned, chunk: Uint8Array): void {
 	this[owner]?.heardData(chunk);
 }

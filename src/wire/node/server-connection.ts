@@ -10,6 +10,7 @@ import type {
 	ServerStream,
 	StreamListener,
 } from "../connection.ts";
+import { directPush, readOn } from "./direct-push.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
 import { Outbox, resetStream } from "./outbox.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
@@ -118,12 +119,14 @@ class NodeServerStream implements ServerStream {
 	readonly #outbox: Outbox;
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
+	#paused = false;
 
 	constructor(http2: ServerHttp2Stream, connection: NodeServerConnection) {
 		this.#http2 = http2;
 		this.#connection = connection;
 		this.#outbox = new Outbox(http2);
 		(http2 as Owned)[owner] = this;
+		http2.push = push as typeof http2.push;
 		http2.on("data", onData);
 		http2.on("end", onEnd);
 		http2.on("drain", onDrain);
@@ -170,15 +173,19 @@ class NodeServerStream implements ServerStream {
 	}
 
 	pause(): void {
-		this.#http2.pause();
+		this.#paused = true;
 	}
 
 	resume(): void {
-		if (this.#http2.isPaused()) this.#http2.resume();
+		if (!this.#paused) return;
+		this.#paused = false;
+		readOn(this.#http2);
 	}
 
-	heardData(chunk: Uint8Array): void {
+	/** Whether more is welcome. */
+	heardData(chunk: Uint8Array): boolean {
 		this.#listener?.data(chunk);
+		return !this.#paused;
 	}
 
 	heardEnd(): void {
@@ -218,6 +225,9 @@ class NodeServerStream implements ServerStream {
 
 // One function for all streams, rather than seven closures for each.
 
+const push = directPush<Owned>((http2, chunk) => http2[owner].heardData(chunk));
+
+/** Makes the stream flow; where `push` is Node's own, bytes come here. */
 function onData(this: Owned, chunk: Uint8Array): void {
 	this[owner].heardData(chunk);
 }
