@@ -1,0 +1,238 @@
+/**
+ * What a service of very many endpoints costs a client: `node bench/large-services.ts`, from the sources.
+ *
+ * Connections are faked, so that it is homing's own work that is measured: that of a call that fails because no endpoint can
+ * be reached; of calls that wait while one endpoint after the other turns out to be dead; and how long the event loop
+ * stands still while a resolver's endpoints are taken over and connected, and when a few of them change.
+ */
+
+import { ChannelCaller } from "../src/client/channel-caller.ts";
+import { ChannelCore } from "../src/client/channel-core.ts";
+import type { ChannelOptions } from "../src/client/channel-options.ts";
+import { settleChannel } from "../src/client/channel-setting.ts";
+import { makeClient } from "../src/client/client-object.ts";
+import { settleClient } from "../src/client/client-options.ts";
+import type { Connect } from "../src/client/connect.ts";
+import type { Endpoint } from "../src/discovery/resolver.ts";
+import { type Clock, systemClock } from "../src/policy/clock.ts";
+import { FakeNetwork } from "../testdata/harness/fake-connection.ts";
+import { ToldResolver } from "../testdata/harness/fleet.ts";
+import { markdownTable } from "../testdata/harness/markdown-table.ts";
+import { EchoService } from "../testdata/services/gen/echo/echo_pb.ts";
+import type { EchoServiceClient } from "../testdata/services/gen/echo/echo_rpc.ts";
+
+const SIZES = [1, 1000, 10_000];
+const LARGE = 100_000;
+const CALLS = 2000;
+const ROUNDS = 5;
+const DEAD = 4000;
+const WAITING = 1000;
+
+/** Of the event loop, in milliseconds, and of a failing call with the most endpoints beside that with one. */
+const MAX_STALL_MS = 50;
+const MAX_RATIO = 2;
+
+const refuses: Connect = async () => {
+	await turn();
+	throw new Error("connect ECONNREFUSED");
+};
+
+interface Made {
+	readonly core: ChannelCore;
+	readonly client: EchoServiceClient;
+	readonly resolver: ToldResolver;
+}
+
+/** Connects once, and not again after a failure. */
+const patient: Clock = {
+	...systemClock,
+	afterIdle: (ms, action) =>
+		ms < 500 ? systemClock.afterIdle(ms, action) : undefined,
+};
+
+const missed: string[] = [];
+
+const failing = new Map<number, number>();
+for (const size of SIZES) failing.set(size, await failingCallUs(size));
+console.log("A call that fails because no endpoint can be reached\n");
+console.log(
+	markdownTable([
+		["endpoints", "CPU time"],
+		...[...failing].map(([size, us]) => [shown(size), `${us.toFixed(1)} µs`]),
+	]),
+);
+const [one = 0, most = 0] = [failing.get(1), failing.get(10_000)];
+if (most > one * MAX_RATIO) missed.push("a failing call");
+
+const waitingMs = await waitingCallsMs();
+console.log(
+	`\n${shown(WAITING)} calls that wait while ${shown(DEAD)} endpoints turn out to be dead: ${waitingMs.toFixed(0)} ms of CPU time\n`,
+);
+
+console.log(`${shown(LARGE)} endpoints, by every policy\n`);
+const rows: string[][] = [];
+for (const balancer of [
+	"least_request",
+	"round_robin",
+	"ring_hash",
+	"pick_first",
+]) {
+	rows.push(await large(balancer));
+}
+console.log(
+	markdownTable([
+		[
+			"",
+			"first answer",
+			"longest stall",
+			"all connected",
+			"most dials at once",
+			"heap an endpoint",
+			"stall of an update of 10",
+		],
+		...rows,
+	]),
+);
+console.log(
+	missed.length === 0
+		? `\nA failing call costs the same with any number of endpoints, and no stall is over ${MAX_STALL_MS} ms.\n`
+		: `\nTOO SLOW: ${missed.join(", ")}\n`,
+);
+if (process.argv.includes("--check") && missed.length > 0) process.exitCode = 1;
+process.exit();
+
+async function failingCallUs(size: number): Promise<number> {
+	const { core, client } = channel(refuses, list(size), {}, patient);
+	core.exitIdle();
+	while (core.state !== "transientFailure") await turn();
+	const samples: number[] = [];
+	for (let round = 0; round <= ROUNDS; round++) {
+		const before = process.threadCpuUsage();
+		for (let i = 0; i < CALLS; i++) await client.echo({}).catch(() => {});
+		samples.push((cpuMs(before) / CALLS) * 1000);
+	}
+	// The first warms up.
+	return samples.slice(1).sort((a, b) => a - b)[ROUNDS >> 1] as number;
+}
+
+async function waitingCallsMs(): Promise<number> {
+	const { client } = channel(refuses, list(DEAD), {}, patient);
+	const before = process.threadCpuUsage();
+	const calls = Array.from({ length: WAITING }, () =>
+		client.echo({}, { timeout: "60s" }).catch(() => {}),
+	);
+	await Promise.all(calls);
+	return cpuMs(before);
+}
+
+async function large(balancer: string): Promise<string[]> {
+	const network = new FakeNetwork();
+	let [underWay, most] = [0, 0];
+	const connect: Connect = async (...given) => {
+		most = Math.max(most, ++underWay);
+		await turn();
+		underWay -= 1;
+		return network.connect(...given);
+	};
+	globalThis.gc?.();
+	const heapBefore = process.memoryUsage().heapUsed;
+	const { core, client, resolver } = channel(connect, list(LARGE), {
+		balancer,
+	});
+	const began = performance.now();
+	const adopting = stall();
+	let firstMs = 0;
+	client.echo({}, { timeout: "120s" }).catch(() => {});
+	const wanted =
+		balancer === "pick_first" || balancer === "ring_hash" ? 1 : LARGE;
+	while (network.connections.length < wanted) {
+		await turn();
+		if (firstMs === 0 && core.state === "ready")
+			firstMs = performance.now() - began;
+		if (performance.now() - began > 120_000) break;
+	}
+	const allMs = performance.now() - began;
+	await new Promise((resolve) => setTimeout(resolve, 500));
+	if (firstMs === 0) firstMs = performance.now() - began;
+	const adoptedMs = adopting();
+	globalThis.gc?.();
+	const heap = process.memoryUsage().heapUsed - heapBefore;
+	const next = list(LARGE);
+	for (let i = 0; i < 10; i++) next[i * 1000] = { address: `10.99.0.${i}:1` };
+	const updating = stall();
+	resolver.tell({ endpoints: next });
+	await new Promise((resolve) => setTimeout(resolve, 3000));
+	const updateMs = updating();
+	if (Math.max(adoptedMs, updateMs) > MAX_STALL_MS)
+		missed.push(`${balancer}'s stalls`);
+	await core.close(0);
+	return [
+		balancer,
+		`${firstMs.toFixed(0)} ms`,
+		`${adoptedMs.toFixed(0)} ms`,
+		`${(allMs / 1000).toFixed(1)} s`,
+		String(most),
+		`${(heap / LARGE).toFixed(0)} B`,
+		`${updateMs.toFixed(0)} ms`,
+	];
+}
+
+/** Ends what it measures when it is called: the longest turn of the event loop, in milliseconds. */
+function stall(): () => number {
+	let longest = 0;
+	let last = performance.now();
+	let over = false;
+	const look = (): void => {
+		const now = performance.now();
+		longest = Math.max(longest, now - last);
+		last = now;
+		if (!over) setImmediate(look);
+	};
+	setImmediate(look);
+	return () => {
+		over = true;
+		return longest;
+	};
+}
+
+function channel(
+	connect: Connect,
+	endpoints: readonly Endpoint[],
+	options: ChannelOptions = {},
+	clock: Clock = systemClock,
+): Made {
+	const resolver = new ToldResolver({ endpoints });
+	const core = new ChannelCore(
+		settleChannel(resolver, options, { clock, random: Math.random, connect }),
+	);
+	const { policies } = settleClient(
+		EchoService,
+		{ retryPolicy: false },
+		undefined,
+	);
+	const caller = new ChannelCaller(core, EchoService.methods, policies);
+	const client = makeClient<EchoServiceClient>(EchoService, caller, {
+		channel: undefined,
+		close: () => core.close(0),
+	});
+	return { core, client, resolver };
+}
+
+function list(size: number): Endpoint[] {
+	return Array.from({ length: size }, (_, i) => ({
+		address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:50051`,
+	}));
+}
+
+function turn(): Promise<void> {
+	return new Promise((resolve) => setImmediate(resolve));
+}
+
+function cpuMs(before: NodeJS.CpuUsage): number {
+	const { user, system } = process.threadCpuUsage(before);
+	return (user + system) / 1000;
+}
+
+function shown(number: number): string {
+	return number.toLocaleString("en");
+}
