@@ -119,7 +119,7 @@ async function waitingCallsMs(): Promise<number> {
 	const { client } = channel(refuses, list(DEAD), {}, patient);
 	const before = process.threadCpuUsage();
 	const calls = Array.from({ length: WAITING }, () =>
-		client.echo({}, { timeout: "60s" }).catch(() => {}),
+		client.echo({}, { timeoutMs: 60_000 }).catch(() => {}),
 	);
 	await Promise.all(calls);
 	return cpuMs(before);
@@ -142,7 +142,7 @@ async function large(balancer: string): Promise<string[]> {
 	const began = performance.now();
 	const adopting = stall();
 	let firstMs = 0;
-	client.echo({}, { timeout: "120s" }).catch(() => {});
+	client.echo({}, { timeoutMs: 120_000 }).catch(() => {});
 	const wanted =
 		balancer === "pick_first" || balancer === "ring_hash" ? 1 : LARGE;
 	while (network.connections.length < wanted) {

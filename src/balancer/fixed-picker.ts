@@ -2,14 +2,14 @@ import type { Pick, Picker, Subchannel } from "./balancer.ts";
 
 /** Gives every call the same answer. */
 export class FixedPicker implements Picker {
-	readonly #pick: Pick;
+	readonly answer: Pick;
 
-	constructor(pick: Pick) {
-		this.#pick = pick;
+	constructor(answer: Pick) {
+		this.answer = answer;
 	}
 
 	pick(): Pick {
-		return this.#pick;
+		return this.answer;
 	}
 }
 

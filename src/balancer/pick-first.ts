@@ -52,8 +52,10 @@ class PickFirst implements Balancer {
 	/** In the order of preference. */
 	#endpoints: ReadonlyMap<string, Endpoint> = new Map();
 	readonly #candidates = new Map<string, Candidate>();
-	/** Those that this round has come to. */
-	readonly #begun = new Set<string>();
+	/** Those that this round has not come to yet. */
+	#rest: Iterator<[string, Endpoint]> = new Map<string, Endpoint>().entries();
+	/** How many it has come to. */
+	#begun = 0;
 	/** Those that have failed in this round: it is over when all have. */
 	readonly #failed = new Set<string>();
 	/** The one that this round has come to last. */
@@ -96,7 +98,8 @@ class PickFirst implements Balancer {
 
 	#beginRound(): void {
 		this.#chosen = undefined;
-		this.#begun.clear();
+		this.#rest = this.#endpoints.entries();
+		this.#begun = 0;
 		this.#failed.clear();
 		this.#publish();
 		this.#next();
@@ -105,9 +108,11 @@ class PickFirst implements Balancer {
 	/** Tries the next endpoint, beside those that are being tried; one in backoff has had its turn. */
 	#next(): void {
 		this.#cancelNext();
-		for (const [key, endpoint] of this.#endpoints) {
-			if (this.#begun.has(key)) continue;
-			this.#begun.add(key);
+		for (;;) {
+			const next = this.#rest.next();
+			if (next.done === true) break;
+			const [key, endpoint] = next.value;
+			this.#begun += 1;
 			const candidate =
 				this.#candidates.get(key) ?? this.#candidate(key, endpoint);
 			if (candidate.state === "transientFailure") {
@@ -116,7 +121,7 @@ class PickFirst implements Balancer {
 			}
 			this.#failed.delete(key);
 			this.#latest = key;
-			if (this.#begun.size < this.#endpoints.size) {
+			if (this.#begun < this.#endpoints.size) {
 				this.#cancelNext = this.#helper.after(HEAD_START_MS, () =>
 					this.#next(),
 				);

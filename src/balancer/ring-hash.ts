@@ -66,6 +66,8 @@ class RingHash implements Balancer {
 	};
 	#updating = false;
 	#cancelExit: () => void = () => {};
+	/** Where one that is idle was found last: the next is likely to be behind it. */
+	#lookedAt = 0;
 
 	constructor(helper: BalancerHelper, config: RingHashConfig) {
 		this.#helper = helper;
@@ -219,9 +221,12 @@ class RingHash implements Balancer {
 	/** While none is ready there is always one that connects, calls or not (A61, "Ring Hash"). */
 	#tryOneMore(): void {
 		if (this.#census.connecting > 0 || this.#census.idle === 0) return;
-		for (const { state, lent } of this.#roster.entries) {
-			if (state !== "idle") continue;
-			lent.connect();
+		const { entries } = this.#roster;
+		for (let looks = entries.length; looks > 0; looks--) {
+			this.#lookedAt = (this.#lookedAt + 1) % entries.length;
+			const member = entries[this.#lookedAt] as RingMember;
+			if (member.state !== "idle") continue;
+			member.lent.connect();
 			return;
 		}
 	}

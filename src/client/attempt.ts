@@ -112,7 +112,7 @@ export class Attempt implements CallListener, Waiting {
 		const { core } = this.#call;
 		switch (this.#state) {
 			case "picking": {
-				const last = this.#lastFailure ?? core.lastError;
+				const last = core.failure ?? this.#lastFailure ?? core.lastError;
 				return `while ${core.progress}${last ? `; last: ${last.message}` : ""}`;
 			}
 			case "authorizing":

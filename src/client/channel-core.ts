@@ -1,7 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ChannelState, Picker, PickInfo } from "../balancer/balancer.ts";
-import { failPicker, waitPicker } from "../balancer/fixed-picker.ts";
+import {
+	FixedPicker,
+	failPicker,
+	waitPicker,
+} from "../balancer/fixed-picker.ts";
 import { pickFirst } from "../balancer/pick-first.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
@@ -102,6 +106,14 @@ export class ChannelCore {
 	/** What went wrong last on the way to a connection. */
 	get lastError(): Error | undefined {
 		return this.#lastError;
+	}
+
+	/** Why calls fail, where all do. */
+	get failure(): Error | undefined {
+		const picker = this.#picker;
+		return picker instanceof FixedPicker && picker.answer.kind === "fail"
+			? picker.answer.error
+			: undefined;
 	}
 
 	/** Where calls that wait are: for messages. */
@@ -277,6 +289,7 @@ export class ChannelCore {
 			throw reason ?? new Error(`${this.setting.name} has no endpoints`);
 		}
 		this.#addresses.check(endpoints);
+		const configsBefore = this.serviceConfigs;
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());
 		this.setting.hooks.resolved?.(resolution);
@@ -304,6 +317,8 @@ export class ChannelCore {
 		}
 		this.#balancer.update(endpoints);
 		this.#resolved = true;
+		// It may say something else of calls that wait.
+		if (this.serviceConfigs !== configsBefore) this.waiting.askAll();
 	}
 
 	/** Of the nearest service config that has any. */
@@ -339,8 +354,11 @@ export class ChannelCore {
 
 	#enter(state: ChannelState, picker: Picker): void {
 		if (this.#isShutdown) return;
+		const before = this.#picker;
 		this.#picker = picker;
 		if (this.#state !== state) {
+			// Then as many as can are sent, and at once.
+			if (state === "ready") this.waiting.wake();
 			this.#state = state;
 			for (const listener of [...this.#listeners]) {
 				listener(state);
@@ -348,7 +366,7 @@ export class ChannelCore {
 				if (this.#state !== state) return;
 			}
 		}
-		this.waiting.askAll();
+		if (!leavesWaiting(before, picker)) this.waiting.askAll();
 	}
 
 	#armIdleTimer(ms: number): void {
@@ -391,6 +409,19 @@ export class ChannelCore {
 			};
 		});
 	}
+}
+
+/** Calls that wait would have to wait on: while each of many endpoints fails, they are not asked each time. */
+function leavesWaiting(before: Picker, picker: Picker): boolean {
+	if (!(picker instanceof FixedPicker)) return false;
+	const { kind } = picker.answer;
+	// Those that wait though calls fail are those that wait for ready.
+	return (
+		kind === "wait" ||
+		(kind === "fail" &&
+			before instanceof FixedPicker &&
+			before.answer.kind === "fail")
+	);
 }
 
 /** What calls on a closed channel fail with. */

@@ -32,11 +32,18 @@ export interface Supervision {
 	readonly healthService: string | undefined;
 }
 
+/** Messages name so many endpoints, and count the others. */
+const NAMED = 5;
+
 /** The subchannels of a channel: which of them are sick is found out here, and balancers need not know of it. */
 export class Subchannels {
 	readonly #setting: ChannelSetting;
 	readonly #owner: SubchannelsOwner;
 	readonly #all = new Map<EndpointSubchannel, Tracked | undefined>();
+	/** Those of them that outlier detection has taken out. */
+	readonly #ejected = new Set<EndpointSubchannel>();
+	/** Made when it is asked for: every call that fails does. */
+	#addresses: string | undefined;
 	readonly #outliers: OutlierDetector | undefined;
 	readonly #breakers: CircuitBreakers<EndpointSubchannel> | undefined;
 	#supervision: Supervision = { sticky: false, healthService: undefined };
@@ -56,15 +63,15 @@ export class Subchannels {
 
 	/** Their addresses: for messages. */
 	get addresses(): string {
-		const names = [...this.#all.keys()].map(({ name }) => name);
-		return names.length > 5
-			? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
-			: names.join(", ");
+		this.#addresses ??= this.#firstAddresses();
+		return this.#addresses;
 	}
 
 	/** Of those that are made from now on; the health service also of those that there are. */
 	set supervision(supervision: Supervision) {
+		const before = healthServiceOf(this.#supervision);
 		this.#supervision = supervision;
+		if (healthServiceOf(supervision) === before) return;
 		for (const subchannel of this.#all.keys()) {
 			subchannel.healthService = healthServiceOf(supervision);
 		}
@@ -103,16 +110,18 @@ export class Subchannels {
 			: this.#outliers?.add({
 					eject: (reason) => {
 						hook?.(endpoint, "ejected", reason.message);
+						this.#ejected.add(subchannel);
 						subchannel.eject(reason);
 					},
 					uneject: (reason) => {
 						// It may have been let in before its time.
 						if (!subchannel.isEjected) return;
 						hook?.(endpoint, "uneject", reason);
-						subchannel.uneject();
+						this.#unejected(subchannel);
 					},
 				});
 		this.#all.set(subchannel, tracked);
+		this.#addresses = undefined;
 		return subchannel;
 	}
 
@@ -130,14 +139,14 @@ export class Subchannels {
 
 	/** Lets those in again that are ejected and have a connection. */
 	letIn(): void {
-		for (const subchannel of this.#all.keys()) {
+		for (const subchannel of [...this.#ejected]) {
 			if (!subchannel.isEjected || !subchannel.isConnected) continue;
 			this.#setting.hooks.endpointState?.(
 				subchannel.endpoint,
 				"uneject",
 				"no other endpoint is ready",
 			);
-			subchannel.uneject();
+			this.#unejected(subchannel);
 		}
 	}
 
@@ -148,9 +157,25 @@ export class Subchannels {
 		}));
 	}
 
+	#firstAddresses(): string {
+		const names: string[] = [];
+		for (const { name } of this.#all.keys()) {
+			if (names.push(name) === NAMED) break;
+		}
+		const more = this.#all.size - names.length;
+		return more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
+	}
+
+	#unejected(subchannel: EndpointSubchannel): void {
+		this.#ejected.delete(subchannel);
+		subchannel.uneject();
+	}
+
 	#forget(subchannel: EndpointSubchannel): void {
 		this.#all.get(subchannel)?.remove();
 		this.#all.delete(subchannel);
+		this.#ejected.delete(subchannel);
+		this.#addresses = undefined;
 	}
 }
 

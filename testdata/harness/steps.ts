@@ -31,9 +31,9 @@ export class Steps {
 	}
 
 	/** How many an action takes. */
-	async of(action: () => void): Promise<number> {
+	async of(action: () => void | Promise<void>): Promise<number> {
 		await this.#taken();
-		action();
+		await action();
 		return this.#taken();
 	}
 
