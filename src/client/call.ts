@@ -5,6 +5,7 @@ import { formatDuration } from "../policy/duration.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
 import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
+import { madeByClient } from "../wire/inner-error.ts";
 import { frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
@@ -130,7 +131,11 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		const { signal } = this.#request;
 		if (signal !== undefined) this.#follow(signal);
 		this.#forgetScope = this.#request.scope?.onCancel((reason) =>
-			this.cancel(reason, "the call that it was made for was cancelled"),
+			this.#cancelWith(
+				reason,
+				"the call that it was made for was cancelled",
+				true,
+			),
 		);
 		if (this.#ended) return;
 		if (this.#remainingMs() <= 0) {
@@ -162,7 +167,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		});
 		this.#turn = turn;
 		if (turn === "refused") {
-			this.fail(limit?.refusal() as ConnectError);
+			this.fail(madeByClient(limit?.refusal() as ConnectError));
 		} else if (turn === undefined || turn === "now") {
 			attempts.start();
 		}
@@ -190,6 +195,11 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 
 	/** Ends the call with CANCELED; an AbortSignal.timeout's reason, or a deadline's, makes it DEADLINE_EXCEEDED. */
 	cancel(reason?: unknown, what = "the call was cancelled"): void {
+		this.#cancelWith(reason, what, false);
+	}
+
+	/** `follows`: from the end of the call that it was made for. */
+	#cancelWith(reason: unknown, what: string, follows: boolean): void {
 		if (this.#ended) return;
 		if (this.#remainingMs() <= 0) {
 			this.due();
@@ -197,7 +207,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		}
 		const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
 		const why = reason instanceof Error ? `: ${reason.message}` : "";
-		this.#fail(code, `${what}${why}`, reason);
+		const text = `${what}${why}`;
+		this.fail(madeByClient(errorOf(code, text, reason), text, follows));
 	}
 
 	abandon(error: Error): void {
@@ -257,6 +268,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		}
 		const error = errorOfStatus(end, end.headers, end.trailers);
 		if (end.cause !== undefined) error.cause = end.cause;
+		if (end.local) madeByClient(error);
 		if (this.#fallback !== undefined && isBreakerRefusal(end.cause)) {
 			void this.#fallBack(this.#fallback, error);
 		} else {
@@ -303,8 +315,9 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		const limit = this.#policy.maxRequestMessageBytes;
 		if (limit === undefined || this.#largestBytes <= limit) return undefined;
 		const text = `the request message has ${this.#largestBytes} bytes, more than the ${limit} that this client sends (maxRequestMessageBytes of its options or of the service config)`;
-		this.#fail(Code.ResourceExhausted, text);
-		return new ConnectError(text, Code.ResourceExhausted);
+		const error = madeByClient(new ConnectError(text, Code.ResourceExhausted));
+		this.fail(error);
+		return error;
 	}
 
 	#encodeMetadata(): RawHeaders {
@@ -340,15 +353,16 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	due(): void {
 		const { startedAt, scope } = this.#request;
 		const deadline = this.dueAt;
-		const whose =
-			deadline === scope?.deadline ? "the inherited deadline" : "the deadline";
+		const inherited = deadline === scope?.deadline;
+		const whose = inherited ? "the inherited deadline" : "the deadline";
 		const length =
 			deadline > startedAt
 				? ` of ${formatDuration(Math.round(deadline - startedAt))}`
 				: "";
-		this.#fail(
-			Code.DeadlineExceeded,
-			`${whose}${length} passed ${this.#whereabouts()}`,
+		const passed = `${whose}${length} passed`;
+		const text = `${passed} ${this.#whereabouts()}`;
+		this.fail(
+			madeByClient(errorOf(Code.DeadlineExceeded, text), passed, inherited),
 		);
 	}
 
@@ -367,7 +381,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	}
 
 	#fail(code: Code, message: string, cause?: unknown): void {
-		this.fail(new ConnectError(message, code, undefined, undefined, cause));
+		this.fail(madeByClient(errorOf(code, message, cause)));
 	}
 
 	#finish(end: CallEnd, error: ConnectError | undefined): void {
@@ -389,6 +403,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		});
 		this.#observer.end(end, error);
 	}
+}
+
+function errorOf(code: Code, message: string, cause?: unknown): ConnectError {
+	return new ConnectError(message, code, undefined, undefined, cause);
 }
 
 function isTimeout(reason: unknown): boolean {

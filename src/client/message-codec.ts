@@ -6,6 +6,7 @@ import {
 	toBinary,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { madeByClient } from "../wire/inner-error.ts";
 import { messageOfInit } from "../wire/message-init.ts";
 
 /** As `messageOfInit`. Throws ConnectError INTERNAL, naming what could not be made. */
@@ -46,11 +47,13 @@ export function decodeMessage<Desc extends DescMessage>(
 
 function codecError(what: string, cause: unknown): ConnectError {
 	const why = cause instanceof Error ? cause.message : String(cause);
-	return new ConnectError(
-		`${what}: ${why}`,
-		Code.Internal,
-		undefined,
-		undefined,
-		cause,
+	return madeByClient(
+		new ConnectError(
+			`${what}: ${why}`,
+			Code.Internal,
+			undefined,
+			undefined,
+			cause,
+		),
 	);
 }

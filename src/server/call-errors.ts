@@ -2,22 +2,40 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { formatDuration } from "../policy/duration.ts";
 import { Http2Code, type StreamReset } from "../wire/connection.ts";
+import { isNews, outwardText } from "../wire/inner-error.ts";
 import { nameOfReset } from "../wire/status.ts";
 
-/** What a client hears of what a handler threw: a ConnectError as it is, nothing about anything else. */
+/**
+ * What a client hears of what a handler threw: a ConnectError as it is, but without the addresses in one that a client of
+ * homing's has made; nothing about anything else.
+ */
 export function errorToSend(thrown: unknown, method: DescMethod): ConnectError {
 	if (!(thrown instanceof ConnectError)) {
 		return new ConnectError(`${pathOf(method)} failed`, Code.Unknown);
 	}
+	const outward = outwardText(thrown);
+	if (outward !== undefined) return new ConnectError(outward, thrown.code);
 	if (Code[thrown.code] === undefined) {
 		return new ConnectError(thrown.rawMessage, Code.Unknown, thrown.metadata);
 	}
 	return thrown;
 }
 
+/** Whether there is more to it than the client hears. */
+export function isMasked(thrown: unknown): boolean {
+	return !(thrown instanceof ConnectError) || isNews(thrown);
+}
+
 /** Whether a handler threw no more than that its call was cancelled. */
 export function isConsequence(thrown: unknown): boolean {
-	if (thrown instanceof ConnectError) return true;
+	if (thrown instanceof ConnectError) {
+		const { code } = thrown;
+		return (
+			!isNews(thrown) ||
+			code === Code.Canceled ||
+			code === Code.DeadlineExceeded
+		);
+	}
 	const name = thrown instanceof Error ? thrown.name : undefined;
 	return name === "AbortError" || name === "TimeoutError";
 }

@@ -23,6 +23,7 @@ import {
 	deadlinePassed,
 	errorToSend,
 	isConsequence,
+	isMasked,
 	largeResponse,
 	malformedRequest,
 	malformedResponse,
@@ -281,9 +282,7 @@ export class IncomingCall
 			if (!isConsequence(thrown)) this.#host.report(thrown, this.method);
 			return;
 		}
-		if (!(thrown instanceof ConnectError)) {
-			this.#host.report(thrown, this.method);
-		}
+		if (isMasked(thrown)) this.#host.report(thrown, this.method);
 		this.#finish(errorToSend(thrown, this.method));
 	}
 
