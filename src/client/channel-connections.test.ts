@@ -19,6 +19,7 @@ import {
 	type EchoServiceClient,
 	NewEchoServiceClient,
 } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { channelOf } from "./client-object.ts";
 import type { ClientOptions } from "./client-options.ts";
 
 /** Looks again until it holds. */
@@ -108,6 +109,93 @@ describe("a GOAWAY in two steps", () => {
 		for (const stream of requests) if (stream !== second) answerRaw(stream);
 		await Promise.all(calls);
 		await server.stop();
+	});
+});
+
+describe("connections that end as soon as they have served", () => {
+	test.each<[string, (stream: RawStream) => void]>([
+		[
+			"by GOAWAY before the answer",
+			(stream) => {
+				stream.connection.goAway(stream.id, errorCode.NO_ERROR);
+				answerRaw(stream);
+				stream.connection.end();
+			},
+		],
+		[
+			"by GOAWAY behind the answer",
+			(stream) => {
+				answerRaw(stream);
+				stream.connection.goAway(stream.id, errorCode.NO_ERROR);
+				stream.connection.end();
+			},
+		],
+		[
+			"without a GOAWAY",
+			(stream) => {
+				answerRaw(stream);
+				stream.connection.end();
+			},
+		],
+	])(
+		"%s cost no call, one after the other at any rate",
+		async (_, onRequest) => {
+			const server = await startRawServer({ onRequest });
+			await using client = NewEchoServiceClient(server.address);
+			let before = "idle";
+			let ends = 0;
+			channelOf(client)?.onStateChange((state) => {
+				if (before === "ready") ends += 1;
+				before = state;
+			});
+			for (let i = 1; i <= 30; i++) {
+				await client.echo({});
+				await until(() => ends === i);
+			}
+			expect(server.requests).toBe(30);
+			await server.stop();
+		},
+	);
+
+	test("cost no call among many at a time: those beyond the last go elsewhere", async () => {
+		const PER_CONNECTION = 20;
+		const taken = new Map<unknown, number>();
+		const server = await startRawServer({
+			onRequest: (stream) => {
+				const { connection } = stream;
+				const number = (taken.get(connection) ?? 0) + 1;
+				taken.set(connection, number);
+				if (number > PER_CONNECTION) return;
+				if (number === PER_CONNECTION) {
+					connection.goAway(stream.id, errorCode.NO_ERROR);
+				}
+				answerRaw(stream);
+			},
+		});
+		await using client = NewEchoServiceClient(server.address);
+		const caller = async (): Promise<void> => {
+			for (let i = 0; i < 50; i++) await client.echo({});
+		};
+		await Promise.all(Array.from({ length: 10 }, caller));
+		expect(taken.size).toBeGreaterThanOrEqual(500 / PER_CONNECTION);
+		await server.stop();
+	});
+
+	test("by this side's will cost no call: short deadlines that pass, however many in a row", async () => {
+		await using server = await serveStreams((stream, headers) => {
+			if (headers["x-slow"] === undefined) answer(stream);
+		});
+		await using client = NewEchoServiceClient(server.address);
+		const codes = new Set<Code>();
+		for (let i = 0; i < 40; i++) {
+			await client
+				.echo({}, { timeoutMs: 10, headers: { "x-slow": "1" } })
+				.catch(({ code }) => codes.add(code));
+		}
+		expect([...codes]).toEqual([Code.DeadlineExceeded]);
+		await client.echo({});
+		// Each was asked three times, and then left.
+		expect(server.accepted).toBeGreaterThan(3);
 	});
 });
 

@@ -9,6 +9,7 @@ import {
 	type LinkOwner,
 	type LinkSetting,
 } from "./link.ts";
+import { isFruitless, ShortLives } from "./short-lives.ts";
 
 /** What a pool needs of its channel. */
 export interface PoolSetting extends LinkSetting {
@@ -18,8 +19,11 @@ export interface PoolSetting extends LinkSetting {
 }
 
 export interface PoolOwner {
-	/** A connection takes no new calls any more; the pool may be empty now. */
-	lost(link: Link, error: Error | undefined): void;
+	/**
+	 * A connection takes no new calls any more; the pool may be empty now. `unwilling`: the peer ends its connections before
+	 * they have served, and had better be left alone for a while.
+	 */
+	lost(link: Link, error: Error | undefined, unwilling: boolean): void;
 	/** Calls that were turned away may ask again. */
 	room(): void;
 	/** The peer of a connection has fallen silent, or was heard again. */
@@ -39,6 +43,7 @@ export class ConnectionPool implements LinkOwner {
 	/** Further connections that calls have needed since the last look. */
 	readonly #needed = new Set<Link>();
 	readonly #backoff: Backoff;
+	readonly #shortLives = new ShortLives();
 	#growth: AbortController | undefined;
 	#mayGrowAt = Number.NEGATIVE_INFINITY;
 	#turnedAway = false;
@@ -124,10 +129,15 @@ export class ConnectionPool implements LinkOwner {
 		const index = this.#links.indexOf(link);
 		if (index < 0) return;
 		this.#links.splice(index, 1);
+		const unwilling = this.#shortLives.lost(link);
+		if (link.hasServed) this.#backoff.reset();
 		if (this.isEmpty) this.#stopGrowing();
-		else if (link.wasBrief) this.#rest(link.startedAt);
-		else this.#backoff.reset();
-		this.#owner.lost(link, error);
+		else if (isFruitless(link)) this.#rest(link.startedAt);
+		this.#owner.lost(link, error, unwilling);
+	}
+
+	closed(link: Link): void {
+		this.#shortLives.closed(link);
 	}
 
 	silence(link: Link): void {

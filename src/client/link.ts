@@ -6,6 +6,7 @@ import type { Connect } from "./connect.ts";
 import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
 import { PingBudget } from "./ping-budget.ts";
 import { Probe } from "./probe.ts";
+import type { Life } from "./short-lives.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 
 /** What a link needs of its channel. */
@@ -20,20 +21,22 @@ export interface LinkSetting {
 export interface LinkOwner {
 	/** Takes no new calls from now on. `error`: why, if it was this side that gave it up. Once. */
 	lost(link: Link, error: Error | undefined): void;
+	/** It is gone, and so are its calls. Once, after `lost`. */
+	closed(link: Link): void;
 	/** There is room for a call again. */
 	room(): void;
 	/** Its peer has fallen silent, or was heard again: `isSilent` tells. */
 	silence(link: Link): void;
 }
 
-/** A connection that is lost sooner after it was begun, in milliseconds, was as good as none. */
-const BRIEF_MS = 1000;
+/** A connection that has lasted for so long, in milliseconds, has served, though no call was answered. */
+const PROVEN_MS = 1000;
 
 /** How long a peer in doubt has to answer, in milliseconds. */
 const DOUBT_MS = 1000;
 
 /** One connection of a subchannel, and whether its peer is still there. */
-export class Link {
+export class Link implements Life {
 	readonly connection: ClientConnection;
 	readonly address: Address;
 	/** When it was begun. */
@@ -44,7 +47,9 @@ export class Link {
 	readonly #budget: PingBudget;
 	readonly #silence: SilenceWatch;
 	readonly #keepalive: KeepaliveWatch | undefined;
-	#lostAt: number | undefined;
+	readonly #madeAt: number;
+	#lost = false;
+	#retired = false;
 
 	constructor(
 		connection: ClientConnection,
@@ -58,6 +63,7 @@ export class Link {
 		this.address = address;
 		this.startedAt = startedAt;
 		this.#clock = clock;
+		this.#madeAt = clock.now();
 		this.#owner = owner;
 		this.#doubt = new Probe(connection, clock, DOUBT_MS, {
 			answered: () => {},
@@ -79,14 +85,19 @@ export class Link {
 
 	/** It takes no new calls. */
 	get isLost(): boolean {
-		return this.#lostAt !== undefined;
+		return this.#lost;
 	}
 
-	/** It was lost as soon as it was made. */
-	get wasBrief(): boolean {
+	get hasServed(): boolean {
 		return (
-			this.#lostAt !== undefined && this.#lostAt - this.startedAt < BRIEF_MS
+			this.connection.responses > 0 ||
+			this.#clock.now() - this.#madeAt >= PROVEN_MS
 		);
+	}
+
+	/** It was this side that wanted another one. */
+	get isRetired(): boolean {
+		return this.#retired;
 	}
 
 	/** Calls wait for its peer, which does not answer: no new ones should. */
@@ -116,10 +127,12 @@ export class Link {
 		this.#silence.stop();
 		this.#keepalive?.stop();
 		this.#lose(undefined);
+		this.#owner.closed(this);
 	}
 
 	/** It has been asked as often as a server bears: a new connection will tell. */
 	#retire(): void {
+		this.#retired = true;
 		this.#lose(undefined);
 		this.connection.close();
 	}
@@ -133,8 +146,8 @@ export class Link {
 	}
 
 	#lose(error: Error | undefined): void {
-		if (this.#lostAt !== undefined) return;
-		this.#lostAt = this.#clock.now();
+		if (this.#lost) return;
+		this.#lost = true;
 		this.#owner.lost(this, error);
 	}
 }

@@ -356,7 +356,7 @@ describe("a connection that is lost", () => {
 		await reaches("transientFailure");
 		expect(connections).toBe(2);
 		expect(heard.at(-1)).toBe(
-			`transientFailure: ${server.address} closes its connections as soon as they are made`,
+			`transientFailure: ${server.address} closes its connections before they have served`,
 		);
 		for (const backoff of [1000, 1600, 2560]) {
 			await clock.advance(backoff - 1);

@@ -52,9 +52,6 @@ export class EndpointSubchannel implements Subchannel {
 	readonly #owner: SubchannelOwner;
 	readonly #pool: ConnectionPool;
 	readonly #backoff: Backoff;
-	/** For a peer that ends its connections as soon as they are made. */
-	readonly #shortLives: Backoff;
-	#lostEarly = false;
 	#startedAt = 0;
 	#state: State = { name: "idle" };
 	#healthService: string | undefined;
@@ -79,7 +76,7 @@ export class EndpointSubchannel implements Subchannel {
 		this.#setting = setting;
 		this.#owner = owner;
 		this.#pool = new ConnectionPool(addresses, setting, {
-			lost: (link, error) => this.#lost(link, error),
+			lost: (link, error, unwilling) => this.#lost(link, error, unwilling),
 			room: () => owner.room(),
 			silence: ({ connection, isSilent }) => {
 				this.#show();
@@ -90,7 +87,6 @@ export class EndpointSubchannel implements Subchannel {
 			`${this.name} does not answer: it is stopped, or cut off`,
 		);
 		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
-		this.#shortLives = new Backoff(setting.random, setting.connectBackoff);
 		this.#healthService = healthService;
 	}
 
@@ -211,21 +207,20 @@ export class EndpointSubchannel implements Subchannel {
 				link.connection.destroy();
 				return;
 			}
-			this.#backoff.reset();
 			this.#pool.add(link);
 			this.#startHealth();
 			this.#enter({ name: "ready" });
 			if (link.isLost) this.#pool.lost(link, undefined);
 		} catch (error) {
 			if (this.#state.name !== "connecting") return;
-			this.#fail(error as Error, this.#backoff);
+			this.#fail(error as Error);
 		}
 	}
 
 	/** Connects no more until the backoff is over, which counts from the start of the last attempt. */
-	#fail(error: Error, backoff: Backoff): void {
+	#fail(error: Error): void {
 		const { clock } = this.#setting;
-		const waitMs = this.#startedAt + backoff.next() - clock.now();
+		const waitMs = this.#startedAt + this.#backoff.next() - clock.now();
 		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
 			this.#enter({ name: "idle" }),
 		);
@@ -233,7 +228,7 @@ export class EndpointSubchannel implements Subchannel {
 	}
 
 	/** New calls go to another connection, a new one if need be; those on the old one finish there. */
-	#lost(link: Link, error: Error | undefined): void {
+	#lost(link: Link, error: Error | undefined, unwilling: boolean): void {
 		if (!this.#pool.isEmpty) {
 			this.#owner.lostOne();
 			if (this.#healthWatch?.connection === link.connection) {
@@ -243,19 +238,16 @@ export class EndpointSubchannel implements Subchannel {
 		}
 		this.#healthWatch?.stop();
 		this.#healthWatch = undefined;
-		const early = link.wasBrief;
-		if (early && this.#lostEarly) {
+		if (link.hasServed) this.#backoff.reset();
+		if (unwilling) {
 			this.#fail(
 				new Error(
-					`${this.name} closes its connections as soon as they are made`,
+					`${this.name} closes its connections before they have served`,
 				),
-				this.#shortLives,
 			);
-			return;
+		} else {
+			this.#enter({ name: "idle", error });
 		}
-		this.#lostEarly = early;
-		if (!early) this.#shortLives.reset();
-		this.#enter({ name: "idle", error });
 	}
 
 	/** Nothing is known of the health on a new connection, or of another service. */
