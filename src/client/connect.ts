@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Clock } from "../policy/clock.ts";
 import { formatDuration } from "../policy/duration.ts";
@@ -93,7 +94,7 @@ function greeted(
 			goaway: (goaway) => listener.goaway(goaway),
 			closed: (error) => {
 				signal.removeEventListener("abort", fail);
-				reject(notHttp2(address, error));
+				reject(notHttp2(address, error, socket instanceof TLSSocket));
 				listener.closed(error);
 			},
 		});
@@ -102,15 +103,31 @@ function greeted(
 }
 
 /** Said of a connection that was lost before it was one. */
-function notHttp2(address: Address, error: Error | undefined): Error {
+function notHttp2(
+	address: Address,
+	error: Error | undefined,
+	isTls: boolean,
+): Error {
 	const at = formatAddress(address);
 	// A server may refuse our certificate only after it has shown its own (RFC 8446 section 4.4.2.4).
 	const refused = error && explainTls(error, at, "");
 	if (refused !== undefined && refused !== error) return refused;
-	return new Error(
-		error === undefined || /ECONNRESET|EPIPE/.test(error.message)
-			? `${at} closed the connection before any HTTP/2: is it a TLS server, reached without \`tls\`?`
-			: `${at} did not answer in HTTP/2 (${error.message}): is it an HTTP/1.1 server, or a TLS server reached without \`tls\`?`,
-		{ cause: error },
-	);
+	const isSilent =
+		error === undefined || /ECONNRESET|EPIPE/.test(error.message);
+	const what = isSilent
+		? `${at} closed the connection before any HTTP/2`
+		: `${at} did not answer in HTTP/2 (${error.message})`;
+	return new Error(`${what}: ${guess(isSilent, isTls)}`, { cause: error });
+}
+
+/** A server that has ended, one that turns a client away and one that wants TLS may all hang up without a word. */
+function guess(isSilent: boolean, isTls: boolean): string {
+	if (isSilent) {
+		return isTls
+			? "it has ended, or turned the client away (as it may do for want of a certificate that it trusts: tls.cert)"
+			: "it has ended, or does not speak HTTP/2 in plaintext (a server with TLS needs the option `tls`)";
+	}
+	return isTls
+		? "is it an HTTP/1.1 server?"
+		: "is it an HTTP/1.1 server, or a TLS server reached without `tls`?";
 }

@@ -156,7 +156,7 @@ describe("connecting", () => {
 		[
 			"hangs up",
 			(socket) => socket.end(),
-			/closed the connection before any HTTP\/2/,
+			/closed the connection before any HTTP\/2: it has ended, or does not speak HTTP\/2 in plaintext/,
 		],
 		[
 			"resets",

@@ -25,6 +25,13 @@ export function explainTls(
 			return because(
 				`${at} asks for a client certificate: set tls.cert and tls.key`,
 			);
+		case "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE":
+		case "ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED":
+		case "ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED":
+		case "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN":
+		case "ERR_SSL_TLSV1_ALERT_ACCESS_DENIED":
+		case "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA":
+			return because(`${at} turned away the client's certificate, tls.cert`);
 		case "DEPTH_ZERO_SELF_SIGNED_CERT":
 		case "SELF_SIGNED_CERT_IN_CHAIN":
 		case "UNABLE_TO_GET_ISSUER_CERT":
