@@ -1,9 +1,17 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import {
+	mkdir,
+	mkdtemp,
+	readdir,
+	rm,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type { Snippet } from "./docs-project.ts";
 import { root } from "./requests.ts";
 
 /** An empty project in which homing is installed as npm would install it. */
@@ -11,6 +19,10 @@ export interface Project extends AsyncDisposable {
 	readonly directory: string;
 	/** Runs a program in the project, with what is installed there on the path; rejects if it fails. */
 	run(program: string, ...parameters: string[]): Promise<string>;
+	/** Writes files there. */
+	write(files: readonly Snippet[]): Promise<void>;
+	/** Makes the packages and programs of another `node_modules` its own, those that it has not yet. */
+	link(modules: string): Promise<void>;
 }
 
 const exec = promisify(execFile);
@@ -60,6 +72,39 @@ export async function installedProject(): Promise<Project> {
 	return {
 		directory,
 		run,
+		async write(files) {
+			for (const { file, text } of files) {
+				await mkdir(join(directory, dirname(file)), { recursive: true });
+				await writeFile(join(directory, file), text);
+			}
+		},
+		async link(modules) {
+			const own = join(directory, "node_modules");
+			for (const name of await packagesIn(modules)) {
+				if (existsSync(join(own, name))) continue;
+				await mkdir(join(own, dirname(name)), { recursive: true });
+				await symlink(join(modules, name), join(own, name));
+			}
+			for (const name of await readdir(join(modules, ".bin"))) {
+				await symlink(
+					join(modules, ".bin", name),
+					join(own, ".bin", name),
+				).catch(() => undefined);
+			}
+		},
 		[Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
 	};
+}
+
+async function packagesIn(modules: string): Promise<string[]> {
+	const names = await readdir(modules);
+	const scoped = names
+		.filter((name) => name.startsWith("@"))
+		.map(async (scope) =>
+			(await readdir(join(modules, scope))).map((name) => `${scope}/${name}`),
+		);
+	return [
+		...names.filter((name) => !/^[.@]/.test(name)),
+		...(await Promise.all(scoped)).flat(),
+	];
 }

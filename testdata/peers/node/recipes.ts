@@ -90,21 +90,31 @@ export const kubeApiServer: Recipe = goRecipe(
 	"k8s.io/kubernetes/cmd/kube-apiserver",
 );
 
-/** The oldest line of Node on which homing runs, and one that is too old for it: as npm has them, with `node` in `node_modules/.bin`. */
-export const node22: Recipe = nodeRecipe("22.23.3");
-export const node20: Recipe = nodeRecipe("20.20.2");
+/** The oldest line of Node on which homing runs, and one that is too old for it. */
+export const node22: Recipe = npmRecipe("node-22", "node@22.23.3");
+export const node20: Recipe = npmRecipe("node-20", "node@20.20.2");
 
-function nodeRecipe(version: string): Recipe {
+/** What docs/setups.md shows homing with. */
+export const setupTools: Recipe = npmRecipe(
+	"setup-tools",
+	"tsx@4.23.15",
+	"jest@30.5.2",
+	"@swc/core@1.16.22",
+	"@swc/jest@0.2.39",
+);
+
+/** A directory with packages of npm's in its `node_modules`. */
+function npmRecipe(name: string, ...packages: readonly string[]): Recipe {
 	return {
-		name: `node-${version}`,
+		name,
 		tool: ["npm", "--version"],
 		sources: new URL(".", import.meta.url),
-		// The name says it all.
-		files: /^$/,
+		// Where the versions are.
+		files: /^recipes\.ts$/,
 		build: (draft, run) =>
 			run("npm", [
 				...["install", "--no-audit", "--no-fund", "--no-save"],
-				...["--prefix", draft, `node@${version}`],
+				...["--prefix", draft, ...packages],
 			]),
 	};
 }
@@ -113,6 +123,7 @@ function nodeRecipe(version: string): Recipe {
 export const recipes: readonly Recipe[] = [
 	node20,
 	node22,
+	setupTools,
 	goPeer,
 	pythonPeer,
 	rustPeer,
