@@ -10,6 +10,10 @@ import {
 	respond,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
+import {
+	errorCode,
+	startRawServer,
+} from "../../testdata/peers/node/misbehaving/raw-http2.ts";
 
 const here = (file: string): string =>
 	JSON.stringify(new URL(file, import.meta.url).href);
@@ -18,7 +22,7 @@ const services = "../../testdata/services/gen";
 
 /** Without generated clients, which ask for homing by its name. */
 const prelude = `
-	import { Channel, newClient } from ${here("../client.ts")};
+	import { Channel, closeClient, newClient } from ${here("../client.ts")};
 	import { EchoService } from ${here(`${services}/echo/echo_pb.ts`)};
 	import { OrderManagement } from ${here(`${services}/ecommerce/order_management_pb.ts`)};
 	const NewEchoServiceClient = (...args) => newClient(EchoService, ...args);
@@ -90,6 +94,42 @@ describe.concurrent("a process ends by itself", () => {
 			await nobody.echo({}).catch((e) => console.log(e.code));
 		`);
 		expect({ code, output }).toEqual({ code: 0, output: "begin\n4\n14\n" });
+		expect(ms).toBeLessThan(10_000);
+	});
+
+	test("when its server has kept their deadlines, too, and both have reset the streams", async () => {
+		const server = await startRawServer({
+			onHeaders: (stream) =>
+				setTimeout(() => {
+					const type = ["content-type", "application/grpc"] as const;
+					stream.headers(
+						[[":status", "200"], type, ["grpc-status", "4"]],
+						true,
+					);
+					stream.reset(errorCode.NO_ERROR);
+				}, 20),
+		});
+		const { code, output, ms } = await run(`
+			const orders = NewOrderManagementClient("${server.address}");
+			await orders.getOrder({}).catch(() => {});
+			const calls = Array.from({ length: 20 }, () =>
+				orders.updateOrders.open({ timeoutMs: 50 }));
+			const ends = Promise.all(calls.map((call) =>
+				call.recv().catch((error) => error.code)));
+			// The answers are there, and unread, when the deadline's timer finds the time: timers come before the network.
+			const begin = performance.now();
+			setTimeout(() => setImmediate(() => {
+				while (performance.now() - begin < 500);
+			}), 5);
+			console.log(new Set(await ends));
+			await closeClient(orders);
+			console.log("closed");
+		`);
+		await server.stop();
+		expect({ code, output }).toEqual({
+			code: 0,
+			output: "begin\nSet(1) { 4 }\nclosed\n",
+		});
 		expect(ms).toBeLessThan(10_000);
 	});
 

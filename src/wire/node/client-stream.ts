@@ -7,7 +7,7 @@ import {
 	type StreamListener,
 } from "../connection.ts";
 import { directPush, readOn } from "./direct-push.ts";
-import { endStream, Outbox, resetStream } from "./outbox.ts";
+import { endStream, leaveClosed, Outbox, resetStream } from "./outbox.ts";
 
 /** What a stream asks of its connection. */
 export interface StreamOwner {
@@ -97,9 +97,16 @@ export class NodeClientStream implements Stream {
 		this.#trailers = trailers;
 	}
 
-	/** "end" comes after a reset and after a lost connection, too: alone, only trailers prove that the peer has ended. */
+	/** "end" comes after a reset and after a lost connection, too: "close" tells of them. */
 	heardEnd(): void {
-		if (this.#trailers !== undefined) this.#finish(this.#trailers);
+		const http2 = this.#http2;
+		if (this.#trailers !== undefined) {
+			this.#finish(this.#trailers);
+		} else if (!http2.destroyed && http2.rstCode === Http2Code.NO_ERROR) {
+			// Without trailers, unless they are still to be told.
+			setImmediate(() => this.#finish(this.#trailers ?? []));
+		}
+		leaveClosed(http2);
 	}
 
 	heardDrain(): void {

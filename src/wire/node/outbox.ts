@@ -90,3 +90,11 @@ export function resetStream(http2: Http2Stream, code: number): void {
 	http2.end = () => http2;
 	http2.close(code);
 }
+
+/**
+ * For the "end" event. A stream that its peer closes with NO_ERROR is kept by Node until its writable side has finished:
+ * for ever, if `resetStream` has been here before, or if flow control holds back what the peer will never read.
+ */
+export function leaveClosed(http2: Http2Stream): void {
+	if (http2.closed && !http2.writableFinished) http2.destroy();
+}

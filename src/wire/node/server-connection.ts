@@ -12,7 +12,7 @@ import type {
 } from "../connection.ts";
 import { directPush, readOn } from "./direct-push.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
-import { Outbox, resetStream } from "./outbox.ts";
+import { leaveClosed, Outbox, resetStream } from "./outbox.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
@@ -168,7 +168,6 @@ class NodeServerStream implements ServerStream {
 
 	reset(code: number): void {
 		this.#listener = undefined;
-		this.resume();
 		resetStream(this.#http2, code);
 	}
 
@@ -190,6 +189,7 @@ class NodeServerStream implements ServerStream {
 
 	heardEnd(): void {
 		if (!this.#http2.aborted) this.#listener?.end([]);
+		leaveClosed(this.#http2);
 	}
 
 	heardDrain(): void {
