@@ -142,6 +142,17 @@ describe("docs/plugin.md", () => {
 		expect(messages).toContain('from "homing/options/');
 	});
 
+	it("shows what works where buf finds no proto in node_modules", async () => {
+		const [, command = ""] = /`(npx protoc-gen-homing --.*?)`/.exec(page) ?? [];
+		await project.run(
+			"sh",
+			"-ec",
+			`rm -rf exported && mkdir exported && cp -r docs/proto docs/buf.gen.yaml docs/client.ts exported
+			cd exported && echo 'version: v2\nmodules: [{ path: proto }]' > buf.yaml
+			${command} && buf generate && node client.ts`,
+		);
+	});
+
 	it("shows what works with protoc", async ({ skip }) => {
 		await tool("protoc", skip);
 		const [, command = ""] = /^```sh\n(.*?)^```$/ms.exec(page) ?? [];

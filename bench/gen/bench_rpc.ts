@@ -10,8 +10,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
-import type { Order, OrderSchema, Parcel, ParcelSchema } from "./bench_pb.ts";
-import { Bench } from "./bench_pb.ts";
+import type { Order, OrderSchema, Parcel, ParcelSchema } from "./bench_pb.ts"; // by protoc-gen-es: run it, too
+import { Bench } from "./bench_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service homing.bench.v1.Bench

@@ -10,8 +10,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Request, RequestSchema, Response, ResponseSchema } from "./soak_pb.ts";
-import { Soak } from "./soak_pb.ts";
+import type { Request, RequestSchema, Response, ResponseSchema } from "./soak_pb.ts"; // by protoc-gen-es: run it, too
+import { Soak } from "./soak_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * Everything answers with what it was asked, three times where it streams,

@@ -55,7 +55,10 @@ describe("the answer", () => {
 	it.for([
 		["js_import_style=legacy_commonjs", /^invalid option "js_import_style/],
 		["bootstrap_wkt=true", /^invalid option "bootstrap_wkt"/],
-		["target=python", /^invalid option "target=python"/],
+		[
+			"target=python",
+			/^invalid option "target=python": target must be ts, js, dts or/,
+		],
 		["emit=none", /^invalid option "emit=none": emit must be client, server/],
 		["grpc_service_config=no.json", /^grpc_service_config=no\.json: ENOENT/],
 	] as const)("is an error for the option %s", ([parameter, error]) => {

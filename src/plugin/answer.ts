@@ -10,20 +10,25 @@ import {
 	CodeGeneratorResponse_Feature,
 	CodeGeneratorResponseSchema,
 } from "@bufbuild/protobuf/wkt";
-import { protocGenHoming } from "./plugin.ts";
+import { name, protocGenHoming, version } from "./plugin.ts";
 import { readRequest } from "./request.ts";
+import type { Warn } from "./unknown-name.ts";
 
 /**
  * Answers an encoded CodeGeneratorRequest with an encoded CodeGeneratorResponse.
  * That holds the files, or the error of what is wrong with the protos or the
  * options.
  *
+ * @param warn is told what is probably a mistake; the answer does not depend on it
  * @throws Error for bytes that are no request that buf or protoc would write
  */
-export function answer(bytes: Uint8Array): Uint8Array {
+export function answer(bytes: Uint8Array, warn: Warn = () => {}): Uint8Array {
 	const request = parseRequest(bytes);
 	try {
-		return toBinary(CodeGeneratorResponseSchema, protocGenHoming.run(request));
+		return toBinary(
+			CodeGeneratorResponseSchema,
+			protocGenHoming(request, warn),
+		);
 	} catch (error) {
 		const response = create(CodeGeneratorResponseSchema, {
 			error: explained(error),
@@ -63,6 +68,6 @@ function explained(error: unknown): string {
 	}
 	const mistake = error instanceof TypeError || error instanceof ReferenceError;
 	return mistake
-		? `a mistake in ${protocGenHoming.name} ${protocGenHoming.version}, please report it: ${error.stack}`
+		? `a mistake in ${name} ${version}, please report it: ${error.stack}`
 		: error.message;
 }

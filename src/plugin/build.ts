@@ -33,6 +33,7 @@ export async function buildPlugin(directory: string): Promise<void> {
 		format: "cjs",
 		target: "node20",
 		legalComments: "none",
+		loader: { ".proto": "text" },
 		metafile: true,
 		plugins: [withoutCompiler],
 	});

@@ -13,6 +13,15 @@ export interface ConfiguredPolicy {
 	readonly policy: CompiledMethodPolicy;
 }
 
+/** A service, or a method of it, that a config file speaks of. */
+export interface ConfiguredName {
+	/** Of the file. */
+	readonly path: string;
+	readonly service: string;
+	/** "" for all of the service. */
+	readonly method: string;
+}
+
 interface ConfigFile {
 	readonly path: string;
 	readonly config: CompiledServiceConfig;
@@ -40,6 +49,18 @@ export class ConfigFiles {
 				owners.set(name, path);
 			}
 		}
+	}
+
+	/** Of what the files hold policies, but for the default. */
+	names(): ConfiguredName[] {
+		return this.#files.flatMap(({ path, config }) =>
+			[...config.methods.keys()]
+				.filter((name) => name !== "/")
+				.map((name) => {
+					const [service = "", method = ""] = name.split("/");
+					return { path, service, method };
+				}),
+		);
 	}
 
 	/** As gRPC picks it: the entry that names the method, else its service, else the default. */

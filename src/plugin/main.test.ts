@@ -1,6 +1,8 @@
 import { type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -35,6 +37,9 @@ beforeAll(async () => {
 
 afterAll(() => bundle[Symbol.asyncDispose]());
 
+const directory = mkdtempSync(join(tmpdir(), "homing-main-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
 describe("the process", () => {
 	it("answers a request on standard input", async () => {
 		const { code, stdout, stderr } = await plugin([], encoded(1));
@@ -59,11 +64,98 @@ describe("the process", () => {
 			"emit=client|server|both",
 			"grpc_service_config=PATH",
 			"retry_max_attempts=N",
+			"--export-options DIR",
 		]) {
 			expect(String(stdout)).toContain(option);
 		}
 		expect(code).toBe(0);
 	});
+
+	it("tells on standard error of a config that names what is not there, and answers all the same", async () => {
+		const path = join(directory, "config.json");
+		writeFileSync(
+			path,
+			JSON.stringify({
+				methodConfig: [
+					{
+						name: [
+							{ service: "synthetic.Service0", method: "Metod1" },
+							{ service: "synthetic.Service0", method: "Method2" },
+							{ service: "elsewhere.Service" },
+							{},
+						],
+						timeout: "1s",
+					},
+				],
+			}),
+		);
+		for (const target of ["ts", "js+dts"]) {
+			const request = {
+				...syntheticRequest(1),
+				parameter: `target=${target},grpc_service_config=${path}`,
+			};
+			const { code, stdout, stderr } = await plugin(
+				[],
+				toBinary(CodeGeneratorRequestSchema, request),
+			);
+			expect(stderr).toBe(
+				`protoc-gen-homing: warning: grpc_service_config=${path}: synthetic.Service0 has no method Metod1; did you mean Method1?\n`,
+			);
+			expect(response(stdout).error).toBe("");
+			expect(code).toBe(0);
+		}
+	});
+
+	it("exports homing/options.proto, with which buf lint is content", async ({
+		skip,
+	}) => {
+		await tool("buf", skip);
+		const root = join(directory, "workspace");
+		const { code, stdout, stderr } = await plugin([
+			"--export-options",
+			join(root, "proto"),
+		]);
+		const path = join(root, "proto/homing/options.proto");
+		expect({ code, stdout: String(stdout), stderr }).toEqual({
+			code: 0,
+			stdout: `${path}\n`,
+			stderr: "",
+		});
+		expect(readFileSync(path, "utf8")).toBe(
+			readFileSync(
+				new URL("../../proto/homing/options.proto", import.meta.url),
+				"utf8",
+			),
+		);
+		writeFileSync(
+			join(root, "buf.yaml"),
+			"version: v2\nmodules: [{ path: proto }]\n",
+		);
+		const lint = await outcome("buf", ["lint"], undefined, { cwd: root });
+		expect([lint.code, String(lint.stdout), lint.stderr]).toEqual([0, "", ""]);
+		// Again, over the one that is there.
+		expect((await plugin(["--export-options", join(root, "proto")])).code).toBe(
+			0,
+		);
+	});
+
+	it.for([
+		[[], "takes one directory"],
+		[[""], "takes one directory"],
+		[["a", "b"], "takes one directory"],
+		[["/dev/null"], "--export-options /dev/null: E"],
+	] as const)(
+		"exports nothing to %j, and says why",
+		async ([parameters, message]) => {
+			const { code, stdout, stderr } = await plugin([
+				"--export-options",
+				...parameters,
+			]);
+			expect(stderr).toContain(message);
+			expect(stdout).toHaveLength(0);
+			expect(code).toBe(1);
+		},
+	);
 
 	it("refuses an argument, and says where options go", async () => {
 		const { code, stdout, stderr } = await plugin(["--emit=client"]);

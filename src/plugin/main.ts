@@ -1,11 +1,10 @@
 import { tooOld } from "../policy/oldest-node.ts";
 import { answer } from "./answer.ts";
-import { protocGenHoming } from "./plugin.ts";
+import { exportOptions } from "./export-options.ts";
+import { name, version } from "./plugin.ts";
 import { readStdin, stdinIsTerminal, writeStdout } from "./stdio.ts";
 
 export { answer };
-
-const { name, version } = protocGenHoming;
 
 const usage = `${name} ${version} generates clients and servers of protobuf services. buf or
 protoc runs it, writes to its standard input what to generate, and reads the
@@ -26,11 +25,14 @@ and
     emit=client|server|both     which half of a service (default: both)
     grpc_service_config=PATH    a gRPC service config to bake into the clients
     retry_max_attempts=N        for its retry policies that lack maxAttempts
+
+${name} --export-options DIR writes homing/options.proto, which protos
+import to carry policies, into DIR, where your protos are.
 `;
 
 /** The process. Resolves with its exit code: 0 when it answered, be it with an error in a proto. */
 export async function main(parameters: readonly string[]): Promise<number> {
-	const [parameter] = parameters;
+	const [parameter, ...rest] = parameters;
 	switch (parameter) {
 		case undefined:
 			return generate();
@@ -42,10 +44,27 @@ export async function main(parameters: readonly string[]): Promise<number> {
 		case "-h":
 			await writeStdout(usage);
 			return 0;
+		case "--export-options":
+			return exported(rest);
 		default:
 			return complain(
 				`${parameter} is not an argument of ${name}; options of the plugin go into "opt" of buf.gen.yaml, or into --homing_opt of protoc`,
 			);
+	}
+}
+
+async function exported(parameters: readonly string[]): Promise<number> {
+	const [directory = ""] = parameters;
+	if (parameters.length !== 1 || directory === "") {
+		return complain(
+			"--export-options takes one directory, that in which your protos are, as in --export-options proto",
+		);
+	}
+	try {
+		await writeStdout(`${exportOptions(directory)}\n`);
+		return 0;
+	} catch (error) {
+		return complain(`--export-options ${directory}: ${messageOf(error)}`);
 	}
 }
 
@@ -62,7 +81,9 @@ async function generate(): Promise<number> {
 	const bytes = await readStdin();
 	let response: Uint8Array;
 	try {
-		response = answer(bytes);
+		response = answer(bytes, (warning) =>
+			process.stderr.write(`${name}: warning: ${warning}\n`),
+		);
 	} catch (error) {
 		return complain(
 			`${messageOf(error)}; it is for buf or protoc to write one`,

@@ -1,38 +1,51 @@
 import type { DescFile } from "@bufbuild/protobuf";
-import type { CodeGeneratorRequest } from "@bufbuild/protobuf/wkt";
+import type {
+	CodeGeneratorRequest,
+	CodeGeneratorResponse,
+} from "@bufbuild/protobuf/wkt";
 import {
 	createEcmaScriptPlugin,
 	type EcmaScriptPluginOptions,
-	type Plugin,
 	type Schema,
 	type Target,
 } from "@bufbuild/protoplugin";
 import { clientHalf } from "./client-half.ts";
 import { parameterNames } from "./function.ts";
 import { modulePath } from "./module-path.ts";
-import { type HomingOptions, parseHomingOptions } from "./options.ts";
+import {
+	assertStandardValues,
+	type HomingOptions,
+	parseHomingOptions,
+} from "./options.ts";
 import { outputPath } from "./output-path.ts";
 import { type PreparedFile, prepareFiles } from "./prepared-file.ts";
 import { serverHalf } from "./server-half.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { Source } from "./source.ts";
+import type { Warn } from "./unknown-name.ts";
 import { VERSION } from "./version.ts";
 
-const plugin = createEcmaScriptPlugin({
-	name: "protoc-gen-homing",
-	version: `v${VERSION}`,
-	parseOptions: parseHomingOptions,
-	generateTs: generate,
-	generateJs: generate,
-	generateDts: generate,
-});
+export const name = "protoc-gen-homing";
+export const version: string = `v${VERSION}`;
 
 /** Writes `<file>_rpc.ts`, or `.js` and `.d.ts`, for every file that has a service. */
-export const protocGenHoming: Plugin = {
-	name: plugin.name,
-	version: plugin.version,
-	run: (request) => plugin.run(withDefaultTarget(request)),
-};
+export function protocGenHoming(
+	request: CodeGeneratorRequest,
+	warn: Warn,
+): CodeGeneratorResponse {
+	const print = (schema: Schema<HomingOptions>, target: Target): void =>
+		generate(schema, target, warn);
+	const plugin = createEcmaScriptPlugin({
+		name,
+		version,
+		parseOptions: parseHomingOptions,
+		generateTs: print,
+		generateJs: print,
+		generateDts: print,
+	});
+	assertStandardValues(request.parameter);
+	return plugin.run(withDefaultTarget(request));
+}
 
 /** TypeScript, where protoplugin's own default is JavaScript with declarations. */
 function withDefaultTarget(
@@ -48,10 +61,14 @@ function withDefaultTarget(
 /** The work that the targets of one run share. */
 const prepared = new WeakMap<Schema, ReadonlyMap<DescFile, PreparedFile>>();
 
-function generate(schema: Schema<HomingOptions>, target: Target): void {
+function generate(
+	schema: Schema<HomingOptions>,
+	target: Target,
+	warn: Warn,
+): void {
 	for (const file of schema.files) {
 		const f = schema.generateFile(outputPath(file, target));
-		const files = prepared.get(schema) ?? prepareFiles(schema, f);
+		const files = prepared.get(schema) ?? prepareFiles(schema, f, warn);
 		prepared.set(schema, files);
 		f.preamble(file);
 		const text = servicesOf(files.get(file), target, schema.options);
@@ -59,6 +76,11 @@ function generate(schema: Schema<HomingOptions>, target: Target): void {
 			f.print(text.trimEnd());
 		}
 	}
+}
+
+/** TypeScript and bundlers show the line of an import that they cannot find. */
+function ofProtocGenEs(module: string): string {
+	return /^\..*_pb\.js$/.test(module) ? "by protoc-gen-es: run it, too" : "";
 }
 
 /** The text of a file below its preamble. */
@@ -78,6 +100,7 @@ function servicesOf(
 			...parameterNames,
 			...services.flatMap(({ names }) => Object.values(names)),
 		],
+		ofProtocGenEs,
 	);
 	for (const [index, service] of services.entries()) {
 		const context: ServiceContext = {

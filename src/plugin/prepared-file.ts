@@ -13,6 +13,7 @@ import { assertStandardOptions, type HomingOptions } from "./options.ts";
 import { assertDistinctOutputs } from "./output-path.ts";
 import { ProtoOptions } from "./proto-options.ts";
 import { References } from "./references.ts";
+import { unknownName, type Warn } from "./unknown-name.ts";
 
 /** A file with services, and all that is worked out once for all targets. */
 export interface PreparedFile {
@@ -32,12 +33,14 @@ export interface PreparedService {
  * The files to generate that have services.
  *
  * @param f any file of the run
+ * @param warn is told of config files that name what is not there
  * @throws Error for what cannot be generated: bad options, names that collide,
  * bad policies
  */
 export function prepareFiles(
 	schema: Schema<HomingOptions>,
 	f: GeneratedFile,
+	warn: Warn,
 ): ReadonlyMap<DescFile, PreparedFile> {
 	const { allFiles, options } = schema;
 	const files = schema.files.filter((file) => file.services.length > 0);
@@ -45,6 +48,12 @@ export function prepareFiles(
 	assertDistinctOutputs(files);
 	const protos = new ProtoOptions(allFiles);
 	const configs = new ConfigFiles(options);
+	for (const name of configs.names()) {
+		const problem = unknownName(name, schema.files);
+		if (problem !== undefined) {
+			warn(`grpc_service_config=${name.path}: ${problem}`);
+		}
+	}
 	const references = new References(
 		options.mapImports.length > 0
 			? (file) => f.importSchema(file).from

@@ -13,6 +13,7 @@ import {
 } from "../policy/method-policy.ts";
 import { PolicyError } from "../policy/policy-error.ts";
 import type { Comments } from "./comments.ts";
+import { durationProblem } from "./proto-duration.ts";
 
 /**
  * The policies that protos carry. The options are known by the descriptors in
@@ -70,7 +71,11 @@ export class ProtoOptions {
 					...fieldNumbers(option.message, error.path),
 				]);
 				throw new Error(
-					`${position}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${error.problem}`,
+					`${position}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${
+						error.problem.includes("is not a duration")
+							? durationProblem(valueAt(value, error.path))
+							: error.problem
+					}`,
 				);
 			}
 			throw error;
@@ -85,6 +90,16 @@ function optionOf(
 	return option !== undefined && hasOption(desc, option)
 		? getOption(desc, option)
 		: undefined;
+}
+
+/** At a path without lists on it, as durations have them. */
+function valueAt(value: unknown, path: string): unknown {
+	return path
+		.split(".")
+		.reduce<unknown>(
+			(value, name) => (isRecord(value) ? value[name] : undefined),
+			value,
+		);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -51,6 +51,25 @@ describe("Source", () => {
 		expect(source.text()).toContain('from "<./order_pb.js>";');
 	});
 
+	it("says of a module what is noted on it", () => {
+		const source = new Source(
+			(module) => module,
+			[],
+			(module) => (module.endsWith("_pb.js") ? "not ours" : ""),
+		);
+		for (const imported of [order, client]) source.use(imported);
+		source.print();
+		expect(source.text()).toBe(
+			[
+				'import { newClient } from "homing";',
+				'import type { Order } from "./order_pb.js"; // not ours',
+				"",
+				"",
+				"",
+			].join("\n"),
+		);
+	});
+
 	it("is empty where nothing was printed", () => {
 		expect(new Source((module) => module, []).text()).toBe("");
 	});

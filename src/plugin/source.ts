@@ -16,6 +16,7 @@ export interface Import {
  */
 export class Source {
 	readonly #pathOf: (module: string) => string;
+	readonly #noteOn: (module: string) => string;
 	readonly #taken: Set<string>;
 	readonly #identifiers = new Map<Import, string>();
 	#body = "";
@@ -23,9 +24,15 @@ export class Source {
 	/**
 	 * @param pathOf what to write behind `from` for a module
 	 * @param declared all names that the file may declare itself
+	 * @param noteOn a comment for the imports of a module, for who reads that it is not there; "" for none
 	 */
-	constructor(pathOf: (module: string) => string, declared: Iterable<string>) {
+	constructor(
+		pathOf: (module: string) => string,
+		declared: Iterable<string>,
+		noteOn: (module: string) => string = () => "",
+	) {
 		this.#pathOf = pathOf;
+		this.#noteOn = noteOn;
 		this.#taken = new Set(declared);
 	}
 
@@ -65,11 +72,15 @@ export class Source {
 			);
 		}
 		return [...modules]
-			.map(([from, names]) => ({ path: this.#pathOf(from), names }))
+			.map(([from, names]) => ({
+				path: this.#pathOf(from),
+				note: this.#noteOn(from),
+				names,
+			}))
 			.sort(byPath)
-			.flatMap(({ path, names: { types, values } }) => [
-				statement("import type", types, path),
-				statement("import", values, path),
+			.flatMap(({ path, note, names: { types, values } }) => [
+				statement("import type", types, path, note),
+				statement("import", values, path, note),
 			])
 			.join("");
 	}
@@ -87,8 +98,9 @@ function statement(
 	keyword: string,
 	names: readonly string[],
 	path: string,
+	note: string,
 ): string {
 	return names.length === 0
 		? ""
-		: `${keyword} { ${names.toSorted().join(", ")} } from ${literal(path)};\n`;
+		: `${keyword} { ${names.toSorted().join(", ")} } from ${literal(path)};${note === "" ? "" : ` // ${note}`}\n`;
 }

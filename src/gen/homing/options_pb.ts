@@ -25,6 +25,9 @@
 // @generated from file homing/options.proto (package homing, syntax proto3)
 /* eslint-disable */
 
+// The options are part of no API that has versions.
+// buf:lint:ignore PACKAGE_VERSION_SUFFIX
+
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions, ServiceOptions } from "@bufbuild/protobuf/wkt";
@@ -234,7 +237,9 @@ export const HedgingPolicySchema: GenMessage<HedgingPolicy> = /*@__PURE__*/
   messageDesc(file_homing_options, 3);
 
 /**
- * The status codes of gRPC.
+ * The status codes of gRPC, as gRPC spells them.
+ * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_ZERO_VALUE_SUFFIX
  *
  * @generated from enum homing.Code
  */
@@ -326,7 +331,9 @@ export const Code = {
 } as const;
 
 /**
- * The status codes of gRPC.
+ * The status codes of gRPC, as gRPC spells them.
+ * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_ZERO_VALUE_SUFFIX
  *
  * @generated from enum homing.Code
  */

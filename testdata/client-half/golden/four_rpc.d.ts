@@ -4,7 +4,7 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
-import type { Message, MessageSchema } from "./four_pb.js";
+import type { Message, MessageSchema } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service four.Four

@@ -5,8 +5,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
-import type { Message, MessageSchema } from "./four_pb.js";
-import { Four, WithPolicy } from "./four_pb.js";
+import type { Message, MessageSchema } from "./four_pb.js"; // by protoc-gen-es: run it, too
+import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service four.Four

@@ -14,8 +14,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./comments_pb.js";
-import { Comments } from "./comments_pb.js";
+import type { Message, MessageSchema } from "./comments_pb.js"; // by protoc-gen-es: run it, too
+import { Comments } from "./comments_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Leading of the service: *\/ export const injected = 1; /*

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./hosts_pb.js";
-import { Both, NoPort, Port } from "./hosts_pb.js";
+import type { Message, MessageSchema } from "./hosts_pb.js"; // by protoc-gen-es: run it, too
+import { Both, NoPort, Port } from "./hosts_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service hosts.Port

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./edition_pb.js";
-import { Edition } from "./edition_pb.js";
+import type { Message, MessageSchema } from "./edition_pb.js"; // by protoc-gen-es: run it, too
+import { Edition } from "./edition_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service edition.Edition

@@ -5,7 +5,7 @@
 import type { ClientOptions, GeneratedClient, Target } from "homing";
 import { newClient } from "homing";
 import type { ServiceRegistrar } from "homing/server";
-import { Empty } from "./empty_pb.js";
+import { Empty } from "./empty_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service empty.Empty

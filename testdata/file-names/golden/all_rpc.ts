@@ -8,15 +8,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message as Message$6, MessageSchema as MessageSchema$2 } from "./1digit/2digit_pb.js";
-import type { Message as Message$5, MessageSchema as MessageSchema$1 } from "./UPPER/Case_pb.js";
-import { All } from "./all_pb.js";
-import type { Message as Message$2, MessageSchema as MessageSchema$6 } from "./foo_pb.js";
-import type { Message as Message$3, MessageSchema as MessageSchema$7 } from "./foo_rpc_pb.js";
-import type { Message as Message$7, MessageSchema as MessageSchema$3 } from "./it's_pb.js";
-import type { Message as Message$1, MessageSchema as MessageSchema$5 } from "./with spaces_pb.js";
-import type { Message, MessageSchema as MessageSchema$4 } from "./with-dashes_pb.js";
-import type { Message as Message$4, MessageSchema } from "./with.dots.v1_pb.js";
+import type { Message as Message$6, MessageSchema as MessageSchema$2 } from "./1digit/2digit_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$5, MessageSchema as MessageSchema$1 } from "./UPPER/Case_pb.js"; // by protoc-gen-es: run it, too
+import { All } from "./all_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$2, MessageSchema as MessageSchema$6 } from "./foo_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$3, MessageSchema as MessageSchema$7 } from "./foo_rpc_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$7, MessageSchema as MessageSchema$3 } from "./it's_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$1, MessageSchema as MessageSchema$5 } from "./with spaces_pb.js"; // by protoc-gen-es: run it, too
+import type { Message, MessageSchema as MessageSchema$4 } from "./with-dashes_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$4, MessageSchema } from "./with.dots.v1_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service all.All

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./with-dashes_pb.js";
-import { Named } from "./with-dashes_pb.js";
+import type { Message, MessageSchema } from "./with-dashes_pb.js"; // by protoc-gen-es: run it, too
+import { Named } from "./with-dashes_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service with.dashes.Named

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./library_pb.js";
-import { Library, Unnamed } from "./library_pb.js";
+import type { Message, MessageSchema } from "./library_pb.js"; // by protoc-gen-es: run it, too
+import { Library, Unnamed } from "./library_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service library.Library

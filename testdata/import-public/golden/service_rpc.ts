@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Inner, InnerSchema } from "./inner_pb.js";
-import { Public } from "./service_pb.js";
+import type { Inner, InnerSchema } from "./inner_pb.js"; // by protoc-gen-es: run it, too
+import { Public } from "./service_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service service.Public

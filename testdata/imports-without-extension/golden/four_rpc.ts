@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./four_pb";
-import { Four, WithPolicy } from "./four_pb";
+import type { Message, MessageSchema } from "./four_pb"; // by protoc-gen-es: run it, too
+import { Four, WithPolicy } from "./four_pb"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service four.Four

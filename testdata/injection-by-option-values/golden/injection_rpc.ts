@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BakedPolicies, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./injection_pb.js";
-import { Lines, Quotes } from "./injection_pb.js";
+import type { Message, MessageSchema } from "./injection_pb.js"; // by protoc-gen-es: run it, too
+import { Lines, Quotes } from "./injection_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service injection.Quotes

@@ -4,7 +4,7 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { newClient } from "homing";
-import { Four, WithPolicy } from "./four_pb.js";
+import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Makes a client of four.Four. Disposing of it closes what it opened.

@@ -9,8 +9,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./kinds_pb.js";
-import { Kinds } from "./kinds_pb.js";
+import type { Message, MessageSchema } from "./kinds_pb.js"; // by protoc-gen-es: run it, too
+import { Kinds } from "./kinds_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service kinds.Kinds

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { NewPaymentClient, NewPaymentClientSchema, PaymentClient, PaymentClientSchema, PaymentPolicies, PaymentPoliciesSchema, PaymentServer, PaymentServerSchema, RegisterPaymentServer, RegisterPaymentServerSchema, UnimplementedPaymentServer, UnimplementedPaymentServerSchema } from "./payment_pb.js";
-import { Payment } from "./payment_pb.js";
+import type { NewPaymentClient, NewPaymentClientSchema, PaymentClient, PaymentClientSchema, PaymentPolicies, PaymentPoliciesSchema, PaymentServer, PaymentServerSchema, RegisterPaymentServer, RegisterPaymentServerSchema, UnimplementedPaymentServer, UnimplementedPaymentServerSchema } from "./payment_pb.js"; // by protoc-gen-es: run it, too
+import { Payment } from "./payment_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service payment.Payment

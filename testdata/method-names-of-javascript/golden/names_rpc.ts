@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./names_pb.js";
-import { Names } from "./names_pb.js";
+import type { Message, MessageSchema } from "./names_pb.js"; // by protoc-gen-es: run it, too
+import { Names } from "./names_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Every name here means something to JavaScript, to promises or to streams.

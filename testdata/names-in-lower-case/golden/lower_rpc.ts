@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { _request, _requestSchema, context, contextSchema, function$, functionSchema, implementation as implementation$1, implementationSchema, options as options$1, optionsSchema, request, requestSchema, requests, requestsSchema } from "./lower_pb.js";
-import { delete$, options_service, registrar as registrar$1, target as target$1 } from "./lower_pb.js";
+import type { _request, _requestSchema, context, contextSchema, function$, functionSchema, implementation as implementation$1, implementationSchema, options as options$1, optionsSchema, request, requestSchema, requests, requestsSchema } from "./lower_pb.js"; // by protoc-gen-es: run it, too
+import { delete$, options_service, registrar as registrar$1, target as target$1 } from "./lower_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Services and messages called as the parameters of generated functions are.

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
-import type { Foo_Bar, Foo_Bar$, Foo_BarSchema, Foo_BarSchema$, Foo_Bar_Baz, Foo_Bar_BazSchema, Foo_Kind, Foo_KindSchema } from "./nested_pb.js";
-import { Nested } from "./nested_pb.js";
+import type { Foo_Bar, Foo_Bar$, Foo_BarSchema, Foo_BarSchema$, Foo_Bar_Baz, Foo_Bar_BazSchema, Foo_Kind, Foo_KindSchema } from "./nested_pb.js"; // by protoc-gen-es: run it, too
+import { Nested } from "./nested_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service nested.Nested

@@ -16,8 +16,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Instruction, InstructionSchema, Reply, ReplySchema, WitnessReply, WitnessReplySchema, WitnessRequest, WitnessRequestSchema } from "./peer_pb.ts";
-import { Absent, Peer } from "./peer_pb.ts";
+import type { Instruction, InstructionSchema, Reply, ReplySchema, WitnessReply, WitnessReplySchema, WitnessRequest, WitnessRequestSchema } from "./peer_pb.ts"; // by protoc-gen-es: run it, too
+import { Absent, Peer } from "./peer_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service homing.peer.v1.Peer

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BakedPolicies, BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./policies_pb.js";
-import { Everything, None, OnlyMethod, OnlyTarget } from "./policies_pb.js";
+import type { Message, MessageSchema } from "./policies_pb.js"; // by protoc-gen-es: run it, too
+import { Everything, None, OnlyMethod, OnlyTarget } from "./policies_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service policies.Everything

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./twice_pb.js";
-import { Echo, Reader, Writer } from "./twice_pb.js";
+import type { Message, MessageSchema } from "./twice_pb.js"; // by protoc-gen-es: run it, too
+import { Echo, Reader, Writer } from "./twice_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service twice.Reader

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Four, WithPolicy } from "./four_pb.js";
+import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Serves four.Four on a server, or wherever the registrar adds it.

@@ -5,8 +5,8 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema } from "./four_pb.js";
-import { Four, WithPolicy } from "./four_pb.js";
+import type { Message, MessageSchema } from "./four_pb.js"; // by protoc-gen-es: run it, too
+import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service four.Four

@@ -9,7 +9,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import { WellKnown } from "./wkt_pb.js";
+import { WellKnown } from "./wkt_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service wkt.WellKnown

@@ -9,8 +9,8 @@ import type { Message as Message$1, MessageSchema } from "@vendor/protos/vendor/
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Message, MessageSchema as MessageSchema$1 } from "./service_pb.js";
-import { App } from "./service_pb.js";
+import type { Message, MessageSchema as MessageSchema$1 } from "./service_pb.js"; // by protoc-gen-es: run it, too
+import { App } from "./service_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service app.App

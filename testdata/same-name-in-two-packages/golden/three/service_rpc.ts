@@ -8,10 +8,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "homing/server";
-import type { Message as Message$1, MessageSchema } from "../one/message_pb.js";
-import type { Message, MessageSchema as MessageSchema$2 } from "../two/message_pb.js";
-import type { Message as Message$2, MessageSchema as MessageSchema$1 } from "./service_pb.js";
-import { Three } from "./service_pb.js";
+import type { Message as Message$1, MessageSchema } from "../one/message_pb.js"; // by protoc-gen-es: run it, too
+import type { Message, MessageSchema as MessageSchema$2 } from "../two/message_pb.js"; // by protoc-gen-es: run it, too
+import type { Message as Message$2, MessageSchema as MessageSchema$1 } from "./service_pb.js"; // by protoc-gen-es: run it, too
+import { Three } from "./service_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service three.Three

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Order, OrderSchema } from "../message/order_pb.js";
-import { Order as Order$1 } from "./order_pb.js";
+import type { Order, OrderSchema } from "../message/order_pb.js"; // by protoc-gen-es: run it, too
+import { Order as Order$1 } from "./order_pb.js"; // by protoc-gen-es: run it, too
 
 /**
  * Its descriptor and the message are both called Order.

@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { Req, ReqSchema, Resp, RespSchema } from "./echo_pb.ts";
-import { EchoService } from "./echo_pb.ts";
+import type { Req, ReqSchema, Resp, RespSchema } from "./echo_pb.ts"; // by protoc-gen-es: run it, too
+import { EchoService } from "./echo_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service echo.EchoService

@@ -9,8 +9,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, ClientStreaming, GeneratedClient, ServerStream, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerPromise, HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { CombinedShipment, CombinedShipmentSchema, Order, OrderSchema } from "./order_management_pb.ts";
-import { OrderManagement } from "./order_management_pb.ts";
+import type { CombinedShipment, CombinedShipmentSchema, Order, OrderSchema } from "./order_management_pb.ts"; // by protoc-gen-es: run it, too
+import { OrderManagement } from "./order_management_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * OrderManagement shows the four communication patterns.

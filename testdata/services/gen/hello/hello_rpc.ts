@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, ServiceRegistrar } from "homing/server";
-import type { HelloMessage, HelloMessageSchema, HelloReplay, HelloReplaySchema, HelloRequest, HelloRequestSchema } from "./hello_pb.ts";
-import { HelloServer } from "./hello_pb.ts";
+import type { HelloMessage, HelloMessageSchema, HelloReplay, HelloReplaySchema, HelloRequest, HelloRequestSchema } from "./hello_pb.ts"; // by protoc-gen-es: run it, too
+import { HelloServer } from "./hello_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service protocol.HelloServer

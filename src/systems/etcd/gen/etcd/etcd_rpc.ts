@@ -9,8 +9,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { BidiStreaming, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "../../../../client.ts";
 import { newClient } from "../../../../client.ts";
-import type { AuthenticateRequestSchema, AuthenticateResponse, LeaseGrantRequestSchema, LeaseGrantResponse, LeaseKeepAliveRequestSchema, LeaseKeepAliveResponse, LeaseRevokeRequestSchema, LeaseRevokeResponse, PutRequestSchema, PutResponse, RangeRequestSchema, RangeResponse, TxnRequestSchema, TxnResponse, WatchRequestSchema, WatchResponse } from "./etcd_pb.ts";
-import { Auth, KV, Lease, Watch } from "./etcd_pb.ts";
+import type { AuthenticateRequestSchema, AuthenticateResponse, LeaseGrantRequestSchema, LeaseGrantResponse, LeaseKeepAliveRequestSchema, LeaseKeepAliveResponse, LeaseRevokeRequestSchema, LeaseRevokeResponse, PutRequestSchema, PutResponse, RangeRequestSchema, RangeResponse, TxnRequestSchema, TxnResponse, WatchRequestSchema, WatchResponse } from "./etcd_pb.ts"; // by protoc-gen-es: run it, too
+import { Auth, KV, Lease, Watch } from "./etcd_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * @generated from service etcdserverpb.KV

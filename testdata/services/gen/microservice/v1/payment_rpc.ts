@@ -8,8 +8,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BidiStreaming, CallOptions, ClientOptions, GeneratedClient, Target, UnaryResponse } from "homing";
 import { newClient } from "homing";
 import type { HandlerResponse, HandlerStream, RequestStream, ServiceRegistrar } from "homing/server";
-import type { CreatePaymentRequest, CreatePaymentRequestSchema, CreatePaymentResponse, CreatePaymentResponseSchema } from "./payment_pb.ts";
-import { Payment } from "./payment_pb.ts";
+import type { CreatePaymentRequest, CreatePaymentRequestSchema, CreatePaymentResponse, CreatePaymentResponseSchema } from "./payment_pb.ts"; // by protoc-gen-es: run it, too
+import { Payment } from "./payment_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * Payment charges for orders.

@@ -8,8 +8,8 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HandlerResponse, HandlerStream, ServiceRegistrar } from "../../../../../generated.ts";
-import type { HealthCheckRequest, HealthCheckResponseSchema, HealthListRequest, HealthListResponseSchema } from "./health_pb.ts";
-import { Health } from "./health_pb.ts";
+import type { HealthCheckRequest, HealthCheckResponseSchema, HealthListRequest, HealthListResponseSchema } from "./health_pb.ts"; // by protoc-gen-es: run it, too
+import { Health } from "./health_pb.ts"; // by protoc-gen-es: run it, too
 
 /**
  * Health tells clients and load balancers whether services can be called.
