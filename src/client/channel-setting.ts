@@ -29,6 +29,7 @@ import { type Connect, connectOver, connectWithin } from "./connect.ts";
 import { compileConnectBackoff } from "./connect-backoff.ts";
 import { debuggedHooks } from "./debug-hooks.ts";
 import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
+import { DialQueue } from "./dial-queue.ts";
 import { guardedHooks } from "./guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { KeepalivePace } from "./keepalive.ts";
@@ -48,6 +49,8 @@ export interface ChannelSetting {
 	readonly userAgent: string;
 	/** With the channel's TLS and within its connect timeout. */
 	readonly connect: Connect;
+	/** Bounds how many connections are being made at the same time. */
+	readonly dials: DialQueue;
 	readonly connectBackoff: BackoffPace;
 	readonly clock: Clock;
 	readonly random: () => number;
@@ -147,6 +150,7 @@ export function settleChannel(
 			options.userAgent === undefined
 				? `homing/${VERSION}`
 				: `${options.userAgent} homing/${VERSION}`,
+		dials: new DialQueue(environment.clock),
 		connect: connectWithin(
 			parseDuration(options.connectTimeout ?? "5s", "connectTimeout"),
 			connect,

@@ -2,6 +2,7 @@ import { type Address, formatAddress } from "../discovery/address.ts";
 import type { Timer } from "../policy/clock.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { Backoff, type BackoffPace } from "./backoff.ts";
+import type { DialQueue, DialRank } from "./dial-queue.ts";
 import { firstLink } from "./first-link.ts";
 import {
 	connectLink,
@@ -16,6 +17,8 @@ export interface PoolSetting extends LinkSetting {
 	readonly random: () => number;
 	readonly connectBackoff: BackoffPace;
 	readonly maxConnectionsPerEndpoint: number;
+	/** The channel's: undefined dials at once. */
+	readonly dials?: DialQueue | undefined;
 }
 
 export interface PoolOwner {
@@ -96,14 +99,25 @@ export class ConnectionPool implements LinkOwner {
 		return this.isEmpty || this.isSilent ? undefined : this.#whenFull();
 	}
 
-	/** A connection that is not in the pool yet. */
-	async connect(signal: AbortSignal): Promise<Link> {
-		const link = await firstLink(
-			this.#inOrder(),
-			(address, given) => connectLink(address, this.#setting, this, given),
-			signal,
-			this.#setting.clock,
-		);
+	/** A connection that is not in the pool yet. `begun` hears when it is dialed: many others may be first. */
+	async connect(
+		signal: AbortSignal,
+		rank: DialRank,
+		begun: () => void = () => {},
+	): Promise<Link> {
+		const { clock, dials } = this.#setting;
+		const addresses = this.#addresses.length;
+		const dial = (given: AbortSignal): Promise<Link> =>
+			firstLink(
+				this.#inOrder(),
+				(address, one) => connectLink(address, this.#setting, this, one),
+				given,
+				clock,
+			);
+		const link =
+			dials === undefined
+				? await dial(signal)
+				: await dials.run({ rank, addresses, dial }, signal, begun);
 		this.#linkOf.set(link.connection, link);
 		return link;
 	}
@@ -180,7 +194,7 @@ export class ConnectionPool implements LinkOwner {
 	async #growUnless(growth: AbortController): Promise<void> {
 		const startedAt = this.#setting.clock.now();
 		try {
-			const link = await this.connect(growth.signal);
+			const link = await this.connect(growth.signal, "awaited");
 			if (growth.signal.aborted) link.connection.close();
 			else if (link.isLost) this.#rest(startedAt);
 			else this.add(link);

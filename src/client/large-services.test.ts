@@ -5,6 +5,7 @@ import { ToldResolver } from "../../testdata/harness/fleet.ts";
 import { Steps } from "../../testdata/harness/steps.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { formatAddress } from "../discovery/address.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import type { ClientOptions } from "./client-options.ts";
 import type { Connect } from "./connect.ts";
@@ -124,4 +125,72 @@ test("calls that wait go out as soon as one endpoint among many dead ones is the
 	expect(network.at(0).streams.size).toBe(200);
 	await core.close(0);
 	await all;
+});
+
+test("of 1,000 endpoints at most 100 are dialed at the same time, in their order, and those that stand are called at once", async () => {
+	const network = new FakeNetwork();
+	const held: (() => void)[] = [];
+	let [underWay, most] = [0, 0];
+	const { client, core, resolver } = clientOf(
+		1000,
+		async (...given) => {
+			most = Math.max(most, ++underWay);
+			await new Promise<void>((resolve) => held.push(resolve));
+			underWay -= 1;
+			return network.connect(...given);
+		},
+		{ balancer: "round_robin" },
+	);
+	const call = client.echo({}).catch(() => {});
+	await settled();
+	expect(underWay).toBe(100);
+	held.shift()?.();
+	await settled();
+	expect(network.at(0).streams.size).toBe(1);
+	// Of those that wait their turn, all but the last leave.
+	const all = list(1000);
+	resolver.tell({ endpoints: [...all.slice(0, 101), ...all.slice(-1)] });
+	await settled();
+	while (held.length > 0) {
+		held.shift()?.();
+		await settled();
+	}
+	expect(network.asked).toEqual(
+		[...all.slice(0, 101), ...all.slice(-1)].map(({ address }) => address),
+	);
+	expect(most).toBe(100);
+	await core.close(0);
+	await call;
+});
+
+test("the backoff of an endpoint counts from its own dial, however long it waited for its turn", async () => {
+	const heard: [string, number][] = [];
+	const last = list(150).at(-1)?.address;
+	const { core, clock } = clientOf(
+		150,
+		async (address, _, signal) => {
+			if (formatAddress(address) === last) throw new Error("refused");
+			await new Promise((_, reject) => {
+				signal.addEventListener("abort", () => reject(signal.reason));
+			});
+			throw new Error("never");
+		},
+		{
+			balancer: "round_robin",
+			hooks: {
+				endpointState: ({ address }, state) => {
+					if (address === last) heard.push([state, clock.now()]);
+				},
+			},
+		},
+	);
+	core.exitIdle();
+	await clock.advance(3000);
+	expect(heard).toEqual([
+		["connecting", 0],
+		["transientFailure", 1000],
+		["idle", 2000],
+		["connecting", 2000],
+	]);
+	await core.close(0);
 });

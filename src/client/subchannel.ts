@@ -46,19 +46,20 @@ const UNHEARD: Health = { state: "connecting" };
  */
 export class EndpointSubchannel implements Subchannel {
 	readonly endpoint: Endpoint;
-	/** For messages. */
-	readonly name: string;
+	readonly #addresses: readonly Address[];
 	readonly #setting: SubchannelSetting;
 	readonly #owner: SubchannelOwner;
 	readonly #pool: ConnectionPool;
 	readonly #backoff: Backoff;
 	#startedAt = 0;
+	/** Its last attempt came to nothing: others are dialed first. */
+	#failed = false;
 	#state: State = { name: "idle" };
 	#healthService: string | undefined;
 	#healthWatch: HealthWatch | undefined;
 	#health: Health = HEALTHY;
 	#ejection: Error | undefined;
-	readonly #silence: Error;
+	#silence: Error | undefined;
 	/** What the owner was told last. */
 	#shown: ChannelState = "idle";
 	#shownError: Error | undefined;
@@ -72,7 +73,7 @@ export class EndpointSubchannel implements Subchannel {
 		healthService?: string,
 	) {
 		this.endpoint = endpoint;
-		this.name = addresses.map(formatAddress).join(" or ");
+		this.#addresses = addresses;
 		this.#setting = setting;
 		this.#owner = owner;
 		this.#pool = new ConnectionPool(addresses, setting, {
@@ -83,11 +84,13 @@ export class EndpointSubchannel implements Subchannel {
 				if (isSilent) owner.silent(connection);
 			},
 		});
-		this.#silence = new Error(
-			`${this.name} does not answer: it is stopped, or cut off`,
-		);
 		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
 		this.#healthService = healthService;
+	}
+
+	/** For messages. */
+	get name(): string {
+		return this.#addresses.map(formatAddress).join(" or ");
 	}
 
 	get state(): ChannelState {
@@ -191,6 +194,9 @@ export class EndpointSubchannel implements Subchannel {
 		}
 		if (real.name !== "ready") return { state: real.name };
 		if (this.#pool.isSilent) {
+			this.#silence ??= new Error(
+				`${this.name} does not answer: it is stopped, or cut off`,
+			);
 			return { state: "transientFailure", error: this.#silence };
 		}
 		if (this.#health.state !== "ready") return this.#health;
@@ -202,7 +208,14 @@ export class EndpointSubchannel implements Subchannel {
 	async #establish(abort: AbortController): Promise<void> {
 		this.#startedAt = this.#setting.clock.now();
 		try {
-			const link = await this.#pool.connect(abort.signal);
+			const link = await this.#pool.connect(
+				abort.signal,
+				this.#failed ? "failed" : "fresh",
+				() => {
+					this.#startedAt = this.#setting.clock.now();
+				},
+			);
+			this.#failed = false;
 			if (this.#state.name !== "connecting") {
 				link.connection.destroy();
 				return;
@@ -219,6 +232,7 @@ export class EndpointSubchannel implements Subchannel {
 
 	/** Connects no more until the backoff is over, which counts from the start of the last attempt. */
 	#fail(error: Error): void {
+		this.#failed = true;
 		const { clock } = this.#setting;
 		const waitMs = this.#startedAt + this.#backoff.next() - clock.now();
 		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>

@@ -132,9 +132,15 @@ export class Subchannels {
 
 	/** What the picker picks, unless the circuit breaker of the method is open there; then another, if there is one. */
 	pick(info: PickInfo, picker: Picker): AdmittedPick {
-		return this.#breakers === undefined
-			? picker.pick(info)
-			: admittedPick(this.#breakers, info, picker);
+		const { dials } = this.#setting;
+		dials.calling = true;
+		try {
+			return this.#breakers === undefined
+				? picker.pick(info)
+				: admittedPick(this.#breakers, info, picker);
+		} finally {
+			dials.calling = false;
+		}
 	}
 
 	/** Lets those in again that are ejected and have a connection. */
