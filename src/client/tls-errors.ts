@@ -17,6 +17,11 @@ export function explainTls(
 			return because(`${at} does not speak TLS: is it a plaintext server?`);
 		case "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL":
 			return because(noHttp2(at));
+		case "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION":
+		case "ERR_SSL_UNSUPPORTED_PROTOCOL":
+			return because(
+				`${at} and this side have no version of TLS in common: TLS 1.2 is the least, or what tls.minVersion says`,
+			);
 		case "ERR_TLS_CERT_ALTNAME_INVALID":
 			return because(
 				`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
@@ -39,6 +44,18 @@ export function explainTls(
 		case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
 			return because(
 				`the certificate of ${at} is not trusted: set tls.ca to the authority that issued it`,
+			);
+		case "CERT_REVOKED":
+			return because(
+				`the certificate of ${at} has been revoked, as tls.crl says`,
+			);
+		case "UNABLE_TO_GET_CRL":
+			return because(
+				`whether the certificate of ${at} has been revoked is not known: tls.crl needs a list of each authority in its chain`,
+			);
+		case "CRL_HAS_EXPIRED":
+			return because(
+				`whether the certificate of ${at} has been revoked is not known: a list in tls.crl is too old`,
 			);
 		default:
 			return error;

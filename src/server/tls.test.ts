@@ -233,19 +233,27 @@ describe("mutual TLS", () => {
 				hosts: [`spiffe://example.org/${name}`],
 				issuer: authority,
 			});
-		const port = await listening({
-			...tls,
-			checkClientIdentity: ({ subjectAltName }) => {
-				if (subjectAltName === undefined) throw new Error("a mistake");
-				return subjectAltName === "URI:spiffe://example.org/orders"
-					? undefined
-					: new Error(`${subjectAltName} may not`);
+		const refused: string[] = [];
+		const port = await listening(
+			{
+				...tls,
+				checkClientIdentity: ({ subjectAltName }) => {
+					if (subjectAltName === undefined) throw new Error("a mistake");
+					return subjectAltName === "URI:spiffe://example.org/orders"
+						? undefined
+						: new Error(`${subjectAltName} may not`);
+				},
 			},
-		});
+			{ onRefused: (what) => refused.push(what) },
+		);
 		expect(await callAt(port, pems(workload("orders")))).toBe("CN=orders");
 		await expect(callAt(port, pems(workload("other")))).rejects.toThrow();
 		const nameless = makeIdentity({ commonName: "x", issuer: authority });
 		await expect(callAt(port, pems(nameless))).rejects.toThrow();
+		expect(refused).toEqual([
+			expect.stringContaining("URI:spiffe://example.org/other may not"),
+			expect.stringContaining("tls.checkClientIdentity failed: a mistake"),
+		]);
 		expect(await callAt(port, pems(workload("orders")))).toBe("CN=orders");
 	});
 
