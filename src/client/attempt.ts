@@ -301,7 +301,13 @@ export class Attempt implements CallListener, Waiting {
 		});
 		// The hook may have cancelled the call.
 		if (this.#isOver) return;
-		const stream = new ClientCall(connection, headers, maxResponseBytes, this);
+		const stream = new ClientCall(
+			connection,
+			headers,
+			maxResponseBytes,
+			core.gzip.inflations,
+			this,
+		);
 		this.#stream = stream;
 		this.#sendRequest(stream);
 	}

@@ -6,7 +6,8 @@ import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import type { CallEnd, CallListener } from "../wire/client-call.ts";
 import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
 import { madeByClient } from "../wire/inner-error.ts";
-import { frameMessage } from "../wire/message-writer.ts";
+import { MessageQueue } from "../wire/message-queue.ts";
+import { deflatesLater, frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { errorOfStatus } from "../wire/status.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
@@ -52,6 +53,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	#metadata: RawHeaders | undefined;
 	#info: CallInfo | undefined;
 	#attempts: CallAttempts | undefined;
+	/** While a request is deflated, it and those behind it. */
+	#queue: MessageQueue | undefined;
 	/** Undefined where the channel has no limit. */
 	#turn: ReturnType<CallLimit["admit"]> | undefined;
 	/** Of the circuit breakers, for when one refuses the call. */
@@ -151,10 +154,19 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 			this.#fallback = inContext(fallback);
 		}
 		const attempts = new CallAttempts(this, this);
-		this.#attempts = attempts;
-		if (only !== undefined) {
-			attempts.closeSend(frameMessage(only, this.core.setting.compression));
+		const { compression } = this.core.setting;
+		if (only !== undefined && deflatesLater(only, compression)) {
+			this.#queue = this.#newQueue(attempts);
+			this.#queue.push(only);
+			this.#queue.whenSent(() => {
+				attempts.closeSend();
+				this.#attempts = attempts;
+				this.#takeTurn(attempts);
+			});
+			return;
 		}
+		this.#attempts = attempts;
+		if (only !== undefined) attempts.closeSend(frameMessage(only, compression));
 		this.#takeTurn(attempts);
 	}
 
@@ -175,13 +187,23 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 
 	/** Sends a message; false: wait for `writable`. Throws ConnectError RESOURCE_EXHAUSTED above the limit. */
 	send(message: Uint8Array): boolean {
-		const frame = this.#frame(message);
-		return this.#attempts?.write(frame) ?? false;
+		const { compression } = this.core.setting;
+		const attempts = this.#attempts;
+		this.#checkSize(message);
+		if (attempts === undefined) return false;
+		if (this.#queue !== undefined || deflatesLater(message, compression)) {
+			this.#queue ??= this.#newQueue(attempts);
+			this.#queue.push(message);
+			return false;
+		}
+		return attempts.write(frameMessage(message, compression));
 	}
 
 	/** Ends the request. */
 	closeSend(): void {
-		this.#attempts?.closeSend();
+		const attempts = this.#attempts;
+		if (this.#queue === undefined) attempts?.closeSend();
+		else this.#queue.whenSent(() => attempts?.closeSend());
 	}
 
 	/** Stops the delivery of messages, and so the server, until `release`. */
@@ -258,7 +280,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	}
 
 	writable(): void {
-		this.#observer.writable();
+		if (this.#queue === undefined) this.#observer.writable();
 	}
 
 	end(end: CallEnd): void {
@@ -303,11 +325,24 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		}
 	}
 
-	#frame(message: Uint8Array): Uint8Array {
+	#newQueue(attempts: CallAttempts): MessageQueue {
+		let room = false;
+		return new MessageQueue(this.core.gzip.deflations, {
+			send: (frame) => {
+				room = attempts.write(frame);
+			},
+			emptied: () => {
+				this.#queue = undefined;
+				if (room) this.#observer.writable();
+			},
+			failed: (error) => this.#fail(Code.Internal, error.message, error),
+		});
+	}
+
+	#checkSize(message: Uint8Array): void {
 		this.#largestBytes = Math.max(this.#largestBytes, message.length);
 		const error = this.#refuseLarge();
 		if (error !== undefined) throw error;
-		return frameMessage(message, this.core.setting.compression);
 	}
 
 	/** Ends the call, if one of its requests is larger than its policy allows, and returns with what. */
@@ -387,6 +422,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	#finish(end: CallEnd, error: ConnectError | undefined): void {
 		if (this.#ended) return;
 		this.#ended = true;
+		this.#queue?.stop();
 		const { clock, hooks } = this.core.setting;
 		this.core.deadlines.delete(this);
 		this.#forgetScope?.();

@@ -793,6 +793,8 @@ test("a snapshot tells target, state, calls, endpoints and the last error", asyn
 		callsQueued: 0,
 		retryTokens: 100,
 		retryBufferBytes: expect.any(Number),
+		inflations: { underWay: 0, bytes: 0, waiting: 0 },
+		deflations: { underWay: 0, bytes: 0, waiting: 0 },
 		endpoints: [
 			{
 				endpoint: { address: server.address },

@@ -17,6 +17,7 @@ import type {
 } from "../policy/service-config.ts";
 import type { ClientConnection } from "../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import { GzipTurns } from "../wire/gzip-turns.ts";
 import type { AdmittedPick } from "./admitted-pick.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
@@ -57,6 +58,7 @@ export class ChannelCore {
 	/** Undefined without `maxConcurrentCalls`. */
 	readonly callLimit: CallLimit | undefined;
 	readonly deadlines: Deadlines;
+	readonly gzip: GzipTurns;
 	readonly retryThrottle: RetryThrottle;
 	readonly #retryBudget: RetryBudget;
 	#resolved = false;
@@ -90,6 +92,7 @@ export class ChannelCore {
 		this.waiting = new WaitingCalls(setting.clock);
 		this.callLimit = callLimitOf(setting);
 		this.deadlines = new Deadlines(setting.clock);
+		this.gzip = new GzipTurns(setting.gzipLimits);
 		this.retryThrottle = new RetryThrottle(this.#throttling());
 		this.#retryBudget = new RetryBudget(setting.retryBufferBytes);
 	}
@@ -254,6 +257,7 @@ export class ChannelCore {
 			callsQueued: this.callLimit?.waiting ?? 0,
 			retryTokens: this.retryThrottle.tokens,
 			retryBufferBytes: this.#retryBudget.usedBytes,
+			...this.gzip.counts,
 			endpoints: this.subchannels.snapshot(),
 			lastError: this.#lastError?.message,
 		};

@@ -359,6 +359,8 @@ test("snapshot is plain and complete, and survives JSON", async () => {
 		callsQueued: 0,
 		retryTokens: 100,
 		retryBufferBytes: 0,
+		inflations: { underWay: 0, bytes: 0, waiting: 0 },
+		deflations: { underWay: 0, bytes: 0, waiting: 0 },
 		endpoints: [endpoint("a"), endpoint("b")],
 	});
 });

@@ -100,6 +100,10 @@ export interface ChannelOptions {
 	retryBufferBytesPerCall?: number | undefined;
 	/** Of requests of 1 KiB and more; responses are always accepted. */
 	compression?: "gzip" | undefined;
+	/** So many received messages of over 64 KiB are inflated at a time, and so many sent ones deflated; more wait in order. 8. */
+	maxInflations?: number | undefined;
+	/** What they may take, inflated, in bytes; a larger one goes by itself. 64 MiB. */
+	maxInflatingBytes?: number | undefined;
 	/** A further connection is made when the streams of those there are at the peer's MAX_CONCURRENT_STREAMS. 4. */
 	maxConnectionsPerEndpoint?: number | undefined;
 	/** Of the channel, from their start to their end, streams among them; more calls wait in a queue, within their deadlines. No limit by default. */
@@ -194,6 +198,8 @@ export const channelOptions: OptionTable<ChannelOptions> = {
 	retryBufferBytes: integer(0),
 	retryBufferBytesPerCall: integer(0),
 	compression: oneOf("gzip"),
+	maxInflations: integer(1),
+	maxInflatingBytes: integer(1),
 	maxConnectionsPerEndpoint: integer(1),
 	maxConcurrentCalls: integer(1),
 	maxQueuedCalls: integer(0),

@@ -275,6 +275,8 @@ describe("a bad option is refused at construction, naming it:", () => {
 		],
 		[{ keepalive: { time: 1, withoutCalls: 1 } }, "keepalive.withoutCalls: "],
 		[{ maxConnectionsPerEndpoint: 0 }, "maxConnectionsPerEndpoint: 0 is not"],
+		[{ maxInflations: 0 }, "maxInflations: 0 is not"],
+		[{ maxInflatingBytes: 0 }, "maxInflatingBytes: 0 is not"],
 		[{ maxConnectionsPerEndpoint: 1.5 }, "maxConnectionsPerEndpoint: "],
 		[{ localZone: {} }, "localZone: an object is not a string"],
 	])("%j", (options, message) => {

@@ -17,6 +17,7 @@ import {
 	parseServiceConfig,
 } from "../policy/service-config.ts";
 import { secureContext } from "../tls/secure-context.ts";
+import type { GzipLimits } from "../wire/gzip-turns.ts";
 import type { BackoffPace } from "./backoff.ts";
 import { callLimitOf } from "./call-limit.ts";
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
@@ -73,6 +74,7 @@ export interface ChannelSetting {
 	readonly serviceConfig: CompiledServiceConfig | undefined;
 	readonly credentials: ChannelOptions["credentials"];
 	readonly compression: "gzip" | undefined;
+	readonly gzipLimits: GzipLimits;
 	readonly hooks: ClientHooks;
 }
 
@@ -179,6 +181,10 @@ export function settleChannel(
 		balancer: options.balancer,
 		serviceConfig,
 		credentials: options.credentials,
+		gzipLimits: {
+			maxInflations: options.maxInflations,
+			maxInflatingBytes: options.maxInflatingBytes,
+		},
 		compression: options.compression,
 		hooks: debuggedHooks(found.name, guardedHooks(options.hooks ?? {})),
 	};

@@ -150,6 +150,8 @@ test("can be logged", async () => {
 		callsQueued: 0,
 		retryTokens: 100,
 		retryBufferBytes: 0,
+		inflations: { underWay: 0, bytes: 0, waiting: 0 },
+		deflations: { underWay: 0, bytes: 0, waiting: 0 },
 		endpoints: [],
 		lastError: undefined,
 	});

@@ -7,6 +7,7 @@ import {
 	ClientCall,
 } from "../wire/client-call.ts";
 import type { ClientConnection, RawHeaders } from "../wire/connection.ts";
+import { GzipTurns } from "../wire/gzip-turns.ts";
 import { frameMessage } from "../wire/message-writer.ts";
 import { appendMetadata } from "../wire/metadata.ts";
 import { Backoff } from "./backoff.ts";
@@ -36,6 +37,9 @@ const SERVING = 1;
 
 /** Of a response, in bytes: it holds one number. */
 const MAX_BYTES = 1024;
+
+/** Of all watches: what they receive is small. */
+const GZIP = new GzipTurns();
 
 /**
  * Watches on one connection whether a service of its server is serving (gRFC A17): a stream that stays open, and is
@@ -122,7 +126,13 @@ export class HealthWatch implements CallListener {
 				this.connection.open(headers, listener, "watch"),
 		};
 		const headers = [...this.#headers(), ...credentials];
-		const call = new ClientCall(connection, headers, MAX_BYTES, this);
+		const call = new ClientCall(
+			connection,
+			headers,
+			MAX_BYTES,
+			GZIP.inflations,
+			this,
+		);
 		this.#call = call;
 		call.closeSend(frameMessage(requestOf(this.#service), undefined));
 	}

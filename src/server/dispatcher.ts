@@ -8,6 +8,7 @@ import { isGrpc } from "../wire/client-call.ts";
 import type { RawHeaders, ServerStream } from "../wire/connection.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
+import { GzipTurns } from "../wire/gzip-turns.ts";
 import { refuseCall, refuseRequest } from "../wire/server-call.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { tellHook } from "./error-hook.ts";
@@ -31,6 +32,7 @@ export class Dispatcher implements CallHost {
 	readonly clock: Clock;
 	readonly #settings: ServerSettings;
 	readonly #routes: Routes;
+	readonly gzip: GzipTurns;
 	readonly #calls: Set<IncomingCall> = new Set();
 	#succeeded = 0;
 	#failed = 0;
@@ -41,6 +43,7 @@ export class Dispatcher implements CallHost {
 		this.clock = clock;
 		this.#settings = settings;
 		this.#routes = routes;
+		this.gzip = new GzipTurns(settings.gzipLimits);
 	}
 
 	get writeMaxBytes(): number {
@@ -118,6 +121,7 @@ export class Dispatcher implements CallHost {
 						? compression
 						: undefined,
 				readMaxBytes,
+				gzip: this.gzip,
 			},
 			timeoutMs,
 			peer,

@@ -18,6 +18,7 @@ import {
 	OrderManagement,
 	OrderSchema,
 } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { GzipTurns } from "../wire/gzip-turns.ts";
 import { IncomingCall } from "./incoming-call.ts";
 
 /** A promise that a test settles. */
@@ -604,6 +605,7 @@ describe("deadlines", () => {
 					requestEncoding: undefined,
 					responseEncoding: undefined,
 					readMaxBytes: 0,
+					gzip: new GzipTurns(),
 				},
 				timeoutMs: 50,
 				peer: { address: "unix:" },

@@ -12,6 +12,7 @@ import {
 	optionsOf,
 } from "../policy/option-table.ts";
 import { parsePeriod } from "../policy/period.ts";
+import type { GzipLimits } from "../wire/gzip-turns.ts";
 import type { ErrorHook } from "./error-hook.ts";
 import type { RefusedHook } from "./refusals.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
@@ -33,6 +34,10 @@ export interface ServerOptions {
 	compression?: "gzip" | undefined;
 	/** Bytes of the longest request message, inflated. Default: 4 MiB. */
 	readMaxBytes?: number | undefined;
+	/** So many received messages of over 64 KiB are inflated at a time, and so many sent ones deflated; more wait in order. Default: 8. */
+	maxInflations?: number | undefined;
+	/** What they may take, inflated, in bytes; a larger one goes by itself. Default: 64 MiB. */
+	maxInflatingBytes?: number | undefined;
 	/** Bytes of the longest response message. Default: 4 GiB, all that the wire can carry. */
 	writeMaxBytes?: number | undefined;
 	/** Calls at a time on one connection; clients keep further ones back. Default: 1000. */
@@ -63,6 +68,7 @@ export interface ServerSettings {
 	readonly compression: "gzip" | undefined;
 	readonly readMaxBytes: number;
 	readonly writeMaxBytes: number;
+	readonly gzipLimits: GzipLimits;
 	readonly maxConcurrentStreams: number;
 	readonly onError: ErrorHook | undefined;
 	readonly handshakeTimeoutMs: number;
@@ -80,6 +86,10 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		onSignals: handleSignals === true ? {} : handleSignals || undefined,
 		compression: options.compression,
 		readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
+		gzipLimits: {
+			maxInflations: options.maxInflations,
+			maxInflatingBytes: options.maxInflatingBytes,
+		},
 		writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
 		maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
 		onError: options.onError,
@@ -107,6 +117,8 @@ const table: OptionTable<ServerOptions> = {
 	),
 	compression: oneOf("gzip"),
 	readMaxBytes: integer(0, MAX_MESSAGE_BYTES),
+	maxInflations: integer(1),
+	maxInflatingBytes: integer(1),
 	writeMaxBytes: integer(0, MAX_MESSAGE_BYTES),
 	maxConcurrentStreams: integer(1, 2 ** 31 - 1),
 	onError: callable,

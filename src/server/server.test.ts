@@ -50,6 +50,8 @@ describe("options", () => {
 		[{ handshakeTimeout: 0 }, "handshakeTimeout: "],
 		[{ handshakeTimeout: "10" }, "handshakeTimeout: "],
 		[{ onRefused: "x" }, "onRefused: "],
+		[{ maxInflations: 0 }, "maxInflations: "],
+		[{ maxInflatingBytes: 0 }, "maxInflatingBytes: "],
 		[{ tls: true }, "tls: "],
 		[[], "options: "],
 	])("%o are refused, and the message names the key", (options, message) => {
@@ -69,6 +71,8 @@ describe("options", () => {
 			onError: undefined,
 			handshakeTimeout: undefined,
 			onRefused: undefined,
+			maxInflations: undefined,
+			maxInflatingBytes: undefined,
 		};
 		expect(new Server(absent).snapshot()).toEqual(new Server().snapshot());
 	});
@@ -321,6 +325,8 @@ describe("snapshot", () => {
 			},
 			connections: 1,
 			refused: {},
+			inflations: { underWay: 0, bytes: 0, waiting: 0 },
+			deflations: { underWay: 0, bytes: 0, waiting: 0 },
 			calls: { started: 1, succeeded: 1, failed: 0, inFlight: 0 },
 		});
 		expect(structuredClone(snapshot)).toEqual(snapshot);

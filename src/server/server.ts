@@ -10,6 +10,7 @@ import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import { onlyDefined } from "../policy/only-defined.ts";
 import { checkOptions } from "../policy/option-table.ts";
+import type { GzipCounts } from "../wire/gzip-turns.ts";
 import { Announcements, reachableAt } from "./announcements.ts";
 import { Connections } from "./connections.ts";
 import { debugLog, inLine } from "./debug-log.ts";
@@ -43,7 +44,7 @@ const SIGNAL_MS = 8_000;
 const WITHDRAW_MS = 5_000;
 
 /** What `Server.snapshot` returns: copies, which do not change. */
-export interface ServerSnapshot {
+export interface ServerSnapshot extends GzipCounts {
 	readonly state: "serving" | "shuttingDown" | "shutDown";
 	/** Where it listens. */
 	readonly addresses: readonly string[];
@@ -195,6 +196,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			connections: this.#connections.size,
 			calls: this.#dispatcher.counts,
 			refused: this.#refusals.counts,
+			...this.#dispatcher.gzip.counts,
 		};
 	}
 

@@ -7,6 +7,7 @@ import {
 	type RawHeaders,
 	type StreamListener,
 } from "./connection.ts";
+import { GzipTurns } from "./gzip-turns.ts";
 
 const OK: RawHeaders = [":status", "200", "content-type", "application/grpc"];
 const MESSAGE = Buffer.from("\0\0\0\0\x02hi");
@@ -56,15 +57,21 @@ function play(maxBytes = 1000): Play {
 		close: () => {},
 		destroy: () => {},
 	};
-	const call = new ClientCall(connection, [":path", "/a/b"], maxBytes, {
-		headers: (headers) => heard.push(`headers ${headers.length / 2}`),
-		message: (message) => heard.push(`message ${Buffer.from(message)}`),
-		writable: () => heard.push("writable"),
-		end: (end) => {
-			heard.push(`end ${end.code}`);
-			ended = end;
+	const call = new ClientCall(
+		connection,
+		[":path", "/a/b"],
+		maxBytes,
+		new GzipTurns().inflations,
+		{
+			headers: (headers) => heard.push(`headers ${headers.length / 2}`),
+			message: (message) => heard.push(`message ${Buffer.from(message)}`),
+			writable: () => heard.push("writable"),
+			end: (end) => {
+				heard.push(`end ${end.code}`);
+				ended = end;
+			},
 		},
-	});
+	);
 	return {
 		call,
 		sent,

@@ -17,6 +17,7 @@ import {
 	type Status,
 	statusOf,
 } from "./status.ts";
+import type { Turns } from "./turns.ts";
 
 /** How one call on one stream ended. */
 export interface CallEnd extends Status {
@@ -50,16 +51,17 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	#trailers: RawHeaders = NONE;
 	#state: "open" | "halfClosed" | "over" = "open";
 
-	/** Sends the request headers. `maxBytes`: of a message received. */
+	/** Sends the request headers. `maxBytes`: of a message received; `inflations`: of such messages, on other threads. */
 	constructor(
 		connection: Pick<ClientConnection, "open">,
 		headers: RawHeaders,
 		maxBytes: number,
+		inflations: Turns,
 		listener: CallListener,
 	) {
 		this.#listener = listener;
 		this.#stream = connection.open(headers, this);
-		this.#reader = new MessageReader(this.#stream, this, maxBytes);
+		this.#reader = new MessageReader(this.#stream, this, maxBytes, inflations);
 	}
 
 	/** Sends one framed message; false: wait for `writable`. */

@@ -1,11 +1,32 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { compress, InflatesTooLarge, inflate, inflateAtOnce } from "./gzip.ts";
+import {
+	AT_ONCE_BYTES,
+	compress,
+	InflatesTooLarge,
+	inflateAtOnce,
+	inflatedSize,
+} from "./gzip.ts";
+import { inflate } from "./gzip-work.ts";
+import { Turns } from "./turns.ts";
 
 const ways = [
-	["inflate", inflate],
-	["inflateAtOnce", async (...args) => inflateAtOnce(...args)],
-] satisfies [string, typeof inflate][];
+	["inflate", inflated],
+	[
+		"inflateAtOnce",
+		async (bytes, maxBytes) =>
+			inflateAtOnce(bytes, maxBytes) ?? inflated(bytes, maxBytes),
+	],
+] satisfies [string, typeof inflated][];
+
+function inflated(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+	const turns = new Turns({ maxCount: 1, maxBytes: 1 });
+	return new Promise((resolve, reject) => {
+		inflate(turns, bytes, maxBytes, { done: resolve, failed: reject });
+	}).finally(() =>
+		expect(turns.counts).toEqual({ underWay: 0, bytes: 0, waiting: 0 }),
+	) as Promise<Uint8Array>;
+}
 
 describe.each(ways)("%s", (_name, read) => {
 	test("gives back what compress made small", async () => {
@@ -49,5 +70,18 @@ describe.each(ways)("%s", (_name, read) => {
 		await expect(read(bomb, 1 << 20)).rejects.toThrow(InflatesTooLarge);
 		const grown = process.memoryUsage().arrayBuffers - before;
 		expect(grown).toBeLessThan(16 << 20);
+	});
+});
+
+describe("inflateAtOnce", () => {
+	test("leaves alone what becomes larger than it does at once", () => {
+		const fits = gzipSync(Buffer.alloc(AT_ONCE_BYTES));
+		expect(inflateAtOnce(fits, 1 << 20)).toHaveLength(AT_ONCE_BYTES);
+		const larger = gzipSync(Buffer.alloc(AT_ONCE_BYTES + 1));
+		expect(inflateAtOnce(larger, 1 << 20)).toBeUndefined();
+		// Two members: the last says its own size.
+		const two = Buffer.concat([larger, gzipSync("x")]);
+		expect(inflatedSize(two)).toBeLessThan(AT_ONCE_BYTES);
+		expect(inflateAtOnce(two, 1 << 20)).toBeUndefined();
 	});
 });

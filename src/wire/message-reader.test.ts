@@ -2,12 +2,14 @@ import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { between, seeded } from "../../testdata/harness/seeded.ts";
-import { INFLATE_AT_ONCE_BYTES } from "./gzip.ts";
+import { AT_ONCE_BYTES } from "./gzip.ts";
+import { GzipTurns } from "./gzip-turns.ts";
 import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
 
 /** A stream that a test reads from, and what came of it. */
 class Reading implements MessageReaderOwner {
 	readonly reader: MessageReader;
+	readonly gzip = new GzipTurns();
 	readonly messages: Buffer[] = [];
 	readonly ended: Promise<void>;
 	error: { code: Code; message: string } | undefined;
@@ -28,6 +30,7 @@ class Reading implements MessageReaderOwner {
 			},
 			this,
 			maxBytes,
+			this.gzip.inflations,
 		);
 		this.reader.encoding = encoding;
 		this.ended = this.#ended.promise;
@@ -258,7 +261,7 @@ describe("bad bytes", () => {
 
 	test.each([
 		["at once", Buffer.from("not gzip")],
-		["on another thread", noise(INFLATE_AT_ONCE_BYTES + 1)],
+		["on another thread", noise(AT_ONCE_BYTES + 1)],
 	])("what is called gzip and is not is INTERNAL, %s", async (_, bytes) => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(frame(bytes, { flag: 1 }));
@@ -339,7 +342,34 @@ describe("hold", () => {
 });
 
 describe("inflating on another thread", () => {
-	const large = noise(INFLATE_AT_ONCE_BYTES * 2);
+	const large = noise(AT_ONCE_BYTES * 2);
+
+	test("is for what becomes large, however small it is, and whatever it says of its size", async () => {
+		const zeros = Buffer.alloc(4 << 20);
+		const lying = gzipped(zeros);
+		lying.writeUInt32LE(100, lying.length - 4);
+		for (const bytes of [gzipped(zeros), lying]) {
+			const reading = new Reading(4 << 20, "gzip");
+			reading.reader.push(bytes);
+			expect(reading.gzip.inflations.counts.underWay).toBe(1);
+			reading.reader.end();
+			await reading.ended;
+			// zlib holds what it says against what it is.
+			expect(reading.messages.length).toBe(bytes === lying ? 0 : 1);
+		}
+		const small = new Reading(4 << 20, "gzip");
+		small.reader.push(gzipped(Buffer.alloc(AT_ONCE_BYTES)));
+		expect(small.messages).toHaveLength(1);
+	});
+
+	test("counts what waits, compressed, and nothing once it is stopped", () => {
+		const reading = new Reading(1 << 20, "gzip");
+		const bytes = gzipped(large);
+		reading.reader.push(Buffer.concat([bytes, bytes.subarray(0, 100)]));
+		expect(reading.reader.waitingBytes).toBe(bytes.length - 5 + 100);
+		reading.reader.stop();
+		expect(reading.reader.waitingBytes).toBe(0);
+	});
 
 	test("stops the stream meanwhile, and keeps the order", async () => {
 		const reading = new Reading(1 << 20, "gzip");
@@ -393,7 +423,13 @@ describe("inflating on another thread", () => {
 	test("is forgotten when the reader is stopped", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(gzipped(large));
+		expect(reading.gzip.inflations.counts.underWay).toBe(1);
 		reading.reader.stop();
+		expect(reading.gzip.inflations.counts).toEqual({
+			underWay: 0,
+			bytes: 0,
+			waiting: 0,
+		});
 		const other = new Reading(1 << 20, "gzip");
 		other.reader.push(gzipped(large));
 		other.reader.end();
@@ -425,6 +461,7 @@ describe("memory", () => {
 				malformed() {},
 			},
 			64 << 20,
+			new GzipTurns().inflations,
 		);
 		if (held) reader.hold();
 		for (const chunk of chunks) reader.push(chunk);

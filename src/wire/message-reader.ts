@@ -1,12 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import type { Stream } from "./connection.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
-import {
-	INFLATE_AT_ONCE_BYTES,
-	InflatesTooLarge,
-	inflate,
-	inflateAtOnce,
-} from "./gzip.ts";
+import { InflatesTooLarge, inflateAtOnce } from "./gzip.ts";
+import { inflate, type StoppableWork } from "./gzip-work.ts";
+import type { Turns } from "./turns.ts";
 
 const PREFIX_BYTES = 5;
 const NOTHING = new Uint8Array(0);
@@ -29,6 +26,7 @@ export class MessageReader {
 	readonly #stream: Pick<Stream, "pause" | "resume">;
 	readonly #owner: MessageReaderOwner;
 	readonly #maxBytes: number;
+	readonly #inflations: Turns;
 	#encoding: string | undefined;
 	/** What has come, and has to wait. */
 	readonly #gathered = new GatheredBytes();
@@ -38,18 +36,22 @@ export class MessageReader {
 	/** What the next step takes: a prefix, or a prefix and its message. */
 	#needed = PREFIX_BYTES;
 	#state: "reading" | "delivering" | "inflating" | "done" = "reading";
+	#inflation: StoppableWork | undefined;
+	#inflatingBytes = 0;
 	#held = false;
 	#ended = false;
 
-	/** `maxBytes`: of one message, inflated. */
+	/** `maxBytes`: of one message, inflated. `inflations`: those on other threads. */
 	constructor(
 		stream: Pick<Stream, "pause" | "resume">,
 		owner: MessageReaderOwner,
 		maxBytes: number,
+		inflations: Turns,
 	) {
 		this.#stream = stream;
 		this.#owner = owner;
 		this.#maxBytes = maxBytes;
+		this.#inflations = inflations;
 	}
 
 	/** The peer's `grpc-encoding`; undefined or "identity" when it compresses nothing. */
@@ -91,6 +93,14 @@ export class MessageReader {
 		this.#state = "done";
 		this.#gathered.clear();
 		this.#chunk = NOTHING;
+		this.#at = 0;
+		this.#inflation?.stop();
+		this.#inflatingBytes = 0;
+	}
+
+	/** Of what has come, and has not been delivered. */
+	get waitingBytes(): number {
+		return this.#buffered + this.#inflatingBytes;
 	}
 
 	#deliver(): void {
@@ -194,35 +204,35 @@ export class MessageReader {
 					? "received a compressed message without a grpc-encoding"
 					: `received a message compressed with "${this.#encoding}": only gzip is accepted`,
 			);
-		} else if (payload.length <= INFLATE_AT_ONCE_BYTES) {
-			let message: Uint8Array;
+		} else {
+			let message: Uint8Array | undefined;
 			try {
 				message = inflateAtOnce(payload, this.#maxBytes);
 			} catch (error) {
 				this.#failInflating(error);
 				return;
 			}
-			this.#owner.message(asBytes(message));
-		} else {
-			void this.#inflate(payload);
+			if (message === undefined) this.#inflate(payload);
+			else this.#owner.message(asBytes(message));
 		}
 	}
 
-	async #inflate(payload: Uint8Array): Promise<void> {
+	#inflate(payload: Uint8Array): void {
 		this.#state = "inflating";
 		this.#stream.pause();
-		try {
-			const message = await inflate(payload, this.#maxBytes);
-			if (this.#state !== "inflating") return;
-			this.#owner.message(asBytes(message));
-		} catch (error) {
-			if (this.#state === "inflating") this.#failInflating(error);
-			return;
-		}
-		if (this.#state !== "inflating") return;
-		this.#state = "reading";
-		this.#deliver();
-		this.#resume();
+		this.#inflatingBytes = payload.length;
+		this.#inflation = inflate(this.#inflations, payload, this.#maxBytes, {
+			done: (message) => {
+				this.#inflation = undefined;
+				this.#inflatingBytes = 0;
+				this.#owner.message(asBytes(message));
+				if (this.#state !== "inflating") return;
+				this.#state = "reading";
+				this.#deliver();
+				this.#resume();
+			},
+			failed: (error) => this.#failInflating(error),
+		});
 	}
 
 	/** Unless there is a reason to stand still. "delivering": released by whoever a message was delivered to. */

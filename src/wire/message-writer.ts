@@ -1,4 +1,4 @@
-import { COMPRESS_FROM_BYTES, compress } from "./gzip.ts";
+import { AT_ONCE_BYTES, COMPRESS_FROM_BYTES, compress } from "./gzip.ts";
 
 const PREFIX_BYTES = 5;
 
@@ -9,7 +9,19 @@ export function frameMessage(
 ): Uint8Array {
 	const compressed =
 		encoding !== undefined && message.length >= COMPRESS_FROM_BYTES;
-	const payload = compressed ? compress(message) : message;
+	return frameOf(compressed ? compress(message) : message, compressed);
+}
+
+/** Whether a message takes too long to deflate for the event loop: a `MessageQueue` is for that. */
+export function deflatesLater(
+	message: Uint8Array,
+	encoding: "gzip" | undefined,
+): boolean {
+	return encoding !== undefined && message.length > AT_ONCE_BYTES;
+}
+
+/** One length-prefixed message. */
+export function frameOf(payload: Uint8Array, compressed: boolean): Uint8Array {
 	const length = payload.length;
 	const frame = Buffer.allocUnsafe(PREFIX_BYTES + length);
 	frame[0] = compressed ? 1 : 0;

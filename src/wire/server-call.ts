@@ -6,8 +6,10 @@ import {
 	type StreamListener,
 	type StreamReset,
 } from "./connection.ts";
+import type { GzipTurns } from "./gzip-turns.ts";
+import { MessageQueue } from "./message-queue.ts";
 import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
-import { frameMessage } from "./message-writer.ts";
+import { deflatesLater, frameMessage } from "./message-writer.ts";
 import { appendMetadata, headerBytes, MAX_HEADER_BYTES } from "./metadata.ts";
 import { trailersOfError } from "./status.ts";
 
@@ -34,6 +36,8 @@ export interface ServerCallTerms {
 	readonly responseEncoding: "gzip" | undefined;
 	/** Of a message received, inflated. */
 	readonly readMaxBytes: number;
+	/** The server's. */
+	readonly gzip: GzipTurns;
 }
 
 /** gRPC over one HTTP/2 stream, seen from the server: messages in; headers, messages and a status out (PROTOCOL-HTTP2). */
@@ -44,6 +48,8 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	readonly #reader: MessageReader;
 	#state: "open" | "responding" | "over" = "open";
 	#blocked = false;
+	/** While a message is deflated, it and those behind it. */
+	#queue: MessageQueue | undefined;
 
 	constructor(
 		stream: ServerStream,
@@ -53,7 +59,12 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#stream = stream;
 		this.#terms = terms;
 		this.#listener = listener;
-		this.#reader = new MessageReader(stream, this, terms.readMaxBytes);
+		this.#reader = new MessageReader(
+			stream,
+			this,
+			terms.readMaxBytes,
+			terms.gzip.inflations,
+		);
 		this.#reader.encoding = terms.requestEncoding;
 		stream.listen(this);
 	}
@@ -79,8 +90,14 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	/** Sends one message, after `respond`; false: wait for `writable`. */
 	write(message: Uint8Array): boolean {
 		if (this.#state !== "responding") return false;
+		const { responseEncoding } = this.#terms;
+		if (this.#queue !== undefined || deflatesLater(message, responseEncoding)) {
+			this.#queue ??= this.#newQueue();
+			this.#queue.push(message);
+			return false;
+		}
 		this.#blocked = !this.#stream.write(
-			frameMessage(message, this.#terms.responseEncoding),
+			frameMessage(message, responseEncoding),
 		);
 		return !this.#blocked;
 	}
@@ -93,13 +110,19 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		if (bytes > MAX_HEADER_BYTES) {
 			trailers = this.#trailersOf(largeHeaders("trailers", bytes, error));
 		}
-		this.#over();
-		this.#stream.sendTrailers(trailers);
+		const send = (): void => {
+			this.#over();
+			this.#stream.sendTrailers(trailers);
+		};
+		if (this.#queue === undefined) send();
+		else this.#queue.whenSent(send);
 	}
 
 	/** As `finish`, but does not wait for a client that reads too slowly what is on its way to it: it is cut off. */
 	abandon(error: ConnectError, metadata: Headers | undefined): void {
 		if (this.#state === "over") return;
+		this.#queue?.stop();
+		this.#queue = undefined;
 		if (this.#blocked) {
 			this.#over();
 			this.#stream.reset(Http2Code.CANCEL);
@@ -137,7 +160,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	writable(): void {
 		if (this.#state === "over") return;
 		this.#blocked = false;
-		this.#listener.writable();
+		if (this.#queue === undefined) this.#listener.writable();
 	}
 
 	message(message: Uint8Array): void {
@@ -159,8 +182,25 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		return trailers;
 	}
 
+	#newQueue(): MessageQueue {
+		return new MessageQueue(this.#terms.gzip.deflations, {
+			send: (frame) => {
+				this.#blocked = !this.#stream.write(frame);
+			},
+			emptied: () => {
+				this.#queue = undefined;
+				if (this.#state !== "over" && !this.#blocked) this.#listener.writable();
+			},
+			failed: (error) => {
+				this.#queue = undefined;
+				this.finish(ConnectError.from(error, Code.Internal), undefined);
+			},
+		});
+	}
+
 	#over(): void {
 		this.#state = "over";
+		this.#queue?.stop();
 		this.#reader.stop();
 	}
 }

@@ -11,6 +11,7 @@ import {
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
 import { ClientCall } from "../client-call.ts";
+import { GzipTurns } from "../gzip-turns.ts";
 
 /** Messages without a byte in them, each byte of which travels in a DATA frame of its own. */
 function tinyFrames(streamId: number, bytes: number): Buffer {
@@ -59,14 +60,20 @@ describe("DATA frames of one byte that nobody reads take memory in proportion to
 		using opened = await openConnection(server.address);
 		const { socket, connection } = opened;
 		let messages = 0;
-		const call = new ClientCall(connection, POST, 1 << 22, {
-			headers() {},
-			message: () => {
-				messages += 1;
+		const call = new ClientCall(
+			connection,
+			POST,
+			1 << 22,
+			new GzipTurns().inflations,
+			{
+				headers() {},
+				message: () => {
+					messages += 1;
+				},
+				writable() {},
+				end() {},
 			},
-			writable() {},
-			end() {},
-		});
+		);
 		call.hold();
 		const before = reachableBytes();
 		call.closeSend();

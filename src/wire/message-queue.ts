@@ -1,0 +1,71 @@
+import { deflate, type StoppableWork } from "./gzip-work.ts";
+import { deflatesLater, frameMessage, frameOf } from "./message-writer.ts";
+import type { Turns } from "./turns.ts";
+
+export interface MessageQueueOwner {
+	/** The next message, framed. */
+	send(frame: Uint8Array): void;
+	/** Nothing waits any more. */
+	emptied(): void;
+	/** A message could not be deflated. Nothing follows. */
+	failed(error: Error): void;
+}
+
+/** The messages of one stream, in order, while one of them is deflated on another thread. */
+export class MessageQueue {
+	readonly #deflations: Turns;
+	readonly #owner: MessageQueueOwner;
+	#waiting: (Uint8Array | (() => void))[] = [];
+	#deflation: StoppableWork | undefined;
+	#stopped = false;
+
+	constructor(deflations: Turns, owner: MessageQueueOwner) {
+		this.#deflations = deflations;
+		this.#owner = owner;
+	}
+
+	push(message: Uint8Array): void {
+		this.#waiting.push(message);
+		this.#next();
+	}
+
+	/** Runs `step` once all messages before it have been sent. */
+	whenSent(step: () => void): void {
+		this.#waiting.push(step);
+		this.#next();
+	}
+
+	/** Drops what waits; nothing more is told. */
+	stop(): void {
+		this.#stopped = true;
+		this.#waiting = [];
+		this.#deflation?.stop();
+	}
+
+	#next(): void {
+		while (this.#deflation === undefined && !this.#stopped) {
+			const next = this.#waiting.shift();
+			if (next === undefined) {
+				this.#owner.emptied();
+				return;
+			}
+			if (typeof next === "function") next();
+			else if (deflatesLater(next, "gzip")) this.#deflate(next);
+			else this.#owner.send(frameMessage(next, "gzip"));
+		}
+	}
+
+	#deflate(message: Uint8Array): void {
+		this.#deflation = deflate(this.#deflations, message, {
+			done: (payload) => {
+				this.#deflation = undefined;
+				this.#owner.send(frameOf(payload, true));
+				this.#next();
+			},
+			failed: (error) => {
+				this.stop();
+				this.#owner.failed(error);
+			},
+		});
+	}
+}
