@@ -16,8 +16,9 @@ import type { AdmittedPick } from "./admitted-pick.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
 import type { ChannelOptions } from "./channel-options.ts";
 import type { RequestBuffer } from "./request-buffer.ts";
+import type { RoomQueue, WaitingForRoom } from "./room-queue.ts";
 import type { EndpointSubchannel } from "./subchannel.ts";
-import type { Waiting } from "./waiting-calls.ts";
+import type { WaitingCalls } from "./waiting-calls.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
 type SubchannelPick = Extract<AdmittedPick, { kind: "subchannel" }>;
@@ -53,12 +54,15 @@ export interface AttemptNumber {
 }
 
 /** One attempt of a call: waits for a connection, and is then one stream on it. */
-export class Attempt implements CallListener, Waiting {
+export class Attempt implements CallListener, WaitingForRoom {
 	readonly #call: AttemptedCall;
 	readonly #owner: AttemptOwner;
 	readonly #which: AttemptNumber;
 	#state: "picking" | "authorizing" | "sent" | "over" = "picking";
 	#pick: SubchannelPick | undefined;
+	/** Where it waits while it is "picking", and in the queue of an endpoint, for which stream. */
+	#queue: WaitingCalls | RoomQueue | undefined;
+	#wanted: SubchannelPick | undefined;
 	#stream: ClientCall | undefined;
 	#connection: ClientConnection | undefined;
 	/** What its connection had heard when it was sent. */
@@ -112,6 +116,10 @@ export class Attempt implements CallListener, Waiting {
 		const { core } = this.#call;
 		switch (this.#state) {
 			case "picking": {
+				if (this.#wanted !== undefined) {
+					const { name } = this.#wanted.subchannel as EndpointSubchannel;
+					return `while waiting for a stream: ${name} has as many as it allows (MAX_CONCURRENT_STREAMS)`;
+				}
 				const last = core.failure ?? this.#lastFailure ?? core.lastError;
 				return `while ${core.progress}${last ? `; last: ${last.message}` : ""}`;
 			}
@@ -145,9 +153,17 @@ export class Attempt implements CallListener, Waiting {
 	}
 
 	pickAgain(): void {
-		this.#call.core.waiting.delete(this);
+		this.#leaveQueue();
 		this.#call.reconfigure();
 		if (this.#state === "picking") this.#askForConnection();
+	}
+
+	takeRoom(): void {
+		const wanted = this.#wanted as SubchannelPick;
+		this.#leaveQueue();
+		this.#call.reconfigure();
+		if (this.#state !== "picking") return;
+		this.#follow(this.#call.core.admit(this.#call, wanted));
 	}
 
 	/** Only once it is sent. false: wait for `writable`. */
@@ -172,7 +188,7 @@ export class Attempt implements CallListener, Waiting {
 	cancel(code: Code): void {
 		if (this.#state === "over") return;
 		if (code === Code.DeadlineExceeded) this.#doubt();
-		this.#call.core.waiting.delete(this);
+		this.#leaveQueue();
 		this.#call.core.setting.clock.cancel(this.#turn);
 		this.#stream?.cancel();
 		this.#over(code);
@@ -241,23 +257,21 @@ export class Attempt implements CallListener, Waiting {
 	}
 
 	#askForConnection(): void {
-		const { core, policy } = this.#call;
-		const pick = core.pick(this.#call);
+		this.#follow(this.#call.core.pick(this.#call));
+	}
+
+	#follow(pick: AdmittedPick): void {
 		if (pick.kind === "subchannel") {
 			const { connection } = pick.subchannel as EndpointSubchannel;
 			if (connection !== undefined) this.#send(pick, connection);
-			else {
-				// Lost since the picker was made: the next picker is on its way.
-				pick.unused?.();
-				core.waiting.add(this);
-			}
+			else this.#waitWith(pick);
 		} else if (pick.kind === "wait") {
-			core.waiting.add(this);
+			this.#waitForPicker();
 		} else if (pick.kind === "drop") {
 			this.#refuse(Code.Unavailable, "", pick.error);
-		} else if (policy.waitForReady) {
+		} else if (this.#call.policy.waitForReady) {
 			this.#lastFailure = pick.error;
-			core.waiting.add(this);
+			this.#waitForPicker();
 		} else {
 			this.#state = "over";
 			this.#owner.ended(
@@ -265,6 +279,31 @@ export class Attempt implements CallListener, Waiting {
 				endOf(Code.Unavailable, this.#unreached(), pick.error),
 			);
 		}
+	}
+
+	/** For room, or, where the connection was lost since the picker was made, for the next picker: it is on its way. */
+	#waitWith(pick: SubchannelPick): void {
+		const subchannel = pick.subchannel as EndpointSubchannel;
+		if (pick.unused === undefined && subchannel.state === "ready") {
+			this.#wanted = pick;
+			this.#queue = subchannel.queue;
+			subchannel.queue.add(this);
+		} else {
+			pick.unused?.();
+			this.#waitForPicker();
+		}
+	}
+
+	#waitForPicker(): void {
+		const { waiting } = this.#call.core;
+		this.#queue = waiting;
+		waiting.add(this);
+	}
+
+	#leaveQueue(): void {
+		this.#queue?.delete(this);
+		this.#queue = undefined;
+		this.#wanted = undefined;
 	}
 
 	#send(pick: SubchannelPick, connection: ClientConnection): void {

@@ -84,6 +84,131 @@ describe("more calls than a peer's MAX_CONCURRENT_STREAMS", () => {
 	});
 });
 
+describe("calls that wait for room", () => {
+	/** A server of two connections, with two streams each; calls of it, in flight or waiting. */
+	async function full(options: ClientOptions = {}) {
+		const stack = new AsyncDisposableStack();
+		const streams: ServerHttp2Stream[] = [];
+		/** Of each stream, which connection it came by. */
+		const cameBy: unknown[] = [];
+		const server = stack.use(
+			await serveStreams(
+				(stream) => {
+					streams.push(stream);
+					cameBy.push(stream.session);
+				},
+				{ settings: { maxConcurrentStreams: 2 } },
+			),
+		);
+		const client = stack.use(
+			NewEchoServiceClient(server.address, {
+				timeout: 0,
+				maxConnectionsPerEndpoint: 2,
+				...options,
+			}),
+		);
+		const calls = Array.from({ length: 4 }, () => client.echo({}));
+		await until(() => streams.length === 4);
+		return { stack, server, client, streams, cameBy, calls };
+	}
+
+	test("take the places of one connection, though the others stay full", async () => {
+		const { stack, client, streams, cameBy, calls } = await full();
+		await using _ = stack;
+		const waiting = Array.from({ length: 6 }, () => client.echo({}));
+		const ofOne = streams.filter((_, i) => cameBy[i] === cameBy[0]);
+		expect(ofOne).toHaveLength(2);
+		for (const stream of ofOne) answer(stream);
+		// Those that come are all of the same connection.
+		for (let served = 4; served < 10; served++) {
+			await until(() => streams.length > served);
+			expect(cameBy[served]).toBe(cameBy[0]);
+			answer(streams[served] as ServerHttp2Stream);
+		}
+		await Promise.all(waiting);
+		const others = streams.slice(0, 4).filter((one) => !ofOne.includes(one));
+		for (const stream of others) answer(stream);
+		await Promise.all(calls);
+	});
+
+	test("say so when their deadline passes, and have left nothing on the wire", async () => {
+		const { stack, server, client, streams, calls } = await full();
+		await using _ = stack;
+		const error = await client
+			.echo({}, { timeoutMs: 30 })
+			.catch((error) => error);
+		expect(error).toMatchObject({
+			code: Code.DeadlineExceeded,
+			rawMessage: `the deadline of 30 ms passed while waiting for a stream: ${server.address} has as many as it allows (MAX_CONCURRENT_STREAMS)`,
+		});
+		for (const stream of streams) answer(stream);
+		await Promise.all(calls);
+		expect(streams).toHaveLength(4);
+	});
+
+	test("go on over a new connection when theirs ends", async () => {
+		const MAX_CONCURRENT_STREAMS = 0x3;
+		const streams: RawStream[] = [];
+		const server = await startRawServer({
+			settings: [[MAX_CONCURRENT_STREAMS, 1]],
+			onRequest: (stream) => streams.push(stream),
+		});
+		await using client = NewEchoServiceClient(server.address, {
+			maxConnectionsPerEndpoint: 1,
+		});
+		const lost = client.echo({}).catch(({ code }) => code);
+		await until(() => streams.length === 1);
+		const waiting = [client.echo({}), client.echo({})];
+		streams[0]?.connection.socket.destroy();
+		expect(await lost).toBe(Code.Unavailable);
+		await until(() => streams.length === 2);
+		answerRaw(streams[1] as RawStream);
+		await until(() => streams.length === 3);
+		answerRaw(streams[2] as RawStream);
+		await Promise.all(waiting);
+		await server.stop();
+	});
+
+	test("are served in the order in which they came, thousands of them", async () => {
+		const served: string[] = [];
+		await using server = await serveStreams(
+			(stream, headers) => {
+				served.push(String(headers["x-number"]));
+				answer(stream);
+			},
+			{ settings: { maxConcurrentStreams: 5 } },
+		);
+		await using client = NewEchoServiceClient(server.address, {
+			maxConnectionsPerEndpoint: 1,
+		});
+		await client.echo({});
+		served.length = 0;
+		const numbers = Array.from({ length: 2000 }, (_, i) => String(i));
+		await Promise.all(
+			numbers.map((number) =>
+				client.echo({}, { headers: { "x-number": number } }),
+			),
+		);
+		expect(served).toEqual(numbers);
+	});
+
+	test("of a peer that allows no stream leave nothing behind once the client is closed", async () => {
+		await using server = await serveStreams((stream) => answer(stream), {
+			settings: { maxConcurrentStreams: 0 },
+		});
+		const client = NewEchoServiceClient(server.address);
+		const calls = Array.from({ length: 10 }, () =>
+			client.echo({}, { timeoutMs: 100 }).catch((error) => error),
+		);
+		for (const error of await Promise.all(calls)) {
+			expect(error.rawMessage).toContain("MAX_CONCURRENT_STREAMS");
+		}
+		expect(server.accepted).toBe(2);
+		await client[Symbol.asyncDispose]();
+		await until(() => server.sessions.size === 0);
+	});
+});
+
 describe("a GOAWAY in two steps", () => {
 	test("sends new calls to a new connection at once, those above the last stream id too, and lets the others finish", async () => {
 		const requests: RawStream[] = [];

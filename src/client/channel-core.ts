@@ -1,6 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ChannelState, Picker, PickInfo } from "../balancer/balancer.ts";
+import type {
+	ChannelState,
+	Pick,
+	Picker,
+	PickInfo,
+} from "../balancer/balancer.ts";
 import {
 	FixedPicker,
 	failPicker,
@@ -82,7 +87,6 @@ export class ChannelCore {
 				this.#lastError = error;
 			},
 			lost: () => this.#watch?.refresh(),
-			room: () => this.waiting.askWhileRoom(),
 			silent: (connection) => {
 				// Without another endpoint to go to, calls had better wait for this one.
 				if (this.#state === "transientFailure") return;
@@ -201,6 +205,11 @@ export class ChannelCore {
 		}
 	}
 
+	/** A pick that had to wait for room. */
+	admit(info: PickInfo, pick: Pick): AdmittedPick {
+		return this.subchannels.pick(info, new FixedPicker(pick));
+	}
+
 	exitIdle(): void {
 		if (this.#state === "shutdown") return;
 		if (this.#watch !== undefined) {
@@ -253,7 +262,7 @@ export class ChannelCore {
 			target: this.setting.name,
 			state: this.#state,
 			callsInFlight: this.#calls.size,
-			callsWaiting: this.waiting.size,
+			callsWaiting: this.waiting.size + this.subchannels.waiting,
 			callsQueued: this.callLimit?.waiting ?? 0,
 			retryTokens: this.retryThrottle.tokens,
 			retryBufferBytes: this.#retryBudget.usedBytes,

@@ -35,12 +35,12 @@ async function withStreams(
 
 describe("an endpoint whose streams are at the peer's MAX_CONCURRENT_STREAMS", () => {
 	test("gets one more connection, and the next call waits for it", async () => {
-		const { subchannel, clock, network, heard, rooms, call } =
+		const { subchannel, clock, network, heard, rooms, waitForRoom, call } =
 			await withStreams(2);
 		expect([await call(), await call()]).toEqual([0, 0]);
 		expect(network.connections).toHaveLength(1);
 		expect(subchannel.connection).toBeUndefined();
-		expect(subchannel.connection).toBeUndefined();
+		waitForRoom();
 		await clock.advance(0);
 		expect(rooms()).toBe(1);
 		expect(network.connections).toHaveLength(2);
@@ -48,14 +48,56 @@ describe("an endpoint whose streams are at the peer's MAX_CONCURRENT_STREAMS", (
 		expect(heard).toEqual(["connecting", "ready"]);
 	});
 
-	test("gets up to maxConnectionsPerEndpoint, then its calls wait for their turn on the least busy", async () => {
-		const { network, call } = await withStreams(1, {
-			maxConnectionsPerEndpoint: 3,
-		});
-		const calls = [];
-		for (let i = 0; i < 7; i++) calls.push(await call());
-		expect(calls).toEqual([0, 1, 2, 0, 1, 2, 0]);
-		expect(network.connections).toHaveLength(3);
+	test("gets up to maxConnectionsPerEndpoint, then its calls wait for the first place that comes free on any", async () => {
+		const { subchannel, network, rooms, waitForRoom, call } = await withStreams(
+			1,
+			{ maxConnectionsPerEndpoint: 3 },
+		);
+		expect([await call(), await call(), await call()]).toEqual([0, 1, 2]);
+		for (let waiting = 0; waiting < 4; waiting++) {
+			expect(subchannel.connection).toBeUndefined();
+			waitForRoom();
+		}
+		for (const [index, connection] of [1, 1, 0, 2].entries()) {
+			network.at(connection).last.finish();
+			expect(rooms()).toBe(index + 1);
+		}
+		expect(network.connections.map(({ openCalls }) => openCalls)).toEqual([
+			1, 1, 1,
+		]);
+	});
+
+	test("gives as many places as there are, when more come free at once", async () => {
+		const { subchannel, network, rooms, waitForRoom, call } = await withStreams(
+			1,
+			{ maxConnectionsPerEndpoint: 1 },
+		);
+		await call();
+		for (let waiting = 0; waiting < 5; waiting++) {
+			expect(subchannel.connection).toBeUndefined();
+			waitForRoom();
+		}
+		network.at(0).maxStreams = 4;
+		network.at(0).listener.room();
+		expect(rooms()).toBe(3);
+		network.at(0).last.finish();
+		expect(rooms()).toBe(4);
+	});
+
+	test("that allows none gets one further connection at most", async () => {
+		const { subchannel, clock, network, waitForRoom } = await withStreams(0);
+		for (let waiting = 0; waiting < 5; waiting++) {
+			expect(subchannel.connection).toBeUndefined();
+			waitForRoom();
+			await clock.advance(10_000);
+		}
+		expect(network.connections).toHaveLength(2);
+		subchannel.shutdown();
+		await clock.advance(0);
+		expect(network.connections.map(({ isGone }) => isGone)).toEqual([
+			true,
+			true,
+		]);
 	});
 
 	test("says how many connections it has, and calls on them", async () => {
@@ -76,20 +118,22 @@ describe("an endpoint whose streams are at the peer's MAX_CONCURRENT_STREAMS", (
 			maxConnectionsPerEndpoint: 1,
 		});
 		await call();
-		expect(subchannel.connection).toBe(network.at(0));
+		expect(subchannel.connection).toBeUndefined();
 		expect(network.connections).toHaveLength(1);
 	});
 
-	test("lets calls that were turned away ask again as soon as a stream ends", async () => {
-		const { subchannel, network, rooms, call } = await withStreams(1);
+	test("gives the next call the place of a stream that ends, while a further connection is made", async () => {
+		const { subchannel, network, rooms, waitForRoom, call } =
+			await withStreams(1);
 		await call();
 		network.mood = "hangs";
 		expect(subchannel.connection).toBeUndefined();
+		waitForRoom();
+		network.at(0).last.finish();
+		expect(rooms()).toBe(1);
 		network.at(0).last.finish();
 		expect(rooms()).toBe(1);
 		expect(subchannel.connection).toBe(network.at(0));
-		network.at(0).openCall().finish();
-		expect(rooms()).toBe(1);
 	});
 
 	test("prefers the connections made first, so that the later ones fall empty", async () => {
@@ -124,20 +168,19 @@ describe("a further connection", () => {
 	});
 
 	test("that fails does no harm to the first, and is tried again after a backoff", async () => {
-		const { subchannel, clock, network, heard, rooms, call } =
+		const { subchannel, clock, network, heard, rooms, waitForRoom, call } =
 			await withStreams(1);
 		await call();
 		network.mood = "refuses";
 		expect(subchannel.connection).toBeUndefined();
-		await clock.advance(0);
-		expect(rooms()).toBe(1);
-		expect(subchannel.connection).toBe(network.at(0));
+		waitForRoom();
 		await clock.advance(999);
-		expect(subchannel.connection).toBe(network.at(0));
+		expect(rooms()).toBe(0);
 		expect(network.asked).toHaveLength(2);
+		network.mood = "connects";
 		await clock.advance(1);
-		expect(subchannel.connection).toBeUndefined();
 		expect(network.asked).toHaveLength(3);
+		expect(rooms()).toBe(1);
 		expect(heard).toEqual(["connecting", "ready"]);
 	});
 
@@ -148,9 +191,11 @@ describe("a further connection", () => {
 		await clock.advance(0);
 		network.at(1).destroy();
 		await clock.advance(0);
-		expect(subchannel.connection).toBe(network.at(0));
-		await clock.advance(1000);
 		expect(subchannel.connection).toBeUndefined();
+		await clock.advance(999);
+		expect(network.asked).toHaveLength(2);
+		await clock.advance(1);
+		expect(subchannel.connection).toBe(network.at(2));
 	});
 
 	test("that no call has needed for a minute is closed, and a needed one is not", async () => {
@@ -188,7 +233,7 @@ test("one of several connections that falls silent gets no new calls, though the
 	network.at(0).pong();
 	await clock.advance(1000);
 	expect(subchannel.state).toBe("ready");
-	expect(subchannel.connection).toBe(network.at(0));
+	expect(subchannel.connection).toBeUndefined();
 	network.at(0).last.finish();
 	expect(subchannel.connection).toBe(network.at(0));
 });
@@ -243,14 +288,12 @@ describe("shutdown", () => {
 	});
 
 	test("gives up a further connection that is under way", async () => {
-		const { subchannel, clock, network, heard, rooms, call } =
-			await withStreams(1);
+		const { subchannel, clock, network, heard, call } = await withStreams(1);
 		await call();
 		network.mood = "hangs";
 		expect(subchannel.connection).toBeUndefined();
 		subchannel.shutdown();
 		await clock.advance(0);
-		expect(rooms()).toBe(1);
 		expect(network.connections).toHaveLength(1);
 		expect(heard).toEqual(["connecting", "ready", "shutdown"]);
 		expect(clock.pending).toBe(0);

@@ -49,6 +49,8 @@ export class ConnectionPool implements LinkOwner {
 	readonly #shortLives = new ShortLives();
 	#growth: AbortController | undefined;
 	#mayGrowAt = Number.NEGATIVE_INFINITY;
+	#restTimer: Timer;
+	/** Calls wait for room. */
 	#turnedAway = false;
 	#surplusTimer: Timer;
 
@@ -86,8 +88,8 @@ export class ConnectionPool implements LinkOwner {
 	}
 
 	/**
-	 * For the next call: of those whose peers answer, the first with room. Without room anywhere it is none while a further
-	 * one is made (`room` tells when to ask again), else the least busy.
+	 * For the next call: of those whose peers answer, the first with room. Where none has any, a further one is made, if
+	 * that is allowed, and `room` tells when to ask again.
 	 */
 	get connection(): ClientConnection | undefined {
 		for (const link of this.#links) {
@@ -96,7 +98,10 @@ export class ConnectionPool implements LinkOwner {
 			if (link !== this.#links[0]) this.#needed.add(link);
 			return link.connection;
 		}
-		return this.isEmpty || this.isSilent ? undefined : this.#whenFull();
+		if (this.isEmpty || this.isSilent) return undefined;
+		this.#turnedAway = true;
+		this.#grow();
+		return undefined;
 	}
 
 	/** A connection that is not in the pool yet. `begun` hears when it is dialed: many others may be first. */
@@ -147,6 +152,7 @@ export class ConnectionPool implements LinkOwner {
 		if (link.hasServed) this.#backoff.reset();
 		if (this.isEmpty) this.#stopGrowing();
 		else if (isFruitless(link)) this.#rest(link.startedAt);
+		if (this.#turnedAway) this.#grow();
 		this.#owner.lost(link, error, unwilling);
 	}
 
@@ -164,26 +170,23 @@ export class ConnectionPool implements LinkOwner {
 		this.#owner.room();
 	}
 
-	#whenFull(): ClientConnection | undefined {
-		this.#grow();
-		if (this.#growth !== undefined) {
-			this.#turnedAway = true;
-			return undefined;
-		}
-		return this.#links
-			.filter(({ isSilent }) => !isSilent)
-			.reduce((least, link) =>
-				link.connection.openCalls < least.connection.openCalls ? link : least,
-			).connection;
-	}
-
 	#grow(): void {
 		const { clock, maxConnectionsPerEndpoint } = this.#setting;
 		if (
 			this.#growth !== undefined ||
+			this.#restTimer !== undefined ||
 			this.#links.length >= maxConnectionsPerEndpoint ||
-			clock.now() < this.#mayGrowAt
+			// Where a further one has room for no call at all, neither has the next.
+			this.#links.slice(1).some(isOfNoUse)
 		) {
+			return;
+		}
+		const restMs = this.#mayGrowAt - clock.now();
+		if (restMs > 0) {
+			this.#restTimer = clock.afterIdle(restMs, () => {
+				this.#restTimer = undefined;
+				if (this.#turnedAway) this.#grow();
+			});
 			return;
 		}
 		const growth = new AbortController();
@@ -216,9 +219,11 @@ export class ConnectionPool implements LinkOwner {
 		const growth = this.#growth;
 		this.#growth = undefined;
 		growth?.abort(new Error("no longer wanted"));
+		this.#setting.clock.cancel(this.#restTimer);
+		this.#restTimer = undefined;
 		this.#setting.clock.cancel(this.#surplusTimer);
 		this.#needed.clear();
-		this.room();
+		this.#turnedAway = false;
 	}
 
 	#lookForSurplus(): void {
@@ -244,4 +249,9 @@ export class ConnectionPool implements LinkOwner {
 		const others = this.#addresses.filter((address) => address !== preferred);
 		return [preferred, ...others];
 	}
+}
+
+/** It has room for no call, though it has none. */
+function isOfNoUse({ connection }: Link): boolean {
+	return !connection.hasRoom && connection.openCalls === 0;
 }

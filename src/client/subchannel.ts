@@ -11,6 +11,7 @@ import {
 	HealthWatch,
 } from "./health-watch.ts";
 import type { Link } from "./link.ts";
+import { RoomQueue } from "./room-queue.ts";
 
 /** What a subchannel needs of its channel. */
 export interface SubchannelSetting extends PoolSetting, HealthSetting {}
@@ -20,8 +21,6 @@ export interface SubchannelOwner {
 	entered(state: ChannelState, error: Error | undefined): void;
 	/** One of several connections is lost: the state is what it was. */
 	lostOne(): void;
-	/** Calls that found no connection though the state was "ready" may ask again. */
-	room(): void;
 	/** The peer of a connection with calls on it does not answer a PING. */
 	silent(connection: ClientConnection): void;
 }
@@ -47,6 +46,7 @@ const UNHEARD: Health = { state: "connecting" };
 export class EndpointSubchannel implements Subchannel {
 	readonly endpoint: Endpoint;
 	readonly #addresses: readonly Address[];
+	#queue: RoomQueue | undefined;
 	readonly #setting: SubchannelSetting;
 	readonly #owner: SubchannelOwner;
 	readonly #pool: ConnectionPool;
@@ -78,7 +78,7 @@ export class EndpointSubchannel implements Subchannel {
 		this.#owner = owner;
 		this.#pool = new ConnectionPool(addresses, setting, {
 			lost: (link, error, unwilling) => this.#lost(link, error, unwilling),
-			room: () => owner.room(),
+			room: () => this.#queue?.serve(() => this.connection !== undefined),
 			silence: ({ connection, isSilent }) => {
 				this.#show();
 				if (isSilent) owner.silent(connection);
@@ -93,6 +93,17 @@ export class EndpointSubchannel implements Subchannel {
 		return this.#addresses.map(formatAddress).join(" or ");
 	}
 
+	/** The calls that found no connection though the state was "ready". They leave with that state. */
+	get queue(): RoomQueue {
+		this.#queue ??= new RoomQueue(this.#setting.clock);
+		return this.#queue;
+	}
+
+	/** How many those are. */
+	get queued(): number {
+		return this.#queue?.size ?? 0;
+	}
+
 	get state(): ChannelState {
 		return this.#shown;
 	}
@@ -104,7 +115,7 @@ export class EndpointSubchannel implements Subchannel {
 
 	/**
 	 * The connection to open the next stream on. Undefined unless "ready", and while all connections are at the peer's
-	 * MAX_CONCURRENT_STREAMS and a further one is being made: the owner hears of `room`.
+	 * MAX_CONCURRENT_STREAMS: then it is for `queue` to wait.
 	 */
 	get connection(): ClientConnection | undefined {
 		return this.#shown === "ready" ? this.#pool.connection : undefined;
@@ -185,6 +196,7 @@ export class EndpointSubchannel implements Subchannel {
 		this.#shown = state;
 		this.#shownError = error;
 		this.#owner.entered(state, error);
+		if (this.#shown !== "ready") this.#queue?.dismiss();
 	}
 
 	#visible(): { state: ChannelState; error?: Error | undefined } {

@@ -18,8 +18,6 @@ export interface SubchannelsOwner {
 	failed(error: Error): void;
 	/** One has lost a connection, or could make none: its endpoint may have moved. */
 	lost(): void;
-	/** Calls that found no connection may ask again. */
-	room(): void;
 	/** The peer of a connection with calls on it does not answer. */
 	silent(connection: ClientConnection): void;
 }
@@ -100,7 +98,6 @@ export class Subchannels {
 					}
 				},
 				lostOne: () => this.#owner.lost(),
-				room: () => this.#owner.room(),
 				silent: (connection) => this.#owner.silent(connection),
 			},
 			healthServiceOf(supervision),
@@ -154,6 +151,13 @@ export class Subchannels {
 			);
 			this.#unejected(subchannel);
 		}
+	}
+
+	/** The calls that wait for room, with whichever endpoint. */
+	get waiting(): number {
+		let all = 0;
+		for (const { queued } of this.#all.keys()) all += queued;
+		return all;
 	}
 
 	snapshot(): object[] {

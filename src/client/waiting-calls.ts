@@ -64,12 +64,4 @@ export class WaitingCalls {
 		this.#due = undefined;
 		this.#mayAskAt = Number.NEGATIVE_INFINITY;
 	}
-
-	/** There is room for some: asks until one has to wait again. */
-	askWhileRoom(): void {
-		for (const call of this.#calls) {
-			call.pickAgain();
-			if (this.#calls.has(call)) return;
-		}
-	}
 }

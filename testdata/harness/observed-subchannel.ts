@@ -7,6 +7,7 @@ import {
 } from "../../src/client/subchannel.ts";
 import { parseAddress } from "../../src/discovery/address.ts";
 import { FakeClock } from "./fake-clock.ts";
+import type { FakeConnection } from "./fake-connection.ts";
 
 /** A subchannel in a time that stands still, and what it has told. */
 export interface ObservedSubchannel {
@@ -14,7 +15,9 @@ export interface ObservedSubchannel {
 	readonly clock: FakeClock;
 	/** Every state entered, with the words of its error. */
 	readonly heard: string[];
-	/** How often calls may have asked again. */
+	/** A call waits for room, and opens a stream when it has it. */
+	waitForRoom(): void;
+	/** How many of those have had room. */
 	rooms(): number;
 	/** Resolves when the subchannel is, or comes to be, in that state. */
 	reaches(state: ChannelState): Promise<void>;
@@ -55,9 +58,6 @@ export function observedSubchannel(
 			},
 			lostOne: () => {},
 			silent: () => {},
-			room: () => {
-				rooms += 1;
-			},
 		},
 		healthService,
 	);
@@ -65,6 +65,16 @@ export function observedSubchannel(
 		subchannel,
 		clock,
 		heard,
+		waitForRoom() {
+			const waiting = {
+				takeRoom(): void {
+					rooms += 1;
+					(subchannel.connection as FakeConnection).openCall();
+				},
+				pickAgain(): void {},
+			};
+			subchannel.queue.add(waiting);
+		},
 		rooms: () => rooms,
 		async reaches(state) {
 			while (subchannel.state !== state) await news.promise;
