@@ -26,49 +26,67 @@ import { parsePeriod } from "../policy/period.ts";
  * so that a client with bad requests makes servers look sick.)
  */
 export interface OutlierDetectionOptions {
-	/** Between two looks at the rates, which is also when endpoints come back. More than 0. 10 s. */
+	/**
+	 * The time between two looks at the failure rates, which is also when endpoints come back: milliseconds, or "10s".
+	 * More than 0. Default: 10 s.
+	 */
 	interval?: Duration | undefined;
-	/** How long the first ejection lasts; the next one soon after lasts twice as long, and so on. 30 s. */
+	/**
+	 * How long the first ejection of an endpoint lasts; the next one soon after lasts twice as long, and so on:
+	 * milliseconds, or "30s". Default: 30 s.
+	 */
 	baseEjectionTime?: Duration | undefined;
-	/** No ejection lasts longer, unless `baseEjectionTime` does. 300 s. */
+	/** The longest an ejection lasts, unless `baseEjectionTime` is longer: milliseconds, or "300s". Default: 300 s. */
 	maxEjectionTime?: Duration | undefined;
 	/**
-	 * The rates eject no further endpoint when it would make more than this
-	 * percentage of all; but one may always go. 0: the rates eject none. 10.
+	 * The most endpoints that failure rates eject, in percent of all; but one may always go. 0: they eject none.
+	 * Default: 10.
 	 */
 	maxEjectionPercent?: number | undefined;
-	/** Ejects those that fail more than the others do. `false`: switched off. */
+	/**
+	 * Ejects endpoints that fail more than the others do. `false` switches it off. Default: on, with the defaults
+	 * below.
+	 */
 	successRateEjection?: SuccessRateEjection | false | undefined;
-	/** Ejects those that fail much, whatever the others do. `false`: switched off. */
+	/**
+	 * Ejects endpoints that fail much, whatever the others do. `false` switches it off. Default: on, with the defaults
+	 * below.
+	 */
 	failurePercentageEjection?: FailurePercentageEjection | false | undefined;
-	/** So many failures in a row eject at once, but never more than half of the endpoints. `false`: switched off. 5. */
+	/**
+	 * How many failures in a row eject an endpoint at once, but never more than half of the endpoints. `false`
+	 * switches it off. Default: 5.
+	 */
 	consecutiveFailures?: number | false | undefined;
 	/**
-	 * With which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count, too; CANCELLED is
-	 * refused. UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
+	 * The codes with which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count,
+	 * too; CANCELLED is refused. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
 	 */
 	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 }
 
 export interface SuccessRateEjection {
-	/** Thousandths of standard deviations below the mean success rate at which an endpoint is an outlier. 1900. */
+	/**
+	 * How far below the mean success rate an endpoint is an outlier, in thousandths of standard deviations. Default:
+	 * 1900.
+	 */
 	stdevFactor?: number | undefined;
-	/** The chance, in percent, that an outlier is ejected. 100. */
+	/** The chance that an outlier is ejected, in percent. Default: 100. */
 	enforcementPercentage?: number | undefined;
-	/** So many endpoints must have had `requestVolume`, or nothing is ejected. 5. */
+	/** The fewest endpoints with `requestVolume` calls; with fewer, none is ejected. Default: 5. */
 	minimumHosts?: number | undefined;
-	/** Calls in an interval below which an endpoint is not looked at. 100. */
+	/** The fewest calls of an endpoint in an interval; with fewer, it is not looked at. Default: 100. */
 	requestVolume?: number | undefined;
 }
 
 export interface FailurePercentageEjection {
-	/** An endpoint of whose calls more than this percentage failed is an outlier. 85. */
+	/** The part of its calls that must fail for an endpoint to be an outlier: more than this, in percent. Default: 85. */
 	threshold?: number | undefined;
-	/** The chance, in percent, that an outlier is ejected. 100. */
+	/** The chance that an outlier is ejected, in percent. Default: 100. */
 	enforcementPercentage?: number | undefined;
-	/** So many endpoints must have had `requestVolume`, or nothing is ejected. 5. */
+	/** The fewest endpoints with `requestVolume` calls; with fewer, none is ejected. Default: 5. */
 	minimumHosts?: number | undefined;
-	/** Calls in an interval below which an endpoint is not looked at. 50. */
+	/** The fewest calls of an endpoint in an interval; with fewer, it is not looked at. Default: 50. */
 	requestVolume?: number | undefined;
 }
 

@@ -5,11 +5,17 @@ import { ringHashWith } from "./ring-hash.ts";
 import { readRingHashConfig } from "./ring-hash-config.ts";
 import { roundRobin } from "./round-robin.ts";
 
+/** The balancers that service configs and options can name. */
+export type BalancerName =
+	| "pick_first"
+	| "round_robin"
+	| "least_request"
+	| "ring_hash";
+
 /** Makes a balancer of its config; throws PolicyError that names the bad field. */
 type Policy = (config: unknown, where: string) => BalancerFactory;
 
-/** The balancers that service configs and options can name. */
-const POLICIES: ReadonlyMap<string, Policy> = new Map<string, Policy>([
+const POLICIES: ReadonlyMap<string, Policy> = new Map<BalancerName, Policy>([
 	[
 		"pick_first",
 		(config, where) => pickFirstWith(readPickFirstConfig(config, where)),
@@ -31,7 +37,7 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 	["ring_hash_experimental", "ring_hash"],
 ]);
 
-export const DEFAULT_BALANCER = "least_request";
+export const DEFAULT_BALANCER: BalancerName = "least_request";
 
 /**
  * The balancer of that name; undefined when there is none.

@@ -23,13 +23,27 @@ import type { RetryPolicy } from "../policy/retry-policy.ts";
 
 /** Options of one call: Connect's, and what homing adds. */
 export interface CallOptions extends ConnectCallOptions {
-	/** Wait for a connection until the deadline, rather than fail while there is none. */
+	/**
+	 * Whether the call waits for a connection until its deadline, instead of failing while there is none. Default:
+	 * what the method's policy says, else false.
+	 */
 	waitForReady?: boolean | undefined;
+	/** When this call is tried again after a failure; `false`: never. Default: what the method's policy says. */
 	retryPolicy?: RetryPolicy | false | undefined;
+	/**
+	 * Sends this call again before it has failed: only for methods that may be carried out more than once. Default:
+	 * what the method's policy says.
+	 */
 	hedgingPolicy?: HedgingPolicy | undefined;
-	/** The key of this call for hashing balancers. */
+	/**
+	 * The key by which the balancer "ring_hash" picks the endpoint: calls with the same key go to the same one.
+	 * Default: what its configuration takes from the metadata, else chance.
+	 */
 	hashKey?: string | undefined;
-	/** A handler's context, to inherit deadline and cancellation from; `false` inherits from none. */
+	/**
+	 * The context of the handler whose deadline and cancellation the call inherits; `false`: it inherits none.
+	 * Default: the handler that makes the call, if one does.
+	 */
 	parent?: HandlerContext | false | undefined;
 }
 

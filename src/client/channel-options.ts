@@ -3,7 +3,7 @@ import {
 	compileOutlierDetection,
 	type OutlierDetectionOptions,
 } from "../balancer/outlier-detection-options.ts";
-import { balancerNames } from "../balancer/policies.ts";
+import { type BalancerName, balancerNames } from "../balancer/policies.ts";
 import type { ParsedTarget } from "../discovery/parsed-target.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { Duration } from "../policy/duration.ts";
@@ -36,52 +36,81 @@ import { type TlsOptions, tlsOptions } from "./tls-options.ts";
 
 /** Whether the peer of a connection is still there, asked by PING (gRFC A8). */
 export interface Keepalive {
-	/** Of silence, before a PING. At least 10 s: what is less counts as that. */
+	/**
+	 * How long a connection is silent before a PING is sent: milliseconds, or "20s". At least 10 s; less counts as
+	 * that.
+	 */
 	time: Duration;
-	/** What the peer has to answer; then the connection ends. 20 s. */
+	/** How long the peer has to answer a PING, before the connection ends: milliseconds, or "20s". Default: 20 s. */
 	timeout?: Duration;
-	/** Also while no call is in flight. false. */
+	/** Whether PINGs are also sent while no call is in flight. Default: false. */
 	withoutCalls?: boolean;
 }
 
 /** How a channel finds, reaches and watches its endpoints. All are checked at construction. */
 export interface ChannelOptions {
-	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection (reload), with its address. Default: plaintext, unless the target says `https:` or port 443. */
+	/**
+	 * TLS: true, with the certificate authorities of the platform; options as node:tls has them; or a function that
+	 * returns them, which is asked again for each connection, with its address. Default: plaintext, unless the target
+	 * says `https:` or its port is 443.
+	 */
 	tls?:
 		| boolean
 		| TlsOptions
 		| ((address: string) => TlsOptions | Promise<TlsOptions>)
 		| undefined;
-	/** `:authority` and TLS server name. Default: the host of the target, or the service's name in discovery. */
+	/**
+	 * The `:authority` of calls, and the name that the server's certificate must have. Default: the host of the
+	 * target, or the name of the service in discovery.
+	 */
 	authority?: string | undefined;
-	/** Metadata added to each attempt, e.g. a token; awaited within the deadline. Refused over plaintext unless `insecureCredentials`. */
+	/**
+	 * Returns metadata for each attempt, a token for example; it is awaited within the deadline of the call. Refused
+	 * over plaintext unless `insecureCredentials` is true. Default: none.
+	 */
 	credentials?:
 		| ((call: CallInfo) => HeadersInit | Promise<HeadersInit>)
 		| undefined;
-	/** Lets `credentials` go over plaintext, where whoever is on the way can read them. false. */
+	/** Whether `credentials` may go over plaintext, where everybody on the way can read them. Default: false. */
 	insecureCredentials?: boolean | undefined;
-	/** gRPC's default service config: holds in what the resolver's own says nothing of. */
+	/** gRPC's service config, in its JSON spelling. It holds where that of the resolver says nothing. Default: none. */
 	serviceConfig?: ServiceConfig | undefined;
 	/**
-	 * Which endpoint takes a call: "least_request" (the default), "round_robin", "pick_first", "ring_hash", or one of your
-	 * own. A service config that lists balancers goes before a name, and can configure them.
+	 * Which endpoint takes a call: "least_request", "round_robin", "pick_first", "ring_hash", or a function that makes
+	 * a balancer of your own. A service config that lists balancers comes before a name, and can configure them.
+	 * Default: "least_request".
 	 */
-	balancer?: string | BalancerFactory | undefined;
+	balancer?:
+		| BalancerName
+		// Any string will do for the compiler, but the names are what an editor completes.
+		| (string & Record<never, never>)
+		| BalancerFactory
+		| undefined;
 	/**
-	 * Endpoints that fail get no calls for a while. On by default, with the defaults of gRFC A50 and five failures in a row,
-	 * as soon as there are two endpoints; but pick_first, which sticks to one, takes no part.
+	 * Endpoints that fail get no calls for a while: when, and for how long. `false` switches it off, and pick_first
+	 * takes no part. Default: on as soon as there are two endpoints, with the defaults of gRFC A50 and five failures
+	 * in a row.
 	 */
 	outlierDetection?: OutlierDetectionOptions | false | undefined;
 	/**
-	 * Calls of a method pass by an endpoint that fails half of them for a while, and where there is no other they fail at
-	 * once with UNAVAILABLE. Off by default; `{}` switches it on.
+	 * Calls of a method go past an endpoint that fails half of them; where there is no other endpoint, they fail at
+	 * once with UNAVAILABLE. `{}` switches it on. Default: off.
 	 */
 	circuitBreaker?: CircuitBreakerOptions | false | undefined;
-	/** Off unless set. A server that says `too_many_pings` doubles the time, for the whole channel. */
+	/**
+	 * Asks by PING whether the peer of a silent connection is still there. A server that says `too_many_pings` doubles
+	 * the time, for the whole channel. Default: off.
+	 */
 	keepalive?: Keepalive | undefined;
-	/** Of one address, TCP to SETTINGS. 5 s. */
+	/**
+	 * How long it may take to connect to one address, from TCP to HTTP/2's SETTINGS: milliseconds, or "5s". Default: 5
+	 * s.
+	 */
 	connectTimeout?: Duration | undefined;
-	/** How long an endpoint that could not be connected to is left alone. 1 s, then 1.6 times as long each time, at most 15 s. */
+	/**
+	 * How long an endpoint that could not be connected to is left alone. Default: 1 s, then 1.6 times as long each
+	 * time, at most 15 s.
+	 */
 	connectBackoff?: ConnectBackoff | undefined;
 	/**
 	 * The HTTP proxy that connections go through, by CONNECT: "http://user:password@host:port"; of a `dns:` target the proxy
@@ -90,39 +119,58 @@ export interface ChannelOptions {
 	 * `no_grpc_proxy` or `no_proxy`; it is read when the channel is made.
 	 */
 	proxy?: string | false | undefined;
-	/** Without a call for so long, a channel closes its connections and stops watching. 30 min. */
+	/**
+	 * After this time without a call, a channel closes its connections and stops watching its endpoints; the next call
+	 * starts both again: milliseconds, or "60s". Default: 30 min.
+	 */
 	idleTimeout?: Duration | undefined;
-	/** No policy makes a call more attempts than so many, the first among them (gRFC A6). 5. */
+	/** The most attempts that any policy may give one call, with the first (gRFC A6). Default: 5. */
 	maxAttempts?: number | undefined;
-	/** Of requests, in all, that are kept to be sent again; a call for which there is no room is not retried. 16 MiB. */
+	/**
+	 * The most bytes of requests that a channel keeps to send again, of all calls together; a call that finds no room
+	 * is not retried. Default: 16 MiB.
+	 */
 	retryBufferBytes?: number | undefined;
-	/** The same of one call. 256 KiB. */
+	/** The most bytes of requests that are kept for one call; a call with more is not retried. Default: 256 KiB. */
 	retryBufferBytesPerCall?: number | undefined;
-	/** Of requests of 1 KiB and more; responses are always accepted. */
+	/** Compresses requests of 1 KiB and more. Compressed responses are always read. Default: no compression. */
 	compression?: "gzip" | undefined;
-	/** So many received messages of over 64 KiB are inflated at a time, and so many sent ones deflated; more wait in order. 8. */
+	/**
+	 * The most received messages of more than 64 KiB that are inflated at the same time, and the most sent ones that
+	 * are deflated; more wait in order. Default: 8.
+	 */
 	maxInflations?: number | undefined;
-	/** What they may take, inflated, in bytes; a larger one goes by itself. 64 MiB. */
+	/**
+	 * The most bytes that the messages being inflated may take together; a larger message goes by itself. Default: 64
+	 * MiB.
+	 */
 	maxInflatingBytes?: number | undefined;
-	/** A further connection is made when the streams of those there are at the peer's MAX_CONCURRENT_STREAMS. 4. */
+	/**
+	 * The most connections to one endpoint. Another is made when those there are carry as many streams as the server
+	 * allows (MAX_CONCURRENT_STREAMS). Default: 4.
+	 */
 	maxConnectionsPerEndpoint?: number | undefined;
-	/** Of the channel, from their start to their end, streams among them; more calls wait in a queue, within their deadlines. No limit by default. */
+	/**
+	 * The most calls of the channel in flight at the same time, from start to end, streams included; more calls wait
+	 * in a queue, within their deadlines. Default: no limit.
+	 */
 	maxConcurrentCalls?: number | undefined;
 	/**
-	 * So many calls wait for their turn; more fail at once with
-	 * RESOURCE_EXHAUSTED. 0: none waits. Default: as many as
-	 * `maxConcurrentCalls`, so that a burst of twice the limit is served, while
-	 * the last in the queue waits no longer than about one call takes: a longer
-	 * queue helps no caller, it only makes all of them late.
+	 * The most calls that wait in the queue of `maxConcurrentCalls`; more fail at once with RESOURCE_EXHAUSTED. 0:
+	 * none waits. Default: the same as `maxConcurrentCalls`, so that a burst of twice the limit is served, and the
+	 * last one waits about as long as one call takes.
 	 */
 	maxQueuedCalls?: number | undefined;
-	/** Where this client is: calls prefer endpoints of the same `zone` while there are enough of them. */
+	/**
+	 * The zone of this client, "eu-1a" for example: calls prefer endpoints of the same `zone` while there are enough
+	 * of them. Default: none, and all zones are equal.
+	 */
 	localZone?: string | undefined;
-	/** Told of calls, attempts, what resolvers say and what becomes of endpoints. */
+	/** Functions that hear of calls, attempts, what resolvers say and what becomes of endpoints. Default: none. */
 	hooks?: ClientHooks | undefined;
-	/** Goes before homing's own in `user-agent`. */
+	/** Text that goes before homing's own in the header `user-agent`. Default: none. */
 	userAgent?: string | undefined;
-	/** Further target schemes: { nacos: (target) => resolver }. */
+	/** Resolvers for more schemes of targets: `{ nacos: (target) => resolver }`. Default: none. */
 	resolvers?: Record<string, (target: ParsedTarget) => Resolver> | undefined;
 }
 

@@ -24,26 +24,31 @@ import type { CallInfo } from "./hooks.ts";
  * know, with which applications speak of a call.
  */
 export interface CircuitBreakerOptions {
-	/** How far back calls count. More than 0. 10 s. */
+	/** How far back calls count: milliseconds, or "10s". More than 0. Default: 10 s. */
 	window?: Duration | undefined;
-	/** The breaker opens when so large a part of the calls in the window failed: more than 0, at most 1. 0.5. */
+	/**
+	 * The part of the calls in the window that must fail for the breaker to open: more than 0, at most 1. Default:
+	 * 0.5.
+	 */
 	failureRatio?: number | undefined;
-	/** But not before so many calls have ended in the window. 20. */
+	/** The fewest calls that must have ended in the window before the breaker can open. Default: 20. */
 	minimumCalls?: number | undefined;
-	/** How long an open breaker refuses all calls; then it lets one probe through at a time. More than 0. 5 s. */
+	/**
+	 * How long an open breaker refuses all calls, before it lets one probe through at a time: milliseconds, or "5s".
+	 * More than 0. Default: 5 s.
+	 */
 	openFor?: Duration | undefined;
-	/** So many probes that go well close the breaker; one that fails opens it again. 2. */
+	/** How many probes in a row must go well for the breaker to close; one that fails opens it again. Default: 2. */
 	successesToClose?: number | undefined;
 	/**
-	 * With which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count, too; CANCELLED is
-	 * refused. UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED.
+	 * The codes with which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count,
+	 * too; CANCELLED is refused. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED.
 	 */
 	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 	/**
-	 * What a unary call gets when an open breaker has refused it: the message
-	 * returned here, or an init of it, rather than the error. What is thrown
-	 * here is the call's error. Without it, the call fails with `error`. The
-	 * call's deadline and cancellation hold here, too. Streams have none.
+	 * Returns what a unary call gets when an open breaker has refused it: a message, or an init of it. What it throws
+	 * is the call's error. The deadline and cancellation of the call hold here, too. Streams have no fallback.
+	 * Default: the call fails with `error`.
 	 */
 	fallback?: ((call: CallInfo, error: ConnectError) => unknown) | undefined;
 }

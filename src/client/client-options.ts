@@ -28,9 +28,15 @@ import type { ClientPolicies } from "./method-policies.ts";
 export interface ClientOptions<Method extends string = string>
 	extends MethodPolicy,
 		ChannelOptions {
-	/** Run once a call, around all its attempts; the first is the outermost. */
+	/**
+	 * Interceptors of Connect, run once for each call, around all its attempts; the first is the outermost. Default:
+	 * none.
+	 */
 	interceptors?: readonly Interceptor[] | undefined;
-	/** By the names that the client has them under. */
+	/**
+	 * Policies of single methods, by their names on the client: `{ getOrder: { timeout: "1s" } }`. They come before
+	 * those of the client. Default: none.
+	 */
 	methods?: { [M in Method]?: MethodPolicy | undefined } | undefined;
 }
 

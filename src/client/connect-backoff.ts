@@ -14,11 +14,11 @@ import { type BackoffPace, DEFAULT_PACE } from "./backoff.ts";
  * or lasted a second starts over; one that has served may end whenever it likes, and the next is made at once.
  */
 export interface ConnectBackoff {
-	/** After the first failure. 1 s, or `max` if that is less. */
+	/** The time after the first failure: milliseconds, or "1s". Default: 1 s, or `max` if that is less. */
 	initial?: Duration | undefined;
-	/** How much longer each time is than the one before. 1 or more. 1.6. */
+	/** How many times longer each time is than the one before. 1 or more. Default: 1.6. */
 	multiplier?: number | undefined;
-	/** No time is longer, but for chance. 15 s, or `initial` if that is more. */
+	/** The longest time, before chance adds to it: milliseconds, or "15s". Default: 15 s, or `initial` if that is more. */
 	max?: Duration | undefined;
 }
 

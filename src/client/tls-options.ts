@@ -16,9 +16,9 @@ import {
 
 /** Options of TLS, as node:tls has them; strings and bytes are PEM, the text of a file and not its name. */
 export interface TlsOptions extends TlsCredentials {
-	/** false accepts any certificate: for tests only. */
+	/** Whether the certificate of the server must be good; false accepts any, which is for tests only. Default: true. */
 	rejectUnauthorized?: boolean | undefined;
-	/** The name that the certificate must be made out to, instead of the authority's. */
+	/** The name that the certificate of the server must have. Default: that of the `authority`. */
 	servername?: string | undefined;
 	/**
 	 * Decides whether a certificate that a trusted authority has signed is that of the server, instead of by `name`: by a

@@ -9,7 +9,7 @@ import { lookAgain, type Pace } from "./look-again.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
 export interface PollOptions {
-	/** From one call of the list to the next. Default 30 s. */
+	/** The time from one call of the list to the next: milliseconds, or "30s". Default: 30 s. */
 	every?: Duration | undefined;
 }
 

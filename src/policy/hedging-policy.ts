@@ -6,11 +6,20 @@ import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
 
 /** Send a call several times without waiting for it to fail (gRFC A6). */
 export interface HedgingPolicy {
-	/** With the first attempt: 2 or more; more than 5 means 5 unless the channel raises the cap. */
+	/**
+	 * The most attempts of a call, with the first: 2 or more. More than 5 counts as 5, unless the channel option
+	 * `maxAttempts` says otherwise.
+	 */
 	maxAttempts: number;
-	/** Between one attempt and the next. 0 or none: all at once. */
+	/**
+	 * The wait before each further attempt, while none has been answered: milliseconds, or "0.1s". Default: 0, all
+	 * attempts at once.
+	 */
 	hedgingDelay?: Duration | undefined;
-	/** Failures that send the next attempt at once; any other ends the call. */
+	/**
+	 * The codes after which the other attempts go on, and the next is made at once; any other ends the call. Default:
+	 * none.
+	 */
 	nonFatalStatusCodes?: readonly (CodeName | Code)[] | undefined;
 }
 

@@ -20,17 +20,27 @@ import {
  * level that sets either decides.
  */
 export interface MethodPolicy {
-	/** Of the whole call: all attempts and the time between them. 0 switches it off. Unary calls have 10 s by default, streams none. */
+	/**
+	 * How long the whole call may take, with all its attempts and the time between them: milliseconds, or "2s". 0
+	 * switches the deadline off. Default: 10 s for unary calls, none for streams.
+	 */
 	timeout?: Duration | undefined;
-	/** Wait for a connection until the deadline, rather than fail while there is none. false by default. */
+	/**
+	 * Whether calls wait for a connection until their deadline, instead of failing while there is none. Default:
+	 * false.
+	 */
 	waitForReady?: boolean | undefined;
-	/** `false` switches off the retries and hedges that farther levels ask for. */
+	/**
+	 * When a failed call is tried again. `false` switches off the retries and hedges that farther levels ask for.
+	 * Default: three attempts on UNAVAILABLE for methods whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT,
+	 * else none.
+	 */
 	retryPolicy?: RetryPolicy | false | undefined;
-	/** Sends a call again before it has failed: only for methods that may be carried out more than once. */
+	/** Sends a call again before it has failed: only for methods that may be carried out more than once. Default: none. */
 	hedgingPolicy?: HedgingPolicy | undefined;
-	/** Of one message, before compression. No limit by default. */
+	/** The most bytes of one request message, before compression. Default: no limit. */
 	maxRequestMessageBytes?: number | undefined;
-	/** Of one message, after decompression. 4 MiB by default. */
+	/** The most bytes of one response message, after decompression. Default: 4 MiB. */
 	maxResponseMessageBytes?: number | undefined;
 }
 

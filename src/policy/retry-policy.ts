@@ -8,15 +8,18 @@ import { parseDouble } from "./proto-json.ts";
 
 /** When a failed call is tried again (gRFC A6). */
 export interface RetryPolicy {
-	/** With the first attempt: 2 or more; more than 5 means 5 unless the channel raises the cap. */
+	/**
+	 * The most attempts of a call, with the first: 2 or more. More than 5 counts as 5, unless the channel option
+	 * `maxAttempts` says otherwise.
+	 */
 	maxAttempts: number;
-	/** Before the first retry, 20 % more or less by chance. More than 0. */
+	/** The wait before the first retry, 20 % more or less by chance: milliseconds, or "0.1s". More than 0. */
 	initialBackoff: Duration;
-	/** What no backoff exceeds, but for that chance. More than 0. */
+	/** The longest wait before a retry, before chance adds to it: milliseconds, or "1s". More than 0. */
 	maxBackoff: Duration;
-	/** From each backoff to the next. More than 0. */
+	/** How many times longer each wait is than the one before. More than 0. */
 	backoffMultiplier: number;
-	/** Failures that may be tried again; any other ends the call. At least one. */
+	/** The codes after which a call is tried again; any other ends it. At least one: ["UNAVAILABLE"]. */
 	retryableStatusCodes: readonly (CodeName | Code)[];
 }
 

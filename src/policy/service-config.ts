@@ -15,24 +15,39 @@ import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
  * invalid known one rejects the whole.
  */
 export interface ServiceConfig {
-	/** For each method the entry that names it; else the one that names its service; else the one named `{}`. */
+	/**
+	 * Policies of methods. For each method the entry that names it holds; else the one that names its service; else
+	 * the one named `{}`. Default: none.
+	 */
 	methodConfig?:
 		| readonly (MethodPolicy & {
 				name: readonly { service?: string; method?: string }[];
 		  })[]
 		| undefined;
-	/** Of the channel: retries stop while the server fails too much of what it is sent (gRFC A6). */
+	/**
+	 * When retries stop because too many calls of the channel fail (gRFC A6). Default: 100 tokens, and 0.1 for each
+	 * call that goes well.
+	 */
 	retryThrottling?: RetryThrottling | undefined;
-	/** The first balancer that is known is used: `[{ round_robin: {} }]`. */
+	/**
+	 * Balancers with their configurations, of which the first known one is used: `[{ round_robin: {} }]`. Default:
+	 * what the option `balancer` says.
+	 */
 	loadBalancingConfig?: readonly Record<string, object>[] | undefined;
-	/** The service whose health the servers are asked for (gRFC A17). */
+	/**
+	 * The service whose health each endpoint is asked for by grpc.health.v1.Health (gRFC A17). Default: nobody is
+	 * asked.
+	 */
 	healthCheckConfig?: { serviceName: string } | undefined;
 }
 
 export interface RetryThrottling {
-	/** A whole number from 1 to 1000. */
+	/**
+	 * How many tokens there are; each failed attempt takes one, and retries stop while half or less are left. A whole
+	 * number from 1 to 1000.
+	 */
 	maxTokens: number;
-	/** More than 0; decimals after the third do not count. */
+	/** How many tokens a call that goes well gives back. More than 0; decimals after the third do not count. */
 	tokenRatio: number;
 }
 

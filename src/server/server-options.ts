@@ -19,35 +19,50 @@ import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { type ServerTls, serverTlsOptions } from "./tls.ts";
 
 export interface ServerOptions {
-	/** Connect's, around every handler; the first is the outermost. */
+	/** Interceptors of Connect, run around every handler; the first is the outermost. Default: none. */
 	interceptors?: readonly Interceptor[] | undefined;
-	/** Certificate and key; with a `ca`, clients have to show a certificate that it has signed. Default: plaintext. */
+	/**
+	 * The certificate and key of the server, or a function that returns them; with a `ca`, clients must show a
+	 * certificate that it has signed. Default: plaintext.
+	 */
 	tls?: ServerTls | undefined;
-	/** Serve grpc.health.v1.Health. Default: true. */
+	/** Whether the server answers grpc.health.v1.Health. Default: true. */
 	health?: boolean | undefined;
 	/**
 	 * SIGTERM and SIGINT shut down, as `shutdown` does with these options, within 8 s in all, or as long as they say; then
 	 * the signal ends the process, unless others listen to it. A second one ends it at once. Default: false.
 	 */
 	handleSignals?: boolean | ShutdownOptions | undefined;
-	/** Compress responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. */
+	/**
+	 * Compresses responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. Default:
+	 * no compression.
+	 */
 	compression?: "gzip" | undefined;
-	/** Bytes of the longest request message, inflated. Default: 4 MiB. */
+	/** The most bytes of one request message, after decompression. Default: 4 MiB. */
 	readMaxBytes?: number | undefined;
-	/** So many received messages of over 64 KiB are inflated at a time, and so many sent ones deflated; more wait in order. Default: 8. */
+	/**
+	 * The most received messages of more than 64 KiB that are inflated at the same time, and the most sent ones that
+	 * are deflated; more wait in order. Default: 8.
+	 */
 	maxInflations?: number | undefined;
-	/** What they may take, inflated, in bytes; a larger one goes by itself. Default: 64 MiB. */
+	/**
+	 * The most bytes that the messages being inflated may take together; a larger message goes by itself. Default: 64
+	 * MiB.
+	 */
 	maxInflatingBytes?: number | undefined;
-	/** Bytes of the longest response message. Default: 4 GiB, all that the wire can carry. */
+	/** The most bytes of one response message, before compression. Default: 4 GiB, all that gRPC can carry. */
 	writeMaxBytes?: number | undefined;
-	/** Calls at a time on one connection; clients keep further ones back. Default: 1000. */
+	/** The most calls at the same time on one connection; clients keep more of them back. Default: 1000. */
 	maxConcurrentStreams?: number | undefined;
 	/**
 	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. Default:
 	 * that is written to the console, with its stack. So is what the hook itself throws, or its promise rejects with.
 	 */
 	onError?: ErrorHook | undefined;
-	/** Of a client, from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function; then it is cut off. Default: 10 s. */
+	/**
+	 * How long a client may take from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function, before
+	 * it is cut off: milliseconds, or "10s". Default: 10 s.
+	 */
 	handshakeTimeout?: Duration | undefined;
 	/**
 	 * Hears of what was refused, or cut off: `what` begins with the option that says so ("handshakeTimeout: …"), or with

@@ -32,7 +32,7 @@ import { serviceDefinition } from "./service-definition.ts";
 export interface ConsulRegistryOptions extends ConsulAgentOptions {
 	/** How Consul learns whether the server is fit to take calls. Default: `{ kind: "ttl", ttl: "15s" }`. */
 	check?: ConsulCheck | undefined;
-	/** An instance that is critical for so long is forgotten: 60 s or more. Default: 60 s. */
+	/** How long an instance is critical before Consul forgets it: milliseconds, or "60s"; 60 s or more. Default: 60 s. */
 	deregisterAfter?: Duration | undefined;
 	/** Told of what goes wrong while a server is registered, and is tried again: the agent cannot be reached, another process has the same id. */
 	onError?: ((error: Error) => void) | undefined;

@@ -17,10 +17,11 @@ export interface EtcdOptions {
 	hosts?: readonly string[] | undefined;
 	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection. A member's certificate must be made out to its host, as `hosts` has it. Default: plaintext. */
 	tls?: boolean | TlsOptions | TlsSource | undefined;
-	/** Of etcd's own users; with `password`. */
+	/** The name of one of etcd's own users; with `password`. Default: nobody. */
 	user?: string | undefined;
+	/** The password of `user`. */
 	password?: string | undefined;
-	/** Lets the password go over plaintext, where whoever is on the way can read it. false. */
+	/** Whether the password may go over plaintext, where everybody on the way can read it. Default: false. */
 	insecureCredentials?: boolean | undefined;
 }
 

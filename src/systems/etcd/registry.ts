@@ -36,7 +36,10 @@ import type { EtcdSeams } from "./resolver.ts";
 export interface EtcdRegistryOptions extends EtcdOptions {
 	/** The key under which services are, without the slash at its end. Default: "kitex/registry-etcd", where Kitex looks. */
 	prefix?: string | undefined;
-	/** After so long, an instance that has died without a word is gone: 2 s or more, in whole seconds. Default: 60 s. */
+	/**
+	 * How long an instance that has died without a word stays: milliseconds, or "60s"; 2 s or more, in whole seconds.
+	 * Default: 60 s.
+	 */
 	ttl?: Duration | undefined;
 	/** Told of what goes wrong while a server is registered, and is tried again: etcd cannot be reached, another process has the same key. */
 	onError?: ((error: Error) => void) | undefined;
