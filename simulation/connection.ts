@@ -33,6 +33,7 @@ export interface ConnectionWatcher {
 
 /** A connection that a server has accepted: its streams are events in virtual time. */
 export class SimulatedConnection implements ClientConnection {
+	readonly maxHeaderBytes = Number.POSITIVE_INFINITY;
 	readonly hasRoom = true;
 	readonly server: SimulatedServer;
 	readonly time: VirtualTime;

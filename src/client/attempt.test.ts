@@ -7,13 +7,16 @@ import { settled } from "../../testdata/harness/fake-clock.ts";
 import {
 	answer,
 	type RunningServer,
+	type ServerInit,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
+import { serving } from "../../testdata/harness/serving.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import {
 	type EchoServiceClient,
 	NewEchoServiceClient,
 } from "../../testdata/services/gen/echo/echo_rpc.ts";
+import { NewOrderManagementClient } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import type { BalancerFactory, Pick } from "../balancer/balancer.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import { staticResolver } from "../discovery/static.ts";
@@ -22,12 +25,14 @@ import type { ClientOptions } from "./client-options.ts";
 import type { CallInfo } from "./hooks.ts";
 
 /** A server that answers, and the headers of each request as they came. */
-async function noting(): Promise<RunningServer & { seen: string[][] }> {
+async function noting(
+	init?: ServerInit,
+): Promise<RunningServer & { seen: string[][] }> {
 	const seen: string[][] = [];
 	const server = await serveStreams((stream, _headers, raw) => {
 		seen.push([...raw]);
 		answer(stream);
-	});
+	}, init);
 	return Object.assign(server, { seen });
 }
 
@@ -116,10 +121,72 @@ describe("the headers of a request", () => {
 		);
 		expect(error.code).toBe(Code.ResourceExhausted);
 		expect(error.rawMessage).toMatch(
-			/^the call cannot be sent: its headers take \d+ bytes, and the limit is 65536/,
+			/^the call cannot be sent: its headers take \d+ bytes, and the limit is 131072/,
 		);
 		await client.echo({});
 		expect(server.seen).toHaveLength(2);
+	});
+
+	test("that are more than the server takes are refused here, with both numbers, and harm no other call", async () => {
+		await using server = await noting({
+			settings: { maxHeaderListSize: 5000 },
+		});
+		await using client = NewEchoServiceClient(server.address);
+		await client.echo({}, { headers: { "x-large": "x".repeat(4000) } });
+		const error = await errorOf(
+			client.echo({}, { headers: { "x-large": "x".repeat(5000) } }),
+		);
+		expect(error.code).toBe(Code.ResourceExhausted);
+		expect(error.rawMessage).toMatch(
+			/^the call cannot be sent: its headers take 5\d\d\d bytes, and 127\S+ takes 5000: send less metadata/,
+		);
+		await client.echo({});
+		expect(server.seen).toHaveLength(2);
+	});
+
+	test("may be as many as there is room for, both ways", async () => {
+		const entries = Array.from({ length: 1000 }, (_, i) => [`x-${i}`, `${i}`]);
+		await using served = await serving(
+			{
+				getOrder(_, { requestHeader, responseHeader, responseTrailer }) {
+					for (const [name = ""] of entries) {
+						const value = requestHeader.get(name) ?? "";
+						responseHeader.set(name, value);
+						responseTrailer.set(name, value);
+					}
+					return {};
+				},
+			},
+			{ maxMetadataBytes: 128 * 1024 },
+		);
+		await using client = NewOrderManagementClient(served.address);
+		const seen: Headers[] = [];
+		await client.getOrder(
+			{ value: "1" },
+			{
+				headers: entries as [string, string][],
+				onHeader: (header) => seen.push(header),
+				onTrailer: (trailer) => seen.push(trailer),
+			},
+		);
+		expect(seen).toHaveLength(2);
+		for (const headers of seen) {
+			for (const [name = "", value] of entries) {
+				expect(headers.get(name)).toBe(value);
+			}
+		}
+	});
+
+	test("that ASCII metadata cannot hold are refused by name, and harm no other call", async () => {
+		await using server = await noting();
+		await using client = NewEchoServiceClient(server.address);
+		const error = await errorOf(
+			client.echo({}, { headers: { "x-name": "caf\u00e9" } }),
+		);
+		expect(error.code).toBe(Code.Internal);
+		expect(error.rawMessage).toContain('the value of "x-name"');
+		await client.echo({});
+		expect(server.seen).toHaveLength(1);
 	});
 });
 

@@ -315,16 +315,13 @@ export class Attempt implements CallListener, WaitingForRoom {
 			return;
 		}
 		this.#sentAt = now;
-		const headers = this.#requestHeaders();
-		if (headerBytes(headers) > MAX_HEADER_BYTES) {
+		let headers: RawHeaders;
+		try {
+			headers = this.#requestHeaders();
+			refuseLarge(headers, connection, pick.subchannel as EndpointSubchannel);
+		} catch (error) {
 			pick.unused?.();
-			this.#refuse(
-				Code.ResourceExhausted,
-				"the call cannot be sent",
-				new Error(
-					`its headers take ${headerBytes(headers)} bytes, and the limit is ${MAX_HEADER_BYTES}: send less metadata`,
-				),
-			);
+			this.#refuse(Code.Internal, "the call cannot be sent", error);
 			return;
 		}
 		this.#pick = pick;
@@ -423,6 +420,24 @@ export class Attempt implements CallListener, WaitingForRoom {
 		pick.ended?.({ code, latencyMs, sent });
 		if (sent) subchannels.attemptEnded(subchannel, code);
 	}
+}
+
+/** @throws ConnectError RESOURCE_EXHAUSTED for more than the server takes; Node would reset the stream, or close the connection */
+function refuseLarge(
+	headers: RawHeaders,
+	{ maxHeaderBytes }: ClientConnection,
+	{ name }: EndpointSubchannel,
+): void {
+	const bytes = headerBytes(headers);
+	if (bytes <= maxHeaderBytes && bytes <= MAX_HEADER_BYTES) return;
+	const limit =
+		bytes > MAX_HEADER_BYTES
+			? `the limit is ${MAX_HEADER_BYTES}`
+			: `${name} takes ${maxHeaderBytes}`;
+	throw new ConnectError(
+		`its headers take ${bytes} bytes, and ${limit}: send less metadata`,
+		Code.ResourceExhausted,
+	);
 }
 
 /** The end of an attempt that was not sent. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { RawClient } from "../../testdata/harness/raw-client.ts";
@@ -24,6 +25,7 @@ async function accepting(
 		clock,
 		tls,
 		maxConcurrentStreams: 1,
+		maxMetadataBytes: 16 * 1024,
 		handshakeTimeoutMs: 10_000,
 		refusals,
 		onStream: (stream) => stream.sendTrailers([":status", "200"]),
@@ -232,20 +234,40 @@ describe("a client that connects and", () => {
 });
 
 describe("the headers of a request", () => {
-	test("may have 16 KiB; a call with more is reset, and the connection goes on", async () => {
+	const headers = (bytes: number) => ({ "x-large": "x".repeat(bytes) });
+
+	test("may have 16 KiB; a call with more is RESOURCE_EXHAUSTED, with both numbers, and the connection goes on", async () => {
 		const handler = vi.fn(() => ({}));
 		await using served = await serving({ getOrder: handler });
-		await once(served.client.session, "remoteSettings");
-		const headers = (bytes: number) => ({ "x-large": "x".repeat(bytes) });
 		const large = served.client.open(getOrder, headers(15_000));
 		expect((await large.send(text("a")).end().outcome).status).toBe(0);
 		const larger = served.client.open(getOrder, headers(17_000));
-		const { status, rstCode } = await larger.end().outcome;
-		expect(status).toBeUndefined();
-		expect(rstCode).not.toBe(0);
+		const { status, message } = await larger.send(text("a")).end().outcome;
+		expect(status).toBe(Code.ResourceExhausted);
+		expect(message).toMatch(/take 17\d\d\d bytes.* 16384 \(maxMetadataBytes\)/);
 		const after = served.client.open(getOrder).send(text("a")).end();
 		expect((await after.outcome).status).toBe(0);
 		expect(handler).toHaveBeenCalledTimes(2);
+	});
+
+	test("may have as many bytes as maxMetadataBytes says, in any number of entries", async () => {
+		await using served = await serving(
+			{ getOrder: () => ({}) },
+			{ maxMetadataBytes: 128 * 1024 },
+		);
+		const entries = Array.from({ length: 2500 }, (_, i) => [`x-${i}`, "1"]);
+		for (const sent of [headers(60_000), Object.fromEntries(entries)]) {
+			const call = served.client.open(getOrder, sent).send(text("a")).end();
+			expect((await call.outcome).status).toBe(0);
+		}
+	});
+
+	test("are refused where many small entries exceed the limit", async () => {
+		await using served = await serving({ getOrder: () => ({}) });
+		const entries = Array.from({ length: 1000 }, (_, i) => [`x-${i}`, "1"]);
+		const call = served.client.open(getOrder, Object.fromEntries(entries));
+		const { status } = await call.send(text("a")).end().outcome;
+		expect(status).toBe(Code.ResourceExhausted);
 	});
 });
 

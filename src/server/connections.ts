@@ -12,13 +12,11 @@ import { type Peer, peerOfSocket } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
 
-/** Bytes of a request's headers: what PROTOCOL-HTTP2 suggests would be 8 KiB, less than a token may need. */
-const MAX_HEADER_LIST_BYTES = 16 * 1024;
-
 export interface ConnectionsInit {
 	readonly clock: Clock;
 	readonly tls: ServerTls | undefined;
 	readonly maxConcurrentStreams: number;
+	readonly maxMetadataBytes: number;
 	/** Until a client speaks HTTP/2, inside of TLS where there is TLS, from the accepted socket on. */
 	readonly handshakeTimeoutMs: number;
 	readonly refusals: Refusals;
@@ -92,13 +90,14 @@ export class Connections {
 
 	/** `socket`: as it was accepted, or TLS's on top of it. */
 	#serve(socket: Socket, handshake: Handshake): void {
-		const { maxConcurrentStreams, onStream } = this.#init;
+		const { maxConcurrentStreams, maxMetadataBytes, refusals, onStream } =
+			this.#init;
 		if (socket !== handshake.socket) this.#track(socket);
 		handshake.step = "HTTP/2's preface and SETTINGS";
 		const peer = peerOfSocket(socket);
 		const connection: ServerConnection = serverConnection(
 			socket,
-			{ maxConcurrentStreams, maxHeaderListSize: MAX_HEADER_LIST_BYTES },
+			{ maxConcurrentStreams, maxHeaderListSize: maxMetadataBytes },
 			{
 				ready: () => {
 					handshake.succeeded();
@@ -107,6 +106,12 @@ export class Connections {
 					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
+				refused: () =>
+					refusals.tell(
+						"maxConcurrentStreams",
+						`${maxConcurrentStreams} calls are open on the connection`,
+						peer,
+					),
 				closed: (error) => {
 					debugLog(
 						"server: %s is gone%s",

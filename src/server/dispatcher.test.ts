@@ -11,6 +11,7 @@ import {
 } from "../../testdata/harness/serving.ts";
 import { systemClock } from "../policy/clock.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Refusals } from "./refusals.ts";
 import { Routes } from "./routes.ts";
 import { serverSettings } from "./server-options.ts";
 
@@ -191,7 +192,12 @@ describe("the counts of calls", () => {
 describe("a dispatcher that was closed", () => {
 	test("refuses further calls with its reason", () => {
 		const settings = serverSettings({});
-		const dispatcher = new Dispatcher(systemClock, settings, new Routes([]));
+		const dispatcher = new Dispatcher(
+			systemClock,
+			settings,
+			new Routes([]),
+			new Refusals(undefined),
+		);
 		dispatcher.close(new ConnectError("gone", Code.Unavailable));
 		const sendTrailers = vi.fn();
 		dispatcher.dispatch(

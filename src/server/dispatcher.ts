@@ -9,11 +9,13 @@ import type { RawHeaders, ServerStream } from "../wire/connection.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { GzipTurns } from "../wire/gzip-turns.ts";
+import { headerBytes } from "../wire/metadata.ts";
 import { refuseCall, refuseRequest } from "../wire/server-call.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { tellHook } from "./error-hook.ts";
 import { type CallHost, IncomingCall } from "./incoming-call.ts";
 import type { Peer } from "./peer.ts";
+import type { Refusals } from "./refusals.ts";
 import { acceptsGzip, type RequestHead, readHead } from "./request-head.ts";
 import type { Routes } from "./routes.ts";
 import type { ServerSettings } from "./server-options.ts";
@@ -33,14 +35,21 @@ export class Dispatcher implements CallHost {
 	readonly #settings: ServerSettings;
 	readonly #routes: Routes;
 	readonly gzip: GzipTurns;
+	readonly #refusals: Refusals;
 	readonly #calls: Set<IncomingCall> = new Set();
 	#succeeded = 0;
 	#failed = 0;
 	/** Why no call is taken any more. */
 	#closed: ConnectError | undefined;
 
-	constructor(clock: Clock, settings: ServerSettings, routes: Routes) {
+	constructor(
+		clock: Clock,
+		settings: ServerSettings,
+		routes: Routes,
+		refusals: Refusals,
+	) {
 		this.clock = clock;
+		this.#refusals = refusals;
 		this.#settings = settings;
 		this.#routes = routes;
 		this.gzip = new GzipTurns(settings.gzipLimits);
@@ -81,6 +90,14 @@ export class Dispatcher implements CallHost {
 				contentType,
 			);
 			refuseRequest(stream, 415);
+			return;
+		}
+		const { maxMetadataBytes } = this.#settings;
+		const bytes = headerBytes(headers);
+		if (bytes > maxMetadataBytes) {
+			const error = largeMetadata(bytes, maxMetadataBytes);
+			this.#refusals.tell("maxMetadataBytes", error.rawMessage, peer);
+			this.#refuse(stream, head, peer, error);
 			return;
 		}
 		if (this.#closed !== undefined) {
@@ -178,6 +195,13 @@ export class Dispatcher implements CallHost {
 			tellHook(onError, error, { service, method: method.name });
 		}
 	}
+}
+
+function largeMetadata(bytes: number, limit: number): ConnectError {
+	return new ConnectError(
+		`the request's headers take ${bytes} bytes, and the server takes ${limit} (maxMetadataBytes): send less metadata`,
+		Code.ResourceExhausted,
+	);
 }
 
 function unknownEncoding(encoding: string): ConnectError {

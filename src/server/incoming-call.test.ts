@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
@@ -343,7 +344,55 @@ describe("metadata that cannot travel as it is", () => {
 		throw new ConnectError("no", Code.Aborted, { [name]: "1" });
 	}
 
-	const large = "x".repeat(64 * 1024);
+	const large = "x".repeat(128 * 1024);
+
+	test("more headers or trailers than the client takes are RESOURCE_EXHAUSTED, with both numbers", async () => {
+		await using served = await serving({
+			getOrder({ value }, { responseHeader, responseTrailer }) {
+				const headers = value === "headers" ? responseHeader : responseTrailer;
+				headers.set("x-large", "x".repeat(3000));
+				return {};
+			},
+		});
+		const { session } = served.client;
+		session.settings({ maxHeaderListSize: 3000 });
+		await once(session, "localSettings");
+		for (const what of ["headers", "trailers"]) {
+			const call = served.client.open(getOrder).send(text(what)).end();
+			const { status, message } = await call.outcome;
+			expect(status).toBe(Code.ResourceExhausted);
+			expect(message).toMatch(
+				new RegExp(`${what} take 3\\d\\d\\d bytes, and the client takes 3000`),
+			);
+		}
+	});
+
+	test.each([
+		["headers", Code.Internal],
+		["trailers", Code.Internal],
+		["error", Code.Aborted],
+	])(
+		"what ASCII metadata cannot hold, in %s, is refused by name",
+		async (where, code) => {
+			await using served = await serving(
+				{
+					getOrder(_, { responseHeader, responseTrailer }) {
+						const bad = { "x-name": "caf\u00e9" };
+						if (where === "error") throw new ConnectError("why", code, bad);
+						const headers =
+							where === "headers" ? responseHeader : responseTrailer;
+						headers.set("x-name", bad["x-name"]);
+						return {};
+					},
+				},
+				{ onError: () => {} },
+			);
+			const call = served.client.open(getOrder).send(text("")).end();
+			const { status, message } = await call.outcome;
+			expect(status).toBe(code);
+			expect(message).toContain('the value of "x-name"');
+		},
+	);
 
 	test("more headers than a connection survives fail the call alone", async () => {
 		const onError = vi.fn();
@@ -357,12 +406,11 @@ describe("metadata that cannot travel as it is", () => {
 			{ onError },
 		);
 		const call = served.client.open(getOrder).send(text("large")).end();
-		const { status } = await call.outcome;
-		expect(status).toBe(Code.Internal);
+		const { status, message } = await call.outcome;
+		expect(status).toBe(Code.ResourceExhausted);
+		expect(message).toMatch(/headers take \d+ bytes, and the limit is 131072/);
 		expect(onError).toHaveBeenCalledOnce();
-		expect(onError.mock.calls[0]?.[0].message).toMatch(
-			/headers take \d+ bytes, and the limit is 65536/,
-		);
+		expect(onError.mock.calls[0]?.[0].rawMessage).toBe(message);
 		const next = served.client.open(getOrder).send(text("")).end();
 		expect((await next.outcome).status).toBe(0);
 	});
@@ -387,7 +435,7 @@ describe("metadata that cannot travel as it is", () => {
 				const { status, message } = await call.outcome;
 				expect(status).toBe(Code.Aborted);
 				expect(message).toMatch(
-					/trailers take \d+ bytes, and the limit is 65536: send less metadata; why/,
+					/trailers take \d+ bytes, and the limit is 131072: send less metadata; why/,
 				);
 				expect(message?.length).toBeLessThan(2000);
 			}

@@ -288,10 +288,16 @@ export class IncomingCall
 
 	/** The handler has ended. */
 	#finish(error: ConnectError | undefined): void {
-		let code = error?.code;
+		let failure = error;
 		try {
 			if (hasAny(this.header)) this.#wire.respond(this.header);
-			this.#wire.finish(error, this.trailer);
+		} catch (thrown) {
+			this.#host.report(thrown, this.method);
+			failure ??= thrown as ConnectError;
+		}
+		let code = failure?.code;
+		try {
+			this.#wire.finish(failure, this.trailer);
 		} catch (thrown) {
 			// Such as details that are no valid messages.
 			this.#host.report(thrown, this.method);

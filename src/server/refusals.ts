@@ -10,7 +10,12 @@ export interface RefusedPeer {
 export type RefusedHook = (what: string, peer: RefusedPeer) => void;
 
 /** What a server refuses clients, or cuts off: the option that says so, or "handshake" for one that has failed. */
-export type RefusedThing = "handshake" | "handshakeTimeout";
+export type RefusedThing =
+	| "handshake"
+	| "handshakeTimeout"
+	| "maxConcurrentStreams"
+	| "maxMetadataBytes"
+	| "resets";
 
 /** Counts what a server refuses, and tells the hook. */
 export class Refusals {

@@ -13,6 +13,7 @@ import {
 } from "../policy/option-table.ts";
 import { parsePeriod } from "../policy/period.ts";
 import type { GzipLimits } from "../wire/gzip-turns.ts";
+import { MAX_HEADER_BYTES } from "../wire/metadata.ts";
 import type { ErrorHook } from "./error-hook.ts";
 import type { RefusedHook } from "./refusals.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
@@ -52,8 +53,17 @@ export interface ServerOptions {
 	maxInflatingBytes?: number | undefined;
 	/** The most bytes of one response message, before compression. Default: 4 GiB, all that gRPC can carry. */
 	writeMaxBytes?: number | undefined;
-	/** The most calls at the same time on one connection; clients keep more of them back. Default: 1000. */
+	/**
+	 * The most calls at the same time on one connection; clients keep more of them back, or are refused
+	 * (REFUSED_STREAM). Default: 1000.
+	 */
 	maxConcurrentStreams?: number | undefined;
+	/**
+	 * The most bytes of one request's headers: of their names and values, and 32 for each entry (RFC 9113 section
+	 * 6.5.2). Clients are told the limit; a request with more ends with RESOURCE_EXHAUSTED. From 1 KiB to 128 KiB, which
+	 * is what node:http2 can read. Default: 16 KiB.
+	 */
+	maxMetadataBytes?: number | undefined;
 	/**
 	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. Default:
 	 * that is written to the console, with its stack. So is what the hook itself throws, or its promise rejects with.
@@ -85,6 +95,7 @@ export interface ServerSettings {
 	readonly writeMaxBytes: number;
 	readonly gzipLimits: GzipLimits;
 	readonly maxConcurrentStreams: number;
+	readonly maxMetadataBytes: number;
 	readonly onError: ErrorHook | undefined;
 	readonly handshakeTimeoutMs: number;
 	readonly onRefused: RefusedHook | undefined;
@@ -107,6 +118,7 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		},
 		writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
 		maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
+		maxMetadataBytes: options.maxMetadataBytes ?? 16 * 1024,
 		onError: options.onError,
 		handshakeTimeoutMs: msOf(
 			options.handshakeTimeout,
@@ -136,6 +148,7 @@ const table: OptionTable<ServerOptions> = {
 	maxInflatingBytes: integer(1),
 	writeMaxBytes: integer(0, MAX_MESSAGE_BYTES),
 	maxConcurrentStreams: integer(1, 2 ** 31 - 1),
+	maxMetadataBytes: integer(1024, MAX_HEADER_BYTES),
 	onError: callable,
 	handshakeTimeout: parsePeriod,
 	onRefused: callable,

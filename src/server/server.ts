@@ -88,12 +88,18 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		this.#settings = settings;
 		this.#refusals = new Refusals(settings.onRefused);
 		this.#routes = new Routes(settings.interceptors);
-		const dispatcher = new Dispatcher(this.#clock, settings, this.#routes);
+		const dispatcher = new Dispatcher(
+			this.#clock,
+			settings,
+			this.#routes,
+			this.#refusals,
+		);
 		this.#dispatcher = dispatcher;
 		this.#connections = new Connections({
 			clock: this.#clock,
 			tls: settings.tls,
 			maxConcurrentStreams: settings.maxConcurrentStreams,
+			maxMetadataBytes: settings.maxMetadataBytes,
 			handshakeTimeoutMs: settings.handshakeTimeoutMs,
 			refusals: this.#refusals,
 			onStream: (stream, headers, peer) =>

@@ -36,6 +36,7 @@ function play(maxBytes = 1000): Play {
 	const connection: ClientConnection = {
 		openCalls: 0,
 		hasRoom: true,
+		maxHeaderBytes: Number.POSITIVE_INFINITY,
 		heard: 0,
 		responses: 0,
 		awaitResponse: () => {},

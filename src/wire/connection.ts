@@ -47,6 +47,8 @@ export interface Stream {
 }
 
 export interface ServerStream extends Stream {
+	/** Bytes of headers that the client takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
+	readonly maxHeaderBytes: number;
 	/** Hands over the one that hears this stream. Called while the stream is being accepted. */
 	listen(listener: StreamListener): void;
 	respond(headers: RawHeaders): void;
@@ -78,6 +80,8 @@ export interface ClientConnection {
 	readonly openCalls: number;
 	/** Another stream, call or watch, would be within the peer's MAX_CONCURRENT_STREAMS; beyond it, streams wait for their turn. */
 	readonly hasRoom: boolean;
+	/** Bytes of headers that the peer takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
+	readonly maxHeaderBytes: number;
 	/** Grows with whatever is read from the peer: one that stays as it was means that nothing has come. */
 	readonly heard: number;
 	/** Grows with the headers and the data of responses: answers to PINGs and the like do not count. */

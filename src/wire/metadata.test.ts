@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { appendMetadata, headerBytes, toHeaders } from "./metadata.ts";
 
@@ -10,6 +11,26 @@ function encoded(metadata: HeadersInit): { wire: string[]; dropped: string[] } {
 }
 
 describe("appendMetadata", () => {
+	test.each([
+		["caf\u00e9", 'value of "x-name" in the metadata has U+00E9 at index 3'],
+		["a\tb", 'value of "x-name" in the metadata has U+0009 at index 1'],
+		["\u007f", 'value of "x-name" in the metadata has U+007F at index 0'],
+	])("refuses %j, which ASCII metadata cannot hold, by name", (value, text) => {
+		const append = () =>
+			appendMetadata([], new Headers({ "x-name": value }), undefined);
+		expect(append).toThrow(text);
+		expect(append).toThrow(expect.objectContaining({ code: Code.Internal }));
+	});
+
+	test("refuses nothing of what is printable, and nothing empty", () => {
+		const all = String.fromCharCode(
+			...Array.from({ length: 95 }, (_, i) => 32 + i),
+		);
+		const onto: string[] = [];
+		appendMetadata(onto, new Headers({ a: `.${all}.`, b: "" }), undefined);
+		expect(onto).toEqual(["a", `.${all}.`, "b", ""]);
+	});
+
 	test("appends behind what is there", () => {
 		const onto = [":path", "/"];
 		appendMetadata(onto, new Headers({ a: "1" }), undefined);

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { RawHeaders } from "./connection.ts";
 
 /** Names that belong to HTTP/2 or to gRPC itself: as user metadata they are dropped. */
@@ -20,8 +21,8 @@ const RESERVED: ReadonlySet<string> = new Set([
 	"grpc-message",
 ]);
 
-/** Of a request: Node sends no more, and most servers take less. */
-export const MAX_HEADER_BYTES: number = 64 * 1024;
+/** The most that is sent or taken, in either direction: Node reads no more of a header block than nine frames. */
+export const MAX_HEADER_BYTES: number = 128 * 1024;
 
 /** Bytes of all names and values, with 32 for each pair (RFC 9113 section 6.5.2). */
 export function headerBytes(headers: RawHeaders): number {
@@ -34,6 +35,8 @@ export function headerBytes(headers: RawHeaders): number {
  * Appends user metadata as it goes onto the wire: repeated ASCII values stay comma-joined, as `Headers` holds them;
  * values of `-bin` keys are base64, one field a value, unpadded (PROTOCOL-HTTP2, "Custom-Metadata").
  * Reserved names are left out, and told to `dropped`.
+ *
+ * @throws ConnectError INTERNAL, as grpc-go has it, for a value with a character that is no printable ASCII
  */
 export function appendMetadata(
 	onto: string[],
@@ -43,6 +46,8 @@ export function appendMetadata(
 	for (const [name, value] of metadata) {
 		if (RESERVED.has(name)) {
 			dropped?.(name);
+		} else if (!PRINTABLE.test(value)) {
+			throw unprintable(name, value);
 		} else if (name.endsWith("-bin")) {
 			for (const one of value.split(",")) {
 				onto.push(name, one.trim().replace(/=+$/, ""));
@@ -51,6 +56,18 @@ export function appendMetadata(
 			onto.push(name, value);
 		}
 	}
+}
+
+/** "ASCII-Value" of PROTOCOL-HTTP2. */
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+function unprintable(name: string, value: string): ConnectError {
+	const at = value.search(/[^\x20-\x7e]/);
+	const hex = value.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0");
+	return new ConnectError(
+		`the value of ${JSON.stringify(name)} in the metadata has U+${hex} at index ${at}, and metadata is printable ASCII: encode it, or send bytes under a name that ends in "-bin" (encodeBinaryHeader)`,
+		Code.Internal,
+	);
 }
 
 /** Received headers or trailers as Fetch's `Headers`; pseudo-headers are left out. */

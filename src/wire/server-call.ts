@@ -72,7 +72,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	/**
 	 * Sends the response headers, with metadata. Only the first time it is called.
 	 *
-	 * @throws ConnectError RESOURCE_EXHAUSTED for more metadata than a connection survives
+	 * @throws ConnectError RESOURCE_EXHAUSTED for more metadata than the client takes, INTERNAL for what metadata cannot hold
 	 */
 	respond(metadata: Headers | undefined): void {
 		if (this.#state !== "open") return;
@@ -81,8 +81,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 			headers.push("grpc-encoding", this.#terms.responseEncoding);
 		}
 		if (metadata !== undefined) appendMetadata(headers, metadata, undefined);
-		const bytes = headerBytes(headers);
-		if (bytes > MAX_HEADER_BYTES) throw largeHeaders("headers", bytes);
+		this.#refuseLarge("headers", headers);
 		this.#state = "responding";
 		this.#stream.respond(headers);
 	}
@@ -105,10 +104,13 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	/** Ends the call, well without an `error`; without `respond` before it as Trailers-Only. */
 	finish(error: ConnectError | undefined, metadata: Headers | undefined): void {
 		if (this.#state === "over") return;
-		let trailers = this.#trailersOf(error, metadata);
-		const bytes = headerBytes(trailers);
-		if (bytes > MAX_HEADER_BYTES) {
-			trailers = this.#trailersOf(largeHeaders("trailers", bytes, error));
+		let trailers: RawHeaders;
+		try {
+			trailers = this.#trailersOf(error, metadata);
+			this.#refuseLarge("trailers", trailers);
+		} catch (thrown) {
+			if (!(thrown instanceof ConnectError)) throw thrown;
+			trailers = this.#trailersOf(unsendable(thrown, error));
 		}
 		const send = (): void => {
 			this.#over();
@@ -198,6 +200,18 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		});
 	}
 
+	/** node:http2 closes the whole connection when it is given more headers than it sends. */
+	#refuseLarge(what: "headers" | "trailers", headers: RawHeaders): void {
+		const bytes = headerBytes(headers);
+		if (bytes > MAX_HEADER_BYTES) {
+			throw largeHeaders(what, bytes, `the limit is ${MAX_HEADER_BYTES}`);
+		}
+		const { maxHeaderBytes } = this.#stream;
+		if (bytes > maxHeaderBytes) {
+			throw largeHeaders(what, bytes, `the client takes ${maxHeaderBytes}`);
+		}
+	}
+
 	#over(): void {
 		this.#state = "over";
 		this.#queue?.stop();
@@ -251,15 +265,23 @@ function joined(
 	return all;
 }
 
-/** node:http2 closes the whole connection when it is given more headers than it sends. */
 function largeHeaders(
 	what: "headers" | "trailers",
 	bytes: number,
-	error?: ConnectError,
+	limit: string,
 ): ConnectError {
-	const ofError = error === undefined ? "" : `; ${error.rawMessage}`;
 	return new ConnectError(
-		`the response's ${what} take ${bytes} bytes, and the limit is ${MAX_HEADER_BYTES}: send less metadata${ofError.slice(0, 1024)}`,
-		error?.code ?? Code.ResourceExhausted,
+		`the response's ${what} take ${bytes} bytes, and ${limit}: send less metadata`,
+		Code.ResourceExhausted,
 	);
+}
+
+/** What is said instead of trailers that cannot be sent. */
+function unsendable(
+	why: ConnectError,
+	error: ConnectError | undefined,
+): ConnectError {
+	if (error === undefined) return why;
+	const text = `${why.rawMessage}; ${error.rawMessage}`;
+	return new ConnectError(text.slice(0, 1024), error.code);
 }

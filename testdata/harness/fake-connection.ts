@@ -68,6 +68,7 @@ export class FakeStream implements Stream {
 }
 
 export class FakeConnection implements ClientConnection {
+	maxHeaderBytes = Number.POSITIVE_INFINITY;
 	readonly address: string;
 	readonly listener: ConnectListener;
 	/** Those that are open. */

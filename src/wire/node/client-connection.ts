@@ -14,8 +14,10 @@ import {
 	type StreamListener,
 	type StreamPurpose,
 } from "../connection.ts";
+import { MAX_HEADER_BYTES } from "../metadata.ts";
 import { NodeClientStream, type StreamOwner } from "./client-stream.ts";
 import { toHeaderList } from "./header-list.ts";
+import { headerPairs } from "./header-pairs.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
@@ -36,6 +38,7 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	#greeted = false;
 	/** What the peer allows. */
 	#maxStreams = Number.POSITIVE_INFINITY;
+	#maxHeaderBytes = Number.POSITIVE_INFINITY;
 	#openCalls = 0;
 	#responses = 0;
 	#awaitsResponse: (() => void) | undefined;
@@ -48,6 +51,8 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 			createConnection: () => socket,
 			settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
 			maxSessionMemory: SESSION_MEMORY_MB,
+			maxHeaderListPairs: headerPairs(MAX_HEADER_BYTES),
+			maxSendHeaderBlockLength: MAX_HEADER_BYTES,
 		});
 		this.#socket = socket;
 		this.#session = session;
@@ -56,8 +61,12 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 		session.once("connect", () =>
 			session.setLocalWindowSize(CONNECTION_WINDOW_BYTES),
 		);
-		session.on("remoteSettings", ({ maxConcurrentStreams }) =>
-			this.#heardSettings(maxConcurrentStreams),
+		session.on(
+			"remoteSettings",
+			({ maxConcurrentStreams, maxHeaderListSize }) => {
+				this.#maxHeaderBytes = maxHeaderListSize ?? Number.POSITIVE_INFINITY;
+				this.#heardSettings(maxConcurrentStreams);
+			},
 		);
 		session.on("goaway", (code, lastStreamId, data) => {
 			this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId);
@@ -91,6 +100,10 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 
 	get hasRoom(): boolean {
 		return this.#openCalls + this.#watches.size < this.#maxStreams;
+	}
+
+	get maxHeaderBytes(): number {
+		return this.#maxHeaderBytes;
 	}
 
 	get responses(): number {

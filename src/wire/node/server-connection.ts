@@ -1,18 +1,24 @@
 import {
+	getPackedSettings,
 	performServerHandshake,
 	type ServerHttp2Session,
 	type ServerHttp2Stream,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type {
-	RawHeaders,
-	ServerConnection,
-	ServerStream,
-	StreamListener,
+import {
+	Http2Code,
+	type RawHeaders,
+	type ServerConnection,
+	type ServerStream,
+	type StreamListener,
 } from "../connection.ts";
+import { MAX_HEADER_BYTES } from "../metadata.ts";
 import { directPush, readOn } from "./direct-push.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
+import { headerPairs } from "./header-pairs.ts";
 import { leaveClosed, Outbox, resetStream } from "./outbox.ts";
+import { ServerGreeting } from "./server-greeting.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
@@ -22,10 +28,13 @@ export interface ServerConnectionListener {
 	ready(): void;
 	/** A request. `listen` on its stream before returning. */
 	stream(stream: ServerStream, headers: RawHeaders): void;
+	/** A request beyond `maxConcurrentStreams`. */
+	refused(): void;
 	closed(error: Error | undefined): void;
 }
 
 export interface ServerConnectionOptions {
+	/** Those beyond it are refused (REFUSED_STREAM). */
 	readonly maxConcurrentStreams: number;
 	/** Bytes of all names and values of a request's headers, with 32 for each (RFC 9113 section 6.5.2). */
 	readonly maxHeaderListSize: number;
@@ -37,35 +46,66 @@ export interface ServerConnectionOptions {
  */
 const RESETS_PER_SECOND = 1000;
 
+/** RFC 9113 section 6.5. */
+const SETTINGS_FRAME = 0x4;
+
 /** Speaks HTTP/2, as a server, over an accepted socket. */
 export function serverConnection(
-	socket: Duplex,
+	socket: Socket,
 	options: ServerConnectionOptions,
 	listener: ServerConnectionListener,
 ): ServerConnection {
-	const session = performServerHandshake(socket, {
-		settings: { initialWindowSize: STREAM_WINDOW_BYTES, ...options },
-		maxSessionMemory: SESSION_MEMORY_MB,
-		streamResetBurst: 10 * RESETS_PER_SECOND,
-		streamResetRate: RESETS_PER_SECOND,
-	});
-	return new NodeServerConnection(socket, session, listener);
+	return new NodeServerConnection(socket, options, listener);
 }
 
 class NodeServerConnection implements ServerConnection {
-	readonly #socket: Duplex;
-	readonly #session: ServerHttp2Session;
+	readonly #socket: Socket;
+	readonly #options: ServerConnectionOptions;
+	readonly #listener: ServerConnectionListener;
+	/** Once the client has acknowledged our limits. */
+	#session: ServerHttp2Session | undefined;
+	#openStreams = 0;
+	#maxHeaderBytes = Number.POSITIVE_INFINITY;
 	#error: Error | undefined;
 
 	constructor(
-		socket: Duplex,
-		session: ServerHttp2Session,
+		socket: Socket,
+		options: ServerConnectionOptions,
 		listener: ServerConnectionListener,
 	) {
 		this.#socket = socket;
+		this.#options = options;
+		this.#listener = listener;
+		const { maxConcurrentStreams, maxHeaderListSize } = options;
+		const settings = getPackedSettings({
+			initialWindowSize: STREAM_WINDOW_BYTES,
+			maxConcurrentStreams,
+			maxHeaderListSize,
+		});
+		new ServerGreeting(socket, settingsFrame(settings), (transport) =>
+			this.#begin(transport),
+		);
+		socket.once("close", () => {
+			if (this.#session === undefined) listener.closed(this.loss);
+		});
+	}
+
+	#begin(transport: Duplex): void {
+		const { maxHeaderListSize } = this.#options;
+		const session = performServerHandshake(transport, {
+			settings: { initialWindowSize: STREAM_WINDOW_BYTES },
+			maxSessionMemory: SESSION_MEMORY_MB,
+			maxHeaderListPairs: headerPairs(maxHeaderListSize),
+			maxSendHeaderBlockLength: MAX_HEADER_BYTES,
+			streamResetBurst: 10 * RESETS_PER_SECOND,
+			streamResetRate: RESETS_PER_SECOND,
+		});
 		this.#session = session;
 		session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-		session.once("remoteSettings", () => listener.ready());
+		session.once("remoteSettings", () => this.#listener.ready());
+		session.on("remoteSettings", ({ maxHeaderListSize: bytes }) => {
+			this.#maxHeaderBytes = bytes ?? Number.POSITIVE_INFINITY;
+		});
 		session.on(
 			"stream",
 			(
@@ -73,20 +113,40 @@ class NodeServerConnection implements ServerConnection {
 				_headers: unknown,
 				_flags: number,
 				raw: RawHeaders,
-			) => {
-				listener.stream(new NodeServerStream(http2, this), raw);
-			},
+			) => this.#opened(http2, raw),
 		);
 		session.on("error", (error: Error) => {
 			this.#error ??= error;
 		});
-		session.once("close", () => listener.closed(this.#error));
+		session.once("close", () => this.#listener.closed(this.#error));
+	}
+
+	#opened(http2: ServerHttp2Stream, headers: RawHeaders): void {
+		if (this.#openStreams >= this.#options.maxConcurrentStreams) {
+			http2.on("error", onError);
+			http2.on("end", onRefusedEnd);
+			resetStream(http2, Http2Code.REFUSED_STREAM);
+			this.#listener.refused();
+			return;
+		}
+		this.#openStreams += 1;
+		this.#listener.stream(new NodeServerStream(http2, this), headers);
+	}
+
+	/** What the client takes. */
+	get maxHeaderBytes(): number {
+		return this.#maxHeaderBytes;
+	}
+
+	/** Of every stream, once it does not count any more (RFC 9113 section 5.1.2). */
+	streamOver(): void {
+		this.#openStreams -= 1;
 	}
 
 	/** Why the connection is gone; undefined while it is not. */
 	get loss(): Error | undefined {
 		// Where the socket closes first, the streams hear of it before the session is destroyed.
-		return this.#session.destroyed || this.#socket.destroyed
+		return this.#session?.destroyed || this.#socket.destroyed
 			? (this.#error ??
 					this.#socket.errored ??
 					new Error("the client closed the connection"))
@@ -98,13 +158,21 @@ class NodeServerConnection implements ServerConnection {
 	 * open, and hear of the connection no more.
 	 */
 	close(): void {
-		this.#session.close();
+		this.#session?.close();
 	}
 
 	destroy(error?: Error): void {
 		this.#error ??= error;
-		this.#session.destroy();
+		if (this.#session === undefined) this.#socket.destroy();
+		else this.#session.destroy();
 	}
+}
+
+function settingsFrame(settings: Buffer): Buffer {
+	const header = Buffer.alloc(9);
+	header.writeUIntBE(settings.length, 0, 3);
+	header.writeUInt8(SETTINGS_FRAME, 3);
+	return Buffer.concat([header, settings]);
 }
 
 const owner: unique symbol = Symbol("owner");
@@ -120,6 +188,7 @@ class NodeServerStream implements ServerStream {
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
 	#paused = false;
+	#isOpen = true;
 
 	constructor(http2: ServerHttp2Stream, connection: NodeServerConnection) {
 		this.#http2 = http2;
@@ -134,6 +203,10 @@ class NodeServerStream implements ServerStream {
 		http2.on("aborted", onAborted);
 		http2.on("error", onError);
 		http2.on("close", onAborted);
+	}
+
+	get maxHeaderBytes(): number {
+		return this.#connection.maxHeaderBytes;
 	}
 
 	listen(listener: StreamListener): void {
@@ -162,12 +235,14 @@ class NodeServerStream implements ServerStream {
 			this.#outbox.end(undefined);
 		} else {
 			http2.respond(toHeaderList(trailers), WITHOUT_BODY);
+			this.#over();
 			this.#leave();
 		}
 	}
 
 	reset(code: number): void {
 		this.#listener = undefined;
+		this.#over();
 		resetStream(this.#http2, code);
 	}
 
@@ -199,10 +274,12 @@ class NodeServerStream implements ServerStream {
 
 	heardWantTrailers(): void {
 		this.#http2.sendTrailers(toHeaderObject(this.#trailers ?? []));
+		this.#over();
 		this.#leave();
 	}
 
 	heardAborted(): void {
+		this.#over();
 		const listener = this.#listener;
 		this.#listener = undefined;
 		listener?.reset({
@@ -210,6 +287,13 @@ class NodeServerStream implements ServerStream {
 			progress: "processed",
 			cause: this.#connection.loss,
 		});
+	}
+
+	/** Closed, or about to be for lack of anything that could still be sent. */
+	#over(): void {
+		if (!this.#isOpen) return;
+		this.#isOpen = false;
+		this.#connection.streamOver();
 	}
 
 	/** A client that is still sending need not: the response is whole (RFC 9113 section 8.1). */
@@ -234,6 +318,10 @@ function onData(this: Owned, chunk: Uint8Array): void {
 
 function onEnd(this: Owned): void {
 	this[owner].heardEnd();
+}
+
+function onRefusedEnd(this: ServerHttp2Stream): void {
+	leaveClosed(this);
 }
 
 function onDrain(this: Owned): void {

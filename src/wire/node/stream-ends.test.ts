@@ -168,6 +168,7 @@ test.each(clients)(
 				{ maxConcurrentStreams: 1000, maxHeaderListSize: 16 * 1024 },
 				{
 					ready: () => opened.resolve(connection),
+					refused: () => {},
 					closed: closed.resolve,
 					stream: (stream) => {
 						stream.listen({
