@@ -232,11 +232,11 @@ class SimulatedStream implements Stream, ReceivedRequest {
 		if (this.#over) return;
 		this.#over = true;
 		if (code === undefined) {
-			this.#listener.headers(RESPONSE);
+			this.#listener.headers(RESPONSE, false);
 			this.#listener.data(MESSAGE);
 			this.#listener.end(OK);
 		} else {
-			this.#listener.headers(UNAVAILABLE);
+			this.#listener.headers(UNAVAILABLE, true);
 			this.#listener.end([]);
 		}
 		this.#connection.over(this);

@@ -257,6 +257,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 				trailers: NO_HEADERS,
 				local: true,
 				progress: "processed",
+				isGivenUp: true,
 			},
 			error,
 		);

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -14,6 +15,7 @@ import {
 	serveRoutes,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
+import { startRawServer } from "../../testdata/peers/node/misbehaving/raw-http2.ts";
 import {
 	OrderManagement,
 	OrderSchema,
@@ -93,6 +95,15 @@ const order = (id: string): Uint8Array =>
 
 /** An order of so many bytes, more or less. */
 const large = (bytes: number) => ({ description: "x".repeat(bytes) });
+
+/** On all connections of a client. */
+function openCalls(client: OrderManagementClient): number {
+	const snapshot = JSON.stringify(channelOf(client)?.snapshot());
+	return [...snapshot.matchAll(/"openCalls":(\d+)/g)].reduce(
+		(sum, [, count]) => sum + Number(count),
+		0,
+	);
+}
 
 /** Whether the promise is still open after the event loop has turned for a while. */
 async function isOpen(promise: Promise<unknown>): Promise<boolean> {
@@ -414,6 +425,116 @@ describe("receiving", () => {
 		const error = await errorOf(stream.recv());
 		expect(error.code).toBe(Code.FailedPrecondition);
 		await expect(stream.recv()).rejects.toBe(error);
+	});
+
+	test.each<[string, number, Code, (stream: ServerHttp2Stream) => void]>([
+		[
+			"a reset",
+			9,
+			Code.Internal,
+			(stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+		],
+		[
+			"the loss of the connection",
+			9,
+			Code.Unavailable,
+			({ session }) => session?.socket.destroy(),
+		],
+		[
+			"a reset in the middle of a message",
+			8,
+			Code.Internal,
+			(stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+		],
+	])(
+		"slowly gives what came before %s, and then the failure",
+		async (_, whole, code, end) => {
+			const bytes = 60_000;
+			const orders = Array.from({ length: 9 }, (_, i) =>
+				frame(order(String(i).repeat(bytes))),
+			);
+			const client = clientOf(
+				await serving((stream) => {
+					respond(stream);
+					stream.write(
+						Buffer.concat(orders).subarray(0, whole * (bytes + 9) + 100),
+					);
+					// Its answer says that all of it has arrived.
+					stream.write("", () => stream.session?.ping(() => end(stream)));
+				}),
+			);
+			const stream = client.searchOrders({});
+			await stream.header;
+			await expect.poll(() => openCalls(client)).toBe(0);
+			for (let i = 0; i < whole; i++) {
+				expect((await stream.recv())?.id).toBe(String(i).repeat(bytes));
+			}
+			const error = await errorOf(stream.recv());
+			expect(error.code).toBe(code);
+			await expect(stream.recv()).rejects.toBe(error);
+		},
+	);
+
+	test("what came before a reset is not held up by a send that waits for room in the same loop", async () => {
+		const client = clientOf(
+			await serving((stream) => {
+				respond(stream);
+				for (let i = 0; i < 3; i++)
+					stream.write(frame(order("x".repeat(50_000))));
+				stream.write("", () =>
+					stream.session?.ping(() =>
+						stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+					),
+				);
+			}),
+		);
+		const call = client.processOrders.open();
+		await call.header;
+		await call.send({ value: "x".repeat(4 * MIB) });
+		await call.send({ value: "y" });
+		for (let i = 0; i < 3; i++)
+			expect((await call.recv())?.id).toHaveLength(50_000);
+		expect((await errorOf(call.recv())).code).toBe(Code.Internal);
+		expect((await errorOf(call.send({ value: "z" }))).code).toBe(Code.Internal);
+	});
+
+	test("of a status in headers that messages follow gives them as they come, and then the status of the trailers", async () => {
+		const streams: ServerHttp2Stream[] = [];
+		const client = clientOf(
+			await serving((stream) => {
+				respond(stream, { "grpc-status": 0 });
+				streams.push(stream);
+			}),
+		);
+		const stream = client.searchOrders({});
+		await stream.header;
+		for (const id of ["a", "b", "c"]) {
+			streams[0]?.write(frame(order(id)));
+			expect((await stream.recv())?.id).toBe(id);
+		}
+		finish(streams[0] as ServerHttp2Stream, { "grpc-status": 9 });
+		expect((await errorOf(stream.recv())).code).toBe(Code.FailedPrecondition);
+	});
+
+	test("from a server that ends its side without trailers ends at once, though the request is open", async () => {
+		const server = await startRawServer({
+			onHeaders: (stream) => {
+				stream.headers([
+					[":status", "200"],
+					["content-type", "application/grpc"],
+				]);
+				stream.data(frame(order("a")), true);
+			},
+		});
+		after.push(() => server.stop());
+		const client = clientOf(server);
+		const call = client.processOrders.open();
+		await call.send({ value: "1" });
+		expect((await call.recv())?.id).toBe("a");
+		const error = await errorOf(call.recv());
+		expect(error.code).toBe(Code.Internal);
+		expect(error.rawMessage).toContain("without trailers");
+		await expect.poll(() => openCalls(client)).toBe(0);
 	});
 
 	test("what does not parse ends the call", async () => {

@@ -203,8 +203,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#end = end;
 		this.#error = error;
 		showCallSite(error, this.#site);
-		// What the server sent before its status is for the caller; a call that was given up has nothing more to say.
-		if (end.local) this.#received = [];
+		// What the server sent before its end, or that of the connection, is for the caller; a call that was given up has nothing more to say.
+		if (end.isGivenUp) this.#received = [];
 		if (error === undefined) this.#endWell(end);
 		else this.#endWithError(error);
 		this.#onTrailer?.(toHeaders(end.trailers));

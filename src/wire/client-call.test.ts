@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { type CallEnd, ClientCall, isGrpc } from "./client-call.ts";
@@ -87,7 +88,7 @@ describe("a response", () => {
 	test("is headers, messages and a status", () => {
 		const { server, sent, heard, ended } = play();
 		expect(sent).toEqual([":path", "/a/b"]);
-		server.headers([...OK, "x-a", "1"]);
+		server.headers([...OK, "x-a", "1"], false);
 		server.data(Buffer.concat([MESSAGE, MESSAGE]));
 		server.end(["grpc-status", "0", "x-b", "2"]);
 		expect(heard).toEqual(["headers 3", "message hi", "message hi", "end 0"]);
@@ -104,7 +105,7 @@ describe("a response", () => {
 
 	test("that failed has the server's code and words", () => {
 		const { server, ended } = play();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.end(["grpc-status", "5", "grpc-message", "not %e2%82%ac"]);
 		expect(ended()).toMatchObject({
 			code: Code.NotFound,
@@ -117,15 +118,35 @@ describe("a response", () => {
 	test("of trailers only has no headers", () => {
 		const { server, heard, ended } = play();
 		const only = [...OK, "grpc-status", "5", "x-a", "1"];
-		server.headers(only);
+		server.headers(only, true);
 		server.end([]);
 		expect(heard).toEqual(["end 5"]);
 		expect(ended()).toMatchObject({ headers: [], trailers: only });
 	});
 
+	test("whose headers have a grpc-status, and are not its end, has the status of its trailers", () => {
+		for (const [first, last] of [
+			["0", "5"],
+			["5", "0"],
+		] as const) {
+			const { server, heard, ended } = play();
+			server.headers([...OK, "grpc-status", first], false);
+			expect(heard).toEqual(["headers 3"]);
+			server.data(MESSAGE);
+			server.data(MESSAGE);
+			server.end(["grpc-status", last]);
+			expect(heard.slice(1)).toEqual([
+				"message hi",
+				"message hi",
+				`end ${last}`,
+			]);
+			expect(ended().trailers).toEqual(["grpc-status", last]);
+		}
+	});
+
 	test("says with grpc-encoding how its messages are compressed", () => {
 		const { server, ended } = play();
-		server.headers([...OK, "grpc-encoding", "snappy"]);
+		server.headers([...OK, "grpc-encoding", "snappy"], false);
 		server.data(Buffer.from("\x01\0\0\0\x02hi"));
 		expect(ended().message).toContain('"snappy"');
 	});
@@ -133,7 +154,7 @@ describe("a response", () => {
 	test("is over with its status: nothing is heard or done after it", () => {
 		const { call, server, done, heard } = play();
 		call.closeSend();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.end(["grpc-status", "0"]);
 		call.write(MESSAGE);
 		call.closeSend();
@@ -146,7 +167,7 @@ describe("a response", () => {
 	test("before the request is complete ends the request by RST_STREAM", () => {
 		const { call, server, done, ended } = play();
 		call.write(MESSAGE);
-		server.headers(OK);
+		server.headers(OK, false);
 		server.end(["grpc-status", "0"]);
 		expect(done).toEqual(["write 7", `reset ${Http2Code.CANCEL}`]);
 		expect(ended()).toMatchObject({ code: 0, local: false });
@@ -155,7 +176,7 @@ describe("a response", () => {
 	test("waits with its end until it is released", () => {
 		const { call, server, heard } = play();
 		call.hold();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.data(MESSAGE);
 		server.end(["grpc-status", "0"]);
 		expect(heard).toEqual(["headers 2"]);
@@ -167,7 +188,7 @@ describe("a response", () => {
 describe("a response without a grpc-status", () => {
 	test("in its trailers is UNKNOWN", () => {
 		const { server, ended } = play();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.end(["x-a", "1"]);
 		expect(ended()).toMatchObject({
 			code: Code.Unknown,
@@ -177,9 +198,28 @@ describe("a response without a grpc-status", () => {
 		expect(ended().message).toContain("without a grpc-status");
 	});
 
+	test("in its trailers is UNKNOWN, whatever its headers say", () => {
+		const { server, ended } = play();
+		server.headers([...OK, "grpc-status", "0"], false);
+		server.end(["x-a", "1"]);
+		expect(ended().code).toBe(Code.Unknown);
+	});
+
+	test("nor anything else than headers is UNKNOWN", () => {
+		const { server, heard, ended } = play();
+		server.headers([...OK, "x-a", "1"], true);
+		server.end([]);
+		expect(heard).toEqual(["end 2"]);
+		expect(ended()).toMatchObject({
+			headers: [],
+			trailers: [...OK, "x-a", "1"],
+			local: true,
+		});
+	});
+
 	test("and without trailers is INTERNAL, as grpc-go and grpc-java have it", () => {
 		const { server, ended } = play();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.data(MESSAGE);
 		server.end([]);
 		expect(ended()).toMatchObject({
@@ -204,11 +244,14 @@ describe("a response that is not gRPC's", () => {
 		"HTTP %s with content-type %s ends the call at once",
 		(status, type, code) => {
 			const { server, done, heard, ended } = play();
-			server.headers([
-				":status",
-				status,
-				...(type === undefined ? [] : ["content-type", type]),
-			]);
+			server.headers(
+				[
+					":status",
+					status,
+					...(type === undefined ? [] : ["content-type", type]),
+				],
+				false,
+			);
 			server.data(Buffer.from("<h1>"));
 			server.end([]);
 			expect(heard).toEqual([`end ${code}`]);
@@ -222,11 +265,11 @@ describe("a response that is not gRPC's", () => {
 
 	test("keeps to a grpc-status that it brings, unless that says OK", () => {
 		const failed = play();
-		failed.server.headers([":status", "503", "grpc-status", "5"]);
+		failed.server.headers([":status", "503", "grpc-status", "5"], true);
 		expect(failed.ended().code).toBe(Code.NotFound);
 
 		const well = play();
-		well.server.headers([":status", "503", "grpc-status", "0"]);
+		well.server.headers([":status", "503", "grpc-status", "0"], true);
 		expect(well.ended().code).toBe(Code.Unavailable);
 	});
 });
@@ -249,7 +292,7 @@ test.each([
 describe("messages", () => {
 	test("that are malformed end the call, and the stream", () => {
 		const { server, done, ended } = play(1);
-		server.headers(OK);
+		server.headers(OK, false);
 		server.data(MESSAGE);
 		expect(done).toContain(`reset ${Http2Code.CANCEL}`);
 		expect(ended()).toMatchObject({
@@ -261,7 +304,7 @@ describe("messages", () => {
 
 	test("that are cut off are INTERNAL, whatever the status says", () => {
 		const { server, ended } = play();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.data(MESSAGE.subarray(0, 6));
 		server.end(["grpc-status", "0"]);
 		expect(ended().code).toBe(Code.Internal);
@@ -291,7 +334,7 @@ describe("a request", () => {
 		const { call, server, done, heard } = play();
 		call.cancel();
 		call.cancel();
-		server.headers(OK);
+		server.headers(OK, false);
 		server.data(MESSAGE);
 		server.end(["grpc-status", "0"]);
 		server.reset({ code: 8, progress: "processed", cause: undefined });
@@ -324,7 +367,7 @@ describe("a reset", () => {
 	test("by the loss of the connection is UNAVAILABLE, with what happened to it", () => {
 		const { server, ended } = play();
 		const cause = new Error("read ECONNRESET");
-		server.headers(OK);
+		server.headers(OK, false);
 		server.reset({ code: 0, progress: "processed", cause });
 		expect(ended()).toMatchObject({
 			code: Code.Unavailable,
@@ -335,12 +378,56 @@ describe("a reset", () => {
 		});
 	});
 
-	test("drops what was held back", () => {
-		const { call, server, heard } = play();
+	test("comes after the messages that had arrived, once they may be delivered, and drops what is no whole one", () => {
+		const { call, server, heard, ended } = play();
+		server.headers(OK, false);
+		call.hold();
+		server.data(Buffer.concat([MESSAGE, MESSAGE, MESSAGE.subarray(0, 6)]));
+		const cause = new Error("read ECONNRESET");
+		server.reset({ code: 0x8, progress: "processed", cause });
+		expect(heard).toEqual(["headers 2"]);
+		call.release();
+		expect(heard).toEqual(["headers 2", "message hi", "message hi", "end 14"]);
+		expect(ended().message).toBe("connection lost: read ECONNRESET");
+	});
+
+	test("comes after a message that is being inflated", async () => {
+		const { server, heard } = play(1 << 20);
+		server.headers([...OK, "grpc-encoding", "gzip"], false);
+		const inflated = Buffer.from(
+			Array.from({ length: 20_000 }, (_, i) => String(i)).join(),
+		);
+		const deflated = gzipSync(inflated);
+		const prefix = Buffer.of(1, 0, 0, 0, 0);
+		prefix.writeUInt32BE(deflated.length, 1);
+		server.data(Buffer.concat([prefix, deflated]));
+		server.reset({ code: 0x8, progress: "processed", cause: undefined });
+		await expect.poll(() => heard.at(-1)).toBe("end 1");
+		expect(heard[1]).toBe(`message ${inflated}`);
+	});
+
+	test("that waits for a reader holds up no writer, who may be the same: nobody reads what is written now", () => {
+		const { call, server, done, heard } = play();
+		server.headers(OK, false);
+		expect(call.write(Buffer.alloc(100))).toBe(false);
 		call.hold();
 		server.data(MESSAGE);
 		server.reset({ code: 0x8, progress: "processed", cause: undefined });
+		expect(heard).toEqual(["headers 2", "writable"]);
+		expect(call.write(Buffer.alloc(100))).toBe(true);
+		expect(done).toEqual(["write 100", "pause"]);
 		call.release();
-		expect(heard).toEqual(["end 1"]);
+		expect(heard.slice(2)).toEqual(["message hi", "end 1"]);
+	});
+
+	test("that waits for a reader is not waited for by a cancel", () => {
+		const { call, server, heard } = play();
+		server.headers(OK, false);
+		call.hold();
+		server.data(MESSAGE);
+		server.reset({ code: 0x8, progress: "processed", cause: undefined });
+		call.cancel();
+		call.release();
+		expect(heard).toEqual(["headers 2"]);
 	});
 });

@@ -27,6 +27,8 @@ export interface CallEnd extends Status {
 	readonly local: boolean;
 	readonly progress: RequestProgress;
 	readonly cause?: Error | undefined;
+	/** This side gave it up, and wants no more of what has arrived. */
+	readonly isGivenUp?: true;
 }
 
 /** What a call tells its owner. */
@@ -49,7 +51,14 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	readonly #reader: MessageReader;
 	#headers: RawHeaders = NONE;
 	#trailers: RawHeaders = NONE;
+	#isTrailersOnly = false;
+	/** Of the stream, while messages that arrived before are still to be delivered. */
+	#reset: StreamReset | undefined;
 	#state: "open" | "halfClosed" | "over" = "open";
+	/** Of the last write. */
+	#isFull = false;
+	/** The server has ended the call: what is written now, nobody reads. */
+	#isUnread = false;
 
 	/** Sends the request headers. `maxBytes`: of a message received; `inflations`: of such messages, on other threads. */
 	constructor(
@@ -66,7 +75,10 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 
 	/** Sends one framed message; false: wait for `writable`. */
 	write(frame: Uint8Array): boolean {
-		return this.#state === "open" && this.#stream.write(frame);
+		if (this.#state !== "open") return false;
+		if (this.#isUnread) return true;
+		this.#isFull = !this.#stream.write(frame);
+		return !this.#isFull;
 	}
 
 	/** Ends the request, after one last framed message, if given. */
@@ -93,16 +105,15 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 		this.#reader.release();
 	}
 
-	headers(headers: RawHeaders): void {
+	headers(headers: RawHeaders, isLast: boolean): void {
 		this.#headers = headers;
+		this.#isTrailersOnly = isLast;
 		const status = headerOf(headers, ":status");
 		if (status === "200" && isGrpc(headerOf(headers, "content-type"))) {
 			const encoding = headerOf(headers, "grpc-encoding");
 			if (encoding !== undefined) this.#reader.encoding = encoding;
 			// In a Trailers-Only response these are the trailers: `end` will tell.
-			if (headerOf(headers, "grpc-status") === undefined) {
-				this.#listener.headers(headers);
-			}
+			if (!isLast) this.#listener.headers(headers);
 			return;
 		}
 		this.#abort(this.#statusOfForeign(status));
@@ -113,27 +124,16 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	}
 
 	end(trailers: RawHeaders): void {
-		this.#trailers = trailers;
+		this.#trailers = this.#isTrailersOnly ? this.#headers : trailers;
 		this.#reader.end();
+		this.#stopSending();
 	}
 
+	/** Messages that have arrived are delivered first, however slow their reader. */
 	reset(reset: StreamReset): void {
-		this.#reader.stop();
-		const { cause } = reset;
-		this.#finish(
-			cause === undefined
-				? {
-						code: codeOfReset(reset.code),
-						message: `the server reset the stream (${nameOfReset(reset.code)})`,
-					}
-				: {
-						code: Code.Unavailable,
-						message: `connection lost: ${cause.message}`,
-					},
-			reset.progress,
-			true,
-			cause,
-		);
+		this.#reset = reset;
+		this.#reader.cut();
+		this.#stopSending();
 	}
 
 	writable(): void {
@@ -145,7 +145,11 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 	}
 
 	messagesEnd(): void {
-		const status = statusOf(this.#trailers) ?? statusOf(this.#headers);
+		if (this.#reset !== undefined) {
+			this.#finishReset(this.#reset);
+			return;
+		}
+		const status = statusOf(this.#trailers);
 		if (status !== undefined) {
 			this.#finish(status, "processed", false);
 			return;
@@ -161,6 +165,30 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 					? `${message} (maxResponseMessageBytes of this client)`
 					: message,
 		});
+	}
+
+	/** Who waits to write need not, while messages wait for their reader: they may be the same. */
+	#stopSending(): void {
+		if (this.#state === "over") return;
+		this.#isUnread = true;
+		if (this.#isFull) this.#listener.writable();
+	}
+
+	#finishReset({ code, progress, cause }: StreamReset): void {
+		this.#finish(
+			cause === undefined
+				? {
+						code: codeOfReset(code),
+						message: `the server reset the stream (${nameOfReset(code)})`,
+					}
+				: {
+						code: Code.Unavailable,
+						message: `connection lost: ${cause.message}`,
+					},
+			progress,
+			true,
+			cause,
+		);
 	}
 
 	/** A response that ended without a grpc-status. */
@@ -210,14 +238,12 @@ export class ClientCall implements StreamListener, MessageReaderOwner {
 		this.#state = "over";
 		// The server has answered before the request was whole: nobody reads the rest.
 		if (state === "open") this.#stream.reset(Http2Code.CANCEL);
-		const trailersOnly =
-			this.#trailers.length === 0 &&
-			headerOf(this.#headers, "grpc-status") !== undefined;
+		const isTrailersOnly = this.#isTrailersOnly;
 		this.#listener.end({
 			code: status.code,
 			message: status.message,
-			headers: trailersOnly ? NONE : this.#headers,
-			trailers: trailersOnly ? this.#headers : this.#trailers,
+			headers: isTrailersOnly ? NONE : this.#headers,
+			trailers: isTrailersOnly ? this.#headers : this.#trailers,
 			local,
 			progress,
 			cause,

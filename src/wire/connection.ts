@@ -24,8 +24,11 @@ export interface StreamReset {
 
 /** What a stream tells its owner. After `reset` nothing follows; after `end`, on the client, neither. */
 export interface StreamListener {
-	/** The response headers (client only: a server gets its headers with the stream). */
-	headers(headers: RawHeaders): void;
+	/**
+	 * The response headers (client only: a server gets its headers with the stream). `isLast`: their frame has ended the
+	 * stream, and only `end` follows.
+	 */
+	headers(headers: RawHeaders, isLast: boolean): void;
 	data(chunk: Uint8Array): void;
 	/** All data has been delivered and the peer has ended its side; `trailers` is empty when it sent none. */
 	end(trailers: RawHeaders): void;

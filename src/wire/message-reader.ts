@@ -10,7 +10,7 @@ const NOTHING = new Uint8Array(0);
 
 export interface MessageReaderOwner {
 	message(message: Uint8Array): void;
-	/** Every message has been delivered and the peer has ended its side. */
+	/** Every message has been delivered, and no more will come. */
 	messagesEnd(): void;
 	/** The bytes are no valid messages. Nothing follows. */
 	malformed(code: Code, message: string): void;
@@ -40,6 +40,7 @@ export class MessageReader {
 	#inflatingBytes = 0;
 	#held = false;
 	#ended = false;
+	#isCut = false;
 
 	/** `maxBytes`: of one message, inflated. `inflations`: those on other threads. */
 	constructor(
@@ -72,6 +73,12 @@ export class MessageReader {
 	end(): void {
 		this.#ended = true;
 		this.#deliver();
+	}
+
+	/** No more will come, though the peer has not ended its side: a message that is not whole is dropped. */
+	cut(): void {
+		this.#isCut = true;
+		this.end();
 	}
 
 	/** Delivers nothing, and stops the peer, until `release`. */
@@ -253,7 +260,7 @@ export class MessageReader {
 	}
 
 	#finish(): void {
-		if (this.#buffered > 0) {
+		if (this.#buffered > 0 && !this.#isCut) {
 			this.#fail(
 				Code.Internal,
 				`the stream ended inside a message: ${this.#buffered} of ${this.#buffered < PREFIX_BYTES ? "at least 5" : this.#needed} bytes arrived`,

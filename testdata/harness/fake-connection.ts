@@ -33,12 +33,10 @@ export class FakeStream implements Stream {
 
 	/** The peer's headers, and the messages given. */
 	answer(...messages: readonly Uint8Array[]): void {
-		this.listener.headers([
-			":status",
-			"200",
-			"content-type",
-			"application/grpc",
-		]);
+		this.listener.headers(
+			[":status", "200", "content-type", "application/grpc"],
+			false,
+		);
 		for (const message of messages) this.listener.data(message);
 	}
 

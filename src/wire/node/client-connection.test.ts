@@ -1,3 +1,5 @@
+import { connect, type Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
 import {
 	call,
@@ -23,7 +25,25 @@ import {
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
 import { Http2Code } from "../connection.ts";
+import { clientConnection } from "./client-connection.ts";
 import { STREAM_WINDOW_BYTES } from "./windows.ts";
+
+/** As TLS within a proxy's TLS has it. */
+function duplexOver(socket: Socket): Duplex {
+	const duplex = new Duplex({
+		read: () => {},
+		write: (chunk, _, done) => socket.write(chunk, done),
+		final: (done) => socket.end(done),
+		destroy: (error, done) => {
+			socket.destroy();
+			done(error);
+		},
+	});
+	socket.on("data", (chunk) => duplex.push(chunk));
+	socket.on("error", () => {});
+	socket.on("close", () => duplex.push(null));
+	return duplex;
+}
 
 const opened: Opened[] = [];
 afterEach(() => {
@@ -252,6 +272,53 @@ describe("a response", () => {
 		const { connection } = await open(server.address);
 		const { headers } = await call(connection);
 		expect(headers?.[1]).toBe("200");
+	});
+
+	test("on a socket that is a stream of JavaScript's, where Node tells data first, has its headers first", async () => {
+		const server = await startRawServer({
+			onRequest: (stream) => {
+				stream.connection.socket.cork();
+				stream.headers([
+					[":status", "200"],
+					["content-type", "application/grpc"],
+				]);
+				for (const part of ["a", "b"]) stream.data(frame(part));
+				stream.headers([["grpc-status", "5"]], true);
+				stream.connection.socket.uncork();
+			},
+		});
+		const socket = connect(Number(server.address.split(":")[1]), "127.0.0.1");
+		const opened = Promise.withResolvers<void>();
+		const connection = clientConnection(duplexOver(socket) as Socket, {
+			ready: opened.resolve,
+			room: () => {},
+			goaway: () => {},
+			closed: () => {},
+		});
+		await opened.promise;
+		const told: string[] = [];
+		const ended = Promise.withResolvers<void>();
+		connection
+			.open(POST, {
+				headers: (_, isLast) => told.push(`headers ${isLast}`),
+				data: (chunk) => told.push(`data ${chunk.length}`),
+				end: (trailers) => {
+					told.push(`end ${trailers}`);
+					ended.resolve();
+				},
+				reset: () => ended.resolve(),
+				writable: () => {},
+			})
+			.end(frame());
+		await ended.promise;
+		expect(told).toEqual([
+			"headers false",
+			"data 6",
+			"data 6",
+			"end grpc-status,5",
+		]);
+		connection.destroy();
+		await server.stop();
 	});
 
 	test("that ends with data, without trailers, ends", async () => {

@@ -24,6 +24,8 @@ export interface StreamOwner {
 /** END_STREAM, as the flags of a "response" event have it. */
 const END_STREAM = 0x1;
 
+const NO_TRAILERS: RawHeaders = [];
+
 const owner: unique symbol = Symbol("owner");
 type Owned = ClientHttp2Stream & { [owner]: NodeClientStream | undefined };
 
@@ -35,6 +37,9 @@ export class NodeClientStream implements Stream {
 	#outbox: Outbox | undefined;
 	#listener: StreamListener | undefined;
 	#trailers: RawHeaders | undefined;
+	#hasHeaders = false;
+	/** Data that was told before the headers: Node does so on sockets that are streams of JavaScript, Deno on all. */
+	#early: Uint8Array[] | undefined;
 	#paused = false;
 
 	constructor(
@@ -82,14 +87,22 @@ export class NodeClientStream implements Stream {
 
 	heardHeaders(headers: RawHeaders, endStream: boolean): void {
 		this.#connection.responded();
-		if (endStream) this.#trailers = [];
-		this.#listener?.headers(headers);
+		if (endStream) this.#trailers = NO_TRAILERS;
+		this.#hasHeaders = true;
+		this.#listener?.headers(headers, endStream);
+		if (this.#early === undefined) return;
+		for (const chunk of this.#early) this.#listener?.data(chunk);
+		this.#early = undefined;
 	}
 
 	/** Whether more is welcome. */
 	heardData(chunk: Uint8Array): boolean {
 		this.#connection.responded();
-		this.#listener?.data(chunk);
+		if (this.#hasHeaders) this.#listener?.data(chunk);
+		else {
+			this.#early ??= [];
+			this.#early.push(chunk);
+		}
 		return !this.#paused;
 	}
 
@@ -104,7 +117,7 @@ export class NodeClientStream implements Stream {
 			this.#finish(this.#trailers);
 		} else if (!http2.destroyed && http2.rstCode === Http2Code.NO_ERROR) {
 			// Without trailers, unless they are still to be told.
-			setImmediate(() => this.#finish(this.#trailers ?? []));
+			setImmediate(() => this.#finish(this.#trailers ?? NO_TRAILERS));
 		}
 		leaveClosed(http2);
 	}
@@ -120,8 +133,11 @@ export class NodeClientStream implements Stream {
 		this.#connection.streamClosed(this);
 		const { rstCode } = this.#http2;
 		const cause = this.#connection.lossOf;
-		if (cause === undefined && rstCode === Http2Code.NO_ERROR) {
-			this.#finish(this.#trailers ?? []);
+		if (
+			this.#trailers !== undefined ||
+			(cause === undefined && rstCode === Http2Code.NO_ERROR)
+		) {
+			this.#finish(this.#trailers ?? NO_TRAILERS);
 			return;
 		}
 		const listener = this.#listener;
