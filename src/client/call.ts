@@ -18,7 +18,11 @@ import {
 	type CallRequest,
 	deadlineOf,
 } from "./call-request.ts";
-import { type ChannelCall, type ChannelCore, closed } from "./channel-core.ts";
+import {
+	type ChannelCall,
+	type ChannelCore,
+	closedBefore,
+} from "./channel-core.ts";
 import { isBreakerRefusal } from "./circuit-breaker.ts";
 import type { CircuitBreakerOptions } from "./circuit-breaker-options.ts";
 import type { Due } from "./deadlines.ts";
@@ -128,7 +132,7 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		this.#setDeadline();
 		this.core.setting.hooks.callStart?.(this.info);
 		if (!this.core.enter(this)) {
-			this.#fail(Code.Unavailable, closed().message);
+			this.#fail(Code.Unavailable, closedBefore().message);
 			return;
 		}
 		const { signal } = this.#request;

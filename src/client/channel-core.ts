@@ -437,7 +437,14 @@ function leavesWaiting(before: Picker, picker: Picker): boolean {
 	);
 }
 
-/** What calls on a closed channel fail with. */
+/** What calls fail with whose channel is closed. */
 export function closed(): Error {
 	return new Error("the channel has been closed");
+}
+
+/** What calls fail with that are made after that. */
+export function closedBefore(): Error {
+	return new Error(
+		`${closed().message} before this call was made, by closeClient, close or the end of an "await using"; make a new client, or close this one later`,
+	);
 }

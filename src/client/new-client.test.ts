@@ -46,7 +46,7 @@ describe("a client of a string", () => {
 		expect(closeClient(client)).toBe(closed);
 		await closed;
 		await expect(client.echo({})).rejects.toThrow(
-			"[unavailable] the channel has been closed",
+			'[unavailable] the channel has been closed before this call was made, by closeClient, close or the end of an "await using"; make a new client, or close this one later',
 		);
 	});
 });

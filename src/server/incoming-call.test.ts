@@ -494,7 +494,10 @@ describe("a handler that returns what is no response", () => {
 		expect((await unary.outcome).status).toBe(13);
 		const stream = served.client.open(searchOrders).send(text("a")).end();
 		expect(await stream.outcome).toMatchObject({ messages: [{}], status: 13 });
-		expect(onError).toHaveBeenCalledTimes(2);
+		expect(onError.mock.calls.map(([error]) => String(error))).toEqual([
+			'TypeError: the response is no valid ecommerce.Order: price: "none" is not a number',
+			'TypeError: the response is no valid ecommerce.Order: price: "none" is not a number',
+		]);
 		const none = served.client.open(processOrders).end();
 		expect((await none.outcome).status).toBe(2);
 		expect(String(onError.mock.lastCall?.[0])).toContain("AsyncIterable");
@@ -515,6 +518,19 @@ describe("a handler that returns what is no response", () => {
 			);
 		},
 	);
+
+	test("a field that the message does not have is named, with the one that was meant", async () => {
+		const onError = vi.fn();
+		await using served = await serving(
+			{ getOrder: () => ({ descripton: "x" }) as never },
+			{ onError },
+		);
+		const call = served.client.open(getOrder).send(text("a")).end();
+		expect((await call.outcome).status).toBe(13);
+		expect(String(onError.mock.lastCall?.[0])).toBe(
+			"TypeError: the response is no valid ecommerce.Order: descripton: is not a field of ecommerce.Order; did you mean description?",
+		);
+	});
 
 	test("a stream that fails so gets to clean up", async () => {
 		const cleanedUp = gate();

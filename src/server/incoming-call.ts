@@ -256,8 +256,13 @@ export class IncomingCall
 			const { output } = this.method;
 			bytes = toBinary(output, messageOfInit(output, response as Init));
 		} catch (thrown) {
-			this.#host.report(thrown, this.method);
-			this.#fail(malformedResponse(this.method));
+			const error = malformedResponse(this.method);
+			const why = thrown instanceof Error ? thrown.message : String(thrown);
+			this.#host.report(
+				new TypeError(`${error.rawMessage}: ${why}`, { cause: thrown }),
+				this.method,
+			);
+			this.#fail(error);
 			return undefined;
 		}
 		const { writeMaxBytes } = this.#host;

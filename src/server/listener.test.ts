@@ -56,6 +56,29 @@ describe("Server.listen", () => {
 		await expect(server.listen(address)).rejects.toThrow("in use");
 	});
 
+	test.each<[unknown, string]>([
+		[
+			50051,
+			'listen address 50051: write host and port as text: "127.0.0.1:50051" for this machine alone, "[::]:50051" for all who can reach it',
+		],
+		["50051", '"127.0.0.1:50051" for this machine alone'],
+		[":50051", '"127.0.0.1:50051" for this machine alone'],
+		[
+			{ port: 50051 },
+			'listen address an object: write host and port as text: "127.0.0.1:50051" for',
+		],
+		[
+			{ port: 50051, host: "::1" },
+			'write host and port as text: "[::1]:50051"',
+		],
+		[undefined, "listen address undefined: write one as text: "],
+		[{ path: "/run/x" }, "listen address an object: write one as text: "],
+	])("%j is refused, with what to write instead", async (address, message) => {
+		const listening = new Server().listen(address as string);
+		await expect(listening).rejects.toThrow(TypeError);
+		await expect(listening).rejects.toThrow(message);
+	});
+
 	test("may be called several times", async () => {
 		const first = await server.listen("127.0.0.1:0");
 		const second = await server.listen("127.0.0.1:0");

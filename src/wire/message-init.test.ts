@@ -17,6 +17,11 @@ test.each<[unknown, string]>([
 	[[{ value: "x" }], "a list is neither a message nor its fields"],
 	[() => {}, "a function is neither a message nor its fields"],
 	[create(EmptySchema), "it is a google.protobuf.Empty"],
+	[{ value: 5 }, "value: 5 is not a string"],
+	[
+		{ valeu: "x" },
+		"valeu: is not a field of google.protobuf.StringValue; did you mean value?",
+	],
 ])("%j is refused rather than taken for an empty message", (init, problem) => {
 	expect(() => messageOfInit(StringValueSchema, init as object)).toThrow(
 		new TypeError(problem),

@@ -5,11 +5,13 @@ import {
 	type MessageShape,
 } from "@bufbuild/protobuf";
 import { shown } from "../policy/policy-error.ts";
+import { problemOfInit } from "./init-check.ts";
 
 /**
  * The message that `init` is, or whose fields it has; an empty one when it is absent.
  *
- * @throws TypeError for anything else, of which `create` would make an empty message
+ * @throws TypeError for anything else, of which `create` would make an empty message, and for fields that are not its own
+ * or of the wrong type, naming the first
  */
 export function messageOfInit<Desc extends DescMessage>(
 	schema: Desc,
@@ -18,7 +20,11 @@ export function messageOfInit<Desc extends DescMessage>(
 	if (init === undefined) return create(schema);
 	const typeName = typeNameOf(init);
 	if (typeName === schema.typeName) return init as MessageShape<Desc>;
-	if (typeName === "") return create(schema, init);
+	if (typeName === "") {
+		const problem = problemOfInit(schema, init);
+		if (problem !== undefined) throw new TypeError(problem);
+		return create(schema, init);
+	}
 	throw new TypeError(
 		typeName === undefined
 			? `${shown(init)} is neither a message nor its fields`
