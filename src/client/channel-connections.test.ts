@@ -8,6 +8,7 @@ import {
 	type RunningServer,
 	serveStreams,
 } from "../../testdata/harness/http2-server.ts";
+import { beginStreamsAt } from "../../testdata/harness/stream-ids.ts";
 import {
 	errorCode,
 	frameType,
@@ -38,6 +39,21 @@ function answerRaw(stream: RawStream): void {
 	stream.data(EMPTY_MESSAGE);
 	stream.headers([["grpc-status", "0"]], true);
 }
+
+test("a connection whose stream ids are nearly used up is replaced, and no call fails", async () => {
+	await using server = await serveStreams((stream) => answer(stream));
+	await using client = NewEchoServiceClient(server.address);
+	const begin = 2 ** 31 - 2 ** 16 - 201;
+	{
+		using _ = beginStreamsAt(begin);
+		await client.echo({});
+	}
+	for (let i = 0; i < 50; i++) {
+		await Promise.all(Array.from({ length: 10 }, () => client.echo({})));
+	}
+	expect(server.accepted).toBe(2);
+	await until(() => server.sessions.size === 1);
+});
 
 describe("more calls than a peer's MAX_CONCURRENT_STREAMS", () => {
 	async function calling(

@@ -65,7 +65,10 @@ export interface ConnectionListener {
 	ready(): void;
 	/** `hasRoom` is true again. */
 	room(): void;
-	/** The peer takes no new streams (RFC 9113 section 6.8). */
+	/**
+	 * No new streams: the peer takes none (RFC 9113 section 6.8), or the ids of this connection are nearly used up (section
+	 * 5.1.1). Those that are open finish.
+	 */
 	goaway(goaway: { code: number; debugData: string }): void;
 	/** The connection is gone, and every stream of it has heard so. Once. */
 	closed(error: Error | undefined): void;

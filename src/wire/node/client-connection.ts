@@ -29,6 +29,9 @@ export function clientConnection(
 	return new NodeClientConnection(socket, listener);
 }
 
+/** The last are kept for what is opened before the connection has been replaced. */
+const LAST_STREAM_ID = 2 ** 31 - 2 ** 16;
+
 class NodeClientConnection implements ClientConnection, StreamOwner {
 	readonly #socket: Socket;
 	readonly #session: ClientHttp2Session;
@@ -44,6 +47,7 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	#awaitsResponse: (() => void) | undefined;
 	readonly #watches = new Set<NodeClientStream>();
 	#closing = false;
+	#isUsedUp = false;
 
 	constructor(socket: Socket, listener: ConnectionListener) {
 		// The URL goes nowhere: the socket exists, and every request names scheme and authority itself.
@@ -150,7 +154,17 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 		const stream = new NodeClientStream(http2, listener, this);
 		if (purpose === "watch") this.#watches.add(stream);
 		else if (this.#openCalls++ === 0) this.#session.ref();
+		if ((http2.id ?? 0) > LAST_STREAM_ID && !this.#isUsedUp) this.#useUp();
 		return stream;
+	}
+
+	/** As if the peer had said GOAWAY; but later, as the owner is about to get its stream. */
+	#useUp(): void {
+		this.#isUsedUp = true;
+		queueMicrotask(() => {
+			this.#listener.goaway({ code: Http2Code.NO_ERROR, debugData: "" });
+			this.close();
+		});
 	}
 
 	ping(answered: () => void): boolean {

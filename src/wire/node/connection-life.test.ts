@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 import { afterEach, describe, expect, test } from "vitest";
 import {
 	call,
@@ -14,6 +15,7 @@ import {
 	respond,
 	serveStreams,
 } from "../../../testdata/harness/http2-server.ts";
+import { beginStreamsAt } from "../../../testdata/harness/stream-ids.ts";
 import {
 	errorCode,
 	frameType,
@@ -247,6 +249,34 @@ describe("a watch", () => {
 		const { connection, closed } = await open(server.address);
 		exchange(connection, POST, "watch");
 		connection.close();
+		expect(await closed).toBeUndefined();
+	});
+});
+
+describe("a connection whose stream ids are nearly used up", () => {
+	test("takes no new calls, and tells so as by a GOAWAY; those that are open finish, and it closes", async () => {
+		using _ = beginStreamsAt(2 ** 31 - 2 ** 16 - 1);
+		const requests: ServerHttp2Stream[] = [];
+		await using server = await serveStreams((stream) => {
+			requests.push(stream);
+		});
+		const { connection, goaways, closed } = await open(server.address);
+		const first = call(connection);
+		await until(() => requests.length === 1);
+		expect(goaways).toEqual([]);
+		// Between the news and what its owner makes of them.
+		const others = [call(connection), call(connection)];
+		await until(() => requests.length === 3);
+		expect(requests.map(({ id }) => id)).toEqual([
+			2 ** 31 - 2 ** 16 - 1,
+			2 ** 31 - 2 ** 16 + 1,
+			2 ** 31 - 2 ** 16 + 3,
+		]);
+		expect(goaways).toEqual([{ code: 0, debugData: "" }]);
+		for (const request of requests) answer(request);
+		for (const outcome of await Promise.all([first, ...others])) {
+			expect(outcome.trailers).toEqual(["grpc-status", "0"]);
+		}
 		expect(await closed).toBeUndefined();
 	});
 });

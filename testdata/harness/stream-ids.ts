@@ -1,0 +1,20 @@
+import http2 from "node:http2";
+import { syncBuiltinESMExports } from "node:module";
+
+type Session = http2.ClientHttp2Session & { setNextStreamID(id: number): void };
+
+/** Lets every client connection made from now on begin with this stream id: an odd number below 2^31. */
+export function beginStreamsAt(id: number): Disposable {
+	const { connect } = http2;
+	const put = (instead: typeof connect): void => {
+		http2.connect = instead;
+		syncBuiltinESMExports();
+	};
+	put(((...args: Parameters<typeof connect>) => {
+		const session = connect(...args);
+		// Its types do not know it.
+		(session as Session).setNextStreamID(id);
+		return session;
+	}) as typeof connect);
+	return { [Symbol.dispose]: () => put(connect) };
+}
