@@ -174,7 +174,17 @@ function standing({ factory, weight }: Contestant, size: number): Standing {
 		// As a resolver has them: out of somebody's answer.
 		return JSON.parse(JSON.stringify(endpoints));
 	};
+	const due = new Set<() => void>();
+	helper.after = (_ms, action) => {
+		due.add(action);
+		return () => due.delete(action);
+	};
 	balancer.update(next());
+	// A long list is taken over in slices.
+	for (const action of due) {
+		due.delete(action);
+		action();
+	}
 	connect(helper);
 	return { helper, balancer, next };
 }

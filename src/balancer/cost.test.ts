@@ -44,6 +44,7 @@ async function ready(
 	helper.random = seeded(1);
 	const balancer = factory(helper);
 	balancer.update(list(count, weight, 0));
+	await helper.clock.advance(0);
 	for (const subchannel of helper.made) subchannel.connect();
 	helper.allReady();
 	await helper.clock.advance(100);

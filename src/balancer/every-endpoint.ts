@@ -25,11 +25,14 @@ export interface EveryEndpointPolicy<M extends Member> {
 	leave?(member: M): void;
 }
 
-/** With so many that are ready, one more can wait: to know it costs as much time as there are endpoints. */
+/** With so many that are ready, one more or less can wait: to know it costs as much time as there are endpoints. */
 const ENOUGH = 100;
 
 /** For so long, in milliseconds. */
 const GATHER_MS = 10;
+
+/** Or longer, with many: a millisecond for so many that are ready. */
+const READY_PER_MS = 500;
 
 type Lent = ReturnType<BalancerHelper["createSubchannel"]>;
 
@@ -56,7 +59,11 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	#ready = 0;
 	#failed = 0;
 	#lastError = new Error("no connection has been tried yet");
+	/** No publication, until it is over. */
 	#updating = false;
+	#closed = false;
+	/** Calls off the next slice of an update. */
+	#cancelUpdate: () => void = () => {};
 	/** Calls off a publication that is due. */
 	#cancelDue: (() => void) | undefined;
 
@@ -66,11 +73,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	}
 
 	update(endpoints: readonly Endpoint[]): void {
-		this.#updating = true;
-		this.#roster.update(endpoints);
-		this.exitIdle();
-		this.#updating = false;
-		this.#publish();
+		this.#slice(() => this.#roster.update(endpoints));
 	}
 
 	exitIdle(): void {
@@ -80,9 +83,25 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	}
 
 	close(): void {
-		this.#updating = true;
+		this.#closed = true;
 		this.#cancelDue?.();
-		this.#roster.clear();
+		this.#slice(() => this.#roster.update([]));
+	}
+
+	/** Does a part of an update, and puts off the next. Meanwhile calls go on to those that stand. */
+	#slice(work: () => void): void {
+		this.#cancelUpdate();
+		this.#updating = true;
+		const ready = this.#ready;
+		work();
+		this.#updating = this.#closed;
+		if (this.#roster.isUpdating) {
+			this.#cancelUpdate();
+			this.#cancelUpdate = this.#helper.after(0, () =>
+				this.#slice(() => this.#roster.goOn()),
+			);
+			if (this.#ready !== ready && !this.#closed) this.#publishSoon();
+		} else if (!this.#closed) this.#publish();
 	}
 
 	#connection(endpoint: Endpoint): Connection<M> {
@@ -96,6 +115,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 			failed: false,
 			gone: false,
 		};
+		lent.connect();
 		return connection;
 	}
 
@@ -123,15 +143,16 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 		// Those that are ready are what a picker knows.
 		const same = ready === connection.ready && this.#ready > 0;
 		if (!same && !this.#updating) {
-			if (connection.ready && this.#ready > ENOUGH) this.#publishSoon();
+			if (this.#ready > ENOUGH) this.#publishSoon();
 			else this.#publish();
 		}
 		if (state === "idle") connection.lent.connect();
 	}
 
-	/** Together with those that become ready meanwhile. */
+	/** Together with those that become ready, or are lost, meanwhile. */
 	#publishSoon(): void {
-		this.#cancelDue ??= this.#helper.after(GATHER_MS, () => this.#publish());
+		const ms = Math.max(GATHER_MS, this.#ready / READY_PER_MS);
+		this.#cancelDue ??= this.#helper.after(ms, () => this.#publish());
 	}
 
 	#publish(): void {
@@ -143,6 +164,9 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 				if (connection.ready) ready.push(connection.member);
 			}
 			this.#helper.publish("ready", this.#policy.picker(ready));
+		} else if (this.#roster.isUpdating) {
+			// There may be some among those to come.
+			this.#helper.publish("connecting", waitPicker);
 		} else if (this.#failed === this.#roster.entries.length) {
 			this.#helper.publish("transientFailure", failPicker(this.#lastError));
 		} else {

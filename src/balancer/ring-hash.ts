@@ -50,8 +50,10 @@ class RingHash implements Balancer {
 		},
 		leave: (member) => this.#dismiss(member),
 	});
-	/** By their number in the ring; a new list with each update. */
-	#owners: (RingMember | undefined)[] = [];
+	/** By their number in the ring; a new list with each ring. */
+	#owners: readonly (RingMember | undefined)[] = [];
+	/** The same, for the ring to come. */
+	readonly #numbered: (RingMember | undefined)[] = [];
 	/** No number below is free. */
 	#free = 0;
 	/** Whose points are not to stay in the ring. */
@@ -64,7 +66,11 @@ class RingHash implements Balancer {
 		transientFailure: 0,
 		shutdown: 0,
 	};
+	/** No publication, until it is over. */
 	#updating = false;
+	#closed = false;
+	/** Calls off the next slice of an update. */
+	#cancelUpdate: () => void = () => {};
 	#cancelExit: () => void = () => {};
 	/** Where one that is idle was found last: the next is likely to be behind it. */
 	#lookedAt = 0;
@@ -75,13 +81,26 @@ class RingHash implements Balancer {
 	}
 
 	update(endpoints: readonly Endpoint[]): void {
-		this.#updating = true;
-		this.#owners = this.#owners.slice();
 		this.#free = 0;
-		this.#roster.update(endpoints);
-		this.#place();
-		this.#updating = false;
-		this.#publish();
+		this.#slice(() => this.#roster.update(endpoints));
+	}
+
+	/** Does a part of an update, and puts off the next. Until all is done, calls go by the ring that there is. */
+	#slice(work: () => void): void {
+		this.#cancelUpdate();
+		this.#updating = true;
+		work();
+		if (this.#roster.isUpdating) {
+			this.#cancelUpdate();
+			this.#cancelUpdate = this.#helper.after(0, () =>
+				this.#slice(() => this.#roster.goOn()),
+			);
+			this.#updating = this.#closed;
+		} else if (!this.#closed) {
+			this.#place();
+			this.#updating = false;
+			this.#publish();
+		}
 	}
 
 	/** A call that has come makes the connection that it needs; without one, any endpoint will do. */
@@ -97,30 +116,32 @@ class RingHash implements Balancer {
 
 	close(): void {
 		this.#cancelExit();
-		this.#updating = true;
-		this.#roster.clear();
+		this.#closed = true;
+		this.#slice(() => this.#roster.update([]));
 	}
 
 	#member(endpoint: Endpoint): RingMember {
 		// Those that leave still have theirs, so no number is given twice in one update.
-		while (this.#owners[this.#free] !== undefined) this.#free += 1;
+		while (this.#numbered[this.#free] !== undefined) this.#free += 1;
 		const lent = this.#helper.createSubchannel(endpoint, (state, error) =>
 			this.#heard(member, state, error),
 		);
 		const { address, attributes } = endpoint;
 		const [first = ""] = typeof address === "string" ? [address] : address;
+		const name = attributes?.["hash_key"] || first;
 		const member: RingMember = {
 			owner: this.#free,
 			lent,
 			pick: { kind: "subchannel", subchannel: lent },
-			name: attributes?.["hash_key"] || first,
+			name,
 			weight: weightOf(endpoint),
-			hashes: [],
+			// Nobody has fewer points than one.
+			hashes: [murmur3(`${name}_0`)],
 			points: 0,
 			state: "idle",
 			error: undefined,
 		};
-		this.#owners[this.#free] = member;
+		this.#numbered[this.#free] = member;
 		this.#census.idle += 1;
 		return member;
 	}
@@ -128,7 +149,7 @@ class RingHash implements Balancer {
 	#dismiss(member: RingMember): void {
 		this.#census[member.state] -= 1;
 		member.state = "shutdown";
-		this.#owners[member.owner] = undefined;
+		this.#numbered[member.owner] = undefined;
 		this.#gone.add(member.owner);
 		member.lent.shutdown();
 	}
@@ -154,6 +175,7 @@ class RingHash implements Balancer {
 		if (this.#gone.size > 0 || points.length > 0) {
 			this.#ring = this.#ring.changed(this.#gone, points);
 			this.#gone.clear();
+			this.#owners = this.#numbered.slice();
 		}
 	}
 
@@ -204,6 +226,8 @@ class RingHash implements Balancer {
 	}
 
 	#publish(): void {
+		// The first ring is on its way.
+		if (this.#ring.size === 0) return;
 		const state = this.#state();
 		const picker = new RingPicker(
 			this.#ring,

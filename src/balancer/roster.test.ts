@@ -38,7 +38,7 @@ test("keeps an entry for each endpoint, in the resolver's order", () => {
 	expect(a?.gone).toBe(true);
 	expect(b?.gone).toBe(false);
 	expect(kept.get("a:1")).toBeUndefined();
-	kept.clear();
+	kept.update([]);
 	expect(kept.entries).toEqual([]);
 	expect(b?.gone).toBe(true);
 });

@@ -140,6 +140,7 @@ class ZonePreference implements Balancer {
 		// Where all weigh nothing, all stay in the zone.
 		this.#share = total / zones.size || 1;
 		this.#locals.update(near);
+		this.#locals.finish();
 		this.#available = 0;
 		for (const { weight, available } of this.#locals.entries) {
 			if (available) this.#available += weight;

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
+import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { FakeNetwork } from "../../testdata/harness/fake-connection.ts";
 import { ToldResolver } from "../../testdata/harness/fleet.ts";
 import { Steps } from "../../testdata/harness/steps.ts";
@@ -80,7 +80,7 @@ describe.each(["round_robin", "least_request", "pick_first", "ring_hash"])(
 describe.each([false, true])("with waitForReady %s", (waitForReady) => {
 	test("1,000 calls that wait cost no more for each endpoint that turns out to be dead", async () => {
 		const stepsWith = async (calls: number): Promise<number> => {
-			const { client, core } = clientOf(1000, refusing().connect, {
+			const { client, core, clock } = clientOf(1000, refusing().connect, {
 				balancer: "round_robin",
 				retryPolicy: false,
 				waitForReady,
@@ -90,8 +90,7 @@ describe.each([false, true])("with waitForReady %s", (waitForReady) => {
 				for (let i = 0; i < calls; i++) {
 					ends.push(client.echo({}).catch(() => {}));
 				}
-				while (core.state !== "transientFailure") await settled();
-				await settled();
+				while (core.state !== "transientFailure") await clock.advance(0);
 			});
 			await core.close(0);
 			await Promise.all(ends);
@@ -119,8 +118,7 @@ test("calls that wait go out as soon as one endpoint among many dead ones is the
 	);
 	const calls = Array.from({ length: 200 }, () => client.echo({}));
 	const all = Promise.allSettled(calls);
-	for (let i = 0; i < 20 && core.state !== "ready"; i++) await settled();
-	await settled();
+	await clock.advance(0);
 	expect(clock.now()).toBe(0);
 	expect(network.at(0).streams.size).toBe(200);
 	await core.close(0);
@@ -131,7 +129,7 @@ test("of 1,000 endpoints at most 100 are dialed at the same time, in their order
 	const network = new FakeNetwork();
 	const held: (() => void)[] = [];
 	let [underWay, most] = [0, 0];
-	const { client, core, resolver } = clientOf(
+	const { client, core, clock, resolver } = clientOf(
 		1000,
 		async (...given) => {
 			most = Math.max(most, ++underWay);
@@ -142,18 +140,18 @@ test("of 1,000 endpoints at most 100 are dialed at the same time, in their order
 		{ balancer: "round_robin" },
 	);
 	const call = client.echo({}).catch(() => {});
-	await settled();
+	await clock.advance(0);
 	expect(underWay).toBe(100);
 	held.shift()?.();
-	await settled();
+	await clock.advance(0);
 	expect(network.at(0).streams.size).toBe(1);
 	// Of those that wait their turn, all but the last leave.
 	const all = list(1000);
 	resolver.tell({ endpoints: [...all.slice(0, 101), ...all.slice(-1)] });
-	await settled();
+	await clock.advance(0);
 	while (held.length > 0) {
 		held.shift()?.();
-		await settled();
+		await clock.advance(0);
 	}
 	expect(network.asked).toEqual(
 		[...all.slice(0, 101), ...all.slice(-1)].map(({ address }) => address),

@@ -30,6 +30,9 @@ export interface Supervision {
 	readonly healthService: string | undefined;
 }
 
+/** So often a picker is asked again that has picked an endpoint that is not ready. */
+const REPICKS = 8;
+
 /** Messages name so many endpoints, and count the others. */
 const NAMED = 5;
 
@@ -132,12 +135,28 @@ export class Subchannels {
 		const { dials } = this.#setting;
 		dials.calling = true;
 		try {
-			return this.#breakers === undefined
-				? picker.pick(info)
-				: admittedPick(this.#breakers, info, picker);
+			let pick = this.#pickOnce(info, picker);
+			// Where there are many, a picker may know of one that has been lost for some milliseconds more.
+			for (
+				let again = REPICKS;
+				again > 0 &&
+				pick.kind === "subchannel" &&
+				pick.subchannel.state !== "ready";
+				again--
+			) {
+				pick.unused?.();
+				pick = this.#pickOnce(info, picker);
+			}
+			return pick;
 		} finally {
 			dials.calling = false;
 		}
+	}
+
+	#pickOnce(info: PickInfo, picker: Picker): AdmittedPick {
+		return this.#breakers === undefined
+			? picker.pick(info)
+			: admittedPick(this.#breakers, info, picker);
 	}
 
 	/** Lets those in again that are ejected and have a connection. */
