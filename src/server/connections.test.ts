@@ -5,17 +5,25 @@ import { connect as connectTls } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
-import { RawClient } from "../../testdata/harness/raw-client.ts";
+import { FrameClient } from "../../testdata/harness/frame-client.ts";
+import { framed, RawClient } from "../../testdata/harness/raw-client.ts";
 import { getOrder, serving, text } from "../../testdata/harness/serving.ts";
 import { makeIdentity } from "../../testdata/peers/node/certificates.ts";
-import { Connections } from "./connections.ts";
+import {
+	errorCode,
+	flag,
+	frameType,
+} from "../../testdata/peers/node/misbehaving/raw-http2.ts";
+import { Connections, type ConnectionsInit } from "./connections.ts";
 import { Refusals } from "./refusals.ts";
+import { ResetBudget } from "./reset-budget.ts";
 import type { ServerTls, ServerTlsOptions } from "./tls.ts";
 
 /** What accepts, in time that stands still. */
 async function accepting(
 	tls?: ServerTls,
 	onSocket: (socket: Socket) => void = () => {},
+	init: Partial<ConnectionsInit> = {},
 ) {
 	const clock = new FakeClock();
 	const refused: string[] = [];
@@ -28,8 +36,10 @@ async function accepting(
 		maxMetadataBytes: 16 * 1024,
 		handshakeTimeoutMs: 10_000,
 		refusals,
+		resets: new ResetBudget(clock),
 		onStream: (stream) => stream.sendTrailers([":status", "200"]),
 		onTlsFailure: (error) => failures.push(String(error)),
+		...init,
 	});
 	const server = createServer((socket) => {
 		connections.accept(socket);
@@ -287,6 +297,75 @@ describe("a client that resets its calls", () => {
 		}
 		const call = served.client.open(getOrder).send(text("a")).end();
 		expect((await call.outcome).status).toBe(0);
+	});
+});
+
+describe("resets", () => {
+	/** Opens calls and resets them, on so many connections, so many times on each, until the server has heard it. */
+	async function attack(
+		address: string,
+		connections: number,
+		resets: number,
+	): Promise<FrameClient[]> {
+		const attackers = await Promise.all(
+			Array.from({ length: connections }, () => FrameClient.connect(address)),
+		);
+		for (const attacker of attackers) {
+			await attacker.received(({ type }) => type === frameType.settings);
+			attacker.socket.cork();
+			for (let i = 0; i < resets; i++) {
+				attacker.request(2 * i + 1, getOrder);
+				attacker.reset(2 * i + 1, errorCode.CANCEL);
+			}
+			attacker.frame(frameType.ping, 0, 0, Buffer.alloc(8));
+			attacker.socket.uncork();
+		}
+		for (const attacker of attackers) {
+			await attacker.received(({ type }) => type === frameType.ping);
+		}
+		return attackers;
+	}
+
+	test("are counted for all connections together: one above the budget ends the connection that brings it, and others go on", async () => {
+		using served = await accepting(undefined, undefined, {
+			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 1000 }),
+			onStream: () => {},
+		});
+		const address = `127.0.0.1:${served.port}`;
+		await using good = new RawClient(address);
+		// Of those of each connection, 50 do not count.
+		const attackers = await attack(address, 5, 250);
+		expect(served.refusals.counts).toEqual({});
+		const [last] = await attack(address, 1, 100);
+		await last?.received(() => false);
+		const calmed = last?.frames.find(({ type }) => type === frameType.goAway);
+		expect(calmed?.payload.readUInt32BE(4)).toBe(errorCode.ENHANCE_YOUR_CALM);
+		expect(last?.socket.closed).toBe(true);
+		expect(served.refused).toEqual([
+			"resets: clients have reset more calls than the server can bear",
+		]);
+		for (let i = 0; i < 20; i++) {
+			await good.open(getOrder).cancel().outcome;
+		}
+		expect(good.session.destroyed).toBe(false);
+		for (const attacker of attackers) {
+			expect(attacker.socket.closed).toBe(false);
+			attacker[Symbol.dispose]();
+		}
+	});
+
+	test("of one client whose deadlines pass end no connection", async () => {
+		await using served = await serving({ getOrder: () => ({}) });
+		const [client] = await attack(served.address, 1, 6000);
+		client?.request(12_001, getOrder);
+		const data = framed(text("a"));
+		client?.frame(frameType.data, flag.endStream, 12_001, data);
+		const answer = await client?.received(
+			({ type, streamId }) => type === frameType.headers && streamId === 12_001,
+		);
+		expect(answer?.type).toBe(frameType.headers);
+		expect(served.server.snapshot().refused).toEqual({});
+		client?.[Symbol.dispose]();
 	});
 });
 

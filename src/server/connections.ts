@@ -1,15 +1,17 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../policy/clock.ts";
-import type {
-	RawHeaders,
-	ServerConnection,
-	ServerStream,
+import {
+	Http2Code,
+	type RawHeaders,
+	type ServerConnection,
+	type ServerStream,
 } from "../wire/connection.ts";
 import { serverConnection } from "../wire/node/server-connection.ts";
 import { debugLog } from "./debug-log.ts";
 import { Handshake } from "./handshake.ts";
 import { type Peer, peerOfSocket } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
+import type { ResetBudget } from "./reset-budget.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
 
 export interface ConnectionsInit {
@@ -20,6 +22,7 @@ export interface ConnectionsInit {
 	/** Until a client speaks HTTP/2, inside of TLS where there is TLS, from the accepted socket on. */
 	readonly handshakeTimeoutMs: number;
 	readonly refusals: Refusals;
+	readonly resets: ResetBudget;
 	onStream(stream: ServerStream, headers: RawHeaders, peer: Peer): void;
 	/** The options of TLS could not be renewed. */
 	onTlsFailure(error: unknown): void;
@@ -90,11 +93,28 @@ export class Connections {
 
 	/** `socket`: as it was accepted, or TLS's on top of it. */
 	#serve(socket: Socket, handshake: Handshake): void {
-		const { maxConcurrentStreams, maxMetadataBytes, refusals, onStream } =
-			this.#init;
+		const {
+			maxConcurrentStreams,
+			maxMetadataBytes,
+			refusals,
+			resets,
+			onStream,
+		} = this.#init;
 		if (socket !== handshake.socket) this.#track(socket);
 		handshake.step = "HTTP/2's preface and SETTINGS";
 		const peer = peerOfSocket(socket);
+		const maySpend = resets.forConnection();
+		let isEnding = false;
+		const spendReset = (): void => {
+			if (isEnding || maySpend()) return;
+			isEnding = true;
+			const why = "clients have reset more calls than the server can bear";
+			refusals.tell("resets", why, peer);
+			// Node is in the middle of reading.
+			setImmediate(() =>
+				connection.destroy(new Error(why), Http2Code.ENHANCE_YOUR_CALM),
+			);
+		};
 		const connection: ServerConnection = serverConnection(
 			socket,
 			{ maxConcurrentStreams, maxHeaderListSize: maxMetadataBytes },
@@ -106,12 +126,12 @@ export class Connections {
 					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
-				refused: () =>
-					refusals.tell(
-						"maxConcurrentStreams",
-						`${maxConcurrentStreams} calls are open on the connection`,
-						peer,
-					),
+				refused: () => {
+					const why = `${maxConcurrentStreams} calls are open on the connection`;
+					refusals.tell("maxConcurrentStreams", why, peer);
+					spendReset();
+				},
+				reset: spendReset,
 				closed: (error) => {
 					debugLog(
 						"server: %s is gone%s",

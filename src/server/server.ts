@@ -21,6 +21,7 @@ import { HealthService } from "./health.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type Listener, listenAt } from "./listener.ts";
 import { Refusals } from "./refusals.ts";
+import { ResetBudget } from "./reset-budget.ts";
 import { Routes } from "./routes.ts";
 import { outsideScopes } from "./scopes.ts";
 import {
@@ -102,6 +103,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			maxMetadataBytes: settings.maxMetadataBytes,
 			handshakeTimeoutMs: settings.handshakeTimeoutMs,
 			refusals: this.#refusals,
+			resets: new ResetBudget(this.#clock),
 			onStream: (stream, headers, peer) =>
 				dispatcher.dispatch(stream, headers, peer),
 			onTlsFailure: (error) => this.#report(error),

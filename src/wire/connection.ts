@@ -114,7 +114,8 @@ export interface ClientConnection {
 export interface ServerConnection {
 	/** GOAWAY; streams that are open finish; then the connection closes. */
 	close(): void;
-	destroy(error?: Error): void;
+	/** Ends it and all its streams, after a GOAWAY with the code, by default NO_ERROR. */
+	destroy(error?: Error, code?: number): void;
 }
 
 /** Error codes of RFC 9113 section 7. */

@@ -14,6 +14,7 @@ import {
 	type StreamListener,
 } from "../connection.ts";
 import { MAX_HEADER_BYTES } from "../metadata.ts";
+import { nameOfReset } from "../status.ts";
 import { directPush, readOn } from "./direct-push.ts";
 import { toHeaderList, toHeaderObject } from "./header-list.ts";
 import { headerPairs } from "./header-pairs.ts";
@@ -30,6 +31,8 @@ export interface ServerConnectionListener {
 	stream(stream: ServerStream, headers: RawHeaders): void;
 	/** A request beyond `maxConcurrentStreams`. */
 	refused(): void;
+	/** The client has reset a stream that was open. */
+	reset(): void;
 	closed(error: Error | undefined): void;
 }
 
@@ -86,7 +89,8 @@ class NodeServerConnection implements ServerConnection {
 			this.#begin(transport),
 		);
 		socket.once("close", () => {
-			if (this.#session === undefined) listener.closed(this.loss);
+			if (this.#session !== undefined) return;
+			listener.closed(this.#error ?? socket.errored ?? undefined);
 		});
 	}
 
@@ -143,6 +147,11 @@ class NodeServerConnection implements ServerConnection {
 		this.#openStreams -= 1;
 	}
 
+	/** Of a stream that the client has reset while it was open. */
+	streamReset(): void {
+		if (this.loss === undefined) this.#listener.reset();
+	}
+
 	/** Why the connection is gone; undefined while it is not. */
 	get loss(): Error | undefined {
 		// Where the socket closes first, the streams hear of it before the session is destroyed.
@@ -161,10 +170,12 @@ class NodeServerConnection implements ServerConnection {
 		this.#session?.close();
 	}
 
-	destroy(error?: Error): void {
+	destroy(error?: Error, code?: number): void {
 		this.#error ??= error;
 		if (this.#session === undefined) this.#socket.destroy();
-		else this.#session.destroy();
+		else if (code === undefined) this.#session.destroy();
+		// Without an error Node ignores the code.
+		else this.#session.destroy(error ?? new Error(nameOfReset(code)), code);
 	}
 }
 
@@ -279,6 +290,7 @@ class NodeServerStream implements ServerStream {
 	}
 
 	heardAborted(): void {
+		if (this.#isOpen) this.#connection.streamReset();
 		this.#over();
 		const listener = this.#listener;
 		this.#listener = undefined;

@@ -169,6 +169,7 @@ test.each(clients)(
 				{
 					ready: () => opened.resolve(connection),
 					refused: () => {},
+					reset: () => {},
 					closed: closed.resolve,
 					stream: (stream) => {
 						stream.listen({
