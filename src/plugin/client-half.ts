@@ -84,11 +84,23 @@ function printPolicies({ f, target, names, policies }: ServiceContext): void {
 	f.print(`const ${names.policies}${type} = ${literal(policies)};`);
 }
 
+/** What the first parameter of a factory may be. */
+const TARGETS = [
+	"",
+	'The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",',
+	'"ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or',
+	'"kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.',
+];
+
 function printFactory(context: ServiceContext): void {
 	const { f, names, service, policies, references } = context;
 	printDoc(
 		context,
-		`Makes a client of ${service.typeName}. Disposing of it closes what it opened.`,
+		`Makes a client of ${service.typeName}. \`closeClient\` and \`await using\` close the connections that it opens.`,
+		...TARGETS,
+		...(policies?.target === undefined
+			? []
+			: ["Without a target, it is the one that the proto names."]),
 	);
 	printFunction(context, {
 		name: names.factory,

@@ -22,11 +22,14 @@ export function printServiceDoc(context: ServiceContext): void {
 	f.print(comments.jsDoc(service, isDeprecated(service)));
 }
 
-/** One sentence of our own on what else is made for a service. */
-export function printDoc(context: ServiceContext, sentence: string): void {
+/** Lines of our own on what else is made for a service. */
+export function printDoc(
+	context: ServiceContext,
+	...lines: readonly string[]
+): void {
 	const { f, service } = context;
 	const tag = isDeprecated(service) ? ["", "@deprecated"] : [];
-	f.print(jsDoc([sentence, ...tag]));
+	f.print(jsDoc([...lines, ...tag]));
 }
 
 export function printMethodDoc(

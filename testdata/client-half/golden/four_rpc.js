@@ -6,7 +6,11 @@ import { newClient } from "homing";
 import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
- * Makes a client of four.Four. Disposing of it closes what it opened.
+ * Makes a client of four.Four. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewFourClient(target, options) {
   return newClient(Four, target, options);
@@ -18,7 +22,12 @@ const WithPolicyPolicies = {
 };
 
 /**
- * Makes a client of four.WithPolicy. Disposing of it closes what it opened.
+ * Makes a client of four.WithPolicy. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  *
  * @deprecated
  */

@@ -24,7 +24,12 @@ export interface PortClient extends GeneratedClient {
 const PortPolicies: BakedPolicies = { target: "dns:///localhost:7469" };
 
 /**
- * Makes a client of hosts.Port. Disposing of it closes what it opened.
+ * Makes a client of hosts.Port. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewPortClient(target?: Target, options?: ClientOptions<keyof PortClient & string>): PortClient {
   return newClient(Port, target, options, PortPolicies);
@@ -69,7 +74,12 @@ export interface NoPortClient extends GeneratedClient {
 const NoPortPolicies: BakedPolicies = { target: "dns:///pubsub.example.com:443" };
 
 /**
- * Makes a client of hosts.NoPort. Disposing of it closes what it opened.
+ * Makes a client of hosts.NoPort. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewNoPortClient(target?: Target, options?: ClientOptions<keyof NoPortClient & string>): NoPortClient {
   return newClient(NoPort, target, options, NoPortPolicies);
@@ -116,7 +126,12 @@ export interface BothClient extends GeneratedClient {
 const BothPolicies: BakedPolicies = { target: "consul:///pubsub" };
 
 /**
- * Makes a client of hosts.Both. Disposing of it closes what it opened.
+ * Makes a client of hosts.Both. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewBothClient(target?: Target, options?: ClientOptions<keyof BothClient & string>): BothClient {
   return newClient(Both, target, options, BothPolicies);

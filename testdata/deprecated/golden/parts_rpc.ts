@@ -23,7 +23,11 @@ export interface WholeClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of deprecated.parts.Whole. Disposing of it closes what it opened.
+ * Makes a client of deprecated.parts.Whole. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  *
  * @deprecated
  */
@@ -85,7 +89,11 @@ export interface PartClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of deprecated.parts.Part. Disposing of it closes what it opened.
+ * Makes a client of deprecated.parts.Part. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewPartClient(target: Target, options?: ClientOptions<keyof PartClient & string>): PartClient {
   return newClient(Part, target, options);

@@ -88,7 +88,11 @@ const LibraryPolicies: BakedPolicies = {
 };
 
 /**
- * Makes a client of library.Library. Disposing of it closes what it opened.
+ * Makes a client of library.Library. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewLibraryClient(target: Target, options?: ClientOptions<keyof LibraryClient & string>): LibraryClient {
   return newClient(Library, target, options, LibraryPolicies);
@@ -178,7 +182,11 @@ const UnnamedPolicies: BakedPolicies = {
 };
 
 /**
- * Makes a client of library.Unnamed. Disposing of it closes what it opened.
+ * Makes a client of library.Unnamed. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewUnnamedClient(target: Target, options?: ClientOptions<keyof UnnamedClient & string>): UnnamedClient {
   return newClient(Unnamed, target, options, UnnamedPolicies);

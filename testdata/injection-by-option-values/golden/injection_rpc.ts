@@ -24,7 +24,12 @@ export interface QuotesClient extends GeneratedClient {
 const QuotesPolicies: BakedPolicies = { target: "dns:///\"'`;process.exit()//\\" };
 
 /**
- * Makes a client of injection.Quotes. Disposing of it closes what it opened.
+ * Makes a client of injection.Quotes. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewQuotesClient(target?: Target, options?: ClientOptions<keyof QuotesClient & string>): QuotesClient {
   return newClient(Quotes, target, options, QuotesPolicies);
@@ -69,7 +74,12 @@ export interface LinesClient extends GeneratedClient {
 const LinesPolicies: BakedPolicies = { target: "a\nb\r\tc\u2028d*/ ${process.exit()} <!-- -->" };
 
 /**
- * Makes a client of injection.Lines. Disposing of it closes what it opened.
+ * Makes a client of injection.Lines. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewLinesClient(target?: Target, options?: ClientOptions<keyof LinesClient & string>): LinesClient {
   return newClient(Lines, target, options, LinesPolicies);

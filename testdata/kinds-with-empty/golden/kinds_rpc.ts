@@ -51,7 +51,11 @@ export interface KindsClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of kinds.Kinds. Disposing of it closes what it opened.
+ * Makes a client of kinds.Kinds. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewKindsClient(target: Target, options?: ClientOptions<keyof KindsClient & string>): KindsClient {
   return newClient(Kinds, target, options);

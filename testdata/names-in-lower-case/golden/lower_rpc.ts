@@ -24,7 +24,11 @@ export interface targetClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of lower.target. Disposing of it closes what it opened.
+ * Makes a client of lower.target. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewtargetClient(target: Target, options?: ClientOptions<keyof targetClient & string>): targetClient {
   return newClient(target$1, target, options);
@@ -69,7 +73,11 @@ export interface options_serviceClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of lower.options_service. Disposing of it closes what it opened.
+ * Makes a client of lower.options_service. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function Newoptions_serviceClient(target: Target, options?: ClientOptions<keyof options_serviceClient & string>): options_serviceClient {
   return newClient(options_service, target, options);
@@ -112,7 +120,11 @@ export interface registrarClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of lower.registrar. Disposing of it closes what it opened.
+ * Makes a client of lower.registrar. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewregistrarClient(target: Target, options?: ClientOptions<keyof registrarClient & string>): registrarClient {
   return newClient(registrar$1, target, options);
@@ -155,7 +167,11 @@ export interface deleteClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of lower.delete. Disposing of it closes what it opened.
+ * Makes a client of lower.delete. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewdeleteClient(target: Target, options?: ClientOptions<keyof deleteClient & string>): deleteClient {
   return newClient(delete$, target, options);

@@ -58,7 +58,11 @@ export interface PeerClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of homing.peer.v1.Peer. Disposing of it closes what it opened.
+ * Makes a client of homing.peer.v1.Peer. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewPeerClient(target: Target, options?: ClientOptions<keyof PeerClient & string>): PeerClient {
   return newClient(Peer, target, options);
@@ -149,7 +153,11 @@ export interface AbsentClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of homing.peer.v1.Absent. Disposing of it closes what it opened.
+ * Makes a client of homing.peer.v1.Absent. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewAbsentClient(target: Target, options?: ClientOptions<keyof AbsentClient & string>): AbsentClient {
   return newClient(Absent, target, options);

@@ -114,7 +114,12 @@ const EverythingPolicies: BakedPolicies = {
 };
 
 /**
- * Makes a client of policies.Everything. Disposing of it closes what it opened.
+ * Makes a client of policies.Everything. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewEverythingClient(target?: Target, options?: ClientOptions<keyof EverythingClient & string>): EverythingClient {
   return newClient(Everything, target, options, EverythingPolicies);
@@ -215,7 +220,12 @@ export interface OnlyTargetClient extends GeneratedClient {
 const OnlyTargetPolicies: BakedPolicies = { target: "dns:///only:50051" };
 
 /**
- * Makes a client of policies.OnlyTarget. Disposing of it closes what it opened.
+ * Makes a client of policies.OnlyTarget. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
+ * Without a target, it is the one that the proto names.
  */
 export function NewOnlyTargetClient(target?: Target, options?: ClientOptions<keyof OnlyTargetClient & string>): OnlyTargetClient {
   return newClient(OnlyTarget, target, options, OnlyTargetPolicies);
@@ -271,7 +281,11 @@ const OnlyMethodPolicies: BakedPolicies = {
 };
 
 /**
- * Makes a client of policies.OnlyMethod. Disposing of it closes what it opened.
+ * Makes a client of policies.OnlyMethod. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewOnlyMethodClient(target: Target, options?: ClientOptions<keyof OnlyMethodClient & string>): OnlyMethodClient {
   return newClient(OnlyMethod, target, options, OnlyMethodPolicies);
@@ -321,7 +335,11 @@ export interface NoneClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of policies.None. Disposing of it closes what it opened.
+ * Makes a client of policies.None. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewNoneClient(target: Target, options?: ClientOptions<keyof NoneClient & string>): NoneClient {
   return newClient(None, target, options);

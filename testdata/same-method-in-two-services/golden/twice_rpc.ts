@@ -22,7 +22,11 @@ export interface ReaderClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of twice.Reader. Disposing of it closes what it opened.
+ * Makes a client of twice.Reader. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewReaderClient(target: Target, options?: ClientOptions<keyof ReaderClient & string>): ReaderClient {
   return newClient(Reader, target, options);
@@ -65,7 +69,11 @@ export interface WriterClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of twice.Writer. Disposing of it closes what it opened.
+ * Makes a client of twice.Writer. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewWriterClient(target: Target, options?: ClientOptions<keyof WriterClient & string>): WriterClient {
   return newClient(Writer, target, options);
@@ -108,7 +116,11 @@ export interface EchoClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of twice.Echo. Disposing of it closes what it opened.
+ * Makes a client of twice.Echo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewEchoClient(target: Target, options?: ClientOptions<keyof EchoClient & string>): EchoClient {
   return newClient(Echo, target, options);

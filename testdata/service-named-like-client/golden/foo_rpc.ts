@@ -22,7 +22,11 @@ export interface FooClient$ extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.Foo. Disposing of it closes what it opened.
+ * Makes a client of foo.Foo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewFooClient(target: Target, options?: ClientOptions<keyof FooClient$ & string>): FooClient$ {
   return newClient(Foo, target, options);
@@ -65,7 +69,11 @@ export interface FooClientClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.FooClient. Disposing of it closes what it opened.
+ * Makes a client of foo.FooClient. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewFooClientClient(target: Target, options?: ClientOptions<keyof FooClientClient & string>): FooClientClient {
   return newClient(FooClient, target, options);
@@ -108,7 +116,11 @@ export interface FooServerClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.FooServer. Disposing of it closes what it opened.
+ * Makes a client of foo.FooServer. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewFooServerClient(target: Target, options?: ClientOptions<keyof FooServerClient & string>): FooServerClient {
   return newClient(FooServer, target, options);

@@ -22,7 +22,11 @@ export interface FooClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.Foo. Disposing of it closes what it opened.
+ * Makes a client of foo.Foo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewFooClient(target: Target, options?: ClientOptions<keyof FooClient & string>): FooClient {
   return newClient(Foo, target, options);
@@ -67,7 +71,11 @@ export interface NewFooClient$ extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.NewFoo. Disposing of it closes what it opened.
+ * Makes a client of foo.NewFoo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewNewFooClient(target: Target, options?: ClientOptions<keyof NewFooClient$ & string>): NewFooClient$ {
   return newClient(NewFoo, target, options);
@@ -112,7 +120,11 @@ export interface RegisterFooClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.RegisterFoo. Disposing of it closes what it opened.
+ * Makes a client of foo.RegisterFoo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewRegisterFooClient(target: Target, options?: ClientOptions<keyof RegisterFooClient & string>): RegisterFooClient {
   return newClient(RegisterFoo, target, options);
@@ -155,7 +167,11 @@ export interface UnimplementedFooClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of foo.UnimplementedFoo. Disposing of it closes what it opened.
+ * Makes a client of foo.UnimplementedFoo. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewUnimplementedFooClient(target: Target, options?: ClientOptions<keyof UnimplementedFooClient & string>): UnimplementedFooClient {
   return newClient(UnimplementedFoo, target, options);

@@ -22,7 +22,11 @@ export interface EchoServiceClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of echo.EchoService. Disposing of it closes what it opened.
+ * Makes a client of echo.EchoService. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewEchoServiceClient(target: Target, options?: ClientOptions<keyof EchoServiceClient & string>): EchoServiceClient {
   return newClient(EchoService, target, options);

@@ -38,7 +38,11 @@ export interface KVClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of etcdserverpb.KV. Disposing of it closes what it opened.
+ * Makes a client of etcdserverpb.KV. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewKVClient(target: Target, options?: ClientOptions<keyof KVClient & string>): KVClient {
   return newClient(KV, target, options);
@@ -57,7 +61,11 @@ export interface WatchClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of etcdserverpb.Watch. Disposing of it closes what it opened.
+ * Makes a client of etcdserverpb.Watch. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewWatchClient(target: Target, options?: ClientOptions<keyof WatchClient & string>): WatchClient {
   return newClient(Watch, target, options);
@@ -89,7 +97,11 @@ export interface LeaseClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of etcdserverpb.Lease. Disposing of it closes what it opened.
+ * Makes a client of etcdserverpb.Lease. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewLeaseClient(target: Target, options?: ClientOptions<keyof LeaseClient & string>): LeaseClient {
   return newClient(Lease, target, options);
@@ -108,7 +120,11 @@ export interface AuthClient extends GeneratedClient {
 }
 
 /**
- * Makes a client of etcdserverpb.Auth. Disposing of it closes what it opened.
+ * Makes a client of etcdserverpb.Auth. `closeClient` and `await using` close the connections that it opens.
+ *
+ * The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",
+ * "ipv4:10.0.0.1:50051,10.0.0.2:50051", "consul://agent:8500/service", "etcd://host:2379/prefix" or
+ * "kubernetes:///service.namespace:port"; a Resolver; or a Channel or Connect Transport that clients may share.
  */
 export function NewAuthClient(target: Target, options?: ClientOptions<keyof AuthClient & string>): AuthClient {
   return newClient(Auth, target, options);
