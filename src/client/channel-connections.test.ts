@@ -213,9 +213,11 @@ describe("calls that wait for room", () => {
 			settings: { maxConcurrentStreams: 0 },
 		});
 		const client = NewEchoServiceClient(server.address);
+		await channelOf(client)?.connect();
 		const calls = Array.from({ length: 10 }, () =>
 			client.echo({}, { timeoutMs: 100 }).catch((error) => error),
 		);
+		await until(() => server.accepted === 2);
 		for (const error of await Promise.all(calls)) {
 			expect(error.rawMessage).toContain("MAX_CONCURRENT_STREAMS");
 		}
@@ -392,6 +394,69 @@ describe("a peer that is cut off without a word", () => {
 		answer(waiting[0] as ServerHttp2Stream);
 		await slow;
 		expect(server.accepted).toBe(1);
+	});
+});
+
+describe("beside a connection that has fallen silent", () => {
+	/** A call waits on a connection that a NAT has forgotten: new ones are made as before. Its only endpoint. */
+	async function forgotten(options: ClientOptions) {
+		const stack = new AsyncDisposableStack();
+		const streams: ServerHttp2Stream[] = [];
+		const server = stack.use(
+			await serveStreams((stream) => streams.push(stream)),
+		);
+		const tap = stack.use(await tapFrames(server.port));
+		const { client, core, clock } = stack.use(
+			clientInTime<EchoServiceClient>(
+				EchoService,
+				tap.address,
+				options,
+				undefined,
+				{ silenceMs: 1000 },
+			),
+		);
+		const stuck = client.echo({}).catch((error) => error);
+		await until(() => streams.length === 1);
+		tap.freeze();
+		await clock.advance(1000);
+		await clock.advance(1000);
+		return { stack, server, client, core, clock, streams, stuck };
+	}
+
+	test("another is dialed at once, and new calls go there; the first deadline ends it", async () => {
+		const { stack, server, client, clock, streams, stuck } = await forgotten({
+			timeout: "10s",
+			retryPolicy: false,
+		});
+		await using _ = stack;
+		await until(() => server.accepted === 2);
+		const calls = [client.echo({}), client.echo({})];
+		await until(() => streams.length === 3);
+		for (const stream of streams.slice(1)) answer(stream);
+		await Promise.all(calls);
+		expect(server.sessions.size).toBe(2);
+		await clock.advance(8000);
+		expect(await stuck).toMatchObject({ code: Code.DeadlineExceeded });
+		expect(server.accepted).toBe(2);
+	});
+
+	test("calls that may be sent twice go to the new one as soon as it stands", async () => {
+		const { stack, core, clock, streams, stuck } = await forgotten({
+			timeout: "10s",
+			retryPolicy: {
+				maxAttempts: 2,
+				initialBackoff: "0.05s",
+				maxBackoff: "1s",
+				backoffMultiplier: 2,
+				retryableStatusCodes: ["UNAVAILABLE"],
+			},
+		});
+		await using _ = stack;
+		await until(() => core.state === "ready");
+		await clock.advance(100);
+		await until(() => streams.length === 2);
+		answer(streams[1] as ServerHttp2Stream);
+		expect(await stuck).not.toBeInstanceOf(Error);
 	});
 });
 

@@ -72,6 +72,8 @@ export class ChannelCore {
 	/** They ask again whenever there is a new picker. */
 	readonly waiting: WaitingCalls;
 	readonly #calls = new Set<ChannelCall>();
+	/** Calls on them that can go elsewhere do, once there is another connection. */
+	readonly #silent = new Set<ClientConnection>();
 	#idleTimer: Timer;
 	#lastCallAt = 0;
 	#whenEmpty: (() => void) | undefined;
@@ -88,10 +90,11 @@ export class ChannelCore {
 			},
 			lost: () => this.#watch?.refresh(),
 			silent: (connection) => {
-				// Without another endpoint to go to, calls had better wait for this one.
-				if (this.#state === "transientFailure") return;
-				for (const call of [...this.#calls]) call.connectionSilent(connection);
+				this.#silent.add(connection);
+				if (this.#state === "idle") this.exitIdle();
+				this.#leaveSilent();
 			},
+			silenceOver: (connection) => this.#silent.delete(connection),
 		});
 		this.waiting = new WaitingCalls(setting.clock);
 		this.callLimit = callLimitOf(setting);
@@ -380,6 +383,17 @@ export class ChannelCore {
 			}
 		}
 		if (!leavesWaiting(before, picker)) this.waiting.askAll();
+		this.#leaveSilent();
+	}
+
+	/** Without another connection, calls had better wait for the answer on theirs. */
+	#leaveSilent(): void {
+		if (this.#silent.size === 0 || this.#state !== "ready") return;
+		const silent = [...this.#silent];
+		this.#silent.clear();
+		for (const connection of silent) {
+			for (const call of [...this.#calls]) call.connectionSilent(connection);
+		}
 	}
 
 	#armIdleTimer(ms: number): void {

@@ -237,8 +237,9 @@ describe("a connection that falls silent", () => {
 		await using made = await lined();
 		const call = errorOf(made.client.echo({}));
 		await made.stop(1);
-		expect(made.states.at(-1)).toBe(
-			`a transientFailure: ${made.fleet.get("a").address} does not answer: it is stopped, or cut off`,
+		expect(made.states.at(-1)).toBe("a connecting");
+		expect(made.states.at(-2)).toBe(
+			`a idle: ${made.fleet.get("a").address} does not answer: it is stopped, or cut off`,
 		);
 		expect(made.clock.now()).toBe(2_000);
 		expect(await made.outcomes(6)).toEqual({ ok: 6 });
@@ -269,14 +270,22 @@ describe("a connection that falls silent", () => {
 		expect(made.fleet.seen()).toEqual({ a: 1, b: 1 });
 	});
 
-	test("keeps all its calls where there is no other endpoint to go to", async () => {
-		await using made = await lined({ retryPolicy });
+	test("keeps all its calls until there is another connection to go to", async () => {
+		const decisions: string[] = [];
+		await using made = await lined({
+			retryPolicy,
+			hooks: { retry: (_, { kind }) => decisions.push(kind) },
+		});
 		made.resolver.tell({ endpoints: made.fleet.endpoints("a") });
 		await made.heard("b shutdown");
 		const call = made.client.echo({});
 		await made.stop(1);
+		await made.clock.advance(2_000);
+		expect(decisions).toEqual([]);
 		made.goOn();
 		answer((await made.request(1)).stream);
+		made.fleet.get("a").does = ({ stream }) => answer(stream);
+		for (let n = 0; n < 3; n++) await made.clock.advance(1_000);
 		await call;
 	});
 
@@ -284,7 +293,10 @@ describe("a connection that falls silent", () => {
 		await using made = await lined({ balancer: "pick_first" });
 		const call = made.client.echo({});
 		await made.stop(1);
-		expect(await made.outcomes(5)).toEqual({ ok: 5 });
+		const outcomes = made.outcomes(5);
+		// It is dialed again, too, and has a head start.
+		await made.clock.advance(250);
+		expect(await outcomes).toEqual({ ok: 5 });
 		expect(made.fleet.seen()).toMatchObject({ b: 5 });
 		made.goOn();
 		answer((await made.request(1)).stream);

@@ -223,8 +223,8 @@ describe("a further connection", () => {
 	});
 });
 
-test("one of several connections that falls silent gets no new calls, though the others are full", async () => {
-	const { subchannel, clock, network, call } = await withStreams(2, {
+test("one of several connections that falls silent gets no new calls, and another is made beside it at once", async () => {
+	const { subchannel, clock, network, heard, call } = await withStreams(2, {
 		maxConnectionsPerEndpoint: 2,
 		silenceMs: 1000,
 	});
@@ -232,10 +232,12 @@ test("one of several connections that falls silent gets no new calls, though the
 	await clock.advance(1000);
 	network.at(0).pong();
 	await clock.advance(1000);
-	expect(subchannel.state).toBe("ready");
-	expect(subchannel.connection).toBeUndefined();
+	expect(network.connections).toHaveLength(3);
+	expect(subchannel.connection).toBe(network.at(2));
 	network.at(0).last.finish();
 	expect(subchannel.connection).toBe(network.at(0));
+	expect(network.at(1).openCalls).toBe(1);
+	expect(heard).toEqual(["connecting", "ready"]);
 });
 
 describe("the loss of one of several connections", () => {

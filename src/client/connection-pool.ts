@@ -29,8 +29,12 @@ export interface PoolOwner {
 	lost(link: Link, error: Error | undefined, unwilling: boolean): void;
 	/** Calls that were turned away may ask again. */
 	room(): void;
-	/** The peer of a connection has fallen silent, or was heard again. */
-	silence(link: Link): void;
+	/** The peer of a connection with calls on it does not answer. It gets no new ones: where it was in the pool, it is `lost`. */
+	silent(connection: ClientConnection): void;
+	/** It was heard again, or is gone. */
+	silenceOver(connection: ClientConnection): void;
+	/** The pool was empty, and one that was silent is back. */
+	found(): void;
 }
 
 /** A further connection that no call has needed for so long, in milliseconds, is closed. */
@@ -42,6 +46,8 @@ export class ConnectionPool implements LinkOwner {
 	readonly #setting: PoolSetting;
 	readonly #owner: PoolOwner;
 	readonly #links: Link[] = [];
+	/** Left with their calls: their peers do not answer. Those that are heard again may come back. */
+	readonly #silent = new Set<Link>();
 	readonly #linkOf = new WeakMap<ClientConnection, Link>();
 	/** Further connections that calls have needed since the last look. */
 	readonly #needed = new Set<Link>();
@@ -69,36 +75,33 @@ export class ConnectionPool implements LinkOwner {
 		return this.#links.length === 0;
 	}
 
-	/** There are connections, and no peer of theirs answers. */
-	get isSilent(): boolean {
-		return !this.isEmpty && this.#links.every(({ isSilent }) => isSilent);
-	}
-
 	/** The oldest. */
 	get first(): ClientConnection | undefined {
 		return this.#links[0]?.connection;
 	}
 
 	snapshot(): object[] {
-		return this.#links.map(({ connection, address }) => ({
+		const links = [...this.#links, ...this.#silent];
+		return links.map(({ connection, address, isSilent }) => ({
 			address: formatAddress(address),
 			openCalls: connection.openCalls,
 			hasRoom: connection.hasRoom,
+			...(isSilent && { isSilent }),
 		}));
 	}
 
 	/**
-	 * For the next call: of those whose peers answer, the first with room. Where none has any, a further one is made, if
+	 * For the next call: the first with room. Where none has any, a further one is made, if
 	 * that is allowed, and `room` tells when to ask again.
 	 */
 	get connection(): ClientConnection | undefined {
 		for (const link of this.#links) {
-			if (!link.connection.hasRoom || link.isSilent) continue;
+			if (!link.connection.hasRoom) continue;
 			link.noteCall();
 			if (link !== this.#links[0]) this.#needed.add(link);
 			return link.connection;
 		}
-		if (this.isEmpty || this.isSilent) return undefined;
+		if (this.isEmpty) return undefined;
 		this.#turnedAway = true;
 		this.#grow();
 		return undefined;
@@ -139,15 +142,15 @@ export class ConnectionPool implements LinkOwner {
 
 	/** Lets the calls in flight finish. */
 	close(): void {
-		const links = this.#links.splice(0);
+		const links = [...this.#links.splice(0), ...this.#silent];
+		this.#silent.clear();
 		this.#stopGrowing();
 		for (const { connection } of links) connection.close();
 	}
 
 	lost(link: Link, error: Error | undefined): void {
-		const index = this.#links.indexOf(link);
-		if (index < 0) return;
-		this.#links.splice(index, 1);
+		if (this.#silent.delete(link)) this.#owner.silenceOver(link.connection);
+		if (!this.#take(link)) return;
 		const unwilling = this.#shortLives.lost(link);
 		if (link.hasServed) this.#backoff.reset();
 		if (this.isEmpty) this.#stopGrowing();
@@ -158,16 +161,51 @@ export class ConnectionPool implements LinkOwner {
 
 	closed(link: Link): void {
 		this.#shortLives.closed(link);
+		if (link.isSilent) this.#owner.silenceOver(link.connection);
 	}
 
+	/** Beside one that is silent another is made at once: by the pool, or, where it is empty now, by its owner. */
 	silence(link: Link): void {
-		this.#owner.silence(link);
+		const { connection, address, isSilent } = link;
+		if (!isSilent) {
+			this.#owner.silenceOver(connection);
+			if (this.#silent.delete(link)) this.#takeBack(link);
+			return;
+		}
+		if (this.#take(link)) {
+			this.#silent.add(link);
+			if (this.isEmpty) this.#stopGrowing();
+			else this.#grow();
+			const error = new Error(
+				`${formatAddress(address)} does not answer: it is stopped, or cut off`,
+			);
+			this.#owner.lost(link, error, false);
+		}
+		this.#owner.silent(connection);
 	}
 
 	room(): void {
 		if (!this.#turnedAway) return;
 		this.#turnedAway = false;
 		this.#owner.room();
+	}
+
+	/** false: it is not in the pool. */
+	#take(link: Link): boolean {
+		const index = this.#links.indexOf(link);
+		if (index < 0) return false;
+		this.#links.splice(index, 1);
+		return true;
+	}
+
+	/** Unless it has been replaced. */
+	#takeBack(link: Link): void {
+		if (this.isEmpty) {
+			this.add(link);
+			this.#owner.found();
+		} else {
+			link.retire();
+		}
 	}
 
 	#grow(): void {

@@ -115,7 +115,7 @@ export class Link implements Life {
 		if (this.isSilent) this.#giveUp(DOUBT_MS);
 		else if (this.#doubt.isWaiting) return;
 		else if (this.#budget.take()) this.#doubt.ask();
-		else this.#retire();
+		else this.retire();
 	}
 
 	heardGoaway(): void {
@@ -130,8 +130,8 @@ export class Link implements Life {
 		this.#owner.closed(this);
 	}
 
-	/** It has been asked as often as a server bears: a new connection will tell. */
-	#retire(): void {
+	/** Takes no new calls; those that it has finish. It has been asked as often as a server bears, or replaced. */
+	retire(): void {
 		this.#retired = true;
 		this.#lose(undefined);
 		this.connection.close();

@@ -16,8 +16,7 @@ async function waiting() {
 	return { ...one, network, connection };
 }
 
-const SILENT =
-	"transientFailure: h:1 does not answer: it is stopped, or cut off";
+const SILENT = "idle: h:1 does not answer: it is stopped, or cut off";
 
 describe("a peer that has calls and says nothing", () => {
 	test("is asked by PING after a second", async () => {
@@ -48,15 +47,71 @@ describe("a peer that has calls and says nothing", () => {
 		expect(subchannel.connection).toBe(connection);
 	});
 
+	test("has another connection beside it as soon as that is asked for, and new calls go there", async () => {
+		const { clock, connection, network, subchannel } = await waiting();
+		await clock.advance(2000);
+		subchannel.connect();
+		await clock.advance(0);
+		expect(subchannel.connection).toBe(network.at(1));
+		expect(connection.openCalls).toBe(1);
+		expect(subchannel.snapshot()).toMatchObject({
+			connections: [{ hasRoom: true }, { openCalls: 1, isSilent: true }],
+		});
+	});
+
+	test("finishes its calls and ends, when it is heard again after it was replaced", async () => {
+		const { clock, connection, network, subchannel } = await waiting();
+		await clock.advance(2000);
+		subchannel.connect();
+		await clock.advance(0);
+		connection.heard += 1;
+		await clock.advance(1000);
+		expect(connection.isClosing).toBe(true);
+		expect(connection.isGone).toBe(false);
+		connection.last.finish();
+		expect(connection.isGone).toBe(true);
+		expect(subchannel.connection).toBe(network.at(1));
+	});
+
+	test.each(["hangs", "refuses"] as const)(
+		"is taken back when it is heard again while an attempt to replace it %s",
+		async (mood) => {
+			const { clock, connection, network, heard, subchannel } = await waiting();
+			await clock.advance(2000);
+			network.mood = mood;
+			subchannel.connect();
+			await clock.advance(0);
+			connection.heard += 1;
+			await clock.advance(1000);
+			expect(heard.at(-1)).toBe("ready");
+			expect(subchannel.connection).toBe(connection);
+			network.mood = "connects";
+			await clock.advance(60_000);
+			expect(network.connections).toHaveLength(1);
+		},
+	);
+
+	test("is closed with its endpoint, once its calls are done", async () => {
+		const { clock, connection, subchannel } = await waiting();
+		await clock.advance(2000);
+		subchannel.shutdown();
+		expect(connection.isGone).toBe(false);
+		connection.last.finish();
+		expect(connection.isGone).toBe(true);
+		await clock.advance(0);
+		expect(clock.pending).toBe(0);
+	});
+
 	test("is given up after 20 s, and with it the calls that are left", async () => {
 		const { clock, connection, heard } = await waiting();
 		await clock.advance(2000 + 19_999);
 		expect(connection.isGone).toBe(false);
 		await clock.advance(1);
 		expect(connection.isGone).toBe(true);
-		expect(heard.at(-1)).toBe(
-			"idle: no answer to a PING in 21 s: the peer is stopped, or cut off",
+		expect(connection.lossOf?.message).toBe(
+			"no answer to a PING in 21 s: the peer is stopped, or cut off",
 		);
+		expect(heard.at(-1)).toBe(SILENT);
 	});
 
 	test("is given up at once when a deadline passes meanwhile", async () => {

@@ -21,8 +21,10 @@ export interface SubchannelOwner {
 	entered(state: ChannelState, error: Error | undefined): void;
 	/** One of several connections is lost: the state is what it was. */
 	lostOne(): void;
-	/** The peer of a connection with calls on it does not answer a PING. */
+	/** The peer of a connection with calls on it does not answer a PING. It gets no new ones. */
 	silent(connection: ClientConnection): void;
+	/** It was heard again, or is gone. */
+	silenceOver(connection: ClientConnection): void;
 }
 
 type State =
@@ -59,7 +61,6 @@ export class EndpointSubchannel implements Subchannel {
 	#healthWatch: HealthWatch | undefined;
 	#health: Health = HEALTHY;
 	#ejection: Error | undefined;
-	#silence: Error | undefined;
 	/** What the owner was told last. */
 	#shown: ChannelState = "idle";
 	#shownError: Error | undefined;
@@ -79,10 +80,9 @@ export class EndpointSubchannel implements Subchannel {
 		this.#pool = new ConnectionPool(addresses, setting, {
 			lost: (link, error, unwilling) => this.#lost(link, error, unwilling),
 			room: () => this.#queue?.serve(() => this.connection !== undefined),
-			silence: ({ connection, isSilent }) => {
-				this.#show();
-				if (isSilent) owner.silent(connection);
-			},
+			silent: (connection) => owner.silent(connection),
+			silenceOver: (connection) => owner.silenceOver(connection),
+			found: () => this.#found(),
 		});
 		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
 		this.#healthService = healthService;
@@ -205,12 +205,6 @@ export class EndpointSubchannel implements Subchannel {
 			return { state: real.name, error: real.error };
 		}
 		if (real.name !== "ready") return { state: real.name };
-		if (this.#pool.isSilent) {
-			this.#silence ??= new Error(
-				`${this.name} does not answer: it is stopped, or cut off`,
-			);
-			return { state: "transientFailure", error: this.#silence };
-		}
 		if (this.#health.state !== "ready") return this.#health;
 		return this.#ejection === undefined
 			? { state: "ready" }
@@ -228,7 +222,7 @@ export class EndpointSubchannel implements Subchannel {
 				},
 			);
 			this.#failed = false;
-			if (this.#state.name !== "connecting") {
+			if (!this.#awaits(abort)) {
 				link.connection.destroy();
 				return;
 			}
@@ -237,9 +231,12 @@ export class EndpointSubchannel implements Subchannel {
 			this.#enter({ name: "ready" });
 			if (link.isLost) this.#pool.lost(link, undefined);
 		} catch (error) {
-			if (this.#state.name !== "connecting") return;
-			this.#fail(error as Error);
+			if (this.#awaits(abort)) this.#fail(error as Error);
 		}
+	}
+
+	#awaits(abort: AbortController): boolean {
+		return this.#state.name === "connecting" && this.#state.abort === abort;
 	}
 
 	/** Connects no more until the backoff is over, which counts from the start of the last attempt. */
@@ -251,6 +248,18 @@ export class EndpointSubchannel implements Subchannel {
 			this.#enter({ name: "idle" }),
 		);
 		this.#enter({ name: "transientFailure", timer, error });
+	}
+
+	/** A connection that was silent is heard again, before there was another. */
+	#found(): void {
+		const before = this.#state;
+		if (before.name === "connecting") {
+			before.abort.abort(new Error("no longer wanted"));
+		} else if (before.name === "transientFailure") {
+			this.#setting.clock.cancel(before.timer);
+		}
+		this.#startHealth();
+		this.#enter({ name: "ready" });
 	}
 
 	/** New calls go to another connection, a new one if need be; those on the old one finish there. */

@@ -20,6 +20,8 @@ export interface SubchannelsOwner {
 	lost(): void;
 	/** The peer of a connection with calls on it does not answer. */
 	silent(connection: ClientConnection): void;
+	/** It was heard again, or is gone. */
+	silenceOver(connection: ClientConnection): void;
 }
 
 /** How the subchannels of a balancer are watched over. */
@@ -102,6 +104,7 @@ export class Subchannels {
 				},
 				lostOne: () => this.#owner.lost(),
 				silent: (connection) => this.#owner.silent(connection),
+				silenceOver: (connection) => this.#owner.silenceOver(connection),
 			},
 			healthServiceOf(supervision),
 		);

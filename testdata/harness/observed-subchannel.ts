@@ -58,6 +58,7 @@ export function observedSubchannel(
 			},
 			lostOne: () => {},
 			silent: () => {},
+			silenceOver: () => {},
 		},
 		healthService,
 	);
