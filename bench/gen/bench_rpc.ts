@@ -64,6 +64,7 @@ export interface BenchServer {
  * Serves homing.bench.v1.Bench on a server, or wherever the registrar adds it.
  */
 export function RegisterBenchServer(registrar: ServiceRegistrar, implementation: BenchServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBenchServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Bench, implementation);
 }
 

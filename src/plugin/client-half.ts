@@ -118,10 +118,12 @@ function printFactory(context: ServiceContext): void {
 			},
 		],
 		result: names.client,
-		statement: () => {
+		statements: () => {
 			const descriptor = f.use(references.service(service));
 			const baked = policies === undefined ? "" : `, ${names.policies}`;
-			return `return ${f.use(homing.newClient)}(${descriptor}, target, options${baked});`;
+			return [
+				`return ${f.use(homing.newClient)}(${descriptor}, target, options${baked});`,
+			];
 		},
 	});
 }

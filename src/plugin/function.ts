@@ -15,32 +15,32 @@ export interface Parameter {
 	readonly type: () => string;
 }
 
-/** An exported function of one statement. */
+/** An exported function. */
 export interface GeneratedFunction {
 	readonly name: string;
 	readonly parameters: readonly Parameter[];
 	readonly result: string;
-	/** Only asked for where it is printed. */
-	readonly statement: () => string;
+	/** A line each. Only asked for where they are printed. */
+	readonly statements: () => readonly string[];
 }
 
 /**
  * Prints the function: whole in TypeScript, without types in JavaScript,
- * without its statement in a declaration.
+ * without its statements in a declaration.
  */
 export function printFunction(
 	{ f, target }: ServiceContext,
-	{ name, parameters, result, statement }: GeneratedFunction,
+	{ name, parameters, result, statements }: GeneratedFunction,
 ): void {
 	switch (target) {
 		case "ts":
 			f.print(`export function ${name}(${typed(parameters)}): ${result} {`);
-			f.print(`  ${statement()}`);
+			for (const line of statements()) f.print(`  ${line}`);
 			f.print("}");
 			break;
 		case "js":
 			f.print(`export function ${name}(${plain(parameters)}) {`);
-			f.print(`  ${statement()}`);
+			for (const line of statements()) f.print(`  ${line}`);
 			f.print("}");
 			break;
 		case "dts":

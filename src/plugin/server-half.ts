@@ -48,8 +48,11 @@ function printRegister(context: ServiceContext): void {
 			{ name: "implementation", type: () => names.server },
 		],
 		result: "void",
-		statement: () =>
+		statements: () => [
+			// Whoever has the arguments the wrong way round, and no compiler, is told so.
+			`if (typeof registrar?.add !== "function") throw new ${f.use(connect.ConnectError)}("${names.register} takes the server first, and the implementation second", ${f.use(connect.Code)}.InvalidArgument);`,
 			`registrar.add(${f.use(references.service(service))}, implementation);`,
+		],
 	});
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { RawClient } from "../../testdata/harness/raw-client.ts";
 import { getOrder, serving, text } from "../../testdata/harness/serving.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
+import { RegisterEchoServiceServer } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import {
 	RegisterOrderManagementServer,
@@ -106,4 +107,13 @@ describe("generated code", () => {
 		}
 		await server.shutdown({ graceMs: 0 });
 	});
+});
+
+test("generated code says so when it is given the implementation before the server", () => {
+	const swapped = RegisterEchoServiceServer as (...args: unknown[]) => void;
+	for (const first of [{ echo: () => ({}) }, undefined]) {
+		expect(() => swapped(first, new Server())).toThrow(
+			"RegisterEchoServiceServer takes the server first, and the implementation second",
+		);
+	}
 });

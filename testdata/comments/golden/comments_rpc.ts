@@ -124,6 +124,7 @@ export interface CommentsServer {
  * Serves comments.Comments on a server, or wherever the registrar adds it.
  */
 export function RegisterCommentsServer(registrar: ServiceRegistrar, implementation: CommentsServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCommentsServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Comments, implementation);
 }
 

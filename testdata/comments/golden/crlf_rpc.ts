@@ -58,6 +58,7 @@ export interface CrlfServer {
  * Serves crlf.Crlf on a server, or wherever the registrar adds it.
  */
 export function RegisterCrlfServer(registrar: ServiceRegistrar, implementation: CrlfServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCrlfServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Crlf, implementation);
 }
 

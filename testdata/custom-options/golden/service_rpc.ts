@@ -54,6 +54,7 @@ export interface CustomServer {
  * Serves custom.Custom on a server, or wherever the registrar adds it.
  */
 export function RegisterCustomServer(registrar: ServiceRegistrar, implementation: CustomServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCustomServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Custom, implementation);
 }
 

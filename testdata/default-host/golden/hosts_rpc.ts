@@ -49,6 +49,7 @@ export interface PortServer {
  * Serves hosts.Port on a server, or wherever the registrar adds it.
  */
 export function RegisterPortServer(registrar: ServiceRegistrar, implementation: PortServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPortServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Port, implementation);
 }
 
@@ -99,6 +100,7 @@ export interface NoPortServer {
  * Serves hosts.NoPort on a server, or wherever the registrar adds it.
  */
 export function RegisterNoPortServer(registrar: ServiceRegistrar, implementation: NoPortServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNoPortServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(NoPort, implementation);
 }
 
@@ -153,6 +155,7 @@ export interface BothServer {
  * Serves hosts.Both on a server, or wherever the registrar adds it.
  */
 export function RegisterBothServer(registrar: ServiceRegistrar, implementation: BothServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBothServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Both, implementation);
 }
 

@@ -52,6 +52,7 @@ export interface OfFileServer {
  * @deprecated
  */
 export function RegisterOfFileServer(registrar: ServiceRegistrar, implementation: OfFileServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOfFileServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(OfFile, implementation);
 }
 

@@ -52,6 +52,7 @@ export interface WholeServer {
  * @deprecated
  */
 export function RegisterWholeServer(registrar: ServiceRegistrar, implementation: WholeServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWholeServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Whole, implementation);
 }
 
@@ -125,6 +126,7 @@ export interface PartServer {
  * Serves deprecated.parts.Part on a server, or wherever the registrar adds it.
  */
 export function RegisterPartServer(registrar: ServiceRegistrar, implementation: PartServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPartServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Part, implementation);
 }
 

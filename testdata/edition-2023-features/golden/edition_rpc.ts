@@ -47,6 +47,7 @@ export interface EditionServer {
  * Serves edition.Edition on a server, or wherever the registrar adds it.
  */
 export function RegisterEditionServer(registrar: ServiceRegistrar, implementation: EditionServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEditionServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Edition, implementation);
 }
 

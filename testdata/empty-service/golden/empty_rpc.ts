@@ -2,6 +2,7 @@
 // @generated from file empty.proto (package empty, syntax proto3)
 /* eslint-disable */
 
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { ClientOptions, GeneratedClient, Target } from "homing";
 import { newClient } from "homing";
 import type { ServiceRegistrar } from "homing/server";
@@ -34,6 +35,7 @@ export interface EmptyServer {
  * Serves empty.Empty on a server, or wherever the registrar adds it.
  */
 export function RegisterEmptyServer(registrar: ServiceRegistrar, implementation: EmptyServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEmptyServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Empty, implementation);
 }
 

@@ -77,6 +77,7 @@ export interface AllServer {
  * Serves all.All on a server, or wherever the registrar adds it.
  */
 export function RegisterAllServer(registrar: ServiceRegistrar, implementation: AllServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAllServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(All, implementation);
 }
 

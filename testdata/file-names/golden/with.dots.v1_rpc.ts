@@ -46,6 +46,7 @@ export interface NamedServer {
  * Serves with.dots.v1.Named on a server, or wherever the registrar adds it.
  */
 export function RegisterNamedServer(registrar: ServiceRegistrar, implementation: NamedServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNamedServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Named, implementation);
 }
 

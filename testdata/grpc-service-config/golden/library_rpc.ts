@@ -138,6 +138,7 @@ export interface LibraryServer {
  * Serves library.Library on a server, or wherever the registrar adds it.
  */
 export function RegisterLibraryServer(registrar: ServiceRegistrar, implementation: LibraryServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLibraryServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Library, implementation);
 }
 
@@ -208,6 +209,7 @@ export interface UnnamedServer {
  * Serves library.Unnamed on a server, or wherever the registrar adds it.
  */
 export function RegisterUnnamedServer(registrar: ServiceRegistrar, implementation: UnnamedServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterUnnamedServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Unnamed, implementation);
 }
 

@@ -70,6 +70,7 @@ export interface LevelsServer {
  * Serves levels.Levels on a server, or wherever the registrar adds it.
  */
 export function RegisterLevelsServer(registrar: ServiceRegistrar, implementation: LevelsServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLevelsServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Levels, implementation);
 }
 

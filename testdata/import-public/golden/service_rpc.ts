@@ -46,6 +46,7 @@ export interface PublicServer {
  * Serves service.Public on a server, or wherever the registrar adds it.
  */
 export function RegisterPublicServer(registrar: ServiceRegistrar, implementation: PublicServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPublicServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Public, implementation);
 }
 

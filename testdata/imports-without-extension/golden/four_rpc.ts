@@ -70,6 +70,7 @@ export interface FourServer {
  * Serves four.Four on a server, or wherever the registrar adds it.
  */
 export function RegisterFourServer(registrar: ServiceRegistrar, implementation: FourServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Four, implementation);
 }
 
@@ -138,6 +139,7 @@ export interface WithPolicyServer {
  * @deprecated
  */
 export function RegisterWithPolicyServer(registrar: ServiceRegistrar, implementation: WithPolicyServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWithPolicyServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(WithPolicy, implementation);
 }
 

@@ -49,6 +49,7 @@ export interface QuotesServer {
  * Serves injection.Quotes on a server, or wherever the registrar adds it.
  */
 export function RegisterQuotesServer(registrar: ServiceRegistrar, implementation: QuotesServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterQuotesServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Quotes, implementation);
 }
 
@@ -99,6 +100,7 @@ export interface LinesServer {
  * Serves injection.Lines on a server, or wherever the registrar adds it.
  */
 export function RegisterLinesServer(registrar: ServiceRegistrar, implementation: LinesServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLinesServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Lines, implementation);
 }
 

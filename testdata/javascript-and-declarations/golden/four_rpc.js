@@ -21,6 +21,7 @@ export function NewFourClient(target, options) {
  * Serves four.Four on a server, or wherever the registrar adds it.
  */
 export function RegisterFourServer(registrar, implementation) {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Four, implementation);
 }
 
@@ -67,6 +68,7 @@ export function NewWithPolicyClient(target, options) {
  * @deprecated
  */
 export function RegisterWithPolicyServer(registrar, implementation) {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWithPolicyServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(WithPolicy, implementation);
 }
 

@@ -103,6 +103,7 @@ export interface KindsServer {
  * Serves kinds.Kinds on a server, or wherever the registrar adds it.
  */
 export function RegisterKindsServer(registrar: ServiceRegistrar, implementation: KindsServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterKindsServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Kinds, implementation);
 }
 

@@ -62,6 +62,7 @@ export interface PaymentServer$ {
  * Serves payment.Payment on a server, or wherever the registrar adds it.
  */
 export function RegisterPaymentServer$(registrar: ServiceRegistrar, implementation: PaymentServer$): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPaymentServer$ takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Payment, implementation);
 }
 

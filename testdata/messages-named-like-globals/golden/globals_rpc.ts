@@ -270,6 +270,7 @@ export interface GlobalsServer {
  * Serves globals.Globals on a server, or wherever the registrar adds it.
  */
 export function RegisterGlobalsServer(registrar: ServiceRegistrar$1, implementation: GlobalsServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError$1("RegisterGlobalsServer takes the server first, and the implementation second", Code$1.InvalidArgument);
   registrar.add(Globals, implementation);
 }
 

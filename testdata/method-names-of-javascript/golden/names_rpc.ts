@@ -242,6 +242,7 @@ export interface NamesServer {
  * Serves names.Names on a server, or wherever the registrar adds it.
  */
 export function RegisterNamesServer(registrar: ServiceRegistrar, implementation: NamesServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNamesServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Names, implementation);
 }
 

@@ -50,6 +50,7 @@ export interface targetServer {
  * Serves lower.target on a server, or wherever the registrar adds it.
  */
 export function RegistertargetServer(registrar: ServiceRegistrar, implementation: targetServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegistertargetServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(target$1, implementation);
 }
 
@@ -97,6 +98,7 @@ export interface options_serviceServer {
  * Serves lower.options_service on a server, or wherever the registrar adds it.
  */
 export function Registeroptions_serviceServer(registrar: ServiceRegistrar, implementation: options_serviceServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("Registeroptions_serviceServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(options_service, implementation);
 }
 
@@ -144,6 +146,7 @@ export interface registrarServer {
  * Serves lower.registrar on a server, or wherever the registrar adds it.
  */
 export function RegisterregistrarServer(registrar: ServiceRegistrar, implementation: registrarServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterregistrarServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(registrar$1, implementation);
 }
 
@@ -191,6 +194,7 @@ export interface deleteServer {
  * Serves lower.delete on a server, or wherever the registrar adds it.
  */
 export function RegisterdeleteServer(registrar: ServiceRegistrar, implementation: deleteServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterdeleteServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(delete$, implementation);
 }
 

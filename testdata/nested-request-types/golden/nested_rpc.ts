@@ -54,6 +54,7 @@ export interface NestedServer {
  * Serves nested.Nested on a server, or wherever the registrar adds it.
  */
 export function RegisterNestedServer(registrar: ServiceRegistrar, implementation: NestedServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNestedServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Nested, implementation);
 }
 

@@ -46,6 +46,7 @@ export interface BareServer {
  * Serves Bare on a server, or wherever the registrar adds it.
  */
 export function RegisterBareServer(registrar: ServiceRegistrar, implementation: BareServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBareServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Bare, implementation);
 }
 

@@ -110,6 +110,7 @@ export interface PeerServer {
  * Serves homing.peer.v1.Peer on a server, or wherever the registrar adds it.
  */
 export function RegisterPeerServer(registrar: ServiceRegistrar, implementation: PeerServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPeerServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Peer, implementation);
 }
 
@@ -179,6 +180,7 @@ export interface AbsentServer {
  * Serves homing.peer.v1.Absent on a server, or wherever the registrar adds it.
  */
 export function RegisterAbsentServer(registrar: ServiceRegistrar, implementation: AbsentServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAbsentServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Absent, implementation);
 }
 

@@ -177,6 +177,7 @@ export interface EverythingServer {
  * Serves policies.Everything on a server, or wherever the registrar adds it.
  */
 export function RegisterEverythingServer(registrar: ServiceRegistrar, implementation: EverythingServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEverythingServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Everything, implementation);
 }
 
@@ -245,6 +246,7 @@ export interface OnlyTargetServer {
  * Serves policies.OnlyTarget on a server, or wherever the registrar adds it.
  */
 export function RegisterOnlyTargetServer(registrar: ServiceRegistrar, implementation: OnlyTargetServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOnlyTargetServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(OnlyTarget, implementation);
 }
 
@@ -309,6 +311,7 @@ export interface OnlyMethodServer {
  * Serves policies.OnlyMethod on a server, or wherever the registrar adds it.
  */
 export function RegisterOnlyMethodServer(registrar: ServiceRegistrar, implementation: OnlyMethodServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOnlyMethodServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(OnlyMethod, implementation);
 }
 
@@ -359,6 +362,7 @@ export interface NoneServer {
  * Serves policies.None on a server, or wherever the registrar adds it.
  */
 export function RegisterNoneServer(registrar: ServiceRegistrar, implementation: NoneServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNoneServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(None, implementation);
 }
 

@@ -54,6 +54,7 @@ export interface OldServer {
  * Serves old.Old on a server, or wherever the registrar adds it.
  */
 export function RegisterOldServer(registrar: ServiceRegistrar, implementation: OldServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOldServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Old, implementation);
 }
 

@@ -46,6 +46,7 @@ export interface ReaderServer {
  * Serves twice.Reader on a server, or wherever the registrar adds it.
  */
 export function RegisterReaderServer(registrar: ServiceRegistrar, implementation: ReaderServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterReaderServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Reader, implementation);
 }
 
@@ -93,6 +94,7 @@ export interface WriterServer {
  * Serves twice.Writer on a server, or wherever the registrar adds it.
  */
 export function RegisterWriterServer(registrar: ServiceRegistrar, implementation: WriterServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWriterServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Writer, implementation);
 }
 
@@ -140,6 +142,7 @@ export interface EchoServer {
  * Serves twice.Echo on a server, or wherever the registrar adds it.
  */
 export function RegisterEchoServer(registrar: ServiceRegistrar, implementation: EchoServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEchoServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Echo, implementation);
 }
 

@@ -9,6 +9,7 @@ import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, to
  * Serves four.Four on a server, or wherever the registrar adds it.
  */
 export function RegisterFourServer(registrar, implementation) {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Four, implementation);
 }
 
@@ -36,6 +37,7 @@ export class UnimplementedFourServer {
  * @deprecated
  */
 export function RegisterWithPolicyServer(registrar, implementation) {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWithPolicyServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(WithPolicy, implementation);
 }
 

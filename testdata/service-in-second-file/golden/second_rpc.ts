@@ -46,6 +46,7 @@ export interface SecondServer {
  * Serves two.Second on a server, or wherever the registrar adds it.
  */
 export function RegisterSecondServer(registrar: ServiceRegistrar, implementation: SecondServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterSecondServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Second, implementation);
 }
 

@@ -46,6 +46,7 @@ export interface FooServer$ {
  * Serves foo.Foo on a server, or wherever the registrar adds it.
  */
 export function RegisterFooServer(registrar: ServiceRegistrar, implementation: FooServer$): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Foo, implementation);
 }
 
@@ -93,6 +94,7 @@ export interface FooClientServer {
  * Serves foo.FooClient on a server, or wherever the registrar adds it.
  */
 export function RegisterFooClientServer(registrar: ServiceRegistrar, implementation: FooClientServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooClientServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(FooClient, implementation);
 }
 
@@ -140,6 +142,7 @@ export interface FooServerServer {
  * Serves foo.FooServer on a server, or wherever the registrar adds it.
  */
 export function RegisterFooServerServer(registrar: ServiceRegistrar, implementation: FooServerServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServerServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(FooServer, implementation);
 }
 

@@ -46,6 +46,7 @@ export interface FooServer {
  * Serves foo.Foo on a server, or wherever the registrar adds it.
  */
 export function RegisterFooServer(registrar: ServiceRegistrar, implementation: FooServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Foo, implementation);
 }
 
@@ -97,6 +98,7 @@ export interface NewFooServer {
  * Serves foo.NewFoo on a server, or wherever the registrar adds it.
  */
 export function RegisterNewFooServer(registrar: ServiceRegistrar, implementation: NewFooServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNewFooServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(NewFoo, implementation);
 }
 
@@ -144,6 +146,7 @@ export interface RegisterFooServer$ {
  * Serves foo.RegisterFoo on a server, or wherever the registrar adds it.
  */
 export function RegisterRegisterFooServer(registrar: ServiceRegistrar, implementation: RegisterFooServer$): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterRegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(RegisterFoo, implementation);
 }
 
@@ -191,6 +194,7 @@ export interface UnimplementedFooServer$ {
  * Serves foo.UnimplementedFoo on a server, or wherever the registrar adds it.
  */
 export function RegisterUnimplementedFooServer(registrar: ServiceRegistrar, implementation: UnimplementedFooServer$): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterUnimplementedFooServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(UnimplementedFoo, implementation);
 }
 

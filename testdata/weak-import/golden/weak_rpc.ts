@@ -46,6 +46,7 @@ export interface WeakServer {
  * Serves weak.Weak on a server, or wherever the registrar adds it.
  */
 export function RegisterWeakServer(registrar: ServiceRegistrar, implementation: WeakServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWeakServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Weak, implementation);
 }
 

@@ -78,6 +78,7 @@ export interface WellKnownServer {
  * Serves wkt.WellKnown on a server, or wherever the registrar adds it.
  */
 export function RegisterWellKnownServer(registrar: ServiceRegistrar, implementation: WellKnownServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWellKnownServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(WellKnown, implementation);
 }
 

@@ -47,6 +47,7 @@ export interface AppServer {
  * Serves app.App on a server, or wherever the registrar adds it.
  */
 export function RegisterAppServer(registrar: ServiceRegistrar, implementation: AppServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAppServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(App, implementation);
 }
 

@@ -56,6 +56,7 @@ export interface ThreeServer {
  * Serves three.Three on a server, or wherever the registrar adds it.
  */
 export function RegisterThreeServer(registrar: ServiceRegistrar, implementation: ThreeServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterThreeServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Three, implementation);
 }
 

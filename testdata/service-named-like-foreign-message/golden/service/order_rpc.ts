@@ -50,6 +50,7 @@ export interface OrderServer {
  * Serves service.Order on a server, or wherever the registrar adds it.
  */
 export function RegisterOrderServer(registrar: ServiceRegistrar, implementation: OrderServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOrderServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Order$1, implementation);
 }
 

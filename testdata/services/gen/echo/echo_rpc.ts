@@ -46,6 +46,7 @@ export interface EchoServiceServer {
  * Serves echo.EchoService on a server, or wherever the registrar adds it.
  */
 export function RegisterEchoServiceServer(registrar: ServiceRegistrar, implementation: EchoServiceServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEchoServiceServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(EchoService, implementation);
 }
 

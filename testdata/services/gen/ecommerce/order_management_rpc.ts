@@ -91,6 +91,7 @@ export interface OrderManagementServer {
  * Serves ecommerce.OrderManagement on a server, or wherever the registrar adds it.
  */
 export function RegisterOrderManagementServer(registrar: ServiceRegistrar, implementation: OrderManagementServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOrderManagementServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(OrderManagement, implementation);
 }
 

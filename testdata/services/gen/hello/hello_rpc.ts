@@ -54,6 +54,7 @@ export interface HelloServerServer {
  * Serves protocol.HelloServer on a server, or wherever the registrar adds it.
  */
 export function RegisterHelloServerServer(registrar: ServiceRegistrar, implementation: HelloServerServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterHelloServerServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(HelloServer, implementation);
 }
 

@@ -66,6 +66,7 @@ export interface PaymentServer {
  * Serves microservice.v1.Payment on a server, or wherever the registrar adds it.
  */
 export function RegisterPaymentServer(registrar: ServiceRegistrar, implementation: PaymentServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPaymentServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Payment, implementation);
 }
 

@@ -45,6 +45,7 @@ export interface HealthServer {
  * Serves grpc.health.v1.Health on a server, or wherever the registrar adds it.
  */
 export function RegisterHealthServer(registrar: ServiceRegistrar, implementation: HealthServer): void {
+  if (typeof registrar?.add !== "function") throw new ConnectError("RegisterHealthServer takes the server first, and the implementation second", Code.InvalidArgument);
   registrar.add(Health, implementation);
 }
 
