@@ -6,15 +6,14 @@ import type {
 } from "@bufbuild/protobuf";
 import { mergePolicies } from "../policy/method-policy.ts";
 import type { CallEnd } from "../wire/client-call.ts";
-import { toHeaders } from "../wire/metadata.ts";
 import { type CallOptions, metadataOf, policyOfCall } from "./call-options.ts";
 import { type CallRequest, inheritedScope } from "./call-request.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
-import { guarded } from "./guarded.ts";
 import { encodeMessage } from "./message-codec.ts";
 import { type ClientPolicies, MethodPolicies } from "./method-policies.ts";
+import { tellFailure, tellMetadata } from "./response-metadata.ts";
 import { StreamCall } from "./stream-call.ts";
 import { callUnary } from "./unary-call.ts";
 
@@ -59,10 +58,14 @@ export class ChannelCaller implements Caller {
 			resolve(end);
 		};
 		this.#send<I, O>(method, request, options, answered, reject);
-		const { headers, trailers } = await promise;
-		const { onHeader, onTrailer } = options;
-		if (onHeader) guarded(onHeader, "onHeader")(toHeaders(headers));
-		if (onTrailer) guarded(onTrailer, "onTrailer")(toHeaders(trailers));
+		let end: CallEnd;
+		try {
+			end = await promise;
+		} catch (error) {
+			tellFailure(options, error);
+			throw error;
+		}
+		tellMetadata(options, end);
 		return response as MessageShape<O>;
 	}
 

@@ -981,6 +981,25 @@ describe("headers and trailers", () => {
 		expect(heard).toEqual(["because"]);
 	});
 
+	test("of trailers only reach onHeader, which gets none, and onTrailer", async () => {
+		for (const status of [0, 5]) {
+			const client = clientOf(
+				await serving((stream) => refuse(stream, status, "", { "x-a": "1" })),
+			);
+			const heard: string[] = [];
+			await all(
+				client.searchOrders(
+					{},
+					{
+						onHeader: (header) => heard.push(`header ${[...header]}`),
+						onTrailer: (trailer) => heard.push(`trailer ${trailer.get("x-a")}`),
+					},
+				),
+			).catch(() => {});
+			expect(heard).toEqual(["header ", "trailer 1"]);
+		}
+	});
+
 	test("of an OK in trailers only: no headers, and the trailers", async () => {
 		const client = clientOf(
 			await serving((stream) => refuse(stream, 0, "", { "x-a": "1" })),

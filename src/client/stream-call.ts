@@ -17,6 +17,7 @@ import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { messageIteration, toResult } from "./message-iteration.ts";
 import { inContext } from "./outside-calls.ts";
 import { requestIterator } from "./request-iterator.ts";
+import { type MetadataListener, noteReceived } from "./response-metadata.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** While this many bytes of messages wait to be received, the server is stopped. */
@@ -30,12 +31,6 @@ const SENT: Promise<void> = Promise.resolve();
 interface Settler<T> {
 	resolve(value: T): void;
 	reject(error: ConnectError): void;
-}
-
-/** Hears of headers and trailers without asking. */
-export interface MetadataListener {
-	onHeader?: ((header: Headers) => void) | undefined;
-	onTrailer?: ((trailer: Headers) => void) | undefined;
 }
 
 /** A streaming call of any kind over a channel: the handle itself. */
@@ -205,8 +200,12 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		showCallSite(error, this.#site);
 		// What the server sent before its end, or that of the connection, is for the caller; a call that was given up has nothing more to say.
 		if (end.isGivenUp) this.#received = [];
+		noteReceived(error, end, this.#headers);
 		if (error === undefined) this.#endWell(end);
 		else this.#endWithError(error);
+		// Trailers-Only.
+		if (this.#headers === undefined && !end.local)
+			this.#onHeader?.(new Headers());
 		this.#onTrailer?.(toHeaders(end.trailers));
 		this.#onEnd?.();
 	}

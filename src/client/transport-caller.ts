@@ -9,6 +9,7 @@ import {
 	type ContextValues,
 	createContextValues,
 	type Transport,
+	type UnaryResponse,
 } from "@connectrpc/connect";
 import {
 	type AddedCallOptions,
@@ -21,6 +22,7 @@ import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
+import { tellFailure } from "./response-metadata.ts";
 import { TransportStream } from "./transport-stream.ts";
 
 /** Calls over any Connect Transport. */
@@ -37,7 +39,7 @@ export class TransportCaller implements Caller {
 		options: CallOptions = {},
 	): Promise<MessageShape<O>> {
 		checkCallOptions(options);
-		const response = await this.#transport.unary<I, O>(
+		const answer = this.#transport.unary<I, O>(
 			method as DescMethodUnary<I, O>,
 			options.signal,
 			options.timeoutMs,
@@ -45,6 +47,13 @@ export class TransportCaller implements Caller {
 			messageOf(method.input, request) as MessageInitShape<I>,
 			contextOf(options),
 		);
+		let response: UnaryResponse<I, O>;
+		try {
+			response = await answer;
+		} catch (error) {
+			tellFailure(options, error);
+			throw error;
+		}
 		const { onHeader, onTrailer } = options;
 		if (onHeader) guarded(onHeader, "onHeader")(response.header);
 		if (onTrailer) guarded(onTrailer, "onTrailer")(response.trailer);

@@ -13,6 +13,7 @@ import { messageOf } from "./message-codec.ts";
 import { messageIteration, toResult } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";
 import { requestIterator } from "./request-iterator.ts";
+import { tellFailure } from "./response-metadata.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** So many requests may wait: a transport in memory comes for them only when a response is asked for. */
@@ -59,7 +60,10 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		this.#response = open(this.#abort.signal, this.#requests);
 		this.#response.then(
 			({ header }) => this.#onHeader?.(header),
-			(error: unknown) => this.#failed(error),
+			(error: unknown) => {
+				this.#failed(error);
+				tellFailure(options, error);
+			},
 		);
 		this.#responses = this.#receive();
 		this.#forgetSignal = this.#follow(options.signal);

@@ -1,10 +1,12 @@
 import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { CallEnd } from "../wire/client-call.ts";
+import type { RawHeaders } from "../wire/connection.ts";
 import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";
 import type { ChannelCore } from "./channel-core.ts";
 import { decodeMessage } from "./message-codec.ts";
+import { noteReceived } from "./response-metadata.ts";
 import { wrongNumber } from "./wrong-number.ts";
 
 /** Hears the one response of a call, with headers and trailers as they came off the wire. What it throws fails the call. */
@@ -31,6 +33,7 @@ class OneResponse<O extends DescMessage> implements CallObserver {
 	readonly #method: DescMethod;
 	readonly #answered: Answered<O>;
 	readonly #failed: (error: unknown) => void;
+	#headers: RawHeaders | undefined;
 	#message: Uint8Array | undefined;
 	#count = 0;
 
@@ -44,7 +47,9 @@ class OneResponse<O extends DescMessage> implements CallObserver {
 		this.#failed = failed;
 	}
 
-	headers(): void {}
+	headers(headers: RawHeaders): void {
+		this.#headers = headers;
+	}
 
 	writable(): void {}
 
@@ -55,15 +60,20 @@ class OneResponse<O extends DescMessage> implements CallObserver {
 
 	end(end: CallEnd, error: ConnectError | undefined): void {
 		if (error !== undefined) {
-			this.#failed(error);
+			this.#fail(error, end);
 			return;
 		}
 		try {
 			const message = decodeMessage(this.#method.output, this.#only());
 			this.#answered(message as MessageShape<O>, end);
 		} catch (error) {
-			this.#failed(error);
+			this.#fail(error, end);
 		}
+	}
+
+	#fail(error: unknown, end: CallEnd): void {
+		noteReceived(error, end, this.#headers);
+		this.#failed(error);
 	}
 
 	/** gRPC's status codes: a wrong number of responses is UNIMPLEMENTED. */
