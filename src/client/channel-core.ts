@@ -26,7 +26,6 @@ import { GzipTurns } from "../wire/gzip-turns.ts";
 import type { AdmittedPick } from "./admitted-pick.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
-import { CheckedAddresses } from "./checked-addresses.ts";
 import { sameBalancer } from "./choose-balancer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { guarded } from "./guarded.ts";
@@ -57,7 +56,6 @@ export class ChannelCore {
 	#picker: Picker = waitPicker;
 	#watch: ResolutionWatch | undefined;
 	#balancer: HostedBalancer | undefined;
-	readonly #addresses = new CheckedAddresses();
 	readonly #serviceConfigs: ServiceConfigs;
 	readonly subchannels: Subchannels;
 	/** Undefined without `maxConcurrentCalls`. */
@@ -304,7 +302,6 @@ export class ChannelCore {
 		if (endpoints.length === 0) {
 			throw reason ?? new Error(`${this.setting.name} has no endpoints`);
 		}
-		this.#addresses.check(endpoints);
 		const configsBefore = this.serviceConfigs;
 		const chosen = this.#serviceConfigs.adopt(serviceConfig);
 		this.retryThrottle.reconfigure(this.#throttling());

@@ -284,3 +284,35 @@ describe("stop", () => {
 		expect(heard).toEqual(["a:1"]);
 	});
 });
+
+describe("a long list", () => {
+	const long = (): string[] =>
+		Array.from({ length: 9000 }, (_, i) => `a:${i + 1}`);
+
+	test("is read in slices, and told as a whole, as it was when it was yielded", async () => {
+		const list = to(...long());
+		const { clock, heard } = watched(() => yields(list));
+		for (let i = 0; i < 20; i++) await Promise.resolve();
+		expect(clock.pending).toBe(1);
+		expect(heard).toEqual([]);
+		(list.endpoints as unknown[]).length = 0;
+		await clock.advance(0);
+		expect(heard).toEqual([long().join()]);
+	});
+
+	test("is refused by the first bad address, wherever that is", async () => {
+		const { clock, heard } = watched(() => yields(to(...long(), "a:b")));
+		await clock.advance(0);
+		expect(heard).toHaveLength(1);
+		expect(heard[0]).toContain("resolution.endpoints[9000].address");
+	});
+
+	test("is read no further once nobody listens", async () => {
+		const { clock, watch, heard } = watched(() => yields(to(...long())));
+		await settled();
+		watch.stop();
+		await clock.advance(0);
+		expect(heard).toEqual([]);
+		expect(clock.pending).toBe(0);
+	});
+});

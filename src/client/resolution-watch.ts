@@ -1,4 +1,4 @@
-import { readEndpoints } from "../discovery/endpoints.ts";
+import { readingEndpoints } from "../discovery/endpoints.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
 import { record } from "../policy/option-table.ts";
@@ -67,7 +67,14 @@ export class ResolutionWatch {
 					report: (error) => this.#listener.reported(error),
 				})) {
 					if (signal.aborted) return;
-					const resolution = checked(yielded);
+					const reading = checking(yielded);
+					let read = reading.next();
+					while (!read.done) {
+						await this.#turn();
+						if (signal.aborted) return;
+						read = reading.next();
+					}
+					const resolution = read.value;
 					this.#backoff.reset();
 					this.#listener.resolved(resolution);
 				}
@@ -92,7 +99,15 @@ export class ResolutionWatch {
 	}
 
 	#wait(ms: number): Promise<void> {
-		if (ms <= 0) return Promise.resolve();
+		return ms <= 0 ? Promise.resolve() : this.#after(ms);
+	}
+
+	/** Lets others have the event loop. */
+	#turn(): Promise<void> {
+		return this.#after(0);
+	}
+
+	#after(ms: number): Promise<void> {
 		return new Promise((resolve) => {
 			const timer = this.#clock.afterIdle(ms, resolve);
 			this.#retry = { timer, resume: resolve };
@@ -100,11 +115,11 @@ export class ResolutionWatch {
 	}
 }
 
-/** What a resolver has yielded, whoever wrote it. Throws PolicyError that names what is wrong with it. */
-function checked(yielded: unknown): Resolution {
+/** What a resolver has yielded, whoever wrote it, in slices. Throws PolicyError that names what is wrong with it. */
+function* checking(yielded: unknown): Generator<void, Resolution> {
 	const { endpoints, reason, serviceConfig } = record(yielded, "resolution");
 	return {
-		endpoints: readEndpoints(endpoints, "resolution.endpoints"),
+		endpoints: yield* readingEndpoints(endpoints, "resolution.endpoints"),
 		...(reason instanceof Error && { reason }),
 		// Read by who compiles it.
 		serviceConfig: serviceConfig as ServiceConfig | undefined,

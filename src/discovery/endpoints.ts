@@ -26,6 +26,25 @@ export function readEndpoints(list: unknown, where: string): Endpoint[] {
 	);
 }
 
+/** So many are read at a time: some milliseconds. */
+const SLICE = 2000;
+
+/** As `readEndpoints`, in slices, lest a long list keep the event loop busy: yields between them. */
+export function* readingEndpoints(
+	list: unknown,
+	where: string,
+): Generator<void, Endpoint[]> {
+	if (!Array.isArray(list)) return readEndpoints(list, where);
+	const endpoints: Endpoint[] = [];
+	// Whose list it is may change it in between.
+	for (const [index, item] of [...list].entries()) {
+		if (index > 0 && index % SLICE === 0) yield;
+		const endpoint = readEndpoint(item, at(where, index));
+		if (endpoint.weight !== 0) endpoints.push(endpoint);
+	}
+	return endpoints;
+}
+
 /** As `readEndpoints`, for a list that a person wrote: keys that mean nothing are errors. */
 export function readWrittenEndpoints(list: unknown, where: string): Endpoint[] {
 	listOf((entry, path) => {
