@@ -112,7 +112,7 @@ export class Link implements Life {
 
 	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
 	doubt(): void {
-		if (this.isSilent) this.#giveUp(DOUBT_MS);
+		if (this.#silence.isStillSilent()) this.#giveUp(DOUBT_MS);
 		else if (this.#doubt.isWaiting) return;
 		else if (this.#budget.take()) this.#doubt.ask();
 		else this.retire();

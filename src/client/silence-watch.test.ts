@@ -122,6 +122,18 @@ describe("a peer that has calls and says nothing", () => {
 	});
 });
 
+test("a peer that was silent, and has just said GOAWAY, is not given up when a deadline passes", async () => {
+	const { clock, connection, subchannel } = await waiting();
+	await clock.advance(5000);
+	connection.heard += 1;
+	connection.sendsNoPings = true;
+	connection.goaway();
+	subchannel.doubt(connection);
+	await clock.advance(600_000);
+	expect(connection.isGone).toBe(false);
+	expect(connection.openCalls).toBe(1);
+});
+
 describe("a peer that is slow", () => {
 	test("is asked twice at most until it responds: servers count PINGs, and a third is for a deadline that passes", async () => {
 		const { clock, connection } = await waiting();

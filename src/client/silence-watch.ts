@@ -67,6 +67,12 @@ export class SilenceWatch {
 		return this.#silentSince !== undefined;
 	}
 
+	/** As `isSilent`, at this moment: since the last look the peer may have been heard. */
+	isStillSilent(): boolean {
+		if (this.isSilent) this.#look();
+		return this.isSilent;
+	}
+
 	/** There is something to wait for: a call is about to be sent, or a response has begun. */
 	wait(): void {
 		if (this.#timer !== undefined || this.#silenceMs === Infinity) return;
