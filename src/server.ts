@@ -15,6 +15,9 @@ export { type Peer, peerOf } from "./server/peer.ts";
 export { push, type ResponseStream } from "./server/push.ts";
 export type { RefusedHook, RefusedPeer } from "./server/refusals.ts";
 export { Server, type ServerSnapshot } from "./server/server.ts";
-export type { ServerOptions } from "./server/server-options.ts";
+export type {
+	ServerKeepalive,
+	ServerOptions,
+} from "./server/server-options.ts";
 export type { ShutdownOptions } from "./server/shutdown-options.ts";
 export type { ServerTls, ServerTlsOptions } from "./server/tls.ts";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
@@ -35,6 +36,11 @@ async function accepting(
 		maxConcurrentStreams: 1,
 		maxMetadataBytes: 16 * 1024,
 		handshakeTimeoutMs: 10_000,
+		presence: {
+			keepaliveTimeMs: 7_200_000,
+			keepaliveTimeoutMs: 20_000,
+			frameTimeoutMs: 60_000,
+		},
 		refusals,
 		resets: new ResetBudget(clock),
 		onStream: (stream) => stream.sendTrailers([":status", "200"]),
@@ -72,7 +78,7 @@ describe("a client that connects and", () => {
 		await using good = new RawClient(`127.0.0.1:${port}`);
 		await vi.waitFor(() => {
 			expect(connections.size).toBe(1);
-			expect(clock.pending).toBe(1);
+			expect(clock.pending).toBe(2);
 		});
 
 		await clock.advance(9_999);
@@ -240,6 +246,139 @@ describe("a client that connects and", () => {
 		await vi.waitFor(() =>
 			expect(served.server.snapshot().connections).toBe(1),
 		);
+	});
+});
+
+describe("a client that speaks HTTP/2 and then", () => {
+	const pings = ({ frames }: FrameClient) =>
+		frames.filter(({ type }) => type === frameType.ping).length;
+
+	/** Has its SETTINGS acknowledged, and acknowledges the server's. */
+	async function greeted(accepted: {
+		port: number;
+		connections: Connections;
+	}): Promise<FrameClient> {
+		const client = await FrameClient.connect(`127.0.0.1:${accepted.port}`);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(1));
+		return client;
+	}
+
+	test("is silent is asked by PING after 2 h, and cut off if it has not answered in 20 s", async () => {
+		using accepted = await accepting();
+		const { clock, refused } = accepted;
+		using client = await greeted(accepted);
+		await using good = new RawClient(`127.0.0.1:${accepted.port}`);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(2));
+		const asked = once(good.session, "ping");
+		await clock.advance(7_185_000);
+		expect(pings(client)).toBe(0);
+		await clock.advance(30_000);
+		await client.received(({ type }) => type === frameType.ping);
+		await asked;
+		expect(refused).toEqual([]);
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		await clock.advance(20_000);
+		expect(refused).toEqual([
+			"keepalive: no answer to a PING in 20 s: the client is stopped, or cut off",
+		]);
+		await vi.waitFor(() => expect(client.socket.closed).toBe(true));
+		expect(pings(client)).toBe(1);
+		expect(good.session.destroyed).toBe(false);
+	});
+
+	test.each([
+		[
+			"a header of a frame",
+			Buffer.of(0, 0, 9, frameType.headers, flag.endHeaders),
+		],
+		[
+			"a header block",
+			Buffer.of(0, 0, 9, frameType.headers, flag.endHeaders, 0, 0, 0, 1, 0x83),
+		],
+		[
+			"a header block between its frames",
+			Buffer.of(0, 0, 1, frameType.headers, 0, 0, 0, 0, 1, 0x83),
+		],
+	])("stops inside of %s is cut off within a minute", async (_, bytes) => {
+		using accepted = await accepting();
+		using client = await greeted(accepted);
+		await nextTurn();
+		client.socket.write(bytes);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		await accepted.clock.advance(30_000);
+		expect(accepted.refused).toEqual([]);
+		await accepted.clock.advance(30_000);
+		expect(accepted.refused).toEqual([
+			"frameTimeout: a frame, or a request's headers, did not end in 60 s",
+		]);
+		await vi.waitFor(() => expect(client.socket.closed).toBe(true));
+	});
+
+	test("sends its headers byte by byte is cut off, too", async () => {
+		using accepted = await accepting();
+		using client = await greeted(accepted);
+		const block = Buffer.of(0, 0, 99, frameType.headers, 4, 0, 0, 0, 1);
+		for (const byte of Buffer.concat([block, Buffer.alloc(9, 0x83)])) {
+			client.socket.write(Buffer.of(byte));
+			await new Promise((resolve) => setTimeout(resolve, 5));
+			await accepted.clock.advance(5_000);
+		}
+		expect(accepted.refused).toHaveLength(1);
+	});
+
+	test("goes on with whole frames that say nothing is asked, and stays if it answers", async () => {
+		using accepted = await accepting();
+		using client = await greeted(accepted);
+		const windowUpdate = (): void =>
+			client.frame(frameType.windowUpdate, 0, 0, Buffer.of(0, 0, 0, 1));
+		for (let i = 0; i < 20; i++) {
+			windowUpdate();
+			await new Promise((resolve) => setTimeout(resolve, 5));
+			await accepted.clock.advance(15_000);
+			const asked = client.frames.filter(({ type }) => type === frameType.ping);
+			for (const { payload } of client.frames.splice(0)) {
+				if (asked.length > 0 && payload.length === 8) {
+					client.frame(frameType.ping, 1, 0, payload);
+				}
+			}
+			await new Promise((resolve) => setTimeout(resolve, 5));
+		}
+		expect(accepted.refused).toEqual([]);
+		expect(client.socket.closed).toBe(false);
+	});
+});
+
+describe("a client that stops inside of a message", () => {
+	test.each([
+		[false, "is asked, and cut off if it does not answer"],
+		[true, "stays if it answers"],
+	])("(answers: %o) %s", async (answers) => {
+		const refused: string[] = [];
+		await using served = await serving(
+			{ getOrder: () => ({}) },
+			{ frameTimeout: "0.4s", onRefused: (what) => refused.push(what) },
+		);
+		using client = await FrameClient.connect(served.address);
+		client.request(1, getOrder);
+		client.frame(frameType.data, 0, 1, Buffer.of(0, 0, 0, 0, 9, 1, 2));
+		const ping = await client.received(({ type }) => type === frameType.ping);
+		if (answers) client.frame(frameType.ping, 1, 0, ping?.payload);
+		if (answers) {
+			await new Promise((resolve) => setTimeout(resolve, 300));
+			client.frame(frameType.data, 1, 1, Buffer.alloc(7));
+			await client.received(
+				({ type, streamId }) => type === frameType.headers && streamId === 1,
+			);
+			expect(refused).toEqual([]);
+		} else {
+			await vi.waitFor(() => expect(client.socket.closed).toBe(true));
+			expect(refused).toEqual([
+				"frameTimeout: a frame, or a request's headers, did not end in 400 ms",
+			]);
+			await vi.waitFor(() =>
+				expect(served.server.snapshot().calls.inFlight).toBe(0),
+			);
+		}
 	});
 });
 

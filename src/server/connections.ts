@@ -10,6 +10,7 @@ import { serverConnection } from "../wire/node/server-connection.ts";
 import { debugLog } from "./debug-log.ts";
 import { Handshake } from "./handshake.ts";
 import { type Peer, peerOfSocket } from "./peer.ts";
+import { Presence, type PresenceLimits } from "./presence.ts";
 import type { Refusals } from "./refusals.ts";
 import type { ResetBudget } from "./reset-budget.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
@@ -21,6 +22,7 @@ export interface ConnectionsInit {
 	readonly maxMetadataBytes: number;
 	/** Until a client speaks HTTP/2, inside of TLS where there is TLS, from the accepted socket on. */
 	readonly handshakeTimeoutMs: number;
+	readonly presence: PresenceLimits;
 	readonly refusals: Refusals;
 	readonly resets: ResetBudget;
 	onStream(stream: ServerStream, headers: RawHeaders, peer: Peer): void;
@@ -36,6 +38,7 @@ export class Connections {
 	readonly #sockets: Set<Socket> = new Set();
 	/** Clients that speak HTTP/2. */
 	readonly #open: Set<ServerConnection> = new Set();
+	readonly #presences = new WeakMap<Peer, Presence>();
 	#closing = false;
 	#destroyed = false;
 	#onDrained: (() => void) | undefined;
@@ -73,6 +76,11 @@ export class Connections {
 		const handshake = new Handshake(socket, this.#init);
 		if (this.#tls === undefined) this.#serve(socket, handshake);
 		else void this.#tls.accept(handshake);
+	}
+
+	/** Is a client still there? One of its requests has stopped in the middle. */
+	doubt(peer: Peer): void {
+		this.#presences.get(peer)?.doubt();
 	}
 
 	/** Asks clients for no more calls; those in flight go on. Resolves when they have ended and the clients are gone. */
@@ -115,6 +123,7 @@ export class Connections {
 				connection.destroy(new Error(why), Http2Code.ENHANCE_YOUR_CALM),
 			);
 		};
+		let presence: Presence | undefined;
 		const connection: ServerConnection = serverConnection(
 			socket,
 			{ maxConcurrentStreams, maxHeaderListSize: maxMetadataBytes },
@@ -123,6 +132,7 @@ export class Connections {
 					handshake.succeeded();
 					debugLog("server: %s is connected", peer.address);
 					this.#open.add(connection);
+					presence = this.#presenceOf(connection, peer);
 					if (this.#closing) connection.close();
 				},
 				stream: (stream, headers) => onStream(stream, headers, peer),
@@ -139,11 +149,24 @@ export class Connections {
 						error ? `: ${error.message}` : "",
 					);
 					if (error !== undefined) handshake.failed(error.message);
+					presence?.stop();
 					this.#open.delete(connection);
 					this.#settle();
 				},
 			},
 		);
+	}
+
+	#presenceOf(connection: ServerConnection, peer: Peer): Presence {
+		const { clock, presence: limits, refusals } = this.#init;
+		const presence = new Presence(connection, clock, limits, {
+			gone: (what, why) => {
+				refusals.tell(what, why, peer);
+				connection.destroy(new Error(why));
+			},
+		});
+		this.#presences.set(peer, presence);
+		return presence;
 	}
 
 	#track(socket: Socket): void {

@@ -197,6 +197,7 @@ describe("a dispatcher that was closed", () => {
 			settings,
 			new Routes([]),
 			new Refusals(undefined),
+			() => {},
 		);
 		dispatcher.close(new ConnectError("gone", Code.Unavailable));
 		const sendTrailers = vi.fn();

@@ -19,6 +19,7 @@ import type { Refusals } from "./refusals.ts";
 import { acceptsGzip, type RequestHead, readHead } from "./request-head.ts";
 import type { Routes } from "./routes.ts";
 import type { ServerSettings } from "./server-options.ts";
+import { UnreadRequests } from "./unread-requests.ts";
 
 /** How many calls there were. */
 export interface CallCounts {
@@ -35,6 +36,7 @@ export class Dispatcher implements CallHost {
 	readonly #settings: ServerSettings;
 	readonly #routes: Routes;
 	readonly gzip: GzipTurns;
+	readonly #unread: UnreadRequests;
 	readonly #refusals: Refusals;
 	readonly #calls: Set<IncomingCall> = new Set();
 	#succeeded = 0;
@@ -42,21 +44,35 @@ export class Dispatcher implements CallHost {
 	/** Why no call is taken any more. */
 	#closed: ConnectError | undefined;
 
+	/** `doubt`: is the client still there? */
 	constructor(
 		clock: Clock,
 		settings: ServerSettings,
 		routes: Routes,
 		refusals: Refusals,
+		doubt: (peer: Peer) => void,
 	) {
 		this.clock = clock;
 		this.#refusals = refusals;
 		this.#settings = settings;
 		this.#routes = routes;
 		this.gzip = new GzipTurns(settings.gzipLimits);
+		this.#unread = new UnreadRequests(
+			this.#calls,
+			clock,
+			settings,
+			refusals,
+			doubt,
+		);
 	}
 
 	get writeMaxBytes(): number {
 		return this.#settings.writeMaxBytes;
+	}
+
+	/** Of requests that no handler has read. */
+	get unreadRequestBytes(): number {
+		return this.#unread.bytes.bytes;
 	}
 
 	get counts(): CallCounts {
@@ -139,6 +155,7 @@ export class Dispatcher implements CallHost {
 						: undefined,
 				readMaxBytes,
 				gzip: this.gzip,
+				unread: this.#unread.bytes,
 			},
 			timeoutMs,
 			peer,
@@ -169,6 +186,7 @@ export class Dispatcher implements CallHost {
 
 	started(call: IncomingCall): void {
 		this.#calls.add(call);
+		this.#unread.watch();
 	}
 
 	ended(call: IncomingCall, code: Code | undefined): void {

@@ -20,6 +20,7 @@ import {
 	OrderSchema,
 } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { GzipTurns } from "../wire/gzip-turns.ts";
+import { UnreadBytes } from "../wire/unread-bytes.ts";
 import { IncomingCall } from "./incoming-call.ts";
 
 /** A promise that a test settles. */
@@ -670,6 +671,7 @@ describe("deadlines", () => {
 					responseEncoding: undefined,
 					readMaxBytes: 0,
 					gzip: new GzipTurns(),
+					unread: new UnreadBytes(0, () => {}),
 				},
 				timeoutMs: 50,
 				peer: { address: "unix:" },

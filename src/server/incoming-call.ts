@@ -105,6 +105,22 @@ export class IncomingCall
 		}
 	}
 
+	get waitingBytes(): number {
+		return this.#requests?.waitingBytes ?? this.#request?.length ?? 0;
+	}
+
+	get unreadBytes(): number {
+		return this.#wire.unreadBytes;
+	}
+
+	get lastArrival(): number {
+		return this.#wire.lastArrival;
+	}
+
+	get isInMessage(): boolean {
+		return this.#wire.isInMessage;
+	}
+
 	get method(): DescMethod {
 		return this.#served.method;
 	}
@@ -156,6 +172,7 @@ export class IncomingCall
 			return; // and the call has been answered
 		}
 		this.#request = undefined;
+		this.#wire.countUnread();
 		this.#start(request);
 	}
 
@@ -182,6 +199,7 @@ export class IncomingCall
 
 	/** Ends the call when the bytes are malformed. */
 	decode(bytes: Uint8Array): unknown {
+		if (this.#requests !== undefined) this.#wire.countUnread();
 		try {
 			return fromBinary(this.method.input, bytes);
 		} catch (cause) {

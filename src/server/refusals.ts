@@ -13,6 +13,9 @@ export type RefusedHook = (what: string, peer: RefusedPeer) => void;
 export type RefusedThing =
 	| "handshake"
 	| "handshakeTimeout"
+	| "keepalive"
+	| "frameTimeout"
+	| "maxUnreadRequestBytes"
 	| "maxConcurrentStreams"
 	| "maxMetadataBytes"
 	| "resets";

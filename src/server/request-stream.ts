@@ -37,6 +37,11 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
 		this.#source = source;
 	}
 
+	/** Of requests that the handler has yet to take. */
+	get waitingBytes(): number {
+		return this.#waitingBytes;
+	}
+
 	[Symbol.asyncIterator](): this {
 		return this;
 	}

@@ -12,12 +12,21 @@ import {
 	optionsOf,
 } from "../policy/option-table.ts";
 import { parsePeriod } from "../policy/period.ts";
+import { PolicyError } from "../policy/policy-error.ts";
 import type { GzipLimits } from "../wire/gzip-turns.ts";
 import { MAX_HEADER_BYTES } from "../wire/metadata.ts";
 import type { ErrorHook } from "./error-hook.ts";
 import type { RefusedHook } from "./refusals.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { type ServerTls, serverTlsOptions } from "./tls.ts";
+
+/** When clients are asked by PING whether they are still there (gRPC A8). */
+export interface ServerKeepalive {
+	/** How long nothing has come from a client before a PING: milliseconds, or "7200s". Default: 2 h. */
+	time?: Duration | undefined;
+	/** How long it may take to answer: milliseconds, or "20s". Default: 20 s. */
+	timeout?: Duration | undefined;
+}
 
 export interface ServerOptions {
 	/** Interceptors of Connect, run around every handler; the first is the outermost. Default: none. */
@@ -70,6 +79,22 @@ export interface ServerOptions {
 	 */
 	onError?: ErrorHook | undefined;
 	/**
+	 * When a client is asked by PING whether it is still there, and how long it may take to answer; then it is cut off, and
+	 * its calls end (gRPC A8). Default: after 2 h without a byte from it, and 20 s.
+	 */
+	keepalive?: ServerKeepalive | undefined;
+	/**
+	 * How long a client may take for the rest of a frame, or of a request's headers, that it has begun, before it is cut
+	 * off: milliseconds, or "60s". Default: 60 s.
+	 */
+	frameTimeout?: Duration | undefined;
+	/**
+	 * The most bytes of request messages, whole or not, that wait to be read by handlers, over all calls. Beyond it, calls
+	 * end with RESOURCE_EXHAUSTED: of those that hold much, the ones first that nothing has come for in the longest time.
+	 * At least `readMaxBytes`. Default: 256 MiB, or four times `readMaxBytes`, if that is more.
+	 */
+	maxUnreadRequestBytes?: number | undefined;
+	/**
 	 * How long a client may take from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function, before
 	 * it is cut off: milliseconds, or "10s". Default: 10 s.
 	 */
@@ -80,6 +105,11 @@ export interface ServerOptions {
 	 */
 	onRefused?: RefusedHook | undefined;
 }
+
+const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+/** 64 of the largest messages, by default, and half of what a small container has. */
+const UNREAD_BYTES = 256 * 1024 * 1024;
 
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
 
@@ -98,20 +128,24 @@ export interface ServerSettings {
 	readonly maxMetadataBytes: number;
 	readonly onError: ErrorHook | undefined;
 	readonly handshakeTimeoutMs: number;
+	readonly keepaliveTimeMs: number;
+	readonly keepaliveTimeoutMs: number;
+	readonly frameTimeoutMs: number;
+	readonly maxUnreadRequestBytes: number;
 	readonly onRefused: RefusedHook | undefined;
 }
 
 /** @throws PolicyError for an unknown option and for a bad value, naming it */
 export function serverSettings(options: ServerOptions): ServerSettings {
 	checkOptions(options, table);
-	const { handleSignals = false } = options;
+	const { handleSignals = false, keepalive = {} } = options;
 	return {
 		interceptors: options.interceptors ?? [],
 		tls: options.tls,
 		health: options.health ?? true,
 		onSignals: handleSignals === true ? {} : handleSignals || undefined,
 		compression: options.compression,
-		readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
+		readMaxBytes: options.readMaxBytes ?? READ_MAX_BYTES,
 		gzipLimits: {
 			maxInflations: options.maxInflations,
 			maxInflatingBytes: options.maxInflatingBytes,
@@ -120,6 +154,10 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
 		maxMetadataBytes: options.maxMetadataBytes ?? 16 * 1024,
 		onError: options.onError,
+		keepaliveTimeMs: msOf(keepalive.time, "keepalive.time", "7200s"),
+		keepaliveTimeoutMs: msOf(keepalive.timeout, "keepalive.timeout", "20s"),
+		frameTimeoutMs: msOf(options.frameTimeout, "frameTimeout", "60s"),
+		maxUnreadRequestBytes: maxUnreadRequestBytes(options),
 		handshakeTimeoutMs: msOf(
 			options.handshakeTimeout,
 			"handshakeTimeout",
@@ -128,6 +166,11 @@ export function serverSettings(options: ServerOptions): ServerSettings {
 		onRefused: options.onRefused,
 	};
 }
+
+const keepalive: OptionTable<ServerKeepalive> = {
+	time: parsePeriod,
+	timeout: parsePeriod,
+};
 
 const table: OptionTable<ServerOptions> = {
 	interceptors: listOf(callable),
@@ -150,9 +193,24 @@ const table: OptionTable<ServerOptions> = {
 	maxConcurrentStreams: integer(1, 2 ** 31 - 1),
 	maxMetadataBytes: integer(1024, MAX_HEADER_BYTES),
 	onError: callable,
+	keepalive: optionsOf(keepalive),
+	frameTimeout: parsePeriod,
+	maxUnreadRequestBytes: integer(1),
 	handshakeTimeout: parsePeriod,
 	onRefused: callable,
 };
+
+function maxUnreadRequestBytes({
+	readMaxBytes = READ_MAX_BYTES,
+	maxUnreadRequestBytes: given,
+}: ServerOptions): number {
+	if (given === undefined) return Math.max(UNREAD_BYTES, 4 * readMaxBytes);
+	if (given >= readMaxBytes) return given;
+	throw new PolicyError(
+		"maxUnreadRequestBytes",
+		`${given} is less than readMaxBytes, ${readMaxBytes}: the largest message could never be read`,
+	);
+}
 
 function msOf(
 	given: Duration | undefined,

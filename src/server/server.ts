@@ -56,6 +56,8 @@ export interface ServerSnapshot extends GzipCounts {
 	/** Clients that are connected. */
 	readonly connections: number;
 	readonly calls: CallCounts;
+	/** Of request messages, whole or not, that wait to be read by a handler. */
+	readonly unreadRequestBytes: number;
 	/** How often something was refused, or cut off, by what `onRefused` is told first: { handshakeTimeout: 2 }. */
 	readonly refused: Readonly<Record<string, number>>;
 }
@@ -94,6 +96,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			settings,
 			this.#routes,
 			this.#refusals,
+			(peer) => this.#connections.doubt(peer),
 		);
 		this.#dispatcher = dispatcher;
 		this.#connections = new Connections({
@@ -102,6 +105,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			maxConcurrentStreams: settings.maxConcurrentStreams,
 			maxMetadataBytes: settings.maxMetadataBytes,
 			handshakeTimeoutMs: settings.handshakeTimeoutMs,
+			presence: settings,
 			refusals: this.#refusals,
 			resets: new ResetBudget(this.#clock),
 			onStream: (stream, headers, peer) =>
@@ -204,6 +208,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			connections: this.#connections.size,
 			calls: this.#dispatcher.counts,
 			refused: this.#refusals.counts,
+			unreadRequestBytes: this.#dispatcher.unreadRequestBytes,
 			...this.#dispatcher.gzip.counts,
 		};
 	}

@@ -112,6 +112,12 @@ export interface ClientConnection {
 }
 
 export interface ServerConnection {
+	/** Grows with whatever is read from the peer. */
+	readonly heard: number;
+	/** What `heard` was when something came of it last: a request, data, SETTINGS acknowledged, a PING. */
+	readonly told: number;
+	/** PING (RFC 9113 section 6.7). Calls back when the peer answers it. false: it could not be sent. */
+	ping(answered: () => void): boolean;
 	/** GOAWAY; streams that are open finish; then the connection closes. */
 	close(): void;
 	/** Ends it and all its streams, after a GOAWAY with the code, by default NO_ERROR. */

@@ -16,6 +16,11 @@ export class GatheredBytes {
 		return this.#end - this.#start;
 	}
 
+	/** Of the buffer that they are in. */
+	get size(): number {
+		return this.#buffer.length;
+	}
+
 	at(index: number): number {
 		return this.#buffer[this.#start + index] as number;
 	}

@@ -362,11 +362,13 @@ describe("inflating on another thread", () => {
 		expect(small.messages).toHaveLength(1);
 	});
 
-	test("counts what waits, compressed, and nothing once it is stopped", () => {
+	test("counts the memory of what waits, compressed, and nothing once it is stopped", () => {
 		const reading = new Reading(1 << 20, "gzip");
 		const bytes = gzipped(large);
 		reading.reader.push(Buffer.concat([bytes, bytes.subarray(0, 100)]));
-		expect(reading.reader.waitingBytes).toBe(bytes.length - 5 + 100);
+		const least = bytes.length - 5 + 100;
+		expect(reading.reader.waitingBytes).toBeGreaterThanOrEqual(least);
+		expect(reading.reader.waitingBytes).toBeLessThan(least + 1000);
 		reading.reader.stop();
 		expect(reading.reader.waitingBytes).toBe(0);
 	});

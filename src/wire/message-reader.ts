@@ -105,9 +105,16 @@ export class MessageReader {
 		this.#inflatingBytes = 0;
 	}
 
-	/** Of what has come, and has not been delivered. */
+	/** What that takes which has come, and has not been delivered. */
 	get waitingBytes(): number {
-		return this.#buffered + this.#inflatingBytes;
+		return (
+			this.#gathered.size + this.#chunk.length - this.#at + this.#inflatingBytes
+		);
+	}
+
+	/** A message has begun, and the rest of it is the peer's to send. */
+	get isInMessage(): boolean {
+		return this.#state === "reading" && !this.#held && this.#buffered > 0;
 	}
 
 	#deliver(): void {

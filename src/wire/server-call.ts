@@ -12,10 +12,13 @@ import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
 import { deflatesLater, frameMessage } from "./message-writer.ts";
 import { appendMetadata, headerBytes, MAX_HEADER_BYTES } from "./metadata.ts";
 import { trailersOfError } from "./status.ts";
+import type { UnreadBytes } from "./unread-bytes.ts";
 
 /** What the client of a call does, as its owner on the server hears it. */
 export interface ServerCallListener {
 	message(message: Uint8Array): void;
+	/** Of messages that were delivered, and that no handler has read. */
+	readonly waitingBytes: number;
 	/** The client has sent its last message. */
 	messagesEnd(): void;
 	/** What the client sent is no valid message. Nothing follows; the owner answers. */
@@ -38,6 +41,8 @@ export interface ServerCallTerms {
 	readonly readMaxBytes: number;
 	/** The server's. */
 	readonly gzip: GzipTurns;
+	/** The server's. */
+	readonly unread: UnreadBytes;
 }
 
 /** gRPC over one HTTP/2 stream, seen from the server: messages in; headers, messages and a status out (PROTOCOL-HTTP2). */
@@ -50,6 +55,8 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	#blocked = false;
 	/** While a message is deflated, it and those behind it. */
 	#queue: MessageQueue | undefined;
+	#unreadBytes = 0;
+	#lastArrival = 0;
 
 	constructor(
 		stream: ServerStream,
@@ -146,7 +153,35 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	headers(): void {}
 
 	data(chunk: Uint8Array): void {
+		this.#lastArrival = this.#terms.unread.nextArrival();
 		this.#reader.push(chunk);
+		this.countUnread();
+	}
+
+	/** Of what has come, and no handler has read. */
+	get unreadBytes(): number {
+		return this.#unreadBytes;
+	}
+
+	/** Of `UnreadBytes`: when something came for it last. */
+	get lastArrival(): number {
+		return this.#lastArrival;
+	}
+
+	get isInMessage(): boolean {
+		return this.#reader.isInMessage;
+	}
+
+	/** Something was read, or is about to wait. */
+	countUnread(): void {
+		const bytes =
+			this.#state === "over"
+				? 0
+				: this.#reader.waitingBytes + this.#listener.waitingBytes;
+		const change = bytes - this.#unreadBytes;
+		if (change === 0) return;
+		this.#unreadBytes = bytes;
+		this.#terms.unread.change(change);
 	}
 
 	end(): void {
@@ -167,6 +202,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 
 	message(message: Uint8Array): void {
 		this.#listener.message(message);
+		this.countUnread();
 	}
 
 	messagesEnd(): void {
@@ -216,6 +252,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#state = "over";
 		this.#queue?.stop();
 		this.#reader.stop();
+		this.countUnread();
 	}
 }
 

@@ -67,6 +67,7 @@ class NodeServerConnection implements ServerConnection {
 	readonly #listener: ServerConnectionListener;
 	/** Once the client has acknowledged our limits. */
 	#session: ServerHttp2Session | undefined;
+	#told = 0;
 	#openStreams = 0;
 	#maxHeaderBytes = Number.POSITIVE_INFINITY;
 	#error: Error | undefined;
@@ -106,6 +107,10 @@ class NodeServerConnection implements ServerConnection {
 		});
 		this.#session = session;
 		session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+		const tell = (): void => this.tell();
+		session.on("localSettings", tell);
+		session.on("remoteSettings", tell);
+		session.on("ping", tell);
 		session.once("remoteSettings", () => this.#listener.ready());
 		session.on("remoteSettings", ({ maxHeaderListSize: bytes }) => {
 			this.#maxHeaderBytes = bytes ?? Number.POSITIVE_INFINITY;
@@ -125,7 +130,32 @@ class NodeServerConnection implements ServerConnection {
 		session.once("close", () => this.#listener.closed(this.#error));
 	}
 
+	get heard(): number {
+		return this.#socket.bytesRead;
+	}
+
+	get told(): number {
+		return this.#told;
+	}
+
+	/** Something has come of what was read. */
+	tell(): void {
+		this.#told = this.#socket.bytesRead;
+	}
+
+	ping(answered: () => void): boolean {
+		const session = this.#session;
+		// Node sends no PING on a session that is closing.
+		if (session === undefined || session.closed || session.destroyed) {
+			return false;
+		}
+		return session.ping((error: Error | null) => {
+			if (error === null) answered();
+		});
+	}
+
 	#opened(http2: ServerHttp2Stream, headers: RawHeaders): void {
+		this.tell();
 		if (this.#openStreams >= this.#options.maxConcurrentStreams) {
 			http2.on("error", onError);
 			http2.on("end", onRefusedEnd);
@@ -269,6 +299,7 @@ class NodeServerStream implements ServerStream {
 
 	/** Whether more is welcome. */
 	heardData(chunk: Uint8Array): boolean {
+		this.#connection.tell();
 		this.#listener?.data(chunk);
 		return !this.#paused;
 	}

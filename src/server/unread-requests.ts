@@ -1,0 +1,113 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Clock, Timer } from "../policy/clock.ts";
+import { UnreadBytes } from "../wire/unread-bytes.ts";
+import type { Peer } from "./peer.ts";
+import type { Refusals } from "./refusals.ts";
+
+/** A call, as far as its requests wait. */
+export interface UnreadCall {
+	readonly peer: Peer;
+	/** Of its messages, whole or not. */
+	readonly unreadBytes: number;
+	/** When something came for it last: higher is later. */
+	readonly lastArrival: number;
+	/** A message has begun, and the rest of it is the client's to send. */
+	readonly isInMessage: boolean;
+	/** Answers with `error`, whatever the handler does. */
+	cancel(error: ConnectError): void;
+}
+
+export interface UnreadRequestsSetting {
+	readonly maxUnreadRequestBytes: number;
+	readonly frameTimeoutMs: number;
+}
+
+/** What the largest message takes beside its own bytes. */
+const SLACK_BYTES = 1024;
+
+/** So much of what may wait is left when calls had to end. */
+const KEPT = 7 / 8;
+
+/** How often calls are looked at, beside the time that a frame may take. */
+const LOOKS = 4;
+
+/** Bounds what waits of requests: by its bytes, over all calls of a server, and by whether its client is still there. */
+export class UnreadRequests {
+	readonly bytes: UnreadBytes;
+	readonly #calls: ReadonlySet<UnreadCall>;
+	readonly #clock: Clock;
+	readonly #setting: UnreadRequestsSetting;
+	readonly #refusals: Refusals;
+	readonly #doubt: (peer: Peer) => void;
+	/** Calls inside a message, with their last arrival, as of the last look. */
+	#before: ReadonlyMap<UnreadCall, number> = new Map();
+	#timer: Timer;
+
+	/** `doubt`: is the client still there? One of its messages has stopped in the middle. */
+	constructor(
+		calls: ReadonlySet<UnreadCall>,
+		clock: Clock,
+		setting: UnreadRequestsSetting,
+		refusals: Refusals,
+		doubt: (peer: Peer) => void,
+	) {
+		this.#calls = calls;
+		this.#clock = clock;
+		this.#setting = setting;
+		this.#refusals = refusals;
+		this.#doubt = doubt;
+		this.bytes = new UnreadBytes(
+			setting.maxUnreadRequestBytes + SLACK_BYTES,
+			() => this.#shed(),
+		);
+	}
+
+	/** There are calls to look at. */
+	watch(): void {
+		if (this.#timer !== undefined) return;
+		const { frameTimeoutMs } = this.#setting;
+		this.#timer = this.#clock.afterIdle(frameTimeoutMs / LOOKS, () => {
+			this.#timer = undefined;
+			this.#look();
+			if (this.#calls.size > 0) this.watch();
+		});
+	}
+
+	#look(): void {
+		const now = new Map<UnreadCall, number>();
+		for (const call of this.#calls) {
+			if (!call.isInMessage) continue;
+			const { lastArrival } = call;
+			now.set(call, lastArrival);
+			if (this.#before.get(call) === lastArrival) this.#doubt(call.peer);
+		}
+		this.#before = now;
+	}
+
+	/** Ends calls that hold much, those first that nothing has come for in the longest time: clients that go on sending go on. */
+	#shed(): void {
+		const { bytes } = this;
+		const holding = [...this.#calls].filter((call) => call.unreadBytes > 0);
+		const enough = bytes.bytes / holding.length / 2;
+		const large = holding
+			.filter((call) => call.unreadBytes >= enough)
+			.sort((a, b) => a.lastArrival - b.lastArrival);
+		for (const call of large) {
+			if (bytes.bytes <= bytes.maxBytes * KEPT) return;
+			const { unreadBytes, peer } = call;
+			call.cancel(tooMuchUnread(this.#setting.maxUnreadRequestBytes));
+			this.#refusals.tell(
+				"maxUnreadRequestBytes",
+				`a call ended that had ${unreadBytes} bytes of requests waiting`,
+				peer,
+			);
+		}
+	}
+}
+
+function tooMuchUnread(maxBytes: number): ConnectError {
+	return new ConnectError(
+		`more than ${maxBytes} bytes of requests wait at the server to be read (its maxUnreadRequestBytes), and for this call nothing came for long`,
+		Code.ResourceExhausted,
+	);
+}
