@@ -15,6 +15,7 @@ import { pickFirst } from "../balancer/pick-first.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import { builtinRetryThrottling } from "../policy/builtin-policy.ts";
 import type { Timer } from "../policy/clock.ts";
+import { guarded } from "../policy/guarded.ts";
 import { RetryThrottle } from "../policy/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
@@ -28,7 +29,6 @@ import { type CallLimit, callLimitOf } from "./call-limit.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { sameBalancer } from "./choose-balancer.ts";
 import { Deadlines } from "./deadlines.ts";
-import { guarded } from "./guarded.ts";
 import { HostedBalancer } from "./hosted-balancer.ts";
 import { outsideCalls } from "./outside-calls.ts";
 import { RequestBuffer, RetryBudget } from "./request-buffer.ts";

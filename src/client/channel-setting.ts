@@ -31,7 +31,7 @@ import { compileConnectBackoff } from "./connect-backoff.ts";
 import { debuggedHooks } from "./debug-hooks.ts";
 import { dialPlaintext, idleDialer, tlsDialer } from "./dial.ts";
 import { DialQueue } from "./dial-queue.ts";
-import { guardedHooks } from "./guarded.ts";
+import { guardedHooks } from "./guarded-hooks.ts";
 import type { ClientHooks } from "./hooks.ts";
 import { KeepalivePace } from "./keepalive.ts";
 import { chooseProxy, type HttpProxy, type Variables } from "./proxy.ts";

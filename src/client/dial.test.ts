@@ -290,6 +290,11 @@ describe("TLS", () => {
 		],
 		["returns false", () => false as never, "returned false"],
 		["returns a promise", async () => {}, "an object of class Promise"],
+		[
+			"returns a promise that rejects",
+			async () => Promise.reject(new Error("later")),
+			"an object of class Promise",
+		],
 	] as never)(
 		"refuses the server where that function %s, and lives",
 		async (_, checkServerIdentity, words) => {

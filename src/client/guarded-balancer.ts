@@ -9,8 +9,8 @@ import type {
 	Subchannel,
 } from "../balancer/balancer.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
+import { disarm, guarded } from "../policy/guarded.ts";
 import { shown } from "../policy/policy-error.ts";
-import { disarm, guarded } from "./guarded.ts";
 
 type OwnSubchannel = ReturnType<BalancerHelper["createSubchannel"]>;
 type SubchannelPick = Extract<Pick, { kind: "subchannel" }>;

@@ -1,8 +1,8 @@
 import { ConnectError } from "@connectrpc/connect";
+import { guarded } from "../policy/guarded.ts";
 import type { CallEnd } from "../wire/client-call.ts";
 import type { RawHeaders } from "../wire/connection.ts";
 import { toHeaders } from "../wire/metadata.ts";
-import { guarded } from "./guarded.ts";
 
 /** Hears of headers and trailers without asking. */
 export interface MetadataListener {

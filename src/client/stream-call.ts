@@ -4,6 +4,7 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { guarded } from "../policy/guarded.ts";
 import type { CallEnd } from "../wire/client-call.ts";
 import type { RawHeaders } from "../wire/connection.ts";
 import { toHeaders } from "../wire/metadata.ts";
@@ -12,7 +13,6 @@ import type { CallObserver, CallRequest } from "./call-request.ts";
 import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import type { ChannelCore } from "./channel-core.ts";
-import { guarded } from "./guarded.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { messageIteration, toResult } from "./message-iteration.ts";
 import { inContext } from "./outside-calls.ts";

@@ -4,6 +4,7 @@ import {
 	checkServerIdentity,
 	type PeerCertificate,
 } from "node:tls";
+import { disarm } from "../policy/guarded.ts";
 import { shown } from "../policy/policy-error.ts";
 import { contextKeeper } from "../tls/secure-context.ts";
 import { type TlsOptions, type TlsSource, tlsOptions } from "./tls-options.ts";
@@ -57,6 +58,7 @@ function identityError(
 		refusal = error;
 	}
 	if (refusal === undefined) return undefined;
+	disarm(refusal, "tls.checkServerIdentity");
 	return new Error(
 		refusal instanceof Error
 			? `tls.checkServerIdentity refused the certificate: ${refusal.message}`

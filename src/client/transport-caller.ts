@@ -11,6 +11,7 @@ import {
 	type Transport,
 	type UnaryResponse,
 } from "@connectrpc/connect";
+import { guarded } from "../policy/guarded.ts";
 import {
 	type AddedCallOptions,
 	type CallOptions,
@@ -20,7 +21,6 @@ import {
 } from "./call-options.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
-import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
 import { tellFailure } from "./response-metadata.ts";
 import { TransportStream } from "./transport-stream.ts";

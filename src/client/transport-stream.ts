@@ -4,11 +4,11 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { guarded } from "../policy/guarded.ts";
 import { cancelled } from "./call-bounds.ts";
 import type { CallOptions } from "./call-options.ts";
 import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
-import { guarded } from "./guarded.ts";
 import { messageOf } from "./message-codec.ts";
 import { messageIteration, toResult } from "./message-iteration.ts";
 import { MessagePipe } from "./message-pipe.ts";

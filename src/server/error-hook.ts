@@ -1,4 +1,4 @@
-import { printMistake } from "../policy/print-error.ts";
+import { guarded } from "../policy/guarded.ts";
 
 /** The call that an `onError` hook hears of. */
 export interface FailedCall {
@@ -16,13 +16,5 @@ export function tellHook(
 	error: unknown,
 	call: FailedCall,
 ): void {
-	const failed = (thrown: unknown): void =>
-		printMistake("onError of a server", thrown);
-	try {
-		const result: unknown = hook?.(error, call);
-		// An async function is a hook, too; its rejection would be nobody's.
-		Promise.resolve(result).catch(failed);
-	} catch (thrown) {
-		failed(thrown);
-	}
+	if (hook !== undefined) guarded(hook, "onError of a server")(error, call);
 }

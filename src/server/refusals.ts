@@ -1,3 +1,4 @@
+import { guarded } from "../policy/guarded.ts";
 import { debugLog } from "./debug-log.ts";
 
 /** Of whom a server has refused something. */
@@ -22,11 +23,11 @@ export type RefusedThing =
 
 /** Counts what a server refuses, and tells the hook. */
 export class Refusals {
-	readonly #hook: RefusedHook | undefined;
+	readonly #hook: RefusedHook;
 	readonly #counts: Record<string, number> = {};
 
 	constructor(hook: RefusedHook | undefined) {
-		this.#hook = hook;
+		this.#hook = guarded(hook ?? (() => {}), "onRefused of a server");
 	}
 
 	/** By what it was. */
@@ -38,10 +39,6 @@ export class Refusals {
 	tell(what: RefusedThing, why: string, { address }: RefusedPeer): void {
 		debugLog("server: %s is refused: %s: %s", address, what, why);
 		this.#counts[what] = (this.#counts[what] ?? 0) + 1;
-		try {
-			const result: unknown = this.#hook?.(`${what}: ${why}`, { address });
-			// An async function is a hook, too; its rejection would be nobody's.
-			Promise.resolve(result).catch(() => {});
-		} catch {}
+		this.#hook(`${what}: ${why}`, { address });
 	}
 }

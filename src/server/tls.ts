@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { X509Certificate } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { Clock } from "../policy/clock.ts";
+import { disarm } from "../policy/guarded.ts";
 import {
 	at,
 	boolean,
@@ -211,6 +212,7 @@ function refusalOf(
 	try {
 		const refusal: unknown = check?.(certificate);
 		if (refusal === undefined || refusal instanceof Error) return refusal;
+		disarm(refusal, "tls.checkClientIdentity");
 		throw new TypeError("it returned neither an Error nor undefined");
 	} catch (cause) {
 		return new Error(

@@ -1,4 +1,3 @@
-import { guarded } from "../../client/guarded.ts";
 import { outsideCalls } from "../../client/outside-calls.ts";
 import type {
 	Instance,
@@ -11,6 +10,7 @@ import {
 	formatDuration,
 	parseDuration,
 } from "../../policy/duration.ts";
+import { guarded } from "../../policy/guarded.ts";
 import {
 	type Check,
 	callable,

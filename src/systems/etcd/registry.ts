@@ -1,4 +1,3 @@
-import { guarded } from "../../client/guarded.ts";
 import { outsideCalls } from "../../client/outside-calls.ts";
 import {
 	bracketed,
@@ -12,6 +11,7 @@ import type {
 } from "../../discovery/registry.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { type Duration, parseDuration } from "../../policy/duration.ts";
+import { guarded } from "../../policy/guarded.ts";
 import {
 	type Check,
 	callable,

@@ -1,5 +1,4 @@
-import { printMistake } from "../policy/print-error.ts";
-import type { ClientHooks } from "./hooks.ts";
+import { printMistake } from "./print-error.ts";
 
 /**
  * A user's callback that can break nothing: what it throws, or its promise rejects with, is printed under its `name`, and
@@ -24,16 +23,4 @@ export function disarm(returned: unknown, name: string): void {
 		return;
 	}
 	Promise.resolve(returned).catch((error) => printMistake(name, error));
-}
-
-/** Each hook guarded; those that are absent stay absent. */
-export function guardedHooks(hooks: ClientHooks): ClientHooks {
-	return Object.fromEntries(
-		Object.entries(hooks)
-			.filter(([, hook]) => hook !== undefined)
-			.map(([name, hook]) => [
-				name,
-				guarded(hook.bind(hooks), `the hook ${name}`),
-			]),
-	);
 }
