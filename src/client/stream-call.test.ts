@@ -475,6 +475,23 @@ describe("receiving", () => {
 		},
 	);
 
+	test("slowly behind an interceptor, too, gives what came before a reset, and then the failure", async () => {
+		const client = clientOf(
+			await serving((stream) => {
+				respond(stream);
+				for (const id of ["a", "b"]) stream.write(frame(order(id)));
+				stream.write("", () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+			}),
+			{ interceptors: [(next) => (call) => next(call)] },
+		);
+		const stream = client.searchOrders({});
+		await stream.header;
+		await expect.poll(() => openCalls(client)).toBe(0);
+		expect((await stream.recv())?.id).toBe("a");
+		expect((await stream.recv())?.id).toBe("b");
+		expect((await errorOf(stream.recv())).code).toBe(Code.Internal);
+	});
+
 	test("what came before a reset is not held up by a send that waits for room in the same loop", async () => {
 		const client = clientOf(
 			await serving((stream) => {
