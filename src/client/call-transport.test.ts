@@ -17,6 +17,7 @@ import {
 } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { Server } from "../server/server.ts";
 import { Channel } from "./channel.ts";
+import { channelOf } from "./client-object.ts";
 
 /** Methods whose handlers have been called, and with which x-mark. */
 const handled: string[] = [];
@@ -423,11 +424,17 @@ describe("interceptors", () => {
 				},
 			],
 		});
-		const found = client.searchOrders({ value: "hang" }, { timeoutMs: 100 });
+		// The deadline is not for connecting, which takes its time on a busy machine.
+		await channelOf(client)?.connect();
+		const found = client.searchOrders({ value: "hang" }, { timeoutMs: 500 });
 		expect((await found.recv())?.id).toBe("hang1");
 		expect(signals[0]?.aborted).toBe(false);
-		await vi.waitFor(() =>
-			expect(signals[0]?.reason).toMatchObject({ code: Code.DeadlineExceeded }),
+		await vi.waitFor(
+			() =>
+				expect(signals[0]?.reason).toMatchObject({
+					code: Code.DeadlineExceeded,
+				}),
+			{ timeout: 10_000 },
 		);
 
 		await using channel = new Channel(address, {

@@ -75,7 +75,11 @@ describe("a transport", () => {
 			code: Code.Internal,
 		});
 		const options = { headers: { "not a name": "" } };
-		expect(() => client.searchOrders({}, options)).toThrow(/^headers: /);
-		expect(() => client.updateOrders.open(options)).toThrow(/^headers: /);
+		await expect(client.searchOrders({}, options).recv()).rejects.toThrow(
+			/headers: /,
+		);
+		await expect(
+			client.updateOrders.open(options).closeAndRecv(),
+		).rejects.toThrow(/headers: /);
 	});
 });
