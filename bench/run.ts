@@ -20,6 +20,7 @@ const groups: readonly Group[] = [
 	...callGroups,
 	policies,
 	{ name: "balancers", run: () => runProgram("balancers.ts") },
+	{ name: "large", run: () => runProgram("large-services.ts") },
 	{ name: "discovery", run: () => runProgram("discovery.ts") },
 	importTime,
 	bundleSize,

@@ -38,10 +38,12 @@ export class HashRing {
 		gone: ReadonlySet<number>,
 		points: readonly { readonly hash: number; readonly owner: number }[],
 	): HashRing {
-		const added = Float64Array.from(
-			points,
-			({ hash, owner }) => hash * OWNERS + owner,
-		).sort();
+		const added = new Float64Array(points.length);
+		for (let i = 0; i < points.length; i++) {
+			const { hash, owner } = points[i] as (typeof points)[number];
+			added[i] = hash * OWNERS + owner;
+		}
+		added.sort();
 		const places = new Float64Array(this.#places.length + added.length);
 		let size = 0;
 		let next = 0;

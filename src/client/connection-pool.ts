@@ -40,6 +40,9 @@ export interface PoolOwner {
 /** A further connection that no call has needed for so long, in milliseconds, is closed. */
 const SURPLUS_MS = 60_000;
 
+/** Of all pools: of tens of thousands of tables the collector of garbage would make the event loop wait. */
+const linkOf = new WeakMap<ClientConnection, Link>();
+
 /** The connections to one endpoint: one, and more when its streams are at the peer's MAX_CONCURRENT_STREAMS. */
 export class ConnectionPool implements LinkOwner {
 	readonly #addresses: readonly Address[];
@@ -48,9 +51,8 @@ export class ConnectionPool implements LinkOwner {
 	readonly #links: Link[] = [];
 	/** Left with their calls: their peers do not answer. Those that are heard again may come back. */
 	readonly #silent = new Set<Link>();
-	readonly #linkOf = new WeakMap<ClientConnection, Link>();
 	/** Further connections that calls have needed since the last look. */
-	readonly #needed = new Set<Link>();
+	#needed: Set<Link> | undefined;
 	readonly #backoff: Backoff;
 	readonly #shortLives = new ShortLives();
 	#growth: AbortController | undefined;
@@ -98,7 +100,10 @@ export class ConnectionPool implements LinkOwner {
 		for (const link of this.#links) {
 			if (!link.connection.hasRoom) continue;
 			link.noteCall();
-			if (link !== this.#links[0]) this.#needed.add(link);
+			if (link !== this.#links[0]) {
+				this.#needed ??= new Set();
+				this.#needed.add(link);
+			}
 			return link.connection;
 		}
 		if (this.isEmpty) return undefined;
@@ -126,7 +131,7 @@ export class ConnectionPool implements LinkOwner {
 			dials === undefined
 				? await dial(signal)
 				: await dials.run({ rank, addresses, dial }, signal, begun);
-		this.#linkOf.set(link.connection, link);
+		linkOf.set(link.connection, link);
 		return link;
 	}
 
@@ -137,7 +142,7 @@ export class ConnectionPool implements LinkOwner {
 
 	/** Asks whether the peer of a connection, of the pool or lost to it, is still there. */
 	doubt(connection: ClientConnection): void {
-		this.#linkOf.get(connection)?.doubt();
+		linkOf.get(connection)?.doubt();
 	}
 
 	/** Lets the calls in flight finish. */
@@ -260,7 +265,7 @@ export class ConnectionPool implements LinkOwner {
 		this.#setting.clock.cancel(this.#restTimer);
 		this.#restTimer = undefined;
 		this.#setting.clock.cancel(this.#surplusTimer);
-		this.#needed.clear();
+		this.#needed?.clear();
 		this.#turnedAway = false;
 	}
 
@@ -268,13 +273,13 @@ export class ConnectionPool implements LinkOwner {
 		this.#setting.clock.cancel(this.#surplusTimer);
 		this.#surplusTimer = this.#setting.clock.afterIdle(SURPLUS_MS, () => {
 			for (const link of this.#links.slice(1)) this.#closeUnneeded(link);
-			this.#needed.clear();
+			this.#needed?.clear();
 			if (this.#links.length > 1) this.#lookForSurplus();
 		});
 	}
 
 	#closeUnneeded(link: Link): void {
-		if (this.#needed.has(link) || link.connection.openCalls > 0) return;
+		if (this.#needed?.has(link) || link.connection.openCalls > 0) return;
 		this.#backoff.reset();
 		this.#links.splice(this.#links.indexOf(link), 1);
 		link.connection.close();

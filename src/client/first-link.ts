@@ -13,6 +13,9 @@ export async function firstLink(
 	signal: AbortSignal,
 	clock: Clock,
 ): Promise<Link> {
+	const [only, second] = addresses;
+	// Without a race there is nothing to be given up, and nothing that a connection would have to keep.
+	if (only !== undefined && second === undefined) return connect(only, signal);
 	const links: Link[] = [];
 	const race = new AbortController();
 	const attempts = addresses.map((address) => async () => {
