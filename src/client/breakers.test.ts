@@ -230,7 +230,7 @@ test("a probe that could not be sent leaves its place to the next call", async (
 	const { fleet, clock } = made;
 	fleet.get("a").does = fine;
 	await clock.advance(5_000);
-	const headers = { "x-large": "x".repeat(100_000) };
+	const headers = { "x-large": "x".repeat(200_000) };
 	expect((await errorOf(made.client.echo({}, { headers }))).code).toBe(
 		Code.ResourceExhausted,
 	);
