@@ -82,7 +82,16 @@ export class ChannelCore {
 		this.#serviceConfigs = new ServiceConfigs(setting, (error) =>
 			setting.hooks.resolved?.({ error }),
 		);
+		const core = this;
 		this.subchannels = new Subchannels(setting, {
+			get hasCalls() {
+				return core.#calls.size > 0;
+			},
+			rests: () => {
+				if (this.#state === "connecting" && this.subchannels.areResting) {
+					this.#enter("idle", this.#picker);
+				}
+			},
 			failed: (error) => {
 				this.#lastError = error;
 			},
@@ -186,6 +195,7 @@ export class ChannelCore {
 	enter(call: ChannelCall): boolean {
 		if (this.#closing !== undefined) return false;
 		this.#calls.add(call);
+		this.subchannels.wake();
 		return true;
 	}
 
@@ -214,6 +224,7 @@ export class ChannelCore {
 	exitIdle(): void {
 		if (this.#state === "shutdown") return;
 		if (this.#watch !== undefined) {
+			this.subchannels.wake();
 			this.#balancer?.exitIdle();
 			return;
 		}
@@ -222,6 +233,7 @@ export class ChannelCore {
 
 	/** Resolves when the channel is ready; rejects with the last error when `signal` fires. */
 	connect(signal: AbortSignal | undefined): Promise<void> {
+		this.subchannels.wake();
 		return new Promise((resolve, reject) => {
 			const look = (): void => {
 				if (this.#state === "ready") settle(resolve);
@@ -365,8 +377,10 @@ export class ChannelCore {
 		return this.#state === "shutdown";
 	}
 
-	#enter(state: ChannelState, picker: Picker): void {
+	#enter(entered: ChannelState, picker: Picker): void {
 		if (this.#isShutdown) return;
+		const rests = entered === "connecting" && this.subchannels.areResting;
+		const state = rests ? "idle" : entered;
 		const before = this.#picker;
 		this.#picker = picker;
 		if (this.#state !== state) {

@@ -345,6 +345,45 @@ describe("a connection that falls silent", () => {
 	});
 });
 
+describe("a channel without calls", () => {
+	test("lets connections be that have ended, until the next call, which makes all of them again", async () => {
+		await using made = await connectedFleet("ab");
+		expect(await made.outcomes(2)).toEqual({ ok: 2 });
+		for (const name of ["a", "b"]) {
+			made.fleet.get(name).cut();
+			await made.heard(`${name} idle`);
+			await made.clock.advance(60_000);
+		}
+		expect(made.core.state).toBe("idle");
+		made.resolver.tell({ endpoints: made.fleet.endpoints("ab") });
+		await made.clock.advance(60_000);
+		expect(made.core.state).toBe("idle");
+		expect(made.fleet.get("a").accepted).toBe(1);
+		expect(await made.outcomes(1)).toEqual({ ok: 1 });
+		for (const name of ["a", "b"]) await made.heard(`${name} ready`, 2);
+		expect(made.core.state).toBe("ready");
+	});
+
+	test("connects again when it is told to", async () => {
+		await using made = await connectedFleet("a");
+		made.fleet.get("a").cut();
+		await made.heard("a idle");
+		await made.core.connect(undefined);
+		expect(made.fleet.get("a").accepted).toBe(2);
+	});
+
+	test("with a call in flight makes another at once", async () => {
+		await using made = await connectedFleet("ab");
+		made.fleet.get("b").does = silent;
+		const calls = [1, 2].map(() => made.client.echo({}).catch(() => {}));
+		await made.fleet.get("b").request(1);
+		made.fleet.get("a").cut();
+		await made.heard("a ready", 2);
+		await made.core.close(0);
+		await Promise.all(calls);
+	});
+});
+
 test("snapshot is plain and complete, and survives JSON", async () => {
 	await using made = await connectedFleet("ab", { maxConcurrentCalls: 5 });
 	await made.outcomes(2);

@@ -22,6 +22,7 @@ import {
 	NewEchoServiceClient,
 } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import { type Address, parseAddress } from "../discovery/address.ts";
+import { channelOf } from "./client-object.ts";
 import type { ClientOptions } from "./client-options.ts";
 import { type Dial, dialPlaintext, tlsDialer } from "./dial.ts";
 import type { TlsOptions } from "./tls-options.ts";
@@ -423,9 +424,11 @@ describe("a function for the TLS options", () => {
 			const [session] = server.sessions;
 			const socket = session?.socket as tls.TLSSocket;
 			names.push(socket.getPeerCertificate().subject.CN);
-			const connection = server.connection();
+			const lost = new Promise((resolve) =>
+				channelOf(echo)?.onStateChange(resolve),
+			);
 			server.cut();
-			if (i === 0) await connection;
+			await lost;
 		}
 		expect(names).toEqual(["client", "later"]);
 	});

@@ -247,11 +247,10 @@ test("of a call whose failure takes an endpoint out, each once, and in the order
 
 test("endpointState hears why, and in the order in which it happened", async () => {
 	const { hooks, heard } = noted();
-	const again = Promise.withResolvers<void>();
-	let attempts = 0;
+	const lost = Promise.withResolvers<void>();
 	const endpointState: ClientHooks["endpointState"] = (...args) => {
 		hooks.endpointState?.(...args);
-		if (args[1] === "connecting" && ++attempts === 2) again.resolve();
+		if (args[1] === "idle") lost.resolve();
 	};
 	await using server = await serveStreams((stream) => answer(stream));
 	await using client = NewEchoServiceClient(server.address, {
@@ -259,7 +258,7 @@ test("endpointState hears why, and in the order in which it happened", async () 
 	});
 	await client.echo({});
 	server.cut();
-	await again.promise;
+	await lost.promise;
 	await client.echo({});
 	expect(heard.map(([, , state]) => state)).toEqual([
 		"connecting",

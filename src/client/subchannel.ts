@@ -19,6 +19,8 @@ export interface SubchannelSetting extends PoolSetting, HealthSetting {}
 export interface SubchannelOwner {
 	/** Every change of state. `error`: why it is "transientFailure", or why the connection was given up. */
 	entered(state: ChannelState, error: Error | undefined): void;
+	/** Its connection has ended, and it is asked for another. true: not now, `resume` will tell. */
+	rests(): boolean;
 	/** One of several connections is lost: the state is what it was. */
 	lostOne(): void;
 	/** The peer of a connection with calls on it does not answer a PING. It gets no new ones. */
@@ -49,6 +51,8 @@ export class EndpointSubchannel implements Subchannel {
 	readonly endpoint: Endpoint;
 	readonly #addresses: readonly Address[];
 	#queue: RoomQueue | undefined;
+	/** It had a connection, which has served. */
+	#ended = false;
 	readonly #setting: SubchannelSetting;
 	readonly #owner: SubchannelOwner;
 	readonly #pool: ConnectionPool;
@@ -123,9 +127,17 @@ export class EndpointSubchannel implements Subchannel {
 
 	connect(): void {
 		if (this.#state.name !== "idle") return;
+		if (this.#ended && this.#owner.rests()) return;
+		this.#ended = false;
 		const abort = new AbortController();
 		this.#enter({ name: "connecting", abort });
 		void this.#establish(abort);
+	}
+
+	/** Connects, if it has rested. */
+	resume(): void {
+		this.#ended = false;
+		this.connect();
 	}
 
 	/**
@@ -281,6 +293,7 @@ export class EndpointSubchannel implements Subchannel {
 				),
 			);
 		} else {
+			this.#ended = true;
 			this.#enter({ name: "idle", error });
 		}
 	}

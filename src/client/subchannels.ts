@@ -10,12 +10,17 @@ import type { ClientConnection } from "../wire/connection.ts";
 import { type AdmittedPick, admittedPick } from "./admitted-pick.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { CircuitBreakers } from "./circuit-breaker.ts";
+import { outsideCalls } from "./outside-calls.ts";
 import { EndpointSubchannel } from "./subchannel.ts";
 
 /** Who has subchannels. */
 export interface SubchannelsOwner {
 	/** There may be a new connection to be had, or a reason why there is none. */
 	failed(error: Error): void;
+	/** Without a call, connections that end are not made again. */
+	readonly hasCalls: boolean;
+	/** One more waits for a call before it connects again. */
+	rests(): void;
 	/** One has lost a connection, or could make none: its endpoint may have moved. */
 	lost(): void;
 	/** The peer of a connection with calls on it does not answer. */
@@ -45,6 +50,8 @@ export class Subchannels {
 	readonly #all = new Map<EndpointSubchannel, Tracked | undefined>();
 	/** Those of them that outlier detection has taken out. */
 	readonly #ejected = new Set<EndpointSubchannel>();
+	/** Their connections have ended, and no call has come since. */
+	readonly #resting = new Set<EndpointSubchannel>();
 	/** Made when it is asked for: every call that fails does. */
 	#addresses: string | undefined;
 	readonly #outliers: OutlierDetector | undefined;
@@ -102,6 +109,7 @@ export class Subchannels {
 						this.#owner.lost();
 					}
 				},
+				rests: () => this.#rests(subchannel),
 				lostOne: () => this.#owner.lost(),
 				silent: (connection) => this.#owner.silent(connection),
 				silenceOver: (connection) => this.#owner.silenceOver(connection),
@@ -175,6 +183,21 @@ export class Subchannels {
 		}
 	}
 
+	/** All of them, and there are some. */
+	get areResting(): boolean {
+		return this.#resting.size > 0 && this.#resting.size === this.#all.size;
+	}
+
+	/** A call has come: those that rest connect. */
+	wake(): void {
+		if (this.#resting.size === 0) return;
+		const resting = [...this.#resting];
+		this.#resting.clear();
+		outsideCalls(() => {
+			for (const subchannel of resting) subchannel.resume();
+		});
+	}
+
 	/** The calls that wait for room, with whichever endpoint. */
 	get waiting(): number {
 		let all = 0;
@@ -203,7 +226,15 @@ export class Subchannels {
 		subchannel.uneject();
 	}
 
+	#rests(subchannel: EndpointSubchannel): boolean {
+		if (this.#owner.hasCalls) return false;
+		this.#resting.add(subchannel);
+		this.#owner.rests();
+		return true;
+	}
+
 	#forget(subchannel: EndpointSubchannel): void {
+		this.#resting.delete(subchannel);
 		this.#all.get(subchannel)?.remove();
 		this.#all.delete(subchannel);
 		this.#ejected.delete(subchannel);

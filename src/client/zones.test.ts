@@ -82,15 +82,18 @@ test("a zone that is lost costs no call: the others take all, and it takes them 
 	const { fleet, clock } = made;
 	const sessions = ["p", "q"].map((name) => fleet.get(name));
 	for (const server of sessions) server.cut();
+	for (const name of ["p", "q"]) await made.heard(`${name} idle`);
 	expect(await made.outcomes(20)).toEqual({ ok: 20 });
 	for (const name of ["p", "q"]) await made.heard(`${name} ready`, 2);
 	fleet.seen();
 	expect(await made.outcomes(20)).toEqual({ ok: 20 });
 	expect(fleet.seen()).toEqual({ p: 10, q: 10, r: 0, s: 0 });
 	for (const server of sessions) await server[Symbol.asyncDispose]();
+	for (const name of ["p", "q"]) await made.heard(`${name} idle`, 2);
+	expect(await made.outcomes(20)).toEqual({ ok: 20 });
 	for (const name of ["p", "q"]) await made.heard(`${name} transientFailure`);
 	expect(await made.outcomes(20)).toEqual({ ok: 20 });
-	expect(fleet.seen()).toMatchObject({ r: 10, s: 10 });
+	expect(fleet.seen()).toMatchObject({ r: 20, s: 20 });
 	await clock.advance(0);
 });
 

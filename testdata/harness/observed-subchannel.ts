@@ -56,6 +56,7 @@ export function observedSubchannel(
 				news.resolve();
 				news = Promise.withResolvers();
 			},
+			rests: () => false,
 			lostOne: () => {},
 			silent: () => {},
 			silenceOver: () => {},
