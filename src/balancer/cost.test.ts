@@ -124,3 +124,29 @@ describe.each([...policies, ["ring_hash", ringHash, equal] as const])(
 		});
 	},
 );
+
+test("a call without a key that waits for ring_hash takes few steps, however many endpoints have failed", async () => {
+	const stepsWith = async (count: number): Promise<number> => {
+		const helper = new FakeBalancerHelper();
+		helper.random = seeded(1);
+		ringHash(helper).update(list(count, equal, 0));
+		await helper.clock.advance(0);
+		const [slow, ...dead] = helper.made;
+		slow?.connect();
+		for (const subchannel of dead) {
+			subchannel.connect();
+			subchannel.fails("refused");
+		}
+		return steps.of(() => {
+			for (let i = 0; i < PICKS; i++) {
+				expect(helper.pick().kind).toBe("wait");
+			}
+		});
+	};
+	// Either ring has a thousand points or more.
+	for (const count of [10, 1000]) {
+		const each = (await stepsWith(count)) / PICKS;
+		expect(each).toBeGreaterThan(1);
+		expect(each).toBeLessThan(100);
+	}
+});

@@ -91,6 +91,8 @@ export class RingPicker implements Picker {
 		let connects = this.#census.connecting > 0;
 		let second: RingMember | undefined;
 		for (let i = 0; i < this.#ring.size; i++) {
+			// There is none to be found.
+			if (connects && this.#census.ready === 0) return WAIT;
 			const member = this.#member(first + i);
 			if (member.state === "ready") {
 				if (tried.size === 0 || !tried.has(member.lent)) return member.pick;
