@@ -33,6 +33,11 @@ export class BlackHole implements AsyncDisposable {
 	/** From now on it swallows. */
 	open(): void {
 		this.#open = true;
+		this.forget();
+	}
+
+	/** What stands is swallowed from now on, and new connections are made as before: a NAT that has lost its entries. */
+	forget(): void {
 		for (const socket of this.#sockets) {
 			socket.unpipe();
 			socket.removeAllListeners("data");

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
-import { ConnectError, closeClient, newClient } from "../src/client.ts";
+import { Code, ConnectError, closeClient, newClient } from "../src/client.ts";
 import { Shop } from "./gen/faults_pb.ts";
 
 /** A pause of each caller between its calls, in milliseconds. */
 const THINK_MS = 5;
+
+/** The deadline of a hasty caller: some of its calls make it. */
+const HASTE_MS = 8;
 
 export interface Failure {
 	/** Milliseconds since the load began. */
@@ -29,21 +32,24 @@ export class Load {
 	readonly #callers: Promise<void>[];
 	readonly #beganAt = performance.now();
 	#calls = 0;
-	#attempts = 0;
+	#furtherAttempts = 0;
 	#stopped = false;
 	readonly #failures: Failure[] = [];
 	readonly #latencies: number[] = [];
 
-	/** Starts. Each address is an endpoint. */
-	constructor(addresses: readonly string[], callers: number) {
+	/** Starts. Each address is an endpoint. `hasty`: further callers, whose deadlines pass. */
+	constructor(addresses: readonly string[], callers: number, hasty = 0) {
 		this.#client = newClient(Shop, `ipv4:${addresses.join(",")}`, {
 			hooks: {
-				attemptStart: () => {
-					this.#attempts += 1;
+				attemptStart: (_, { number }) => {
+					if (number > 1) this.#furtherAttempts += 1;
 				},
 			},
 		});
-		this.#callers = Array.from({ length: callers }, () => this.#call());
+		this.#callers = [
+			...Array.from({ length: callers }, () => this.#call()),
+			...Array.from({ length: hasty }, () => this.#call(HASTE_MS)),
+		];
 	}
 
 	/** Milliseconds since it began. */
@@ -59,20 +65,25 @@ export class Load {
 		return {
 			calls: this.#calls,
 			failures: this.#failures,
-			furtherAttempts: this.#attempts - this.#calls,
+			furtherAttempts: this.#furtherAttempts,
 			latencies: this.#latencies.sort((a, b) => a - b),
 		};
 	}
 
-	async #call(): Promise<void> {
+	async #call(timeoutMs?: number): Promise<void> {
 		while (!this.#stopped) {
 			const startedAt = this.now;
 			this.#calls += 1;
 			try {
-				await this.#client.look({});
+				await this.#client.look(
+					{},
+					timeoutMs === undefined ? {} : { timeoutMs },
+				);
 				this.#latencies.push(this.now - startedAt);
 			} catch (error) {
-				const { message } = ConnectError.from(error);
+				const { code, message } = ConnectError.from(error);
+				const isHaste = timeoutMs !== undefined;
+				if (isHaste && code === Code.DeadlineExceeded) continue;
 				this.#failures.push({ startedAt, endedAt: this.now, message });
 			}
 			await sleep(THINK_MS);

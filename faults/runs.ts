@@ -23,6 +23,10 @@ export interface Fault {
 	readonly title: string;
 	/** How the last of the three servers behaves; the others are good. */
 	readonly last?: Behaviour;
+	/** How all of them behave. */
+	readonly all?: Behaviour;
+	/** Further callers, whose deadlines pass: that is none of the failures counted. */
+	readonly hasty?: number;
 	/** Returns when it happened, in milliseconds since the load began. */
 	happen(scene: Scene): Promise<number>;
 	/** What it may cost, in words. */
@@ -149,13 +153,52 @@ export const faults: readonly Fault[] = [
 			return now();
 		},
 	},
+	{
+		title: "proxies that end each connection after 200 requests",
+		all: "200 requests a connection",
+		...nothing,
+		async happen({ now }) {
+			await sleep(2000);
+			return now();
+		},
+	},
+	{
+		title: "servers that end each connection after 100 ms",
+		all: "100 ms a connection",
+		...nothing,
+		async happen({ now }) {
+			await sleep(2000);
+			return now();
+		},
+	},
+	{
+		title: "a NAT that forgets the connection to one server",
+		...nothing,
+		async happen({ hole, now }) {
+			hole.forget();
+			const at = now();
+			await sleep(4000);
+			return at;
+		},
+	},
+	{
+		title: "hasty callers, ten times as many, at the stream limit",
+		all: "narrow",
+		hasty: 10 * CALLERS,
+		...nothing,
+		async happen({ now }) {
+			await sleep(2000);
+			return now();
+		},
+	},
 ];
 
 /** Lets a fault happen under load, among three servers. */
 export async function run(fault: Fault): Promise<FaultRun> {
 	await using stack = new AsyncDisposableStack();
 	const servers: ServerProcess[] = [];
-	for (const behaviour of ["good", "good", fault.last ?? "good"] as const) {
+	const { all = "good", last = all } = fault;
+	for (const behaviour of [all, all, last]) {
 		servers.push(stack.use(await ServerProcess.start(behaviour)));
 	}
 	const [first, second, third] = servers.map(({ address }) => address);
@@ -163,6 +206,7 @@ export async function run(fault: Fault): Promise<FaultRun> {
 	const load = new Load(
 		[first as string, second as string, hole.address],
 		CALLERS,
+		fault.hasty,
 	);
 	await sleep(CALM_MS);
 	const happenedAt = await fault.happen({
