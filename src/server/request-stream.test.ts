@@ -41,6 +41,17 @@ describe("a stream of requests", () => {
 		]);
 	});
 
+	test("keeps nothing of the large chunks that requests came in, while they wait", async () => {
+		const { source, requests } = stream();
+		const decode = vi.spyOn(source, "decode");
+		const chunk = new Uint8Array(64 * 1024).fill(7);
+		requests.push(chunk.subarray(100, 110));
+		await requests.next();
+		const [waited] = decode.mock.calls[0] as [Uint8Array];
+		expect([...waited]).toEqual(Array(10).fill(7));
+		expect(waited.buffer.byteLength).toBeLessThan(1000);
+	});
+
 	test("holds its source from 64 KiB on, and releases it when half of that has been taken", async () => {
 		const { source, requests } = stream();
 		for (let i = 0; i < 6; i++) requests.push(bytes(10_000));

@@ -80,7 +80,7 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
 			}
 			return;
 		}
-		this.#waiting.push(bytes);
+		this.#waiting.push(byItself(bytes));
 		this.#waitingBytes += bytes.length + OVERHEAD_BYTES;
 		if (!this.#held && this.#waitingBytes >= HOLD_BYTES) {
 			this.#held = true;
@@ -131,4 +131,10 @@ export class RequestStream implements AsyncIterableIterator<unknown> {
 		this.#held = false;
 		this.#source.release();
 	}
+}
+
+/** What waits keeps no more of the memory that it came in than four times its own. */
+function byItself(bytes: Uint8Array): Uint8Array {
+	const isAlone = bytes.buffer.byteLength <= 4 * bytes.length + OVERHEAD_BYTES;
+	return isAlone ? bytes : bytes.slice();
 }
