@@ -1,7 +1,7 @@
-/** The oldest compiler that the generated code is for, which takes half a minute. */
+/** Compiles what is generated, with the newest compiler and the oldest that it is for, which takes a minute. */
 
 import { afterAll, beforeAll } from "vitest";
-import { testGenerated } from "./generated-code.ts";
+import { casesWith, testGenerated } from "./generated-code.ts";
 import { type PluginBundle, pluginBundle } from "./harness/plugin-bundle.ts";
 import { installedProject, type Project } from "./harness/project.ts";
 
@@ -17,4 +17,8 @@ afterAll(async () => {
 	await bundle[Symbol.asyncDispose]();
 });
 
+testGenerated("typescript", await casesWith("run.ts"), () => ({
+	project,
+	bundle,
+}));
 testGenerated("typescript-5.8", [], () => ({ project, bundle }));

@@ -11,29 +11,20 @@ import {
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { casesWith, testGenerated } from "./generated-code.ts";
 import { testdata } from "./harness/golden.ts";
-import { type PluginBundle, pluginBundle } from "./harness/plugin-bundle.ts";
 import { installedProject, type Project } from "./harness/project.ts";
 import { root } from "./harness/requests.ts";
 import { tool } from "./harness/tool.ts";
 
 let project: Project;
-let bundle: PluginBundle;
 
 beforeAll(async () => {
-	[project, bundle] = await Promise.all([installedProject(), pluginBundle()]);
+	project = await installedProject();
 });
 
 afterAll(async () => {
 	await project[Symbol.asyncDispose]();
-	await bundle[Symbol.asyncDispose]();
 });
-
-testGenerated("typescript", await casesWith("run.ts"), () => ({
-	project,
-	bundle,
-}));
 
 describe("the installed plugin", () => {
 	const services = join(testdata, "services");
