@@ -15,7 +15,7 @@ import type {
 } from "../src/balancer/balancer.ts";
 import { leastRequest } from "../src/balancer/least-request.ts";
 import { pickFirst } from "../src/balancer/pick-first.ts";
-import { ringHash } from "../src/balancer/ring-hash.ts";
+import { ringHash } from "../src/balancer/ring-hash/ring-hash.ts";
 import { roundRobin } from "../src/balancer/round-robin.ts";
 import { preferZone } from "../src/balancer/zone-preference.ts";
 import type { Endpoint } from "../src/discovery/resolver.ts";

@@ -6,13 +6,13 @@
  * stands still while a resolver's endpoints are taken over and connected, and when a few of them change.
  */
 
-import { ChannelCaller } from "../src/client/channel-caller.ts";
-import { ChannelCore } from "../src/client/channel-core.ts";
-import type { ChannelOptions } from "../src/client/channel-options.ts";
-import { settleChannel } from "../src/client/channel-setting.ts";
+import { ChannelCaller } from "../src/client/call/channel-caller.ts";
+import { ChannelCore } from "../src/client/channel/channel-core.ts";
+import { settleChannel } from "../src/client/channel/channel-setting.ts";
 import { makeClient } from "../src/client/client-object.ts";
-import { settleClient } from "../src/client/client-options.ts";
-import type { Connect } from "../src/client/connect.ts";
+import type { Connect } from "../src/client/endpoint/connect.ts";
+import type { ChannelOptions } from "../src/client/options/channel-options.ts";
+import { settleClient } from "../src/client/options/client-options.ts";
 import type { Endpoint } from "../src/discovery/resolver.ts";
 import { type Clock, systemClock } from "../src/policy/clock.ts";
 import { FakeNetwork } from "../testdata/harness/fake-connection.ts";

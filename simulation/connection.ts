@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import type { ConnectListener } from "../src/client/connect.ts";
+import type { ConnectListener } from "../src/client/endpoint/connect.ts";
 import {
 	type ClientConnection,
 	Http2Code,

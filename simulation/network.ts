@@ -1,4 +1,4 @@
-import type { Connect } from "../src/client/connect.ts";
+import type { Connect } from "../src/client/endpoint/connect.ts";
 import { formatAddress } from "../src/discovery/address.ts";
 import { SimulatedConnection } from "./connection.ts";
 import type { SimulatedServer } from "./server.ts";

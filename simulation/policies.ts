@@ -1,4 +1,4 @@
-import type { ChannelOptions } from "../src/client/channel-options.ts";
+import type { ChannelOptions } from "../src/client/options/channel-options.ts";
 import type { MethodPolicy } from "../src/policy/method-policy.ts";
 
 /** What a client is set to. */

@@ -1,10 +1,10 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { Call } from "../src/client/call.ts";
-import type { CallObserver } from "../src/client/call-request.ts";
-import { ChannelCore } from "../src/client/channel-core.ts";
-import type { ChannelOptions } from "../src/client/channel-options.ts";
-import { settleChannel } from "../src/client/channel-setting.ts";
-import { MethodPolicies } from "../src/client/method-policies.ts";
+import { Call } from "../src/client/call/call.ts";
+import type { CallObserver } from "../src/client/call/call-request.ts";
+import { ChannelCore } from "../src/client/channel/channel-core.ts";
+import { settleChannel } from "../src/client/channel/channel-setting.ts";
+import type { ChannelOptions } from "../src/client/options/channel-options.ts";
+import { MethodPolicies } from "../src/client/options/method-policies.ts";
 import { compileMethodPolicy } from "../src/policy/method-policy.ts";
 import type { CallEnd } from "../src/wire/client-call.ts";
 import { chance, exponential, logNormal } from "./chance.ts";

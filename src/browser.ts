@@ -7,7 +7,7 @@ export {
 } from "@connectrpc/connect";
 export { leastRequest } from "./balancer/least-request.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
-export { ringHash } from "./balancer/ring-hash.ts";
+export { ringHash } from "./balancer/ring-hash/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export {
 	Channel,
@@ -16,8 +16,8 @@ export {
 	newClient,
 	srvResolver,
 } from "./client/browser.ts";
-export { callOptionsKey } from "./client/call-options.ts";
 export { channelOf, closeClient } from "./client/client-object.ts";
+export { callOptionsKey } from "./client/options/call-options.ts";
 export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
 export { poll } from "./discovery/poll.ts";
 export { staticResolver } from "./discovery/static.ts";

@@ -28,27 +28,33 @@ export type {
 	FailurePercentageEjection,
 	OutlierDetectionOptions,
 	SuccessRateEjection,
-} from "./balancer/outlier-detection-options.ts";
+} from "./balancer/outliers/outlier-detection-options.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
-export { ringHash } from "./balancer/ring-hash.ts";
+export { ringHash } from "./balancer/ring-hash/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
-export { type CallOptions, callOptionsKey } from "./client/call-options.ts";
-export { Channel } from "./client/channel.ts";
-export type { ChannelOptions, Keepalive } from "./client/channel-options.ts";
-export type { CircuitBreakerOptions } from "./client/circuit-breaker-options.ts";
-export { channelOf, closeClient } from "./client/client-object.ts";
-export type { ClientOptions } from "./client/client-options.ts";
-export type { ConnectBackoff } from "./client/connect-backoff.ts";
-export type { CallInfo, ClientHooks } from "./client/hooks.ts";
-export { newClient, type Target } from "./client/new-client.ts";
+export type { Duration } from "./checks/duration.ts";
 export type {
 	BidiStream,
 	BidiStreaming,
 	ClientStream,
 	ClientStreaming,
 	ServerStream,
-} from "./client/stream-handles.ts";
-export type { TlsOptions } from "./client/tls-options.ts";
+} from "./client/call/stream-handles.ts";
+export { Channel } from "./client/channel.ts";
+export { channelOf, closeClient } from "./client/client-object.ts";
+export { newClient, type Target } from "./client/new-client.ts";
+export {
+	type CallOptions,
+	callOptionsKey,
+} from "./client/options/call-options.ts";
+export type {
+	ChannelOptions,
+	Keepalive,
+} from "./client/options/channel-options.ts";
+export type { CircuitBreakerOptions } from "./client/options/circuit-breaker-options.ts";
+export type { ClientOptions } from "./client/options/client-options.ts";
+export type { ConnectBackoff } from "./client/options/connect-backoff.ts";
+export type { CallInfo, ClientHooks } from "./client/options/hooks.ts";
 export { dnsResolver } from "./discovery/dns.ts";
 export { fileResolver } from "./discovery/file.ts";
 export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
@@ -69,7 +75,6 @@ export { srvResolver } from "./discovery/srv.ts";
 export { staticResolver } from "./discovery/static.ts";
 export type * from "./generated.ts";
 export type { CodeName } from "./policy/code.ts";
-export type { Duration } from "./policy/duration.ts";
 export type { HedgingPolicy } from "./policy/hedging-policy.ts";
 export type { MethodPolicy } from "./policy/method-policy.ts";
 export type { RetryPolicy } from "./policy/retry-policy.ts";
@@ -77,3 +82,4 @@ export type {
 	RetryThrottling,
 	ServiceConfig,
 } from "./policy/service-config.ts";
+export type { TlsOptions } from "./tls/tls-options.ts";

@@ -8,11 +8,11 @@ export type {
 	Registry,
 } from "./discovery/registry.ts";
 export type * from "./generated.ts";
+export { push, type ResponseStream } from "./server/call/push.ts";
 export { onConnectRouter } from "./server/connect-router.ts";
 export type { CallCounts } from "./server/dispatcher.ts";
 export type { ErrorHook, FailedCall } from "./server/error-hook.ts";
 export { type Peer, peerOf } from "./server/peer.ts";
-export { push, type ResponseStream } from "./server/push.ts";
 export type { RefusedHook, RefusedPeer } from "./server/refusals.ts";
 export { Server, type ServerSnapshot } from "./server/server.ts";
 export type {

@@ -14,7 +14,7 @@ const steps = await Steps.counting(/\/src\/balancer\/(?!.*\.test\.ts)/);
 afterAll(() => steps[Symbol.asyncDispose]());
 const { leastRequest } = await import("./least-request.ts");
 const { pickFirst } = await import("./pick-first.ts");
-const { ringHash } = await import("./ring-hash.ts");
+const { ringHash } = await import("./ring-hash/ring-hash.ts");
 const { roundRobin } = await import("./round-robin.ts");
 const { preferZone } = await import("./zone-preference.ts");
 

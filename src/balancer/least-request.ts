@@ -1,5 +1,5 @@
-import { at } from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { at } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { JsonFields, parseUint32 } from "../policy/proto-json.ts";
 import { AliasTable } from "./alias-table.ts";
 import type {

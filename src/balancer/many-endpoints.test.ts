@@ -7,7 +7,7 @@ import { seeded } from "../../testdata/harness/seeded.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
 import type { Balancer, BalancerFactory } from "./balancer.ts";
 import { leastRequest } from "./least-request.ts";
-import { ringHash } from "./ring-hash.ts";
+import { ringHash } from "./ring-hash/ring-hash.ts";
 import { roundRobin } from "./round-robin.ts";
 import { preferZone } from "./zone-preference.ts";
 

@@ -1,5 +1,5 @@
+import { boolean } from "../checks/option-table.ts";
 import type { Endpoint } from "../discovery/resolver.ts";
-import { boolean } from "../policy/option-table.ts";
 import { JsonFields } from "../policy/proto-json.ts";
 import type {
 	Balancer,

@@ -1,8 +1,8 @@
 import type { BalancerFactory } from "./balancer.ts";
 import { leastRequestWith, readLeastRequestConfig } from "./least-request.ts";
 import { pickFirstWith, readPickFirstConfig } from "./pick-first.ts";
-import { ringHashWith } from "./ring-hash.ts";
-import { readRingHashConfig } from "./ring-hash-config.ts";
+import { ringHashWith } from "./ring-hash/ring-hash.ts";
+import { readRingHashConfig } from "./ring-hash/ring-hash-config.ts";
 import { roundRobin } from "./round-robin.ts";
 
 /** The balancers that service configs and options can name. */

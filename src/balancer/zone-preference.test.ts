@@ -9,7 +9,7 @@ import type { Endpoint } from "../discovery/resolver.ts";
 import type { Balancer, BalancerFactory } from "./balancer.ts";
 import { failPicker } from "./fixed-picker.ts";
 import { pickFirst } from "./pick-first.ts";
-import { ringHash } from "./ring-hash.ts";
+import { ringHash } from "./ring-hash/ring-hash.ts";
 import { roundRobin } from "./round-robin.ts";
 import { preferZone } from "./zone-preference.ts";
 

@@ -1,9 +1,9 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
-import { type ClientOptions, settleClient } from "./client-options.ts";
 import { isTransport, overTransport } from "./foreign-client.ts";
 import type { Target } from "./new-client.ts";
+import { type ClientOptions, settleClient } from "./options/client-options.ts";
 
 /** `newClient` where there are no sockets: over a Connect Transport, or not at all. */
 export function newClient<T extends object>(

@@ -4,7 +4,7 @@ import { serveRoutes } from "../../testdata/harness/http2-server.ts";
 import { EchoService } from "../../testdata/services/gen/echo/echo_pb.ts";
 import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import { Channel } from "./channel.ts";
-import type { ChannelOptions } from "./channel-options.ts";
+import type { ChannelOptions } from "./options/channel-options.ts";
 
 const echoServer = () =>
 	serveRoutes((router) =>

@@ -1,19 +1,19 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { ChannelState } from "../balancer/balancer.ts";
-import type { Resolver } from "../discovery/resolver.ts";
 import {
 	callable,
 	checkOptions,
 	integer,
 	record,
-} from "../policy/option-table.ts";
-import { abortSignal } from "./call-options.ts";
-import { CallTransport } from "./call-transport.ts";
-import { ChannelCore } from "./channel-core.ts";
-import type { ChannelOptions } from "./channel-options.ts";
-import { type Environment, settleChannel } from "./channel-setting.ts";
-import { interceptorList } from "./client-options.ts";
-import { CoreSender } from "./core-sender.ts";
+} from "../checks/option-table.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { ChannelCore } from "./channel/channel-core.ts";
+import { type Environment, settleChannel } from "./channel/channel-setting.ts";
+import { abortSignal } from "./options/call-options.ts";
+import type { ChannelOptions } from "./options/channel-options.ts";
+import { interceptorList } from "./options/client-options.ts";
+import { CallTransport } from "./transport/call-transport.ts";
+import { CoreSender } from "./transport/core-sender.ts";
 
 /** What a channel is inside, for the clients that stand on it. */
 export interface ChannelInside {

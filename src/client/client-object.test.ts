@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { serviceOf } from "../../testdata/harness/service-of.ts";
 import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "./call/caller.ts";
 import { channelOf, closeClient, makeClient } from "./client-object.ts";
 
 /** Calls go nowhere, and are noted. */

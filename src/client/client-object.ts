@@ -4,11 +4,16 @@ import type {
 	DescService,
 	MessageInitShape,
 } from "@bufbuild/protobuf";
-import type { CallOptions } from "./call-options.ts";
-import { atCallSite, type CallSite, callSite } from "./call-site.ts";
-import type { Caller, Messages, MethodOf, StreamHandle } from "./caller.ts";
+import { atCallSite, type CallSite, callSite } from "./call/call-site.ts";
+import type {
+	Caller,
+	Messages,
+	MethodOf,
+	StreamHandle,
+} from "./call/caller.ts";
 import type { Channel } from "./channel.ts";
-import { clientName } from "./client-options.ts";
+import type { CallOptions } from "./options/call-options.ts";
+import { clientName } from "./options/client-options.ts";
 import { RefusedStream } from "./refused-stream.ts";
 
 /** What a client stands on, kept beside it: no name on the client itself may get in the way of an RPC. */

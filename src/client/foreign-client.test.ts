@@ -26,10 +26,10 @@ import {
 } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { onConnectRouter } from "../server/connect-router.ts";
 import { Server } from "../server/server.ts";
-import type { CallOptions } from "./call-options.ts";
 import { Channel } from "./channel.ts";
-import type { ClientOptions } from "./client-options.ts";
 import type { Target } from "./new-client.ts";
+import type { CallOptions } from "./options/call-options.ts";
+import type { ClientOptions } from "./options/client-options.ts";
 
 /** What a handler has come to: "name aborted" once its signal has fired before it was done. */
 const noted = new Set<string>();

@@ -1,11 +1,11 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { PolicyError } from "../policy/policy-error.ts";
-import { CallTransport } from "./call-transport.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { makeClient } from "./client-object.ts";
-import type { SettledClient } from "./client-options.ts";
-import { ForeignSender } from "./foreign-sender.ts";
-import { TransportCaller } from "./transport-caller.ts";
+import type { SettledClient } from "./options/client-options.ts";
+import { CallTransport } from "./transport/call-transport.ts";
+import { ForeignSender } from "./transport/foreign-sender.ts";
+import { TransportCaller } from "./transport/transport-caller.ts";
 
 /** A Connect Transport that is no Channel: createRouterTransport's, connect-web's, connect-node's. */
 export function isTransport(target: unknown): target is Transport {

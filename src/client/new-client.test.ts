@@ -11,8 +11,8 @@ import { staticResolver } from "../discovery/static.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import { Channel } from "./channel.ts";
 import { channelOf, closeClient } from "./client-object.ts";
-import type { ClientOptions } from "./client-options.ts";
 import { newClient, type Target } from "./new-client.ts";
+import type { ClientOptions } from "./options/client-options.ts";
 
 const echoServer = (resp = "echo") =>
 	serveRoutes((router) =>

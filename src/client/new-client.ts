@@ -1,25 +1,25 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
+import { PolicyError } from "../checks/policy-error.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import { PolicyError } from "../policy/policy-error.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
-import { CallTransport } from "./call-transport.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "./call/caller.ts";
+import { ChannelCaller } from "./call/channel-caller.ts";
 import { Channel, insideOf } from "./channel.ts";
-import { ChannelCaller } from "./channel-caller.ts";
 import { makeClient } from "./client-object.ts";
-import {
-	type ClientOptions,
-	type SettledClient,
-	settleClient,
-} from "./client-options.ts";
-import { CoreSender } from "./core-sender.ts";
 import {
 	isTransport,
 	overTransport,
 	refuseChannelOptions,
 } from "./foreign-client.ts";
-import { TransportCaller } from "./transport-caller.ts";
+import {
+	type ClientOptions,
+	type SettledClient,
+	settleClient,
+} from "./options/client-options.ts";
+import { CallTransport } from "./transport/call-transport.ts";
+import { CoreSender } from "./transport/core-sender.ts";
+import { TransportCaller } from "./transport/transport-caller.ts";
 
 /** What a client calls: a string or a Resolver makes a channel that the client owns, a Channel or Transport is borrowed. */
 export type Target = string | Resolver | Channel | Transport;

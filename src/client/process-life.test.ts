@@ -169,8 +169,8 @@ describe.concurrent("a process ends by itself", () => {
 			stream.write(frame(Buffer.of(0x08, 0x01)));
 		});
 		const { code, output, ms } = await run(`
-			const { EndpointSubchannel } = await import(${here("./subchannel.ts")});
-			const { settleChannel } = await import(${here("./channel-setting.ts")});
+			const { EndpointSubchannel } = await import(${here("./endpoint/subchannel.ts")});
+			const { settleChannel } = await import(${here("./channel/channel-setting.ts")});
 			const { parseAddress } = await import(${here("../discovery/address.ts")});
 			const at = "${server.address}";
 			const awake = setTimeout(() => {}, 30_000);
@@ -233,7 +233,7 @@ describe.concurrent("a process ends by itself", () => {
 	test("though a channel of homing's own has streams open, and calls that wait", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		const { code, output, ms } = await run(`
-			const { idleEnvironment } = await import(${here("./channel-setting.ts")});
+			const { idleEnvironment } = await import(${here("./channel/channel-setting.ts")});
 			const open = new Channel("${server.address}", {}, idleEnvironment);
 			const awake = setTimeout(() => {}, 30_000);
 			await NewOrderManagementClient(open).searchOrders({}).header;

@@ -3,7 +3,7 @@ import type {
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
-import type { StreamHandle } from "./caller.ts";
+import type { StreamHandle } from "./call/caller.ts";
 
 /** A streaming call that could not begin, for its options or its request: all that is asked of it rejects with the reason. */
 export class RefusedStream<I extends DescMessage, O extends DescMessage>

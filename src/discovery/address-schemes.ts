@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { formatHostPort, isIPv4, isIPv6, parseHostPort } from "./host-port.ts";
 import type { ParsedTarget } from "./parsed-target.ts";

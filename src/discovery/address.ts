@@ -1,4 +1,4 @@
-import { PolicyError } from "../policy/policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
 
 /** Where a connection goes: over the network, or to a socket of this machine. */

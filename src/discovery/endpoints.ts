@@ -1,4 +1,4 @@
-import { onlyDefined } from "../policy/only-defined.ts";
+import { onlyDefined } from "../checks/only-defined.ts";
 import {
 	at,
 	type Check,
@@ -7,8 +7,8 @@ import {
 	mapOf,
 	type OptionTable,
 	record,
-} from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+} from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Endpoint } from "./resolver.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PolicyError } from "../policy/policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import {
 	bracketed,
 	formatHostPort,

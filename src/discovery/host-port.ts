@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /** A host and its port. An IPv6 host has no brackets; it may have a zone ("fe80::1%eth0"). */
 export interface HostPort {

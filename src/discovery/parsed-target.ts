@@ -1,4 +1,4 @@
-import { PolicyError } from "../policy/policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 
 /** A target taken apart, as the resolver of a scheme gets it. */
 export interface ParsedTarget {

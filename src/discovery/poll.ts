@@ -1,9 +1,9 @@
-import { type Duration, parseDuration } from "../policy/duration.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
 import {
 	callable,
 	checkOptions,
 	type OptionTable,
-} from "../policy/option-table.ts";
+} from "../checks/option-table.ts";
 import { readEndpoints } from "./endpoints.ts";
 import { lookAgain, type Pace } from "./look-again.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";

@@ -1,5 +1,5 @@
-import { nearMiss } from "../policy/near-miss.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { nearMiss } from "../checks/near-miss.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { dns, http, ip, srv, unix } from "./address-schemes.ts";
 import type { ParsedTarget } from "./parsed-target.ts";
 import { consul, etcd, file, kubernetes, memory } from "./system-schemes.ts";

@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import type { HostPort } from "./host-port.ts";
 
 /** Where the endpoints of a target come from: what its resolver is made of. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PolicyError } from "../policy/policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { parseTarget } from "./target.ts";
 import type { EndpointSource } from "./target-facts.ts";
 

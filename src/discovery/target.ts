@@ -1,5 +1,5 @@
-import { nearMiss } from "../policy/near-miss.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { nearMiss } from "../checks/near-miss.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { dns } from "./address-schemes.ts";
 import { bracketed } from "./host-port.ts";
 import {

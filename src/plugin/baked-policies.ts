@@ -1,4 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { onlyDefined } from "../checks/only-defined.ts";
 import type { BakedPolicies } from "../generated.ts";
 import {
 	type CompiledMethodPolicy,
@@ -6,7 +7,6 @@ import {
 	type MethodPolicy,
 	mergePolicies,
 } from "../policy/method-policy.ts";
-import { onlyDefined } from "../policy/only-defined.ts";
 import type {
 	BalancerConfig,
 	ServiceConfig,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
+import { PolicyError } from "../checks/policy-error.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
-import { PolicyError } from "../policy/policy-error.ts";
 import {
 	type CompiledServiceConfig,
 	parseServiceConfig,

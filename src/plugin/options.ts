@@ -1,5 +1,5 @@
 import type { EcmaScriptPluginOptions } from "@bufbuild/protoplugin";
-import { nearMiss } from "../policy/near-miss.ts";
+import { nearMiss } from "../checks/near-miss.ts";
 
 const own = ["emit", "grpc_service_config", "retry_max_attempts"] as const;
 

@@ -7,11 +7,11 @@ import {
 	getOption,
 	hasOption,
 } from "@bufbuild/protobuf";
+import { PolicyError } from "../checks/policy-error.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
 } from "../policy/method-policy.ts";
-import { PolicyError } from "../policy/policy-error.ts";
 import type { Comments } from "./comments.ts";
 import { durationProblem } from "./proto-duration.ts";
 

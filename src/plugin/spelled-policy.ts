@@ -1,10 +1,10 @@
+import type { Duration } from "../checks/duration.ts";
+import { onlyDefined } from "../checks/only-defined.ts";
 import { type CodeName, codeName } from "../policy/code.ts";
-import type { Duration } from "../policy/duration.ts";
 import type {
 	CompiledMethodPolicy,
 	MethodPolicy,
 } from "../policy/method-policy.ts";
-import { onlyDefined } from "../policy/only-defined.ts";
 
 /** A policy that was checked, in the spelling of a service config again. */
 export function spelled(policy: CompiledMethodPolicy): MethodPolicy {

@@ -1,5 +1,5 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
-import { nearMiss } from "../policy/near-miss.ts";
+import { nearMiss } from "../checks/near-miss.ts";
 import type { ConfiguredName } from "./config-files.ts";
 
 /** Is told what is probably a mistake, and no error. */

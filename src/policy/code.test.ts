@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { PolicyError } from "../checks/policy-error.ts";
 import { codeName, parseCode } from "./code.ts";
-import { PolicyError } from "./policy-error.ts";
 
 /** The spelling of gRPC's statuscodes.md, in the order of the numbers. */
 const grpcNames = [

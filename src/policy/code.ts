@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { PolicyError, shown } from "./policy-error.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /** "UNAVAILABLE", "CANCELLED" and "CANCELED" in any case, or Connect's spelling. */
 export type CodeName = keyof typeof Code | Uppercase<string>;

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
+import { listOf } from "../checks/option-table.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { parseCode } from "./code.ts";
-import { listOf } from "./option-table.ts";
-import { PolicyError } from "./policy-error.ts";
 
 /**
  * The codes that an option lists as speaking against a server, and not only of one call.

@@ -1,7 +1,7 @@
 import type { Code } from "@connectrpc/connect";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { listOf } from "../checks/option-table.ts";
 import { type CodeName, parseCode } from "./code.ts";
-import { type Duration, parseDuration } from "./duration.ts";
-import { listOf } from "./option-table.ts";
 import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
 
 /** Send a call several times without waiting for it to fail (gRFC A6). */

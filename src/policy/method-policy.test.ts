@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { checkOptions } from "../checks/option-table.ts";
 import {
 	compileMethodPolicy,
 	forStreaming,
@@ -6,7 +7,6 @@ import {
 	mergePolicies,
 	methodPolicyOptions,
 } from "./method-policy.ts";
-import { checkOptions } from "./option-table.ts";
 
 const retryPolicy: MethodPolicy["retryPolicy"] = {
 	maxAttempts: 3,

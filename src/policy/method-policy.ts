@@ -1,12 +1,17 @@
-import { type Duration, parseDuration } from "./duration.ts";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { onlyDefined } from "../checks/only-defined.ts";
+import {
+	anything,
+	at,
+	boolean,
+	type OptionTable,
+} from "../checks/option-table.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import {
 	type CompiledHedgingPolicy,
 	compileHedgingPolicy,
 	type HedgingPolicy,
 } from "./hedging-policy.ts";
-import { onlyDefined } from "./only-defined.ts";
-import { anything, at, boolean, type OptionTable } from "./option-table.ts";
-import { PolicyError } from "./policy-error.ts";
 import type { PolicyRules } from "./policy-rules.ts";
 import { JsonFields, parseUint32 } from "./proto-json.ts";
 import {

@@ -1,5 +1,5 @@
-import { type Check, refuseUnknownKeys } from "./option-table.ts";
-import { PolicyError, shown } from "./policy-error.ts";
+import { type Check, refuseUnknownKeys } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { JsonFields, parseUint32 } from "./proto-json.ts";
 
 /** How policies are read, where that is not the same for every reader. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PolicyError } from "./policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
 
 const asIs = (value: unknown): unknown => value;

@@ -1,5 +1,5 @@
-import { at, type Check, record } from "./option-table.ts";
-import { PolicyError, shown } from "./policy-error.ts";
+import { at, type Check, record } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /**
  * The fields of a message in proto3 JSON: names may be lowerCamelCase or as the

@@ -1,8 +1,8 @@
 import type { Code } from "@connectrpc/connect";
+import { type Duration, parseDuration } from "../checks/duration.ts";
+import { type Check, listOf } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { type CodeName, parseCode } from "./code.ts";
-import { type Duration, parseDuration } from "./duration.ts";
-import { type Check, listOf } from "./option-table.ts";
-import { PolicyError, shown } from "./policy-error.ts";
 import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
 import { parseDouble } from "./proto-json.ts";
 

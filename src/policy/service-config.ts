@@ -1,12 +1,12 @@
+import { onlyDefined } from "../checks/only-defined.ts";
+import { at, type Check, listOf, record } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
 	forStreaming,
 	type MethodPolicy,
 } from "./method-policy.ts";
-import { onlyDefined } from "./only-defined.ts";
-import { at, type Check, listOf, record } from "./option-table.ts";
-import { PolicyError, shown } from "./policy-error.ts";
 import type { PolicyRules } from "./policy-rules.ts";
 import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
 

@@ -23,8 +23,8 @@ import {
 	type OrderManagementServer,
 	RegisterOrderManagementServer,
 } from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
+import { push } from "./call/push.ts";
 import { onConnectRouter } from "./connect-router.ts";
-import { push } from "./push.ts";
 import { Server } from "./server.ts";
 
 /** An implementation as users write it for homing. */

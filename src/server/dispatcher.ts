@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { shown } from "../checks/policy-error.ts";
 import type { Clock } from "../policy/clock.ts";
 import { codeName } from "../policy/code.ts";
-import { shown } from "../policy/policy-error.ts";
 import { printError } from "../policy/print-error.ts";
 import { isGrpc } from "../wire/client-call.ts";
 import type { RawHeaders, ServerStream } from "../wire/connection.ts";
@@ -11,12 +11,16 @@ import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { GzipTurns } from "../wire/gzip-turns.ts";
 import { headerBytes } from "../wire/metadata.ts";
 import { refuseCall, refuseRequest } from "../wire/server-call.ts";
+import { type CallHost, IncomingCall } from "./call/incoming-call.ts";
+import {
+	acceptsGzip,
+	type RequestHead,
+	readHead,
+} from "./call/request-head.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { tellHook } from "./error-hook.ts";
-import { type CallHost, IncomingCall } from "./incoming-call.ts";
 import type { Peer } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
-import { acceptsGzip, type RequestHead, readHead } from "./request-head.ts";
 import type { Routes } from "./routes.ts";
 import type { ServerSettings } from "./server-options.ts";
 import { UnreadRequests } from "./unread-requests.ts";

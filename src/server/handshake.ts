@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
+import { formatDuration } from "../checks/duration.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
-import { formatDuration } from "../policy/duration.ts";
 import { type Peer, peerOfSocket } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
 

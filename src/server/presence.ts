@@ -1,5 +1,5 @@
+import { formatDuration } from "../checks/duration.ts";
 import type { Clock, Timer } from "../policy/clock.ts";
-import { formatDuration } from "../policy/duration.ts";
 import type { ServerConnection } from "../wire/connection.ts";
 
 export interface PresenceLimits {

@@ -1,5 +1,5 @@
+import { formatDuration } from "../checks/duration.ts";
 import type { Clock } from "../policy/clock.ts";
-import { formatDuration } from "../policy/duration.ts";
 
 export interface RenewalSetting {
 	readonly clock: Clock;

@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type ServedMethod, servedMethods } from "./call/served-method.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
-import { type ServedMethod, servedMethods } from "./served-method.ts";
 
 /** Which handler a request's path leads to. */
 export class Routes {

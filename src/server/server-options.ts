@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { Duration } from "../policy/duration.ts";
+import type { Duration } from "../checks/duration.ts";
 import {
 	boolean,
 	callable,
@@ -10,9 +10,9 @@ import {
 	type OptionTable,
 	oneOf,
 	optionsOf,
-} from "../policy/option-table.ts";
-import { parsePeriod } from "../policy/period.ts";
-import { PolicyError } from "../policy/policy-error.ts";
+} from "../checks/option-table.ts";
+import { parsePeriod } from "../checks/period.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import type { GzipLimits } from "../wire/gzip-turns.ts";
 import { MAX_HEADER_BYTES } from "../wire/metadata.ts";
 import type { ErrorHook } from "./error-hook.ts";

@@ -1,5 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { onlyDefined } from "../checks/only-defined.ts";
+import { checkOptions } from "../checks/option-table.ts";
 import { formatAddress } from "../discovery/address.ts";
 import type {
 	Instance,
@@ -8,27 +10,25 @@ import type {
 } from "../discovery/registry.ts";
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
-import { onlyDefined } from "../policy/only-defined.ts";
-import { checkOptions } from "../policy/option-table.ts";
 import type { GzipCounts } from "../wire/gzip-turns.ts";
 import { Announcements, reachableAt } from "./announcements.ts";
+import { outsideScopes } from "./call/scopes.ts";
 import { Connections } from "./connections.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { tellHook } from "./error-hook.ts";
 import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
-import { HealthService } from "./health.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type Listener, listenAt } from "./listener.ts";
 import { Refusals } from "./refusals.ts";
 import { ResetBudget } from "./reset-budget.ts";
 import { Routes } from "./routes.ts";
-import { outsideScopes } from "./scopes.ts";
 import {
 	type ServerOptions,
 	type ServerSettings,
 	serverSettings,
 } from "./server-options.ts";
+import { HealthService } from "./services/health.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { onSignal } from "./signals.ts";
 

@@ -1,8 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { X509Certificate } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { Clock } from "../policy/clock.ts";
-import { disarm } from "../policy/guarded.ts";
 import {
 	at,
 	boolean,
@@ -13,8 +11,10 @@ import {
 	oneOf,
 	record,
 	text,
-} from "../policy/option-table.ts";
-import { PolicyError } from "../policy/policy-error.ts";
+} from "../checks/option-table.ts";
+import { PolicyError } from "../checks/policy-error.ts";
+import type { Clock } from "../policy/clock.ts";
+import { disarm } from "../policy/guarded.ts";
 import {
 	checkPassphrase,
 	credentialsTable,

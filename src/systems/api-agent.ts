@@ -1,11 +1,8 @@
 import { Agent } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import {
-	type TlsConnection,
-	tlsConnections,
-} from "../client/tls-connection.ts";
-import type { TlsSource } from "../client/tls-options.ts";
+import { type TlsConnection, tlsConnections } from "../tls/tls-connection.ts";
+import type { TlsSource } from "../tls/tls-options.ts";
 import type { ApiOrigin } from "./api-origin.ts";
 
 /** Of silence, before TCP asks whether the peer is still there. */

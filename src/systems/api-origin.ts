@@ -1,10 +1,10 @@
+import { PolicyError, shown } from "../checks/policy-error.ts";
 import { parseAddress } from "../discovery/address.ts";
 import {
 	bracketed,
 	type HostPort,
 	parseHostPort,
 } from "../discovery/host-port.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
 
 /** Where an HTTP API is. */
 export interface ApiOrigin {

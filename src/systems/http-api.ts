@@ -5,13 +5,13 @@ import {
 	type IncomingMessage,
 	request as startRequest,
 } from "node:http";
-import { unlessAborted } from "../client/dial.ts";
-import { explainTls } from "../client/tls-errors.ts";
-import type { TlsOptions, TlsSource } from "../client/tls-options.ts";
-import { VERSION } from "../client/version.ts";
+import { formatDuration } from "../checks/duration.ts";
+import { shown } from "../checks/policy-error.ts";
+import { unlessAborted } from "../client/endpoint/dial.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
-import { formatDuration } from "../policy/duration.ts";
-import { shown } from "../policy/policy-error.ts";
+import { explainTls } from "../tls/tls-errors.ts";
+import type { TlsOptions, TlsSource } from "../tls/tls-options.ts";
+import { VERSION } from "../version.ts";
 import { apiAgent } from "./api-agent.ts";
 import { type ApiOrigin, parseOrigin } from "./api-origin.ts";
 import { DiscoveryError } from "./discovery-error.ts";

@@ -1,5 +1,5 @@
-import { chooseBalancer } from "../client/choose-balancer.ts";
-import { PolicyError } from "../policy/policy-error.ts";
+import { PolicyError } from "../checks/policy-error.ts";
+import { chooseBalancer } from "../client/channel/choose-balancer.ts";
 import {
 	parseServiceConfig,
 	type ServiceConfig,

@@ -4,8 +4,8 @@ import {
 	oneOf,
 	record,
 	text,
-} from "../policy/option-table.ts";
-import { PolicyError } from "../policy/policy-error.ts";
+} from "../checks/option-table.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import { isPem, type Pem, pem, pemBlocks, pems, textOf } from "./pem.ts";
 
 /** What both sides of TLS have to say of themselves and of whom they trust, as node:tls has it. */

@@ -1,5 +1,5 @@
-import { type Check, listOf } from "../policy/option-table.ts";
-import { PolicyError, shown } from "../policy/policy-error.ts";
+import { type Check, listOf } from "../checks/option-table.ts";
+import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /** What PEM holds (RFC 7468). */
 export type PemKind = "certificate" | "private key" | "CRL";

@@ -4,8 +4,8 @@ import {
 	type SecureContext,
 	type SecureContextOptions,
 } from "node:tls";
-import { at } from "../policy/option-table.ts";
-import { PolicyError } from "../policy/policy-error.ts";
+import { at } from "../checks/option-table.ts";
+import { PolicyError } from "../checks/policy-error.ts";
 import type { TlsCredentials } from "./credentials.ts";
 import { type Pem, pemBlocks } from "./pem.ts";
 

@@ -6,8 +6,8 @@ import {
 	ScalarType,
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import { nearMiss } from "../policy/near-miss.ts";
-import { shown } from "../policy/policy-error.ts";
+import { nearMiss } from "../checks/near-miss.ts";
+import { shown } from "../checks/policy-error.ts";
 
 /** What is wrong with a value, behind the path to it; undefined when nothing is. */
 type Check = (value: unknown) => string | undefined;

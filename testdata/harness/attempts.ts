@@ -3,9 +3,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
-import type { Environment } from "../../src/client/channel-setting.ts";
-import type { ClientOptions } from "../../src/client/client-options.ts";
-import type { ClientHooks } from "../../src/client/hooks.ts";
+import type { Environment } from "../../src/client/channel/channel-setting.ts";
+import type { ClientOptions } from "../../src/client/options/client-options.ts";
+import type { ClientHooks } from "../../src/client/options/hooks.ts";
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import type { RetryPolicy } from "../../src/policy/retry-policy.ts";
 import { type ClientInTime, clientInTime } from "./client-in-time.ts";

@@ -1,15 +1,15 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { ChannelCaller } from "../../src/client/channel-caller.ts";
-import { ChannelCore } from "../../src/client/channel-core.ts";
+import { ChannelCaller } from "../../src/client/call/channel-caller.ts";
+import { ChannelCore } from "../../src/client/channel/channel-core.ts";
 import {
 	type Environment,
 	settleChannel,
-} from "../../src/client/channel-setting.ts";
+} from "../../src/client/channel/channel-setting.ts";
 import { makeClient } from "../../src/client/client-object.ts";
 import {
 	type ClientOptions,
 	settleClient,
-} from "../../src/client/client-options.ts";
+} from "../../src/client/options/client-options.ts";
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import { FakeClock } from "./fake-clock.ts";
 

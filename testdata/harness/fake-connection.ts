@@ -1,6 +1,9 @@
 /** Connections without a network, for tests to play the peer of. */
 
-import type { Connect, ConnectListener } from "../../src/client/connect.ts";
+import type {
+	Connect,
+	ConnectListener,
+} from "../../src/client/endpoint/connect.ts";
 import { type Address, formatAddress } from "../../src/discovery/address.ts";
 import type {
 	ClientConnection,

@@ -1,10 +1,10 @@
 /** Several servers that a test scripts, and a client of them in fake time whose hooks write down what they hear. */
 
 import type { ConnectError } from "@connectrpc/connect";
-import type { Environment } from "../../src/client/channel-setting.ts";
-import type { ClientOptions } from "../../src/client/client-options.ts";
-import type { Connect } from "../../src/client/connect.ts";
-import type { ClientHooks } from "../../src/client/hooks.ts";
+import type { Environment } from "../../src/client/channel/channel-setting.ts";
+import type { Connect } from "../../src/client/endpoint/connect.ts";
+import type { ClientOptions } from "../../src/client/options/client-options.ts";
+import type { ClientHooks } from "../../src/client/options/hooks.ts";
 import type {
 	Endpoint,
 	Resolution,

@@ -1,11 +1,11 @@
 import type { ChannelState } from "../../src/balancer/balancer.ts";
-import { DEFAULT_PACE } from "../../src/client/backoff.ts";
-import type { Connect } from "../../src/client/connect.ts";
+import type { Connect } from "../../src/client/endpoint/connect.ts";
 import {
 	EndpointSubchannel,
 	type SubchannelSetting,
-} from "../../src/client/subchannel.ts";
+} from "../../src/client/endpoint/subchannel.ts";
 import { parseAddress } from "../../src/discovery/address.ts";
+import { DEFAULT_PACE } from "../../src/policy/backoff.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeConnection } from "./fake-connection.ts";
 

@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
-import { checkOptions } from "../../policy/option-table.ts";
-import { PolicyError } from "../../policy/policy-error.ts";
+import { checkOptions } from "../../checks/option-table.ts";
+import { PolicyError } from "../../checks/policy-error.ts";
 import {
 	agentOptions,
 	type ConsulAgentOptions,

@@ -1,14 +1,14 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { channelOptions } from "../../client/channel-options.ts";
-import type { TlsOptions, TlsSource } from "../../client/tls-options.ts";
 import {
 	type Check,
 	type OptionTable,
 	text,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { channelOptions } from "../../client/options/channel-options.ts";
 import { secureContext } from "../../tls/secure-context.ts";
+import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
 import { parseOrigin } from "../api-origin.ts";
 
 /** Where the Consul agent is, and who asks. What is not given is as the environment has it for Consul's own commands. */

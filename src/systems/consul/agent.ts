@@ -1,6 +1,6 @@
+import type { Check } from "../../checks/option-table.ts";
+import { PolicyError } from "../../checks/policy-error.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
-import type { Check } from "../../policy/option-table.ts";
-import { PolicyError } from "../../policy/policy-error.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { type ApiAnswer, excerptOf, HttpApi } from "../http-api.ts";
 import type { AgentSetting } from "./agent-options.ts";

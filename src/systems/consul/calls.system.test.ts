@@ -16,8 +16,8 @@ import {
 } from "../../../testdata/services/gen/echo/echo_rpc.ts";
 import type { Channel } from "../../client/channel.ts";
 import { channelOf } from "../../client/client-object.ts";
-import type { ClientOptions } from "../../client/client-options.ts";
 import { newClient } from "../../client/new-client.ts";
+import type { ClientOptions } from "../../client/options/client-options.ts";
 import { Server } from "../../server/server.ts";
 import type { ServerOptions } from "../../server/server-options.ts";
 import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";

@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from "../../policy/duration.ts";
+import { type Duration, parseDuration } from "../../checks/duration.ts";
 import {
 	boolean,
 	type Check,
@@ -7,9 +7,9 @@ import {
 	oneOf,
 	record,
 	text,
-} from "../../policy/option-table.ts";
-import { parsePeriod } from "../../policy/period.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { parsePeriod } from "../../checks/period.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
 
 /** How Consul learns whether an instance is fit to take calls (https://developer.hashicorp.com/consul/docs/services/usage/checks). */
 export type ConsulCheck = TtlCheck | GrpcCheck | HttpCheck | TcpCheck;

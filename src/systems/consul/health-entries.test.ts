@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PolicyError } from "../../policy/policy-error.ts";
+import { PolicyError } from "../../checks/policy-error.ts";
 import { readHealth } from "./health-entries.ts";
 
 const service = { ID: "a1", Address: "10.0.0.1", Port: 1 };

@@ -1,14 +1,14 @@
-import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
-import type { Endpoint } from "../../discovery/resolver.ts";
-import { onlyDefined } from "../../policy/only-defined.ts";
+import { onlyDefined } from "../../checks/only-defined.ts";
 import {
 	at,
 	type Check,
 	listOf,
 	mapOf,
 	record,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
+import type { Endpoint } from "../../discovery/resolver.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 
 /** What an answer to `GET /v1/health/service/NAME` says. */

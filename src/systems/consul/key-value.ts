@@ -1,4 +1,4 @@
-import { type Check, listOf, record, text } from "../../policy/option-table.ts";
+import { type Check, listOf, record, text } from "../../checks/option-table.ts";
 
 /** What a key holds, of an answer to `GET /v1/kv/KEY`; undefined where there is no such key. */
 export const readKey: Check<string | undefined> = (value, where) => {

@@ -1,5 +1,5 @@
-import { type Check, text } from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+import { type Check, text } from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
 
 /** What Consul's API does not take in a path: all that does not print, by Go's unicode.IsPrint, and what would lead elsewhere. */
 const unfit = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^\.{1,2}$/u;

@@ -1,4 +1,4 @@
-import { Backoff } from "../../client/backoff.ts";
+import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { Pause } from "../pause.ts";

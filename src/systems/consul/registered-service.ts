@@ -1,6 +1,6 @@
-import { Backoff } from "../../client/backoff.ts";
+import { mapOf, record } from "../../checks/option-table.ts";
+import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
-import { mapOf, record } from "../../policy/option-table.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { Pause } from "../pause.ts";

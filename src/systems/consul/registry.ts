@@ -1,23 +1,23 @@
-import { outsideCalls } from "../../client/outside-calls.ts";
+import {
+	type Duration,
+	formatDuration,
+	parseDuration,
+} from "../../checks/duration.ts";
+import {
+	type Check,
+	callable,
+	checkOptions,
+	type OptionTable,
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { outsideCalls } from "../../client/channel/outside-calls.ts";
 import type {
 	Instance,
 	Registration,
 	Registry,
 } from "../../discovery/registry.ts";
 import { systemClock } from "../../policy/clock.ts";
-import {
-	type Duration,
-	formatDuration,
-	parseDuration,
-} from "../../policy/duration.ts";
 import { guarded } from "../../policy/guarded.ts";
-import {
-	type Check,
-	callable,
-	checkOptions,
-	type OptionTable,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
 import { ConsulAgent } from "./agent.ts";
 import {
 	agentOptions,

@@ -9,7 +9,7 @@ import {
 } from "../../../testdata/harness/consul-agent.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
-import { PolicyError } from "../../policy/policy-error.ts";
+import { PolicyError } from "../../checks/policy-error.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { type ConsulResolverOptions, consulResolver } from "./resolver.ts";
 

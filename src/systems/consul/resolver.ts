@@ -1,3 +1,10 @@
+import {
+	checkOptions,
+	type OptionTable,
+	oneOf,
+	text,
+} from "../../checks/option-table.ts";
+import { shown } from "../../checks/policy-error.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -5,13 +12,6 @@ import type {
 	Resolver,
 } from "../../discovery/resolver.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
-import {
-	checkOptions,
-	type OptionTable,
-	oneOf,
-	text,
-} from "../../policy/option-table.ts";
-import { shown } from "../../policy/policy-error.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { type FollowedService, statesOf } from "../states-of.ts";

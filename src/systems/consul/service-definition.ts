@@ -1,18 +1,18 @@
 import {
-	bracketed,
-	formatHostPort,
-	parseHostPort,
-} from "../../discovery/host-port.ts";
-import type { Instance } from "../../discovery/registry.ts";
-import {
 	at,
 	type Check,
 	integer,
 	listOf,
 	mapOf,
 	text,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import {
+	bracketed,
+	formatHostPort,
+	parseHostPort,
+} from "../../discovery/host-port.ts";
+import type { Instance } from "../../discovery/registry.ts";
 import { ownAddress } from "../own-address.ts";
 import { type ConsulCheck, checkDefinition, goDuration } from "./checks.ts";
 import { consulName } from "./name.ts";

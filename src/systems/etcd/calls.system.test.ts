@@ -15,7 +15,7 @@ import {
 	NewEchoServiceClient,
 	RegisterEchoServiceServer,
 } from "../../../testdata/services/gen/echo/echo_rpc.ts";
-import type { ClientOptions } from "../../client/client-options.ts";
+import type { ClientOptions } from "../../client/options/client-options.ts";
 import type { Registration } from "../../discovery/registry.ts";
 import { Server } from "../../server/server.ts";
 import { type EtcdRegistryOptions, etcdRegistry } from "./registry.ts";

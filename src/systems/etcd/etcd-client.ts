@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { CallOptions } from "../../client/call-options.ts";
+import type { BidiStream } from "../../client/call/stream-handles.ts";
+import { idleEnvironment } from "../../client/channel/channel-setting.ts";
 import { Channel } from "../../client/channel.ts";
-import { idleEnvironment } from "../../client/channel-setting.ts";
-import { unlessAborted } from "../../client/dial.ts";
-import type { BidiStream } from "../../client/stream-handles.ts";
+import { unlessAborted } from "../../client/endpoint/dial.ts";
+import type { CallOptions } from "../../client/options/call-options.ts";
 import { staticResolver } from "../../discovery/static.ts";
 import { isTokenRefused } from "./errors.ts";
 import type {

@@ -1,3 +1,4 @@
+import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { formatAddress, parseAddress } from "../../discovery/address.ts";
 import {
 	formatHostPort,
@@ -5,7 +6,6 @@ import {
 	parseHostPort,
 } from "../../discovery/host-port.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
 
 /** What an instance says of itself. */
 export interface InstanceFields {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Backoff } from "../../client/backoff.ts";
+import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { Pause } from "../pause.ts";
 import { etcdError, isCompacted, isTokenRefused } from "./errors.ts";

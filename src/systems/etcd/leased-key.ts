@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Backoff } from "../../client/backoff.ts";
+import { formatDuration } from "../../checks/duration.ts";
+import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
-import { formatDuration } from "../../policy/duration.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { Pause } from "../pause.ts";
 import { deleteClaim, putClaim, putClaimIfFree } from "./claim.ts";

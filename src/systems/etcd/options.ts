@@ -1,15 +1,15 @@
-import { channelOptions } from "../../client/channel-options.ts";
-import type { TlsOptions, TlsSource } from "../../client/tls-options.ts";
-import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import {
 	boolean,
 	type Check,
 	listOf,
 	type OptionTable,
 	text,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { channelOptions } from "../../client/options/channel-options.ts";
+import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
+import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
 
 /** Where etcd is, and who asks. */
 export interface EtcdOptions {

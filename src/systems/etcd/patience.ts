@@ -1,5 +1,5 @@
+import { formatDuration } from "../../checks/duration.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
-import { formatDuration } from "../../policy/duration.ts";
 
 /** How long etcd may take to answer on a stream, in milliseconds. */
 const ANSWER_MS = 5000;

@@ -1,4 +1,13 @@
-import { outsideCalls } from "../../client/outside-calls.ts";
+import { type Duration, parseDuration } from "../../checks/duration.ts";
+import {
+	type Check,
+	callable,
+	checkOptions,
+	integer,
+	type OptionTable,
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { outsideCalls } from "../../client/channel/outside-calls.ts";
 import {
 	bracketed,
 	formatHostPort,
@@ -10,16 +19,7 @@ import type {
 	Registry,
 } from "../../discovery/registry.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
-import { type Duration, parseDuration } from "../../policy/duration.ts";
 import { guarded } from "../../policy/guarded.ts";
-import {
-	type Check,
-	callable,
-	checkOptions,
-	integer,
-	type OptionTable,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
 import { ownAddress } from "../own-address.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { DEFAULT_WEIGHT, formatInstance } from "./instance-value.ts";

@@ -1,3 +1,8 @@
+import {
+	checkOptions,
+	type OptionTable,
+	text,
+} from "../../checks/option-table.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -5,11 +10,6 @@ import type {
 	Resolver,
 } from "../../discovery/resolver.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
-import {
-	checkOptions,
-	type OptionTable,
-	text,
-} from "../../policy/option-table.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { type FollowedService, statesOf } from "../states-of.ts";
 import { WatchedConfig } from "../watched-config.ts";

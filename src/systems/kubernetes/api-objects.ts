@@ -1,5 +1,5 @@
-import { record } from "../../policy/option-table.ts";
-import { shown } from "../../policy/policy-error.ts";
+import { record } from "../../checks/option-table.ts";
+import { shown } from "../../checks/policy-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { readSlice, type Slice } from "./endpoint-slice.ts";
 

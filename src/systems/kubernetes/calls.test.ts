@@ -15,7 +15,7 @@ import {
 	type EchoServiceClient,
 	NewEchoServiceClient,
 } from "../../../testdata/services/gen/echo/echo_rpc.ts";
-import type { ClientOptions } from "../../client/client-options.ts";
+import type { ClientOptions } from "../../client/options/client-options.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
 import { Server } from "../../server/server.ts";
 import { kubernetesResolver } from "./resolver.ts";

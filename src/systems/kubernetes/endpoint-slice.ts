@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
+import { onlyDefined } from "../../checks/only-defined.ts";
+import { record } from "../../checks/option-table.ts";
+import { shown } from "../../checks/policy-error.ts";
 import type { Family } from "../../discovery/family-choice.ts";
-import { onlyDefined } from "../../policy/only-defined.ts";
-import { record } from "../../policy/option-table.ts";
-import { shown } from "../../policy/policy-error.ts";
 
 /** An EndpointSlice of discovery.k8s.io/v1, as far as it matters to a client. */
 export interface Slice {

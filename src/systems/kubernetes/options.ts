@@ -1,10 +1,4 @@
 import {
-	type TlsOptions,
-	type TlsSource,
-	tlsOptions,
-} from "../../client/tls-options.ts";
-import { parseHostPort } from "../../discovery/host-port.ts";
-import {
 	anything,
 	type Check,
 	callable,
@@ -13,9 +7,15 @@ import {
 	integer,
 	type OptionTable,
 	text,
-} from "../../policy/option-table.ts";
-import { PolicyError, shown } from "../../policy/policy-error.ts";
+} from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { parseHostPort } from "../../discovery/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
+import {
+	type TlsOptions,
+	type TlsSource,
+	tlsOptions,
+} from "../../tls/tls-options.ts";
 import { parseOrigin } from "../api-origin.ts";
 
 export interface KubernetesOptions {

@@ -1,4 +1,4 @@
-import { Backoff } from "../../client/backoff.ts";
+import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { Pause } from "../pause.ts";

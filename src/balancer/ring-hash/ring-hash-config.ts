@@ -1,0 +1,68 @@
+import { at, type Check } from "../../checks/option-table.ts";
+import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { JsonFields, parseUint32 } from "../../policy/proto-json.ts";
+
+export interface RingHashConfig {
+	/** The ring has at least so many points, if `maxRingSize` allows. */
+	readonly minRingSize: number;
+	/** The ring has at most so many points, or one for each endpoint. */
+	readonly maxRingSize: number;
+	/** The metadata whose value is the key of calls that come without `hashKey`. */
+	readonly requestHashHeader: string | undefined;
+}
+
+/** As gRPC has them (gRFC A42). */
+export const DEFAULT_RING: RingHashConfig = {
+	minRingSize: 1024,
+	maxRingSize: 4096,
+	requestHashHeader: undefined,
+};
+
+/** Envoy's and gRPC's. */
+const LARGEST_RING = 8 * 1024 * 1024;
+
+/** @throws PolicyError that names the bad field */
+export function readRingHashConfig(
+	config: unknown,
+	where: string,
+): RingHashConfig {
+	const fields = new JsonFields(config, where);
+	const minRingSize =
+		fields.optional("minRingSize", ringSize) ?? DEFAULT_RING.minRingSize;
+	const maxRingSize =
+		fields.optional("maxRingSize", ringSize) ??
+		Math.max(minRingSize, DEFAULT_RING.maxRingSize);
+	if (minRingSize > maxRingSize) {
+		throw new PolicyError(
+			at(where, "minRingSize"),
+			`${minRingSize} is more than maxRingSize, ${maxRingSize}`,
+		);
+	}
+	const requestHashHeader = fields.optional("requestHashHeader", headerName);
+	return { minRingSize, maxRingSize, requestHashHeader };
+}
+
+const ringSize: Check<number> = (value, where) => {
+	const size = parseUint32(value, where);
+	if (size >= 1 && size <= LARGEST_RING) return size;
+	throw new PolicyError(
+		where,
+		`${shown(value)} is not from 1 to ${LARGEST_RING}`,
+	);
+};
+
+const headerName: Check<string | undefined> = (value, where) => {
+	// In proto3 JSON the same as none.
+	if (value === "") return undefined;
+	if (typeof value !== "string" || !/^[0-9a-z_.-]+$/i.test(value)) {
+		throw new PolicyError(
+			where,
+			`${shown(value)} is no name of metadata: letters, digits, "_", "-" and "."`,
+		);
+	}
+	if (!/-bin$/i.test(value)) return value.toLowerCase();
+	throw new PolicyError(
+		where,
+		`${shown(value)} is binary metadata; name a textual one, without "-bin"`,
+	);
+};

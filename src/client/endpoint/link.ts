@@ -1,0 +1,185 @@
+import { formatDuration } from "../../checks/duration.ts";
+import type { Address } from "../../discovery/address.ts";
+import type { Clock } from "../../policy/clock.ts";
+import type { ClientConnection } from "../../wire/connection.ts";
+import type { Connect } from "./connect.ts";
+import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
+import { PingBudget } from "./ping-budget.ts";
+import { Probe } from "./probe.ts";
+import type { Life } from "./short-lives.ts";
+import { SilenceWatch } from "./silence-watch.ts";
+
+/** What a link needs of its channel. */
+export interface LinkSetting {
+	readonly connect: Connect;
+	readonly clock: Clock;
+	readonly keepalive: KeepalivePace | undefined;
+	/** Of silence while calls wait, before a peer is asked whether it is there, in milliseconds. */
+	readonly silenceMs: number;
+}
+
+export interface LinkOwner {
+	/** Takes no new calls from now on. `error`: why, if it was this side that gave it up. Once. */
+	lost(link: Link, error: Error | undefined): void;
+	/** It is gone, and so are its calls. Once, after `lost`. */
+	closed(link: Link): void;
+	/** There is room for a call again. */
+	room(): void;
+	/** Its peer has fallen silent, or was heard again: `isSilent` tells. */
+	silence(link: Link): void;
+}
+
+/** A connection that has lasted for so long, in milliseconds, has served, though no call was answered. */
+const PROVEN_MS = 1000;
+
+/** How long a peer in doubt has to answer, in milliseconds. */
+const DOUBT_MS = 1000;
+
+/** One connection of a subchannel, and whether its peer is still there. */
+export class Link implements Life {
+	readonly connection: ClientConnection;
+	readonly address: Address;
+	/** When it was begun. */
+	readonly startedAt: number;
+	readonly #clock: Clock;
+	readonly #owner: LinkOwner;
+	readonly #doubt: Probe;
+	readonly #budget: PingBudget;
+	readonly #silence: SilenceWatch;
+	readonly #keepalive: KeepaliveWatch | undefined;
+	readonly #madeAt: number;
+	#lost = false;
+	#retired = false;
+
+	constructor(
+		connection: ClientConnection,
+		address: Address,
+		startedAt: number,
+		setting: LinkSetting,
+		owner: LinkOwner,
+	) {
+		const { clock, keepalive } = setting;
+		this.connection = connection;
+		this.address = address;
+		this.startedAt = startedAt;
+		this.#clock = clock;
+		this.#madeAt = clock.now();
+		this.#owner = owner;
+		this.#doubt = new Probe(connection, clock, DOUBT_MS, {
+			answered: () => {},
+			silent: () => this.#giveUp(DOUBT_MS),
+		});
+		const told = (): void => owner.silence(this);
+		this.#budget = new PingBudget(connection);
+		this.#silence = new SilenceWatch(connection, setting, this.#budget, {
+			silent: told,
+			heardAgain: told,
+			givenUp: (afterMs) => this.#giveUp(afterMs),
+		});
+		this.#keepalive =
+			keepalive &&
+			new KeepaliveWatch(connection, keepalive, clock, () =>
+				this.#giveUp(keepalive.timeoutMs),
+			);
+	}
+
+	/** It takes no new calls. */
+	get isLost(): boolean {
+		return this.#lost;
+	}
+
+	get hasServed(): boolean {
+		return (
+			this.connection.responses > 0 ||
+			this.#clock.now() - this.#madeAt >= PROVEN_MS
+		);
+	}
+
+	/** It was this side that wanted another one. */
+	get isRetired(): boolean {
+		return this.#retired;
+	}
+
+	/** Calls wait for its peer, which does not answer: no new ones should. */
+	get isSilent(): boolean {
+		return this.#silence.isSilent;
+	}
+
+	/** A call is about to be sent. */
+	noteCall(): void {
+		this.#silence.wait();
+	}
+
+	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
+	doubt(): void {
+		if (this.#silence.isStillSilent()) this.#giveUp(DOUBT_MS);
+		else if (this.#doubt.isWaiting) return;
+		else if (this.#budget.take()) this.#doubt.ask();
+		else this.retire();
+	}
+
+	heardGoaway(): void {
+		this.#lose(undefined);
+	}
+
+	heardClose(): void {
+		this.#doubt.stop();
+		this.#silence.stop();
+		this.#keepalive?.stop();
+		this.#lose(undefined);
+		this.#owner.closed(this);
+	}
+
+	/** Takes no new calls; those that it has finish. It has been asked as often as a server bears, or replaced. */
+	retire(): void {
+		this.#retired = true;
+		this.#lose(undefined);
+		this.connection.close();
+	}
+
+	#giveUp(waitedMs: number): void {
+		const error = new Error(
+			`no answer to a PING in ${formatDuration(waitedMs)}: the peer is stopped, or cut off`,
+		);
+		this.#lose(error);
+		this.connection.destroy(error);
+	}
+
+	#lose(error: Error | undefined): void {
+		if (this.#lost) return;
+		this.#lost = true;
+		this.#owner.lost(this, error);
+	}
+}
+
+/** Connects to one address. The owner may hear of the link's end before it has the link. */
+export async function connectLink(
+	address: Address,
+	setting: LinkSetting,
+	owner: LinkOwner,
+	signal: AbortSignal,
+): Promise<Link> {
+	const startedAt = setting.clock.now();
+	const early: ("heardGoaway" | "heardClose")[] = [];
+	let link: Link | undefined;
+	const tell = (news: "heardGoaway" | "heardClose"): void => {
+		if (link === undefined) early.push(news);
+		else link[news]();
+	};
+	const connection = await setting.connect(
+		address,
+		{
+			accepted: () => {},
+			room: () => owner.room(),
+			goaway: (goaway) => {
+				setting.keepalive?.heardGoaway(goaway);
+				tell("heardGoaway");
+			},
+			closed: () => tell("heardClose"),
+		},
+		signal,
+	);
+	link = new Link(connection, address, startedAt, setting, owner);
+	for (const news of early) link[news]();
+	return link;
+}

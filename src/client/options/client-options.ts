@@ -1,0 +1,115 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import { nearMiss } from "../../checks/near-miss.ts";
+import {
+	at,
+	type Check,
+	callable,
+	checkOptions,
+	listOf,
+	type OptionTable,
+	record,
+} from "../../checks/option-table.ts";
+import { PolicyError } from "../../checks/policy-error.ts";
+import {
+	type CompiledMethodPolicy,
+	compileMethodPolicy,
+	type MethodPolicy,
+	methodPolicyOptions,
+} from "../../policy/method-policy.ts";
+import {
+	parseServiceConfig,
+	type ServiceConfig,
+} from "../../policy/service-config.ts";
+import { type ChannelOptions, channelOptions } from "./channel-options.ts";
+import type { ClientPolicies } from "./method-policies.ts";
+
+/** Options of a client: a policy for all its methods, further ones for some, and, unless its channel is borrowed, the channel's. */
+export interface ClientOptions<Method extends string = string>
+	extends MethodPolicy,
+		ChannelOptions {
+	/**
+	 * Interceptors of Connect, run once for each call, around all its attempts; the first is the outermost. Default:
+	 * none.
+	 */
+	interceptors?: readonly Interceptor[] | undefined;
+	/**
+	 * Policies of single methods, by their names on the client: `{ getOrder: { timeout: "1s" } }`. They come before
+	 * those of the client. Default: none.
+	 */
+	methods?: { [M in Method]?: MethodPolicy | undefined } | undefined;
+}
+
+export const interceptorList: Check<Interceptor[]> = listOf(
+	callable as unknown as Check<Interceptor>,
+);
+
+const clientOptions: OptionTable<ClientOptions> = {
+	...channelOptions,
+	...methodPolicyOptions,
+	interceptors: interceptorList,
+	methods: record,
+};
+
+/** A client's options, taken apart. */
+export interface SettledClient {
+	readonly policies: ClientPolicies;
+	readonly interceptors: readonly Interceptor[];
+	/** Only those that are set. */
+	readonly channel: ChannelOptions;
+}
+
+/** Throws a TypeError that names the bad option. */
+export function settleClient(
+	service: DescService,
+	options: ClientOptions,
+	baked: ServiceConfig | undefined,
+): SettledClient {
+	checkOptions(options, clientOptions);
+	return {
+		policies: {
+			client: compileMethodPolicy(options, ""),
+			methods: methodPolicies(service, options.methods ?? {}),
+			baked: baked && parseServiceConfig(baked, "baked"),
+		},
+		interceptors: options.interceptors ?? [],
+		channel: Object.fromEntries(
+			Object.keys(channelOptions)
+				.filter((key) => options[key as keyof ChannelOptions] !== undefined)
+				.map((key) => [key, options[key as keyof ChannelOptions]]),
+		),
+	};
+}
+
+function methodPolicies(
+	service: DescService,
+	given: NonNullable<ClientOptions["methods"]>,
+): ReadonlyMap<string, CompiledMethodPolicy> {
+	const names = new Map(
+		service.methods.map((method) => [clientName(method.localName), method]),
+	);
+	const policies = new Map<string, CompiledMethodPolicy>();
+	for (const [name, policy] of Object.entries(given)) {
+		const where = at("methods", name);
+		const method = names.get(name);
+		if (method === undefined) {
+			const meant = nearMiss(name, [...names.keys()]);
+			throw new PolicyError(
+				where,
+				`is no method of ${service.typeName}; ${meant === undefined ? `it has ${[...names.keys()].join(", ")}` : `did you mean ${meant}?`}`,
+				"unknown",
+			);
+		}
+		if (policy === undefined) continue;
+		checkOptions(policy, methodPolicyOptions, where);
+		policies.set(method.localName, compileMethodPolicy(policy, where));
+	}
+	return policies;
+}
+
+/** The name that a client has a method under: a client must be no thenable, nor lose a method to its prototype. */
+export function clientName(localName: string): string {
+	return localName === "then" || localName === "__proto__"
+		? `${localName}$`
+		: localName;
+}

@@ -1,0 +1,14 @@
+import { guarded } from "../../policy/guarded.ts";
+import type { ClientHooks } from "./hooks.ts";
+
+/** Each hook guarded; those that are absent stay absent. */
+export function guardedHooks(hooks: ClientHooks): ClientHooks {
+	return Object.fromEntries(
+		Object.entries(hooks)
+			.filter(([, hook]) => hook !== undefined)
+			.map(([name, hook]) => [
+				name,
+				guarded(hook.bind(hooks), `the hook ${name}`),
+			]),
+	);
+}

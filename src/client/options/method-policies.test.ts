@@ -1,0 +1,199 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "vitest";
+import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import {
+	type CompiledMethodPolicy,
+	compileMethodPolicy,
+	type MethodPolicy,
+} from "../../policy/method-policy.ts";
+import {
+	type CompiledServiceConfig,
+	parseServiceConfig,
+} from "../../policy/service-config.ts";
+import { MethodPolicies } from "./method-policies.ts";
+
+const { getOrder, searchOrders, updateOrders, processOrders } =
+	OrderManagement.method;
+
+/** What each level says; the nearest first. */
+interface Levels {
+	readonly method?: MethodPolicy;
+	readonly client?: MethodPolicy;
+	readonly resolver?: MethodPolicy;
+	readonly option?: MethodPolicy;
+	readonly baked?: MethodPolicy;
+}
+
+/** A config that speaks of the whole service, or of one method. */
+function config(
+	policy: MethodPolicy,
+	method?: DescMethod,
+): CompiledServiceConfig {
+	const service = "ecommerce.OrderManagement";
+	const name =
+		method === undefined ? { service } : { service, method: method.name };
+	return parseServiceConfig(
+		{ methodConfig: [{ ...policy, name: [name] }] },
+		"test",
+	);
+}
+
+function policyUnder(
+	levels: Levels,
+	method: DescMethod = getOrder,
+): CompiledMethodPolicy {
+	const policies = new MethodPolicies(method, {
+		client: compileMethodPolicy(levels.client ?? {}, ""),
+		methods: new Map([
+			[method.localName, compileMethodPolicy(levels.method ?? {}, "")],
+		]),
+		baked: levels.baked && config(levels.baked),
+	});
+	const configs = [levels.resolver, levels.option]
+		.filter((policy) => policy !== undefined)
+		.map((policy) => config(policy));
+	return policies.under(configs);
+}
+
+const nearestFirst = [
+	"method",
+	"client",
+	"resolver",
+	"option",
+	"baked",
+] as const;
+
+const retry = (maxAttempts: number) => ({
+	retryPolicy: {
+		maxAttempts,
+		initialBackoff: "1s",
+		maxBackoff: "1s",
+		backoffMultiplier: 1,
+		retryableStatusCodes: ["UNAVAILABLE"],
+	} as const,
+});
+
+describe("each field comes from the nearest level that sets it:", () => {
+	const fields = {
+		timeout: (level: number) => ({ timeout: 1000 + level }),
+		waitForReady: (level: number) => ({ waitForReady: level % 2 === 0 }),
+		retryPolicy: (level: number) => retry(2 + (level % 4)),
+		maxRequestMessageBytes: (level: number) => ({
+			maxRequestMessageBytes: 100 + level,
+		}),
+		maxResponseMessageBytes: (level: number) => ({
+			maxResponseMessageBytes: 100 + level,
+		}),
+	};
+	for (const [field, at] of Object.entries(fields)) {
+		for (const [nearest, name] of nearestFirst.entries()) {
+			test(`${field}, of those from ${name} on`, () => {
+				const levels = Object.fromEntries(
+					nearestFirst.map((level, i) => [level, i < nearest ? {} : at(i)]),
+				);
+				const alone = policyUnder({ method: at(nearest) });
+				expect(policyUnder(levels)).toEqual(alone);
+			});
+		}
+	}
+});
+
+test("levels that set different fields all count", () => {
+	expect(
+		policyUnder({
+			method: { timeout: "1s" },
+			client: { waitForReady: true },
+			resolver: { maxRequestMessageBytes: 5 },
+			option: { maxResponseMessageBytes: 6 },
+			baked: retry(3),
+		}),
+	).toMatchObject({
+		timeoutMs: 1000,
+		waitForReady: true,
+		maxRequestMessageBytes: 5,
+		maxResponseMessageBytes: 6,
+		attempts: { maxAttempts: 3 },
+	});
+});
+
+test("retry and hedging are one slot", () => {
+	const hedging = { hedgingPolicy: { maxAttempts: 2 } };
+	expect(policyUnder({ client: hedging, baked: retry(3) }).attempts).toEqual(
+		policyUnder({ client: hedging }).attempts,
+	);
+	expect(
+		policyUnder({ method: { retryPolicy: false }, client: hedging }).attempts,
+	).toEqual({ kind: "once" });
+});
+
+test("a level that sets a timeout of 0 switches off those behind it", () => {
+	const policy = policyUnder({
+		client: { timeout: 0 },
+		baked: { timeout: "1s" },
+	});
+	expect(policy.timeoutMs).toBe(Infinity);
+});
+
+describe("built in", () => {
+	test("unary calls have 10 s, streams have no timeout", () => {
+		expect(policyUnder({}).timeoutMs).toBe(10_000);
+		for (const method of [searchOrders, updateOrders, processOrders]) {
+			expect(policyUnder({}, method).timeoutMs).toBeUndefined();
+		}
+	});
+
+	test.each(["IDEMPOTENT", "NO_SIDE_EFFECTS"] as const)(
+		"methods that are %s are retried, others are not",
+		(level) => {
+			const idempotency = MethodOptions_IdempotencyLevel[level];
+			const method: DescMethod = { ...getOrder, idempotency };
+			expect(policyUnder({}, method).attempts).toMatchObject({
+				kind: "retry",
+				maxAttempts: 3,
+			});
+			expect(policyUnder({}).attempts).toBeUndefined();
+			expect(
+				policyUnder({ client: { retryPolicy: false } }, method).attempts,
+			).toEqual({ kind: "once" });
+		},
+	);
+});
+
+describe("a streaming method", () => {
+	test.each(["client", "resolver", "option", "baked"] as const)(
+		"takes all but the timeout from %s, which speaks of all methods",
+		(level) => {
+			const policy = { timeout: "1s", waitForReady: true } as const;
+			for (const method of [searchOrders, updateOrders, processOrders]) {
+				const merged = policyUnder({ [level]: policy }, method);
+				expect(merged.timeoutMs).toBeUndefined();
+				expect(merged.waitForReady).toBe(true);
+			}
+			expect(policyUnder({ [level]: policy }).timeoutMs).toBe(1000);
+		},
+	);
+
+	test("takes a timeout that its own options set", () => {
+		const levels = {
+			method: { timeout: "3s" },
+			client: { timeout: "1s" },
+		} as const;
+		expect(policyUnder(levels, searchOrders).timeoutMs).toBe(3000);
+	});
+
+	test("takes a timeout from a config that names it", () => {
+		const policies = new MethodPolicies(searchOrders, undefined);
+		const named = config({ timeout: "4s" }, searchOrders);
+		expect(policies.under([named]).timeoutMs).toBe(4000);
+	});
+});
+
+test("a config is the same object until the configs change, so that a call costs no merge", () => {
+	const policies = new MethodPolicies(getOrder, undefined);
+	const configs = [config({ timeout: "1s" })];
+	const merged = policies.under(configs);
+	expect(policies.under(configs)).toBe(merged);
+	expect(policies.under([config({ timeout: "2s" })]).timeoutMs).toBe(2000);
+	expect(policies.under([]).timeoutMs).toBe(10_000);
+});

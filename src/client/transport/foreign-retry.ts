@@ -1,0 +1,106 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../../policy/clock.ts";
+import { RetryRule } from "../../policy/retry-rule.ts";
+import { parsePushback } from "../../policy/retry-schedule.ts";
+import type { RetryThrottle } from "../../policy/retry-throttle.ts";
+import type { CallRequest } from "../call/call-request.ts";
+import { cancelled } from "./call-bounds.ts";
+
+/** As of a homing channel that has no option for it. */
+const MAX_ATTEMPTS = 5;
+
+/** What all calls over one foreign transport share. */
+export interface ForeignRetries {
+	readonly clock: Clock;
+	/** At least 0, less than 1. */
+	readonly random: () => number;
+	readonly throttle: RetryThrottle;
+}
+
+/**
+ * Makes attempts by the retry policy of a call (gRFC A6) until one goes well, or `signal` fires, which goes before all.
+ * A hedging policy has one: what a foreign transport has sent may still be on its way when its signal has fired. Whether
+ * a request has left, nobody tells, so that there is no transparent retry.
+ *
+ * @param attempt resolves when the call is committed to it, which is when it has gone well as far as one can tell
+ */
+export async function retried<T>(
+	{ clock, random, throttle }: ForeignRetries,
+	request: CallRequest,
+	signal: AbortSignal,
+	attempt: (headers: Headers | undefined) => Promise<T>,
+): Promise<T> {
+	const { attempts } = request.policy();
+	const rule =
+		attempts?.kind === "retry"
+			? new RetryRule(attempts, throttle, {
+					maxAttempts: MAX_ATTEMPTS,
+					random,
+				})
+			: undefined;
+	let last: ConnectError | undefined;
+	for (let previous = 0; ; previous++) {
+		try {
+			const outcome = await attempt(headersOf(request, previous));
+			throttle.succeeded();
+			return outcome;
+		} catch (thrown) {
+			if (signal.aborted) {
+				throw cutShort(signal.reason, ` in attempt ${previous + 1}`, last);
+			}
+			last = ConnectError.from(thrown);
+			const decision = rule?.failed(last.code, pushbackOf(last));
+			if (decision?.kind !== "next") throw thrown;
+			await pause(clock, decision.delayMs, signal);
+		}
+		if (signal.aborted) {
+			const made = previous === 0 ? "1 attempt" : `${previous + 1} attempts`;
+			throw cutShort(signal.reason, ` after ${made}`, last);
+		}
+	}
+}
+
+function headersOf(
+	{ headers }: CallRequest,
+	previous: number,
+): Headers | undefined {
+	if (previous === 0) return headers;
+	const more = new Headers(headers);
+	more.set("grpc-previous-rpc-attempts", String(previous));
+	return more;
+}
+
+function pushbackOf({ metadata }: ConnectError): number | "never" | undefined {
+	const value = metadata.get("grpc-retry-pushback-ms");
+	return parsePushback(value === null ? [] : [value]);
+}
+
+/** Resolves after so many milliseconds, or when the signal fires. */
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const done = (): void => {
+			clock.cancel(timer);
+			signal.removeEventListener("abort", done);
+			resolve();
+		};
+		const timer = clock.after(ms, done);
+		signal.addEventListener("abort", done);
+	});
+}
+
+/** The error of a call that was cancelled, or whose deadline passed: as it is in the first attempt, and with what became of those before it. */
+function cutShort(
+	reason: unknown,
+	where: string,
+	last: ConnectError | undefined,
+): ConnectError {
+	const error = cancelled(reason);
+	if (last === undefined) return error;
+	return new ConnectError(
+		`${error.rawMessage}${where}; last: ${last.message}`,
+		error.code,
+		undefined,
+		undefined,
+		error.cause ?? reason,
+	);
+}

@@ -1,0 +1,112 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { formatDuration } from "../../checks/duration.ts";
+import { Http2Code, type StreamReset } from "../../wire/connection.ts";
+import { isNews, outwardText } from "../../wire/inner-error.ts";
+import { nameOfReset } from "../../wire/status.ts";
+
+/**
+ * What a client hears of what a handler threw: a ConnectError as it is, but without the addresses in one that a client of
+ * homing's has made; nothing about anything else.
+ */
+export function errorToSend(thrown: unknown, method: DescMethod): ConnectError {
+	if (!(thrown instanceof ConnectError)) {
+		return new ConnectError(`${pathOf(method)} failed`, Code.Unknown);
+	}
+	const outward = outwardText(thrown);
+	if (outward !== undefined) return new ConnectError(outward, thrown.code);
+	if (Code[thrown.code] === undefined) {
+		return new ConnectError(thrown.rawMessage, Code.Unknown, thrown.metadata);
+	}
+	return thrown;
+}
+
+/** Whether there is more to it than the client hears. */
+export function isMasked(thrown: unknown): boolean {
+	return !(thrown instanceof ConnectError) || isNews(thrown);
+}
+
+/** Whether a handler threw no more than that its call was cancelled. */
+export function isConsequence(thrown: unknown): boolean {
+	if (thrown instanceof ConnectError) {
+		const { code } = thrown;
+		return (
+			!isNews(thrown) ||
+			code === Code.Canceled ||
+			code === Code.DeadlineExceeded
+		);
+	}
+	const name = thrown instanceof Error ? thrown.name : undefined;
+	return name === "AbortError" || name === "TimeoutError";
+}
+
+export function deadlinePassed(timeoutMs: number): ConnectError {
+	return new ConnectError(
+		`deadline of ${formatDuration(Math.ceil(timeoutMs))} passed`,
+		Code.DeadlineExceeded,
+	);
+}
+
+/** Why a call ends whose client is gone. */
+export function clientLeft({ code, cause }: StreamReset): ConnectError {
+	if (cause !== undefined) {
+		return new ConnectError(
+			`the client is gone: ${cause.message}`,
+			Code.Canceled,
+			undefined,
+			undefined,
+			cause,
+		);
+	}
+	return new ConnectError(
+		code === Http2Code.CANCEL || code === Http2Code.NO_ERROR
+			? "the client cancelled the call"
+			: `the client reset the call (${nameOfReset(code)})`,
+		Code.Canceled,
+	);
+}
+
+/** A method with one request was sent none, or several. */
+export function wrongNumber(found: string, method: DescMethod): ConnectError {
+	return new ConnectError(
+		`${found} for ${pathOf(method)}, which takes one`,
+		Code.Unimplemented,
+	);
+}
+
+export function malformedRequest(
+	{ input }: DescMethod,
+	cause: unknown,
+): ConnectError {
+	return new ConnectError(
+		`the request is no valid ${input.typeName}: ${(cause as Error).message}`,
+		Code.Internal,
+	);
+}
+
+export function malformedResponse({ output }: DescMethod): ConnectError {
+	return new ConnectError(
+		`the response is no valid ${output.typeName}`,
+		Code.Internal,
+	);
+}
+
+/** Headers, trailers or the details of an error cannot be sent. */
+export function malformedStatus(method: DescMethod): ConnectError {
+	return new ConnectError(
+		`the metadata or the error details of ${pathOf(method)} cannot be sent`,
+		Code.Internal,
+	);
+}
+
+export function largeResponse(bytes: number, maxBytes: number): ConnectError {
+	return new ConnectError(
+		`the response message has ${bytes} bytes, more than the limit of ${maxBytes} (writeMaxBytes of this server)`,
+		Code.ResourceExhausted,
+	);
+}
+
+/** "package.Service/Method" */
+function pathOf(method: DescMethod): string {
+	return `${method.parent.typeName}/${method.name}`;
+}

@@ -1,0 +1,154 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+	type HealthCheckRequest,
+	type HealthCheckResponseSchema,
+	HealthCheckResponse_ServingStatus as Status,
+} from "../gen/grpc/health/v1/health_pb.ts";
+import type { HealthServer } from "../gen/grpc/health/v1/health_rpc.ts";
+
+type Response = MessageInitShape<typeof HealthCheckResponseSchema>;
+
+/**
+ * grpc.health.v1.Health: which services can be called at the moment. "" is the server as a whole.
+ * https://github.com/grpc/grpc/blob/master/doc/health-checking.md
+ */
+export class HealthService implements HealthServer {
+	readonly #serving: Map<string, boolean> = new Map([["", true]]);
+	readonly #watches: Set<Watch> = new Set();
+	#end: ConnectError | undefined;
+	#stopped = false;
+
+	/** The services with what was said of them. */
+	get statuses(): Record<string, boolean> {
+		return Object.fromEntries(this.#serving);
+	}
+
+	/** A service that is there: it is serving, unless it was said not to be. */
+	add(service: string): void {
+		if (!this.#serving.has(service)) this.setServing(service, true);
+	}
+
+	/** Without effect once the server stops. */
+	setServing(service: string, serving: boolean): void {
+		if (this.#stopped) return;
+		this.#serving.set(service, serving);
+		this.#tell();
+	}
+
+	/** From now on nothing is serving. */
+	stop(): void {
+		for (const service of this.#serving.keys()) {
+			this.#serving.set(service, false);
+		}
+		this.#stopped = true;
+		this.#tell();
+	}
+
+	/** Ends the watches, which would never end by themselves, once they have told the last status. */
+	endWatches(reason: ConnectError): void {
+		this.#end = reason;
+		for (const watch of this.#watches) watch.end(reason);
+	}
+
+	check({ service }: HealthCheckRequest): Response {
+		const status = this.#statusOf(service);
+		if (status === Status.SERVICE_UNKNOWN) {
+			throw new ConnectError(
+				`this server knows no service "${service}"`,
+				Code.NotFound,
+			);
+		}
+		return { status };
+	}
+
+	list(): { statuses: Record<string, Response> } {
+		const statuses: Record<string, Response> = {};
+		for (const service of this.#serving.keys()) {
+			statuses[service] = { status: this.#statusOf(service) };
+		}
+		return { statuses };
+	}
+
+	watch({ service }: HealthCheckRequest): AsyncIterable<Response> {
+		const watch = new Watch(service, () => this.#watches.delete(watch));
+		this.#watches.add(watch);
+		watch.tell(this.#statusOf(service));
+		if (this.#end !== undefined) watch.end(this.#end);
+		return watch;
+	}
+
+	#statusOf(service: string): Status {
+		const serving = this.#serving.get(service);
+		if (serving === undefined) return Status.SERVICE_UNKNOWN;
+		return serving ? Status.SERVING : Status.NOT_SERVING;
+	}
+
+	#tell(): void {
+		for (const watch of this.#watches) {
+			watch.tell(this.#statusOf(watch.service));
+		}
+	}
+}
+
+interface Reader {
+	resolve(result: IteratorResult<Response, undefined>): void;
+	reject(reason: unknown): void;
+}
+
+/** The statuses of one service, for one client: of several in a row that it was too slow for, the newest. */
+class Watch implements AsyncIterableIterator<Response, undefined> {
+	readonly service: string;
+	readonly #onReturn: () => void;
+	#status: Status | undefined;
+	#told: Status | undefined;
+	#reader: Reader | undefined;
+	#end: ConnectError | undefined;
+
+	constructor(service: string, onReturn: () => void) {
+		this.service = service;
+		this.#onReturn = onReturn;
+	}
+
+	[Symbol.asyncIterator](): this {
+		return this;
+	}
+
+	next(): Promise<IteratorResult<Response, undefined>> {
+		return new Promise((resolve, reject) => {
+			this.#reader = { resolve, reject };
+			this.#settle();
+		});
+	}
+
+	return(): Promise<IteratorResult<Response, undefined>> {
+		this.#onReturn();
+		const result = { done: true, value: undefined } as const;
+		this.#reader?.resolve(result);
+		return Promise.resolve(result);
+	}
+
+	tell(status: Status): void {
+		this.#status = status;
+		this.#settle();
+	}
+
+	end(reason: ConnectError): void {
+		this.#end = reason;
+		this.#settle();
+	}
+
+	#settle(): void {
+		const reader = this.#reader;
+		if (reader === undefined) return;
+		if (this.#status !== undefined && this.#status !== this.#told) {
+			this.#told = this.#status;
+			this.#reader = undefined;
+			reader.resolve({ done: false, value: { status: this.#status } });
+		} else if (this.#end !== undefined) {
+			this.#onReturn();
+			this.#reader = undefined;
+			reader.reject(this.#end);
+		}
+	}
+}
