@@ -7,6 +7,7 @@ import {
 	type HandlerContext,
 } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { serveStreams } from "../../../testdata/harness/http2-server.ts";
 import {
 	getOrder,
 	searchOrders,
@@ -114,9 +115,8 @@ describe("an error that a client of homing's has made", () => {
 	});
 
 	test("of its own deadline says so, and not where it waited", async () => {
-		await using silent = await serving({
-			getOrder: () => new Promise(() => {}),
-		});
+		// One that keeps no deadline, and so is not the first to say that it has passed.
+		await using silent = await serveStreams(() => {});
 		const orders = inner(silent.address);
 		const { status, message, whole } = await heardOf(() =>
 			orders.getOrder({ value: "a" }, { timeoutMs: 20 }),
