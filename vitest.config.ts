@@ -36,6 +36,7 @@ export default defineConfig({
 					name: "quick",
 					// A process for each of 200 files takes half a minute in all.
 					isolate: false,
+					setupFiles: "testdata/harness/fresh-file.ts",
 					include: ["**/*.test.ts"],
 					exclude: [SYSTEM, ...elsewhere],
 					globalSetup: "testdata/harness/left-out.ts",

@@ -44,3 +44,8 @@ export function printMistake(callback: string, error: unknown): void {
 		error,
 	);
 }
+
+/** Prints what comes next as if nothing had been printed before: for tests that share a process. */
+export function forgetPrinted(): void {
+	printed.clear();
+}
