@@ -5,12 +5,12 @@ import {
 	type Interceptor,
 } from "@connectrpc/connect";
 import { Server } from "homing/server";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { NewOrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import type { ClientOptions } from "../options/client-options.ts";
-import { showCallSite } from "./call-site.ts";
+import { callSite, showCallSite } from "./call-site.ts";
 
 const FILE = "call-site.test.ts";
 
@@ -75,7 +75,19 @@ const calls: Calls = {
 
 const passing: Interceptor = (next) => (request) => next(request);
 
+/** Calls of tests before may have been looked at just now. */
+function forgetCalls(): void {
+	let now = performance.now() + 1e6;
+	const spy = vi.spyOn(performance, "now").mockImplementation(() => now);
+	for (let i = 0; i < 501; i++) callSite(forgetCalls);
+	now += 1e6;
+	callSite(forgetCalls);
+	spy.mockRestore();
+}
+
 describe("the error of a call shows the line that made it", () => {
+	beforeEach(forgetCalls);
+
 	for (const [kind, call] of Object.entries(calls)) {
 		for (const [way, options] of [
 			["", {}],
@@ -113,20 +125,39 @@ describe("the error of a call shows the line that made it", () => {
 	});
 });
 
-describe("in production", () => {
+describe("under load", () => {
 	afterEach(() => {
-		vi.unstubAllEnvs();
-		vi.resetModules();
+		vi.restoreAllMocks();
 	});
 
-	test("the error of a unary call shows the functions that await it", async () => {
-		vi.stubEnv("NODE_ENV", "production");
-		vi.resetModules();
-		const { NewOrderManagementClient: NewClient } = await import(
-			"../../../testdata/services/gen/ecommerce/order_management_rpc.ts"
-		);
+	/** How many of 10,000 calls are looked at that are made at once. */
+	function lookedAt(): number {
+		let sites = 0;
+		for (let i = 0; i < 10_000; i++) {
+			if (callSite(lookedAt) !== undefined) sites += 1;
+		}
+		return sites;
+	}
+
+	test("500 calls a second are looked at", () => {
+		let now = performance.now() + 1e6;
+		vi.spyOn(performance, "now").mockImplementation(() => now);
+		lookedAt();
+		now += 1001;
+		expect(lookedAt()).toBe(500);
+		now += 500;
+		expect(lookedAt()).toBe(0);
+		now += 501;
+		expect(lookedAt()).toBe(500);
+	});
+
+	test("the error of any other unary call shows the functions that await it", async () => {
+		lookedAt();
+		vi.spyOn(performance, "now").mockReturnValue(performance.now());
 		await using server = await failingServer();
-		await using orders = NewClient(server.address);
+		await using orders = NewOrderManagementClient(server.address, {
+			timeout: 0,
+		});
 		async function inner(): Promise<void> {
 			await orders.getOrder({});
 		}
