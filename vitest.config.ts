@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -28,7 +29,7 @@ export default defineConfig({
 		testTimeout: 30_000,
 		hookTimeout: 300_000,
 		// Many tests wait for time to pass, or for a process.
-		maxWorkers: "100%",
+		maxWorkers: 2 * availableParallelism(),
 		projects: [
 			{
 				extends: true,
