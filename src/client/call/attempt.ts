@@ -426,14 +426,14 @@ export class Attempt implements CallListener, WaitingForRoom {
 function refuseLarge(
 	headers: RawHeaders,
 	{ maxHeaderBytes }: ClientConnection,
-	{ name }: EndpointSubchannel,
+	subchannel: EndpointSubchannel,
 ): void {
 	const bytes = headerBytes(headers);
 	if (bytes <= maxHeaderBytes && bytes <= MAX_HEADER_BYTES) return;
 	const limit =
 		bytes > MAX_HEADER_BYTES
 			? `the limit is ${MAX_HEADER_BYTES}`
-			: `${name} takes ${maxHeaderBytes}`;
+			: `${subchannel.name} takes ${maxHeaderBytes}`;
 	throw new ConnectError(
 		`its headers take ${bytes} bytes, and ${limit}: send less metadata`,
 		Code.ResourceExhausted,
