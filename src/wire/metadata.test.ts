@@ -22,6 +22,22 @@ describe("appendMetadata", () => {
 		expect(append).toThrow(expect.objectContaining({ code: Code.Internal }));
 	});
 
+	test("refuses no UTF-8 in the metainfo of Kitex", () => {
+		const value = Buffer.from("租户").toString("latin1");
+		const names = ["rpc-persist-a", "rpc-transit-a", "rpc-backward-a"];
+		const onto: string[] = [];
+		for (const name of names) {
+			appendMetadata(onto, new Headers({ [name]: value }), undefined);
+		}
+		expect(onto).toEqual(names.flatMap((name) => [name, value]));
+		for (const bad of [
+			new Headers({ "rpc-persist-a": "\x7f" }),
+			new Headers({ "rpc-other-a": value }),
+		]) {
+			expect(() => appendMetadata([], bad, undefined)).toThrow(/U\+00/);
+		}
+	});
+
 	test("refuses nothing of what is printable, and nothing empty", () => {
 		const all = String.fromCharCode(
 			...Array.from({ length: 95 }, (_, i) => 32 + i),

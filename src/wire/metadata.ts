@@ -36,7 +36,8 @@ export function headerBytes(headers: RawHeaders): number {
  * values of `-bin` keys are base64, one field a value, unpadded (PROTOCOL-HTTP2, "Custom-Metadata").
  * Reserved names are left out, and told to `dropped`.
  *
- * @throws ConnectError INTERNAL, as grpc-go has it, for a value with a character that is no printable ASCII
+ * @throws ConnectError INTERNAL, as grpc-go has it, for a value with a character that is no printable ASCII, but for
+ * Kitex's metainfo, which may be UTF-8
  */
 export function appendMetadata(
 	onto: string[],
@@ -46,7 +47,7 @@ export function appendMetadata(
 	for (const [name, value] of metadata) {
 		if (RESERVED.has(name)) {
 			dropped?.(name);
-		} else if (!PRINTABLE.test(value)) {
+		} else if (!PRINTABLE.test(value) && !isMetainfo(name, value)) {
 			throw unprintable(name, value);
 		} else if (name.endsWith("-bin")) {
 			for (const one of value.split(",")) {
@@ -60,6 +61,17 @@ export function appendMetadata(
 
 /** "ASCII-Value" of PROTOCOL-HTTP2. */
 const PRINTABLE = /^[\x20-\x7e]*$/;
+
+/**
+ * Kitex sends its metainfo in UTF-8, whatever gRPC says of metadata: as `Headers` hold it, a character for each byte. What
+ * came so is to be passed on as it is.
+ */
+function isMetainfo(name: string, value: string): boolean {
+	return /^rpc-(transit|persist|backward)-/.test(name) && TEXT.test(value);
+}
+
+/** "field-value" of RFC 9110 section 5.5, with "obs-text". */
+const TEXT = /^[\x20-\x7e\x80-\xff]*$/;
 
 function unprintable(name: string, value: string): ConnectError {
 	const at = value.search(/[^\x20-\x7e]/);

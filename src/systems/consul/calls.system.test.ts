@@ -394,8 +394,7 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 		const consul = await agent();
 		const { process: child } = await serverProcess(consul, "a", "15s");
 		child.kill("SIGTERM");
-		const [code] = await once(child, "close");
-		expect(code).toBe(0);
+		expect(await once(child, "close")).toEqual([null, "SIGTERM"]);
 		expect(await consul.ask("GET", "agent/services")).toEqual({});
 	});
 });
