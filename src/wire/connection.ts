@@ -7,9 +7,10 @@
 export type RawHeaders = readonly string[];
 
 /**
- * How far a request got. "miscarried": nothing of it left this side, as its connection was ending. "refused": the peer
- * turned it away unseen by its application (REFUSED_STREAM, or a GOAWAY with a lower stream id). "processed": the
- * application may have seen it, and only a retry policy can tell whether to send it again.
+ * How far a request got. "miscarried": its connection was ending, so nothing of it left this side, or it missed a peer that
+ * has taken other calls there and ends the connection in order (a GOAWAY with NO_ERROR and a lower stream id, not 0).
+ * "refused": the peer turned it away unseen by its application (REFUSED_STREAM, or any other GOAWAY with a lower stream id).
+ * "processed": the application may have seen it, and only a retry policy can tell whether to send it again.
  */
 export type RequestProgress = "miscarried" | "refused" | "processed";
 

@@ -138,12 +138,16 @@ export class Attempt implements CallListener, WaitingForRoom {
 		else void this.#authorize(credentials);
 	}
 
-	/** It never left, and asks again in a later turn of the event loop, lest a dying connection keep it busy. */
+	/**
+	 * It did not arrive, and asks again in a later turn of the event loop, lest a dying connection keep it busy: other
+	 * connections may be ending too, and have said so by then.
+	 */
 	startAgain(): void {
 		this.#state = "picking";
 		this.#pick = undefined;
 		this.#stream = undefined;
 		this.#answered = false;
+		this.#withheld = undefined;
 		this.#turn = this.#call.core.setting.clock.after(0, () => this.pickAgain());
 	}
 

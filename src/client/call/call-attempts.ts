@@ -270,14 +270,15 @@ export class CallAttempts implements AttemptOwner {
 
 	/**
 	 * Transparent retry (gRFC A6): what never left goes again whenever there is a connection; what a server turned away
-	 * unseen goes again once.
+	 * unseen goes again once. What was under way when its peer, which serves, ended the connection in order counts as never
+	 * left: proxies end many at a time, and a call may meet several (`keepalive_requests` of nginx).
 	 */
 	#sentAgain(attempt: Attempt, end: CallEnd): boolean {
 		const { subchannel } = attempt;
 		if (this.#winner !== undefined || subchannel === undefined) return false;
 		if (end.progress === "miscarried") {
 			this.#sent -= 1;
-			this.#tell("transparent", 0, `never left for ${subchannel.name}`);
+			this.#tell("transparent", 0, `did not reach ${subchannel.name}`);
 			if (this.#over) return true;
 			this.#add(attempt);
 			attempt.startAgain();

@@ -116,7 +116,7 @@ describe("an attempt that never left the client", () => {
 			Array(50).fill({
 				kind: "transparent",
 				delayMs: 0,
-				reason: `never left for ${server.address}`,
+				reason: `did not reach ${server.address}`,
 			}),
 		);
 		expect(watched.calls).toEqual([{ code: undefined, attempts: 1 }]);
@@ -395,6 +395,47 @@ describe("GOAWAY", () => {
 		expect(watched.decisions.map(({ kind }) => kind)).toEqual([
 			"transparent",
 			"scheduled",
+		]);
+	});
+
+	test("of connections that have taken other calls sends an attempt again as often as it takes", async () => {
+		const taken = new Set<unknown>();
+		const server = await rawServer((stream) => {
+			const { connection } = stream;
+			if (taken.has(connection)) return;
+			taken.add(connection);
+			// As nginx does when the last of its `keepalive_requests` has come.
+			connection.goAway(stream.id, Http2Code.NO_ERROR);
+			answerRaw(stream);
+		});
+		const watched = echoing(server.address, {
+			retryPolicy: false,
+			serviceConfig: tight,
+		});
+		const calls = Array.from({ length: 8 }, () => watched.client.echo({}));
+		await Promise.all(calls);
+		expect(taken.size).toBe(8);
+		expect(watched.core.retryThrottle.allows).toBe(true);
+		expect(watched.decisions.length).toBeGreaterThan(7);
+		for (const { kind, reason } of watched.decisions) {
+			expect({ kind, reason }).toEqual({
+				kind: "transparent",
+				reason: `did not reach ${server.address}`,
+			});
+		}
+	});
+
+	test("with an error code turns away those above its last stream id, whatever the connection has taken", async () => {
+		const server = await rawServer((stream, n) => {
+			if (n !== 2) answerRaw(stream);
+			else stream.connection.goAway(1, Http2Code.ENHANCE_YOUR_CALM);
+		});
+		const watched = echoing(server.address, { retryPolicy: false });
+		await watched.client.echo({});
+		await watched.client.echo({});
+		expect(server.requests).toBe(3);
+		expect(watched.decisions.map(({ reason }) => reason)).toEqual([
+			`${server.address} turned it away unseen`,
 		]);
 	});
 

@@ -597,7 +597,7 @@ describe("GOAWAY", () => {
 		expect(goaways).toEqual([{ code: 0, debugData: "max_age" }]);
 	});
 
-	test("lets the streams up to its last one finish, and tells of those above that they were refused", async () => {
+	test("lets the streams up to its last one finish, and tells of those above that they have missed it", async () => {
 		const requests: RawStream[] = [];
 		const three = Promise.withResolvers<void>();
 		const server = await startRawServer({
@@ -611,7 +611,7 @@ describe("GOAWAY", () => {
 		await three.promise;
 		const [first, second] = requests as [RawStream, RawStream];
 		first.connection.goAway(second.id, errorCode.NO_ERROR);
-		expect((await calls[2])?.reset).toMatchObject({ progress: "refused" });
+		expect((await calls[2])?.reset).toMatchObject({ progress: "miscarried" });
 		for (const stream of [first, second]) {
 			stream.headers([
 				[":status", "200"],

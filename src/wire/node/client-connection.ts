@@ -182,9 +182,13 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 			const isOver = this.#session.closed || this.lossOf !== undefined;
 			return isOver ? "miscarried" : "refused";
 		}
-		return id > this.#lastStreamId || rstCode === Http2Code.REFUSED_STREAM
-			? "refused"
-			: "processed";
+		if (id > this.#lastStreamId) {
+			// One that has taken calls and ends in order did not turn this one away: they have missed each other.
+			return this.#lastStreamId > 0 && this.#error === undefined
+				? "miscarried"
+				: "refused";
+		}
+		return rstCode === Http2Code.REFUSED_STREAM ? "refused" : "processed";
 	}
 
 	get lossOf(): Error | undefined {
