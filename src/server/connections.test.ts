@@ -493,6 +493,21 @@ describe("resets", () => {
 		}
 	});
 
+	test("above the budget end the connection at once: of what came with them, no more begins than was read", async () => {
+		let begun = 0;
+		using served = await accepting(undefined, undefined, {
+			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 10 }),
+			onStream: () => {
+				begun += 1;
+			},
+		});
+		const [attacker] = await attack(`127.0.0.1:${served.port}`, 1, 3000);
+		await attacker?.received(() => false);
+		// What Node reads at a time, 64 KiB, holds 407.
+		expect(begun).toBeLessThan(500);
+		expect(served.refusals.counts).toEqual({ resets: 1 });
+	});
+
 	test("of one client whose deadlines pass end no connection", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const [client] = await attack(served.address, 1, 6000);

@@ -118,10 +118,8 @@ export class Connections {
 			isEnding = true;
 			const why = "clients have reset more calls than the server can bear";
 			refusals.tell("resets", why, peer);
-			// Node is in the middle of reading.
-			setImmediate(() =>
-				connection.destroy(new Error(why), Http2Code.ENHANCE_YOUR_CALM),
-			);
+			// At once: what was read with this reset may hold hundreds more.
+			connection.destroy(new Error(why), Http2Code.ENHANCE_YOUR_CALM);
 		};
 		let presence: Presence | undefined;
 		const connection: ServerConnection = serverConnection(

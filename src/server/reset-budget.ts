@@ -6,7 +6,7 @@ interface Rate {
 }
 
 /** Of all clients together. To open and reset a stream costs some 100 µs: this bounds it to a fifth of a core. */
-const OF_SERVER: Rate = { perSecond: 2000, burst: 20_000 };
+const OF_SERVER: Rate = { perSecond: 2000, burst: 10_000 };
 
 /** Of each connection before it spends what all share: who now and then cancels a call pays for no attacker. */
 const OF_CONNECTION: Rate = { perSecond: 10, burst: 50 };
