@@ -1,5 +1,8 @@
+import { showable } from "../policy/showable.ts";
+
 /** An error that says what failed and why, with its cause. */
 export function failure(what: string, cause: unknown): Error {
-	const why = cause instanceof Error ? cause.message : String(cause);
+	const thrown = showable(cause);
+	const why = thrown instanceof Error ? thrown.message : String(thrown);
 	return new Error(`${what}: ${why}`, { cause });
 }

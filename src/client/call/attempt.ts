@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Timer } from "../../policy/clock.ts";
+import { showable } from "../../policy/showable.ts";
 import {
 	type CallEnd,
 	type CallListener,
@@ -446,7 +447,7 @@ function refuseLarge(
 
 /** The end of an attempt that was not sent. */
 function endOf(code: Code, what: string, cause: unknown): CallEnd {
-	const error = ConnectError.from(cause, code);
+	const error = ConnectError.from(showable(cause), code);
 	return {
 		code: error.code,
 		message: what === "" ? error.rawMessage : `${what}: ${error.rawMessage}`,

@@ -1,6 +1,7 @@
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { showable } from "../../policy/showable.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
 import type { CircuitBreakerOptions } from "../options/circuit-breaker-options.ts";
 import type { CallInfo } from "../options/hooks.ts";
@@ -19,7 +20,7 @@ export async function responseInstead(
 	try {
 		given = await fallback(call, refusal);
 	} catch (error) {
-		throw ConnectError.from(error);
+		throw ConnectError.from(showable(error));
 	}
 	try {
 		const init = given as MessageInitShape<typeof output> | undefined;

@@ -22,6 +22,7 @@ import type {
 	CompiledServiceConfig,
 	RetryThrottling,
 } from "../../policy/service-config.ts";
+import { showable } from "../../policy/showable.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../../wire/gzip.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
@@ -211,7 +212,7 @@ export class ChannelCore {
 		try {
 			return this.subchannels.pick(info, this.#picker);
 		} catch (thrown) {
-			const error = ConnectError.from(thrown, Code.Internal);
+			const error = ConnectError.from(showable(thrown), Code.Internal);
 			return { kind: "drop", error };
 		}
 	}

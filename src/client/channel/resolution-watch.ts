@@ -4,6 +4,7 @@ import type { Resolution, Resolver } from "../../discovery/resolver.ts";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
+import { showable } from "../../policy/showable.ts";
 
 export interface ResolutionListener {
 	resolved(resolution: Resolution): void;
@@ -84,8 +85,9 @@ export class ResolutionWatch {
 				}
 			} catch (error) {
 				if (signal.aborted) return;
+				const thrown = showable(error);
 				this.#listener.failed(
-					error instanceof Error ? error : new Error(String(error)),
+					thrown instanceof Error ? thrown : new Error(String(thrown)),
 				);
 				await this.#wait(this.#backoff.next());
 			}

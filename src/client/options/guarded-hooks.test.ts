@@ -311,6 +311,29 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		}
 	});
 
+	test("what has no text, wherever it is thrown", async () => {
+		await using server = await echoServer();
+		const { address } = await server.listen("127.0.0.1:0");
+		const thrower = (): never => {
+			throw Object.create(null);
+		};
+		for (const [target, options] of [
+			[address, { credentials: thrower, insecureCredentials: true }],
+			[address, { interceptors: [() => thrower] }],
+			[address, { tls: thrower }],
+			[address, { balancer: thrower }],
+			[address, { balancer: picking(thrower) }],
+			[{ watch: thrower }, {}],
+		] as [string, ClientOptions][]) {
+			await using client = NewEchoServiceClient(target, options);
+			await expect(client.echo({})).rejects.toThrow(
+				"an object was thrown that has no text",
+			);
+		}
+		await new Promise(setImmediate);
+		expect(stray).toEqual([]);
+	});
+
 	test("a balancer that cannot take the endpoints, the first time", async () => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Clock } from "../../policy/clock.ts";
+import { showable } from "../../policy/showable.ts";
 import { type CallRequest, deadlineOf } from "../call/call-request.ts";
 
 /**
@@ -54,7 +55,7 @@ export class CallBounds {
 		try {
 			return await this.within(call);
 		} catch (reason) {
-			const error = ConnectError.from(reason);
+			const error = ConnectError.from(showable(reason));
 			this.#controller.abort(error);
 			throw error;
 		} finally {

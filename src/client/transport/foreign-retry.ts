@@ -3,6 +3,7 @@ import type { Clock } from "../../policy/clock.ts";
 import { RetryRule } from "../../policy/retry-rule.ts";
 import { parsePushback } from "../../policy/retry-schedule.ts";
 import type { RetryThrottle } from "../../policy/retry-throttle.ts";
+import { showable } from "../../policy/showable.ts";
 import type { CallRequest } from "../call/call-request.ts";
 import { cancelled } from "./call-bounds.ts";
 
@@ -48,7 +49,7 @@ export async function retried<T>(
 			if (signal.aborted) {
 				throw cutShort(signal.reason, ` in attempt ${previous + 1}`, last);
 			}
-			last = ConnectError.from(thrown);
+			last = ConnectError.from(showable(thrown));
 			const decision = rule?.failed(last.code, pushbackOf(last));
 			if (decision?.kind !== "next") throw thrown;
 			await pause(clock, decision.delayMs, signal);

@@ -5,6 +5,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
+import { showable } from "../../policy/showable.ts";
 import { type CallSite, showCallSite } from "../call/call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "../call/caller.ts";
 import { messageOf } from "../call/message-codec.ts";
@@ -198,7 +199,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	/** The call has failed, and this is its error, unless it had one before. What of it is under way is aborted. */
 	#failed(reason: unknown): ConnectError {
 		if (this.#error === undefined) {
-			this.#error = ConnectError.from(reason);
+			this.#error = ConnectError.from(showable(reason));
 			showCallSite(this.#error, this.#site);
 			this.#letGo(this.#error);
 			this.#trailer.reject(this.#error);
