@@ -420,6 +420,59 @@ describe("the headers of a request", () => {
 	});
 });
 
+describe("of a client that", () => {
+	const frames = (count: number, type: number, streamId: number) =>
+		Array.from({ length: count }, () => [type, streamId] as const);
+
+	test.each([
+		[
+			"floods with empty DATA",
+			frames(1100, frameType.data, 1),
+			"Too many invalid HTTP/2 frames",
+		],
+		["breaks HTTP/2's rules", frames(1, frameType.data, 0), "Protocol error"],
+	])("%s, onRefused hears", async (_, sent, why) => {
+		using accepted = await accepting(undefined, undefined, {
+			onStream: () => {},
+		});
+		await using good = new RawClient(`127.0.0.1:${accepted.port}`);
+		using client = await FrameClient.connect(`127.0.0.1:${accepted.port}`);
+		client.request(1, getOrder);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(2));
+		for (const [type, streamId] of sent) client.frame(type, 0, streamId);
+		await client.received(() => false);
+		await vi.waitFor(() =>
+			expect(accepted.refused).toEqual([`protocol: ${why}`]),
+		);
+		expect(good.session.destroyed).toBe(false);
+	});
+
+	test.each([
+		["ends its connection", (client: FrameClient) => client.socket.end()],
+		["is lost", (client: FrameClient) => client.socket.resetAndDestroy()],
+		[
+			"says that it goes away",
+			(client: FrameClient) =>
+				client.frame(
+					frameType.goAway,
+					0,
+					0,
+					Buffer.from([0, 0, 0, 0, 0, 0, 0, 11]),
+				),
+		],
+	])("%s, it does not", async (_, leave) => {
+		using accepted = await accepting(undefined, undefined, {
+			onStream: () => {},
+		});
+		using client = await FrameClient.connect(`127.0.0.1:${accepted.port}`);
+		client.request(1, getOrder);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(1));
+		leave(client);
+		await vi.waitFor(() => expect(accepted.connections.size).toBe(0));
+		expect(accepted.refused).toEqual([]);
+	});
+});
+
 describe("a client that resets its calls", () => {
 	test("by the hundred, as when deadlines pass, keeps its connection", async () => {
 		await using served = await serving({

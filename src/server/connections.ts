@@ -140,6 +140,10 @@ export class Connections {
 					spendReset();
 				},
 				reset: spendReset,
+				violated: (why) => {
+					// Before, it is a handshake that fails.
+					if (presence !== undefined) refusals.tell("protocol", why, peer);
+				},
 				closed: (error) => {
 					debugLog(
 						"server: %s is gone%s",

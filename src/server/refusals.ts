@@ -10,9 +10,10 @@ export interface RefusedPeer {
 /** Hears what a server has refused, or cut off: it begins with what it was, an option's name where that is one. */
 export type RefusedHook = (what: string, peer: RefusedPeer) => void;
 
-/** What a server refuses clients, or cuts off: the option that says so, or "handshake" for one that has failed. */
+/** What a server refuses clients, or cuts off: the option that says so, or "handshake" for one that has failed, or "protocol". */
 export type RefusedThing =
 	| "handshake"
+	| "protocol"
 	| "handshakeTimeout"
 	| "keepalive"
 	| "frameTimeout"

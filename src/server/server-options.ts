@@ -100,8 +100,9 @@ export interface ServerOptions {
 	 */
 	handshakeTimeout?: Duration | undefined;
 	/**
-	 * Hears of what was refused, or cut off: `what` begins with the option that says so ("handshakeTimeout: …"), or with
-	 * "handshake" for one that has failed. What the hook itself throws is lost.
+	 * Hears of what was refused, or cut off: `what` begins with the option that says so ("handshakeTimeout: …"), with
+	 * "handshake" for one that has failed, "protocol" for a client that breaks HTTP/2's rules or floods with frames, or
+	 * "resets" for too many of them. What the hook itself throws is printed, and goes no further.
 	 */
 	onRefused?: RefusedHook | undefined;
 }

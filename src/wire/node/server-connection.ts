@@ -33,6 +33,8 @@ export interface ServerConnectionListener {
 	refused(): void;
 	/** The client has reset a stream that was open. */
 	reset(): void;
+	/** The client has broken the rules of HTTP/2, or floods with frames: `closed` follows. */
+	violated(why: string): void;
 	closed(error: Error | undefined): void;
 }
 
@@ -48,6 +50,12 @@ export interface ServerConnectionOptions {
  * end the connection of a client whose calls run into their deadlines.
  */
 const RESETS_PER_SECOND = 1000;
+
+/** What Node says of a client that it has to end the connection of (nodejs.org/api/errors.html). */
+const VIOLATIONS: readonly (string | undefined)[] = [
+	"ERR_HTTP2_ERROR",
+	"ERR_HTTP2_TOO_MANY_INVALID_FRAMES",
+];
 
 /** RFC 9113 section 6.5. */
 const SETTINGS_FRAME = 0x4;
@@ -124,8 +132,11 @@ class NodeServerConnection implements ServerConnection {
 				raw: RawHeaders,
 			) => this.#opened(http2, raw),
 		);
-		session.on("error", (error: Error) => {
+		session.on("error", (error: NodeJS.ErrnoException) => {
 			this.#error ??= error;
+			if (VIOLATIONS.includes(error.code)) {
+				this.#listener.violated(error.message);
+			}
 		});
 		session.once("close", () => this.#listener.closed(this.#error));
 	}

@@ -170,6 +170,7 @@ test.each(clients)(
 					ready: () => opened.resolve(connection),
 					refused: () => {},
 					reset: () => {},
+					violated: () => {},
 					closed: closed.resolve,
 					stream: (stream) => {
 						stream.listen({
