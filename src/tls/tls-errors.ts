@@ -10,7 +10,9 @@ export function explainTls(
 	name: string,
 ): Error {
 	const because = (text: string): Error =>
-		new Error(`${text} (${error.message})`, { cause: error });
+		new Error(`${text} (${openSslReason(error) ?? error.message})`, {
+			cause: error,
+		});
 	switch (error.code) {
 		case "EPROTO":
 		case "ERR_SSL_WRONG_VERSION_NUMBER":
@@ -57,9 +59,23 @@ export function explainTls(
 			return because(
 				`whether the certificate of ${at} has been revoked is not known: a list in tls.crl is too old`,
 			);
+		case "ECONNRESET":
+			return error.message.includes("before secure TLS connection")
+				? new Error(
+						`${at} closed the connection during the TLS handshake: it has ended, does not speak TLS, or turned the client away`,
+						{ cause: error },
+					)
+				: error;
 		default:
-			return error;
+			return openSslReason(error) === undefined
+				? error
+				: because(`TLS with ${at} failed`);
 	}
+}
+
+/** The words in "<thread>:error:0A00010B:SSL routines:<function>:wrong version number:<file>:77:". */
+function openSslReason({ message }: Error): string | undefined {
+	return /error:[0-9A-F]{8}:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1];
 }
 
 /** Said of a TLS server that did not agree on HTTP/2 (RFC 9113 section 3.2). */

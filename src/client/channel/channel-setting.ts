@@ -169,6 +169,7 @@ export function settleChannel(
 			connect,
 			environment.clock,
 			proxy && ` through the proxy ${proxy.name}`,
+			tls && "to accept the connection and answer the TLS handshake",
 		),
 		connectBackoff: compileConnectBackoff(options.connectBackoff),
 		idleTimeoutMs: parseDuration(options.idleTimeout ?? "1800s", "idleTimeout"),

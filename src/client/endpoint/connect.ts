@@ -36,18 +36,22 @@ export function connectOver(dial: Dial): Connect {
 	};
 }
 
-/** Gives up after `timeoutMs`, from the first packet to SETTINGS; `way` is said of the address in the message. */
+/**
+ * Gives up after `timeoutMs`, from the first packet to SETTINGS. In the message, `way` is said of the address, and `first` is
+ * what it has to do before its SETTINGS.
+ */
 export function connectWithin(
 	timeoutMs: number,
 	connect: Connect,
 	clock: Clock,
 	way = "",
+	first = "to accept the connection",
 ): Connect {
 	return async (address, listener, given) => {
 		const attempt = new AbortController();
 		const giveUp = (): void => attempt.abort(given.reason);
 		given.addEventListener("abort", giveUp, { once: true });
-		let missing = "to accept the connection";
+		let missing = first;
 		const timer = clock.afterIdle(timeoutMs, () =>
 			attempt.abort(
 				new Error(

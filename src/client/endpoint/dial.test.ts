@@ -473,9 +473,38 @@ describe("a function for the TLS options", () => {
 describe("a mismatch", () => {
 	test("of TLS with a plaintext server says so", async () => {
 		const server = await serving({});
-		expect(await whyNot(server.address, { tls: { ca } })).toContain(
-			`${server.address} does not speak TLS: is it a plaintext server?`,
+		expect(await whyNot(server.address, { tls: { ca } })).toMatch(
+			new RegExp(
+				`${server.address} does not speak TLS: is it a plaintext server\\? \\([a-z ]+\\)$`,
+			),
 		);
+	});
+
+	test("of TLS with a server that hangs up names the server", async () => {
+		const server = net.createServer((socket) => socket.end());
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => server.close());
+		const { port } = server.address() as net.AddressInfo;
+		expect(await whyNot(`127.0.0.1:${port}`, { tls: { ca } })).toContain(
+			`127.0.0.1:${port} closed the connection during the TLS handshake`,
+		);
+	});
+
+	test("of ciphers is told in words, not as OpenSSL has it", async () => {
+		const server = tls.createServer({
+			...pem(local),
+			maxVersion: "TLSv1.2",
+			ciphers: "AES128-SHA",
+		});
+		server.on("tlsClientError", () => {});
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		after.push(() => server.close());
+		const { port } = server.address() as net.AddressInfo;
+		expect(
+			await whyNot(`127.0.0.1:${port}`, { tls: { ca, minVersion: "TLSv1.3" } }),
+		).not.toMatch(/SSL routines|deps\/openssl/);
 	});
 
 	test("of plaintext with a TLS server says what that may be", async () => {
@@ -530,7 +559,7 @@ describe("a mismatch", () => {
 			`connect timeout: waited 100 ms for ${address} to send its HTTP/2 SETTINGS`,
 		);
 		expect(await whyNot(address, { connectTimeout, tls: { ca } })).toContain(
-			`connect timeout: waited 100 ms for ${address}`,
+			`connect timeout: waited 100 ms for ${address} to accept the connection and answer the TLS handshake`,
 		);
 	});
 });
