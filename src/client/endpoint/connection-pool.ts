@@ -50,11 +50,12 @@ export class ConnectionPool implements LinkOwner {
 	readonly #owner: PoolOwner;
 	readonly #links: Link[] = [];
 	/** Left with their calls: their peers do not answer. Those that are heard again may come back. */
-	readonly #silent = new Set<Link>();
+	#silent: Set<Link> | undefined;
 	/** Further connections that calls have needed since the last look. */
 	#needed: Set<Link> | undefined;
-	readonly #backoff: Backoff;
-	readonly #shortLives = new ShortLives();
+	/** Between further connections that come to nothing. */
+	#backoff: Backoff | undefined;
+	#shortLives: ShortLives | undefined;
 	#growth: AbortController | undefined;
 	#mayGrowAt = Number.NEGATIVE_INFINITY;
 	#restTimer: Timer;
@@ -70,7 +71,6 @@ export class ConnectionPool implements LinkOwner {
 		this.#addresses = addresses;
 		this.#setting = setting;
 		this.#owner = owner;
-		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
 	}
 
 	get isEmpty(): boolean {
@@ -83,7 +83,7 @@ export class ConnectionPool implements LinkOwner {
 	}
 
 	snapshot(): object[] {
-		const links = [...this.#links, ...this.#silent];
+		const links = [...this.#links, ...(this.#silent ?? [])];
 		return links.map(({ connection, address, isSilent }) => ({
 			address: formatAddress(address),
 			openCalls: connection.openCalls,
@@ -147,17 +147,18 @@ export class ConnectionPool implements LinkOwner {
 
 	/** Lets the calls in flight finish. */
 	close(): void {
-		const links = [...this.#links.splice(0), ...this.#silent];
-		this.#silent.clear();
+		const links = [...this.#links.splice(0), ...(this.#silent ?? [])];
+		this.#silent = undefined;
 		this.#stopGrowing();
 		for (const { connection } of links) connection.close();
 	}
 
 	lost(link: Link, error: Error | undefined): void {
-		if (this.#silent.delete(link)) this.#owner.silenceOver(link.connection);
+		if (this.#silent?.delete(link)) this.#owner.silenceOver(link.connection);
 		if (!this.#take(link)) return;
+		this.#shortLives ??= new ShortLives();
 		const unwilling = this.#shortLives.lost(link);
-		if (link.hasServed) this.#backoff.reset();
+		if (link.hasServed) this.#backoff?.reset();
 		if (this.isEmpty) this.#stopGrowing();
 		else if (isFruitless(link)) this.#rest(link.startedAt);
 		if (this.#turnedAway) this.#grow();
@@ -165,7 +166,7 @@ export class ConnectionPool implements LinkOwner {
 	}
 
 	closed(link: Link): void {
-		this.#shortLives.closed(link);
+		this.#shortLives?.closed(link);
 		if (link.isSilent) this.#owner.silenceOver(link.connection);
 	}
 
@@ -174,10 +175,11 @@ export class ConnectionPool implements LinkOwner {
 		const { connection, address, isSilent } = link;
 		if (!isSilent) {
 			this.#owner.silenceOver(connection);
-			if (this.#silent.delete(link)) this.#takeBack(link);
+			if (this.#silent?.delete(link)) this.#takeBack(link);
 			return;
 		}
 		if (this.#take(link)) {
+			this.#silent ??= new Set();
 			this.#silent.add(link);
 			if (this.isEmpty) this.#stopGrowing();
 			else this.#grow();
@@ -255,6 +257,8 @@ export class ConnectionPool implements LinkOwner {
 
 	/** Makes no further connection until the backoff is over. */
 	#rest(startedAt: number): void {
+		const { random, connectBackoff } = this.#setting;
+		this.#backoff ??= new Backoff(random, connectBackoff);
 		this.#mayGrowAt = startedAt + this.#backoff.next();
 	}
 
@@ -280,7 +284,7 @@ export class ConnectionPool implements LinkOwner {
 
 	#closeUnneeded(link: Link): void {
 		if (this.#needed?.has(link) || link.connection.openCalls > 0) return;
-		this.#backoff.reset();
+		this.#backoff?.reset();
 		this.#links.splice(this.#links.indexOf(link), 1);
 		link.connection.close();
 	}

@@ -7,7 +7,7 @@ import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
 import { PingBudget } from "./ping-budget.ts";
 import { Probe } from "./probe.ts";
 import type { Life } from "./short-lives.ts";
-import { SilenceWatch } from "./silence-watch.ts";
+import { type SilenceListener, SilenceWatch } from "./silence-watch.ts";
 
 /** What a link needs of its channel. */
 export interface LinkSetting {
@@ -36,16 +36,17 @@ const PROVEN_MS = 1000;
 const DOUBT_MS = 1000;
 
 /** One connection of a subchannel, and whether its peer is still there. */
-export class Link implements Life {
+export class Link implements Life, SilenceListener {
 	readonly connection: ClientConnection;
 	readonly address: Address;
 	/** When it was begun. */
 	readonly startedAt: number;
-	readonly #clock: Clock;
+	readonly #setting: LinkSetting;
 	readonly #owner: LinkOwner;
-	readonly #doubt: Probe;
-	readonly #budget: PingBudget;
-	readonly #silence: SilenceWatch;
+	// Most connections of a large service have no calls, and most peers answer: what watches over them is made with the first need.
+	#doubt: Probe | undefined;
+	#budget: PingBudget | undefined;
+	#silence: SilenceWatch | undefined;
 	readonly #keepalive: KeepaliveWatch | undefined;
 	readonly #madeAt: number;
 	#lost = false;
@@ -62,20 +63,9 @@ export class Link implements Life {
 		this.connection = connection;
 		this.address = address;
 		this.startedAt = startedAt;
-		this.#clock = clock;
+		this.#setting = setting;
 		this.#madeAt = clock.now();
 		this.#owner = owner;
-		this.#doubt = new Probe(connection, clock, DOUBT_MS, {
-			answered: () => {},
-			silent: () => this.#giveUp(DOUBT_MS),
-		});
-		const told = (): void => owner.silence(this);
-		this.#budget = new PingBudget(connection);
-		this.#silence = new SilenceWatch(connection, setting, this.#budget, {
-			silent: told,
-			heardAgain: told,
-			givenUp: (afterMs) => this.#giveUp(afterMs),
-		});
 		this.#keepalive =
 			keepalive &&
 			new KeepaliveWatch(connection, keepalive, clock, () =>
@@ -91,7 +81,7 @@ export class Link implements Life {
 	get hasServed(): boolean {
 		return (
 			this.connection.responses > 0 ||
-			this.#clock.now() - this.#madeAt >= PROVEN_MS
+			this.#setting.clock.now() - this.#madeAt >= PROVEN_MS
 		);
 	}
 
@@ -102,20 +92,32 @@ export class Link implements Life {
 
 	/** Calls wait for its peer, which does not answer: no new ones should. */
 	get isSilent(): boolean {
-		return this.#silence.isSilent;
+		return this.#silence?.isSilent ?? false;
 	}
 
 	/** A call is about to be sent. */
 	noteCall(): void {
-		this.#silence.wait();
+		(this.#silence ?? this.#watched()).wait();
 	}
 
 	/** Asks whether the peer is still there, and ends the connection if it does not answer. */
 	doubt(): void {
-		if (this.#silence.isStillSilent()) this.#giveUp(DOUBT_MS);
-		else if (this.#doubt.isWaiting) return;
-		else if (this.#budget.take()) this.#doubt.ask();
+		if (this.#silence?.isStillSilent()) this.#giveUp(DOUBT_MS);
+		else if (this.#doubt?.isWaiting) return;
+		else if (this.#pings().take()) this.#ask();
 		else this.retire();
+	}
+
+	silent(): void {
+		this.#owner.silence(this);
+	}
+
+	heardAgain(): void {
+		this.#owner.silence(this);
+	}
+
+	givenUp(afterMs: number): void {
+		this.#giveUp(afterMs);
 	}
 
 	heardGoaway(): void {
@@ -123,8 +125,8 @@ export class Link implements Life {
 	}
 
 	heardClose(): void {
-		this.#doubt.stop();
-		this.#silence.stop();
+		this.#doubt?.stop();
+		this.#silence?.stop();
 		this.#keepalive?.stop();
 		this.#lose(undefined);
 		this.#owner.closed(this);
@@ -135,6 +137,29 @@ export class Link implements Life {
 		this.#retired = true;
 		this.#lose(undefined);
 		this.connection.close();
+	}
+
+	#watched(): SilenceWatch {
+		this.#silence = new SilenceWatch(
+			this.connection,
+			this.#setting,
+			this.#pings(),
+			this,
+		);
+		return this.#silence;
+	}
+
+	#pings(): PingBudget {
+		this.#budget ??= new PingBudget(this.connection);
+		return this.#budget;
+	}
+
+	#ask(): void {
+		this.#doubt ??= new Probe(this.connection, this.#setting.clock, DOUBT_MS, {
+			answered: () => {},
+			silent: () => this.#giveUp(DOUBT_MS),
+		});
+		this.#doubt.ask();
 	}
 
 	#giveUp(waitedMs: number): void {

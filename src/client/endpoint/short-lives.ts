@@ -18,7 +18,7 @@ export class ShortLives {
 	/** Those that ended without having served, since one has. */
 	#inARow = 0;
 	/** They end while they have calls, which they may yet answer. */
-	readonly #undecided = new Set<Life>();
+	#undecided: Set<Life> | undefined;
 
 	/** One takes no new calls any more. true: the peer is to be left alone for a while. */
 	lost(life: Life): boolean {
@@ -27,14 +27,18 @@ export class ShortLives {
 			return false;
 		}
 		if (life.isRetired) return false;
-		if (isFruitless(life)) this.#inARow += 1;
-		else this.#undecided.add(life);
+		if (isFruitless(life)) {
+			this.#inARow += 1;
+		} else {
+			this.#undecided ??= new Set();
+			this.#undecided.add(life);
+		}
 		return this.#inARow >= TOLERATED;
 	}
 
 	/** One is gone. */
 	closed(life: Life): void {
-		if (!this.#undecided.delete(life)) return;
+		if (!this.#undecided?.delete(life)) return;
 		if (life.hasServed) this.#inARow = 0;
 		else this.#inARow += 1;
 	}

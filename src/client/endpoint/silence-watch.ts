@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import type { PingBudget } from "./ping-budget.ts";
-import { Probe } from "./probe.ts";
+import { Probe, type ProbeOutcome } from "./probe.ts";
 
 /** How long a peer has to answer, and how often a silent one is listened for, in milliseconds. */
 const ANSWER_MS = 1000;
@@ -25,13 +25,13 @@ export interface SilenceListener {
  * Notices that the peer of a connection with calls on it is stopped, or cut off: sooner than at the first deadline. A call
  * that merely takes long costs a PING or two.
  */
-export class SilenceWatch {
+export class SilenceWatch implements ProbeOutcome {
 	readonly #connection: ClientConnection;
 	readonly #clock: Clock;
 	readonly #silenceMs: number;
 	readonly #listener: SilenceListener;
 	readonly #budget: PingBudget;
-	readonly #probe: Probe;
+	#probe: Probe | undefined;
 	/** As of the last look. */
 	#heard = 0;
 	#questions = 0;
@@ -50,17 +50,6 @@ export class SilenceWatch {
 		this.#silenceMs = silenceMs;
 		this.#budget = budget;
 		this.#listener = listener;
-		this.#probe = new Probe(connection, clock, ANSWER_MS, {
-			answered: () => {
-				this.#heard = connection.heard;
-				this.#lookIn(silenceMs * 2 ** this.#questions);
-			},
-			silent: () => {
-				this.#silentSince = clock.now();
-				listener.silent();
-				this.#lookIn(ANSWER_MS);
-			},
-		});
 	}
 
 	get isSilent(): boolean {
@@ -81,15 +70,32 @@ export class SilenceWatch {
 		this.#lookIn(this.#silenceMs);
 	}
 
+	answered(): void {
+		this.#heard = this.#connection.heard;
+		this.#lookIn(this.#silenceMs * 2 ** this.#questions);
+	}
+
+	silent(): void {
+		this.#silentSince = this.#clock.now();
+		this.#listener.silent();
+		this.#lookIn(ANSWER_MS);
+	}
+
 	stop(): void {
 		this.#clock.cancel(this.#timer);
-		this.#probe.stop();
+		this.#probe?.stop();
 		this.#connection.awaitResponse(() => {});
 	}
 
 	#lookIn(ms: number): void {
 		this.#clock.cancel(this.#timer);
 		this.#timer = this.#clock.afterIdle(ms, () => this.#look());
+	}
+
+	/** Most peers answer before they are asked. */
+	#ask(): boolean {
+		this.#probe ??= new Probe(this.#connection, this.#clock, ANSWER_MS, this);
+		return this.#probe.ask();
 	}
 
 	#look(): void {
@@ -111,7 +117,7 @@ export class SilenceWatch {
 			if (this.#budget.take(RESERVED_PINGS)) {
 				this.#questions += 1;
 				// Where nothing can be asked, silence says nothing: the calls there may take as long as they need.
-				if (!this.#probe.ask()) this.#timer = undefined;
+				if (!this.#ask()) this.#timer = undefined;
 			} else {
 				// There is nothing to do before the next response, or the next call.
 				this.#timer = undefined;

@@ -4,7 +4,11 @@ import type { Endpoint } from "../../discovery/resolver.ts";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Timer } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
-import { ConnectionPool, type PoolSetting } from "./connection-pool.ts";
+import {
+	ConnectionPool,
+	type PoolOwner,
+	type PoolSetting,
+} from "./connection-pool.ts";
 import {
 	type Health,
 	type HealthSetting,
@@ -47,7 +51,7 @@ const UNHEARD: Health = { state: "connecting" };
  * One endpoint and its connections: dialled when asked to, with a timeout, and with backoff after a failure. While it is
  * connected, its health and an ejection decide which state it shows.
  */
-export class EndpointSubchannel implements Subchannel {
+export class EndpointSubchannel implements Subchannel, PoolOwner {
 	readonly endpoint: Endpoint;
 	readonly #addresses: readonly Address[];
 	#queue: RoomQueue | undefined;
@@ -56,7 +60,8 @@ export class EndpointSubchannel implements Subchannel {
 	readonly #setting: SubchannelSetting;
 	readonly #owner: SubchannelOwner;
 	readonly #pool: ConnectionPool;
-	readonly #backoff: Backoff;
+	/** Since it failed first. */
+	#backoff: Backoff | undefined;
 	#startedAt = 0;
 	/** Its last attempt came to nothing: others are dialed first. */
 	#failed = false;
@@ -81,14 +86,7 @@ export class EndpointSubchannel implements Subchannel {
 		this.#addresses = addresses;
 		this.#setting = setting;
 		this.#owner = owner;
-		this.#pool = new ConnectionPool(addresses, setting, {
-			lost: (link, error, unwilling) => this.#lost(link, error, unwilling),
-			room: () => this.#queue?.serve(() => this.connection !== undefined),
-			silent: (connection) => owner.silent(connection),
-			silenceOver: (connection) => owner.silenceOver(connection),
-			found: () => this.#found(),
-		});
-		this.#backoff = new Backoff(setting.random, setting.connectBackoff);
+		this.#pool = new ConnectionPool(addresses, setting, this);
 		this.#healthService = healthService;
 	}
 
@@ -254,7 +252,8 @@ export class EndpointSubchannel implements Subchannel {
 	/** Connects no more until the backoff is over, which counts from the start of the last attempt. */
 	#fail(error: Error): void {
 		this.#failed = true;
-		const { clock } = this.#setting;
+		const { clock, random, connectBackoff } = this.#setting;
+		this.#backoff ??= new Backoff(random, connectBackoff);
 		const waitMs = this.#startedAt + this.#backoff.next() - clock.now();
 		const timer = clock.afterIdle(Math.max(waitMs, 0), () =>
 			this.#enter({ name: "idle" }),
@@ -262,8 +261,20 @@ export class EndpointSubchannel implements Subchannel {
 		this.#enter({ name: "transientFailure", timer, error });
 	}
 
+	room(): void {
+		this.#queue?.serve(() => this.connection !== undefined);
+	}
+
+	silent(connection: ClientConnection): void {
+		this.#owner.silent(connection);
+	}
+
+	silenceOver(connection: ClientConnection): void {
+		this.#owner.silenceOver(connection);
+	}
+
 	/** A connection that was silent is heard again, before there was another. */
-	#found(): void {
+	found(): void {
 		const before = this.#state;
 		if (before.name === "connecting") {
 			before.abort.abort(new Error("no longer wanted"));
@@ -275,7 +286,7 @@ export class EndpointSubchannel implements Subchannel {
 	}
 
 	/** New calls go to another connection, a new one if need be; those on the old one finish there. */
-	#lost(link: Link, error: Error | undefined, unwilling: boolean): void {
+	lost(link: Link, error: Error | undefined, unwilling: boolean): void {
 		if (!this.#pool.isEmpty) {
 			this.#owner.lostOne();
 			if (this.#healthWatch?.connection === link.connection) {
@@ -285,7 +296,7 @@ export class EndpointSubchannel implements Subchannel {
 		}
 		this.#healthWatch?.stop();
 		this.#healthWatch = undefined;
-		if (link.hasServed) this.#backoff.reset();
+		if (link.hasServed) this.#backoff?.reset();
 		if (unwilling) {
 			this.#fail(
 				new Error(
