@@ -13,7 +13,10 @@ import type { Endpoint } from "../../discovery/resolver.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import { type AdmittedPick, admittedPick } from "../endpoint/admitted-pick.ts";
 import { CircuitBreakers } from "../endpoint/circuit-breaker.ts";
-import { EndpointSubchannel } from "../endpoint/subchannel.ts";
+import {
+	EndpointSubchannel,
+	type SubchannelOwner,
+} from "../endpoint/subchannel.ts";
 import type { ChannelSetting } from "./channel-setting.ts";
 import { outsideCalls } from "./outside-calls.ts";
 
@@ -41,6 +44,14 @@ export interface Supervision {
 	readonly healthService: string | undefined;
 }
 
+/** Of each subchannel. */
+interface Kept {
+	readonly onState: OnState;
+	readonly tracked: Tracked | undefined;
+}
+
+type OnState = (state: ChannelState, error?: Error) => void;
+
 /** So often a picker is asked again that has picked an endpoint that is not ready. */
 const REPICKS = 8;
 
@@ -51,7 +62,7 @@ const NAMED = 5;
 export class Subchannels {
 	readonly #setting: ChannelSetting;
 	readonly #owner: SubchannelsOwner;
-	readonly #all = new Map<EndpointSubchannel, Tracked | undefined>();
+	readonly #all = new Map<EndpointSubchannel, Kept>();
 	/** Those of them that outlier detection has taken out. */
 	readonly #ejected = new Set<EndpointSubchannel>();
 	/** Their connections have ended, and no call has come since. */
@@ -60,6 +71,8 @@ export class Subchannels {
 	#addresses: string | undefined;
 	readonly #outliers: OutlierDetector | undefined;
 	readonly #breakers: CircuitBreakers<EndpointSubchannel> | undefined;
+	/** Of all of them: there may be many. */
+	readonly #told: SubchannelOwner;
 	#supervision: Supervision = { sticky: false, healthService: undefined };
 
 	constructor(setting: ChannelSetting, owner: SubchannelsOwner) {
@@ -73,6 +86,14 @@ export class Subchannels {
 			new CircuitBreakers(circuitBreaker, clock, ({ endpoint }, state, why) =>
 				hooks.endpointState?.(endpoint, state, why),
 			);
+		this.#told = {
+			entered: (state, error, subchannel) =>
+				this.#entered(subchannel, state, error),
+			rests: (subchannel) => this.#rests(subchannel),
+			lostOne: () => owner.lost(),
+			silent: (connection) => owner.silent(connection),
+			silenceOver: (connection) => owner.silenceOver(connection),
+		};
 	}
 
 	/** Their addresses: for messages. */
@@ -91,58 +112,24 @@ export class Subchannels {
 		}
 	}
 
-	make(
-		endpoint: Endpoint,
-		onState: (state: ChannelState, error?: Error) => void,
-	): EndpointSubchannel {
-		const hook = this.#setting.hooks.endpointState;
+	make(endpoint: Endpoint, onState: OnState): EndpointSubchannel {
 		const supervision = this.#supervision;
 		const subchannel = new EndpointSubchannel(
 			endpoint,
 			addressesOf(endpoint),
 			this.#setting,
-			{
-				entered: (state, error) => {
-					if (error !== undefined) this.#owner.failed(error);
-					if (state === "shutdown") this.#forget(subchannel);
-					hook?.(endpoint, state, error?.message ?? "");
-					onState(state, error);
-					// One that is unhealthy or ejected is still where it was.
-					if (subchannel.isConnected) return;
-					if (state === "idle" || state === "transientFailure") {
-						this.#owner.lost();
-					}
-				},
-				rests: () => this.#rests(subchannel),
-				lostOne: () => this.#owner.lost(),
-				silent: (connection) => this.#owner.silent(connection),
-				silenceOver: (connection) => this.#owner.silenceOver(connection),
-			},
+			this.#told,
 			healthServiceOf(supervision),
 		);
-		const tracked = supervision.sticky
-			? undefined
-			: this.#outliers?.add({
-					eject: (reason) => {
-						hook?.(endpoint, "ejected", reason.message);
-						this.#ejected.add(subchannel);
-						subchannel.eject(reason);
-					},
-					uneject: (reason) => {
-						// It may have been let in before its time.
-						if (!subchannel.isEjected) return;
-						hook?.(endpoint, "uneject", reason);
-						this.#unejected(subchannel);
-					},
-				});
-		this.#all.set(subchannel, tracked);
+		const tracked = supervision.sticky ? undefined : this.#track(subchannel);
+		this.#all.set(subchannel, { onState, tracked });
 		this.#addresses = undefined;
 		return subchannel;
 	}
 
 	/** An attempt that was sent has ended; `code` is undefined when it went well. */
 	attemptEnded(subchannel: EndpointSubchannel, code: Code | undefined): void {
-		this.#all.get(subchannel)?.ended(code);
+		this.#all.get(subchannel)?.tracked?.ended(code);
 	}
 
 	/** What the picker picks, unless the circuit breaker of the method is open there; then another, if there is one. */
@@ -225,6 +212,41 @@ export class Subchannels {
 		return more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
 	}
 
+	#entered(
+		subchannel: EndpointSubchannel,
+		state: ChannelState,
+		error: Error | undefined,
+	): void {
+		const kept = this.#all.get(subchannel);
+		if (error !== undefined) this.#owner.failed(error);
+		if (state === "shutdown") this.#forget(subchannel);
+		const { endpoint } = subchannel;
+		const message = error?.message ?? "";
+		this.#setting.hooks.endpointState?.(endpoint, state, message);
+		kept?.onState(state, error);
+		// One that is unhealthy or ejected is still where it was.
+		if (subchannel.isConnected) return;
+		if (state === "idle" || state === "transientFailure") this.#owner.lost();
+	}
+
+	#track(subchannel: EndpointSubchannel): Tracked | undefined {
+		const { endpoint } = subchannel;
+		const hook = this.#setting.hooks.endpointState;
+		return this.#outliers?.add({
+			eject: (reason) => {
+				hook?.(endpoint, "ejected", reason.message);
+				this.#ejected.add(subchannel);
+				subchannel.eject(reason);
+			},
+			uneject: (reason) => {
+				// It may have been let in before its time.
+				if (!subchannel.isEjected) return;
+				hook?.(endpoint, "uneject", reason);
+				this.#unejected(subchannel);
+			},
+		});
+	}
+
 	#unejected(subchannel: EndpointSubchannel): void {
 		this.#ejected.delete(subchannel);
 		subchannel.uneject();
@@ -239,7 +261,7 @@ export class Subchannels {
 
 	#forget(subchannel: EndpointSubchannel): void {
 		this.#resting.delete(subchannel);
-		this.#all.get(subchannel)?.remove();
+		this.#all.get(subchannel)?.tracked?.remove();
 		this.#all.delete(subchannel);
 		this.#ejected.delete(subchannel);
 		this.#addresses = undefined;

@@ -40,9 +40,6 @@ export interface PoolOwner {
 /** A further connection that no call has needed for so long, in milliseconds, is closed. */
 const SURPLUS_MS = 60_000;
 
-/** Of all pools: of tens of thousands of tables the collector of garbage would make the event loop wait. */
-const linkOf = new WeakMap<ClientConnection, Link>();
-
 /** The connections to one endpoint: one, and more when its streams are at the peer's MAX_CONCURRENT_STREAMS. */
 export class ConnectionPool implements LinkOwner {
 	readonly #addresses: readonly Address[];
@@ -51,6 +48,8 @@ export class ConnectionPool implements LinkOwner {
 	readonly #links: Link[] = [];
 	/** Left with their calls: their peers do not answer. Those that are heard again may come back. */
 	#silent: Set<Link> | undefined;
+	/** Lost with calls on them, which go on. */
+	#leaving: Set<Link> | undefined;
 	/** Further connections that calls have needed since the last look. */
 	#needed: Set<Link> | undefined;
 	/** Between further connections that come to nothing. */
@@ -127,12 +126,9 @@ export class ConnectionPool implements LinkOwner {
 				given,
 				clock,
 			);
-		const link =
-			dials === undefined
-				? await dial(signal)
-				: await dials.run({ rank, addresses, dial }, signal, begun);
-		linkOf.set(link.connection, link);
-		return link;
+		return dials === undefined
+			? dial(signal)
+			: dials.run({ rank, addresses, dial }, signal, begun);
 	}
 
 	add(link: Link): void {
@@ -142,19 +138,21 @@ export class ConnectionPool implements LinkOwner {
 
 	/** Asks whether the peer of a connection, of the pool or lost to it, is still there. */
 	doubt(connection: ClientConnection): void {
-		linkOf.get(connection)?.doubt();
+		this.#linkOf(connection)?.doubt();
 	}
 
 	/** Lets the calls in flight finish. */
 	close(): void {
 		const links = [...this.#links.splice(0), ...(this.#silent ?? [])];
 		this.#silent = undefined;
+		for (const link of links) this.#leave(link);
 		this.#stopGrowing();
 		for (const { connection } of links) connection.close();
 	}
 
 	lost(link: Link, error: Error | undefined): void {
 		if (this.#silent?.delete(link)) this.#owner.silenceOver(link.connection);
+		this.#leave(link);
 		if (!this.#take(link)) return;
 		this.#shortLives ??= new ShortLives();
 		const unwilling = this.#shortLives.lost(link);
@@ -166,6 +164,7 @@ export class ConnectionPool implements LinkOwner {
 	}
 
 	closed(link: Link): void {
+		this.#leaving?.delete(link);
 		this.#shortLives?.closed(link);
 		if (link.isSilent) this.#owner.silenceOver(link.connection);
 	}
@@ -195,6 +194,23 @@ export class ConnectionPool implements LinkOwner {
 		if (!this.#turnedAway) return;
 		this.#turnedAway = false;
 		this.#owner.room();
+	}
+
+	/** Of the pool, or lost to it. */
+	#linkOf(connection: ClientConnection): Link | undefined {
+		for (const links of [this.#links, this.#silent, this.#leaving]) {
+			for (const link of links ?? []) {
+				if (link.connection === connection) return link;
+			}
+		}
+		return undefined;
+	}
+
+	/** Its calls may yet doubt it. */
+	#leave(link: Link): void {
+		if (link.connection.openCalls === 0) return;
+		this.#leaving ??= new Set();
+		this.#leaving.add(link);
 	}
 
 	/** false: it is not in the pool. */

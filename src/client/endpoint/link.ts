@@ -2,7 +2,7 @@ import { formatDuration } from "../../checks/duration.ts";
 import type { Address } from "../../discovery/address.ts";
 import type { Clock } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
-import type { Connect } from "./connect.ts";
+import type { Connect, ConnectListener } from "./connect.ts";
 import { type KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
 import { PingBudget } from "./ping-budget.ts";
 import { Probe } from "./probe.ts";
@@ -185,26 +185,47 @@ export async function connectLink(
 	signal: AbortSignal,
 ): Promise<Link> {
 	const startedAt = setting.clock.now();
-	const early: ("heardGoaway" | "heardClose")[] = [];
-	let link: Link | undefined;
-	const tell = (news: "heardGoaway" | "heardClose"): void => {
-		if (link === undefined) early.push(news);
-		else link[news]();
-	};
-	const connection = await setting.connect(
-		address,
-		{
-			accepted: () => {},
-			room: () => owner.room(),
-			goaway: (goaway) => {
-				setting.keepalive?.heardGoaway(goaway);
-				tell("heardGoaway");
-			},
-			closed: () => tell("heardClose"),
-		},
-		signal,
-	);
-	link = new Link(connection, address, startedAt, setting, owner);
-	for (const news of early) link[news]();
+	const ear = new LinkEar(setting, owner);
+	const connection = await setting.connect(address, ear, signal);
+	const link = new Link(connection, address, startedAt, setting, owner);
+	ear.link(link);
 	return link;
+}
+
+/** Hears of a connection for its link, which may not be made yet. */
+class LinkEar implements ConnectListener {
+	readonly #setting: LinkSetting;
+	readonly #owner: LinkOwner;
+	#link: Link | undefined;
+	/** What was heard before. */
+	#hadGoaway = false;
+	#isClosed = false;
+
+	constructor(setting: LinkSetting, owner: LinkOwner) {
+		this.#setting = setting;
+		this.#owner = owner;
+	}
+
+	link(link: Link): void {
+		this.#link = link;
+		if (this.#hadGoaway) link.heardGoaway();
+		if (this.#isClosed) link.heardClose();
+	}
+
+	accepted(): void {}
+
+	room(): void {
+		this.#owner.room();
+	}
+
+	goaway(goaway: { code: number; debugData: string }): void {
+		this.#setting.keepalive?.heardGoaway(goaway);
+		this.#hadGoaway = true;
+		this.#link?.heardGoaway();
+	}
+
+	closed(): void {
+		this.#isClosed = true;
+		this.#link?.heardClose();
+	}
 }

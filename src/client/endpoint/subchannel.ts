@@ -22,9 +22,13 @@ export interface SubchannelSetting extends PoolSetting, HealthSetting {}
 
 export interface SubchannelOwner {
 	/** Every change of state. `error`: why it is "transientFailure", or why the connection was given up. */
-	entered(state: ChannelState, error: Error | undefined): void;
+	entered(
+		state: ChannelState,
+		error: Error | undefined,
+		subchannel: EndpointSubchannel,
+	): void;
 	/** Its connection has ended, and it is asked for another. true: not now, `resume` will tell. */
-	rests(): boolean;
+	rests(subchannel: EndpointSubchannel): boolean;
 	/** One of several connections is lost: the state is what it was. */
 	lostOne(): void;
 	/** The peer of a connection with calls on it does not answer a PING. It gets no new ones. */
@@ -125,7 +129,7 @@ export class EndpointSubchannel implements Subchannel, PoolOwner {
 
 	connect(): void {
 		if (this.#state.name !== "idle") return;
-		if (this.#ended && this.#owner.rests()) return;
+		if (this.#ended && this.#owner.rests(this)) return;
 		this.#ended = false;
 		const abort = new AbortController();
 		this.#enter({ name: "connecting", abort });
@@ -205,7 +209,7 @@ export class EndpointSubchannel implements Subchannel, PoolOwner {
 		if (state === this.#shown && error === this.#shownError) return;
 		this.#shown = state;
 		this.#shownError = error;
-		this.#owner.entered(state, error);
+		this.#owner.entered(state, error, this);
 		if (this.#shown !== "ready") this.#queue?.dismiss();
 	}
 
