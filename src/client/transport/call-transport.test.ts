@@ -210,6 +210,16 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		});
 	});
 
+	test("that are asynchronous themselves are told how one is written", async () => {
+		const wrong = (async () => Promise.reject(new Error("unseen"))) as never;
+		await using client = NewOrderManagementClient(address, {
+			interceptors: [wrong],
+		});
+		await expect(call(client)).rejects.toThrow(
+			"an interceptor returned an object of class Promise, and no function: write (next) => async (request) => …",
+		);
+	});
+
 	test("that throw while they are set up make a ConnectError of it, too", async () => {
 		const thrown = new Error("slipped");
 		await using client = NewOrderManagementClient(address, {

@@ -16,8 +16,10 @@ import {
 	type UnaryRequest,
 	type UnaryResponse,
 } from "@connectrpc/connect";
+import { shown } from "../../checks/policy-error.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { mergePolicies } from "../../policy/method-policy.ts";
+import { printError } from "../../policy/print-error.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
 import { type CallRequest, inheritedScope } from "../call/call-request.ts";
 import { messageOf } from "../call/message-codec.ts";
@@ -199,7 +201,7 @@ export class CallTransport implements Transport {
 	): (request: Request) => Promise<Response> {
 		// An interceptor's type speaks of unary and streaming calls at once; what goes in here comes out as its own kind.
 		return this.#interceptors.reduceRight<Next>(
-			(next, interceptor) => interceptor(next),
+			(next, interceptor) => checked(interceptor(next)),
 			call as unknown as Next,
 		) as unknown as (request: Request) => Promise<Response>;
 	}
@@ -234,4 +236,15 @@ async function* messagesOf<I extends DescMessage>(
 	input: AsyncIterable<MessageInitShape<I>>,
 ): AsyncIterable<MessageShape<I>> {
 	for await (const message of input) yield messageOf(schema, message);
+}
+
+/** Throws TypeError for what an interceptor has returned, if it is none. */
+function checked(made: Next): Next {
+	if (typeof made === "function") return made;
+	Promise.resolve<unknown>(made).catch((error) =>
+		printError("what an interceptor returned has rejected:", error),
+	);
+	throw new TypeError(
+		`an interceptor returned ${shown(made)}, and no function: write (next) => async (request) => …`,
+	);
 }
