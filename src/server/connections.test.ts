@@ -3,12 +3,17 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
-import { Code } from "@connectrpc/connect";
+import { Code, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { FrameClient } from "../../testdata/harness/frame-client.ts";
 import { framed, RawClient } from "../../testdata/harness/raw-client.ts";
-import { getOrder, serving, text } from "../../testdata/harness/serving.ts";
+import {
+	getOrder,
+	searchOrders,
+	serving,
+	text,
+} from "../../testdata/harness/serving.ts";
 import { makeIdentity } from "../../testdata/peers/node/certificates.ts";
 import {
 	errorCode,
@@ -574,6 +579,66 @@ describe("resets", () => {
 		expect(served.server.snapshot().refused).toEqual({});
 		client?.[Symbol.dispose]();
 	});
+});
+
+describe("a response that its client does not read", () => {
+	const description = "x".repeat(1 << 20);
+
+	test.each([
+		["a whole one", { getOrder: () => ({ description }) }, getOrder],
+		[
+			"the last of a stream",
+			{
+				async *searchOrders() {
+					yield { description };
+				},
+			},
+			searchOrders,
+		],
+		[
+			"the end of one that was begun",
+			{
+				async getOrder(_: unknown, context: HandlerContext) {
+					context.responseHeader.set("x-begun", "1");
+					return { description };
+				},
+			},
+			getOrder,
+		],
+	])("is dropped when the deadline passes: %s", async (_, orders, path) => {
+		await using served = await serving(orders);
+		using client = await FrameClient.connect(served.address);
+		const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+		client.frame(frameType.settings, 0, 0, noWindow);
+		client.request(1, path, [["grpc-timeout", "200m"]]);
+		client.frame(frameType.data, flag.endStream, 1, framed(text("a")));
+		const reset = await client.received(({ type }) => type === frameType.reset);
+		expect(reset?.payload.readUInt32BE(0)).toBe(errorCode.CANCEL);
+	});
+
+	test("keeps no timer when its client has gone", async () => {
+		const before = timers();
+		await using served = await serving({ getOrder: () => ({ description }) });
+		const client = await FrameClient.connect(served.address);
+		client.frame(frameType.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
+		client.request(1, getOrder, [["grpc-timeout", "1H"]]);
+		client.frame(frameType.data, flag.endStream, 1, framed(text("a")));
+		await client.received(({ type }) => type === frameType.headers);
+		const { server } = served;
+		while (server.snapshot().calls.succeeded === 0) await nextTurn();
+		while (server.snapshot().connections < 2) await nextTurn();
+		expect(timers()).toBe(before + 1);
+		client[Symbol.dispose]();
+		while (server.snapshot().connections > 1) await nextTurn();
+		await nextTurn();
+		expect(timers()).toBe(before);
+	});
+
+	/** Those that keep the process alive. */
+	function timers(): number {
+		const resources = process.getActiveResourcesInfo();
+		return resources.filter((each) => each === "Timeout").length;
+	}
 });
 
 describe("large messages", () => {

@@ -27,6 +27,8 @@ export interface ServerCallListener {
 	writable(): void;
 	/** The client has left: it reset the stream, or its connection was lost. Last. */
 	left(reset: StreamReset): void;
+	/** The stream of a call that was over with a response unsent (`isUnsent`) is gone. */
+	closed(): void;
 }
 
 /** What was agreed on for a call by its request's headers. */
@@ -53,6 +55,7 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	readonly #reader: MessageReader;
 	#state: "open" | "responding" | "over" = "open";
 	#blocked = false;
+	#closed = false;
 	/** While a message is deflated, it and those behind it. */
 	#queue: MessageQueue | undefined;
 	#unreadBytes = 0;
@@ -133,11 +136,20 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#queue?.stop();
 		this.#queue = undefined;
 		if (this.#blocked) {
-			this.#over();
-			this.#stream.reset(Http2Code.CANCEL);
+			this.#cancel();
 		} else {
 			this.finish(error, metadata);
 		}
+	}
+
+	/** Flow control holds some of the response back, or it is being deflated: whether it is over or not. */
+	get isUnsent(): boolean {
+		return !this.#closed && (this.#blocked || this.#queue !== undefined);
+	}
+
+	/** Drops what is still unsent of a response. */
+	cutOff(): void {
+		if (this.isUnsent) this.#cancel();
 	}
 
 	/** Stops the delivery of messages, and so the client, until `release`. */
@@ -189,14 +201,19 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 	}
 
 	reset(reset: StreamReset): void {
-		if (this.#state === "over") return;
+		if (this.#state === "over") {
+			if (this.isUnsent) this.#listener.closed();
+			this.#closed = true;
+			return;
+		}
 		this.#over();
+		this.#closed = true;
 		this.#listener.left(reset);
 	}
 
 	writable(): void {
-		if (this.#state === "over") return;
 		this.#blocked = false;
+		if (this.#state === "over") return;
 		if (this.#queue === undefined) this.#listener.writable();
 	}
 
@@ -246,6 +263,12 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		if (bytes > maxHeaderBytes) {
 			throw largeHeaders(what, bytes, `the client takes ${maxHeaderBytes}`);
 		}
+	}
+
+	#cancel(): void {
+		this.#over();
+		this.#closed = true;
+		this.#stream.reset(Http2Code.CANCEL);
 	}
 
 	#over(): void {

@@ -95,9 +95,7 @@ export class IncomingCall
 		this.#deadlineTimer =
 			timeoutMs === undefined
 				? undefined
-				: host.clock.after(timeoutMs, () =>
-						this.cancel(deadlinePassed(timeoutMs)),
-					);
+				: host.clock.after(timeoutMs, () => this.#deadlinePasses(timeoutMs));
 		host.started(this);
 		if (streamsOf(served.method).request) {
 			this.#requests = new RequestStream(this);
@@ -332,9 +330,20 @@ export class IncomingCall
 		void this.#requests?.return();
 	}
 
+	#deadlinePasses(timeoutMs: number): void {
+		if (this.#over) this.#wire.cutOff();
+		else this.cancel(deadlinePassed(timeoutMs));
+	}
+
+	/** All of the response has left, or never will. */
+	closed(): void {
+		this.#host.clock.cancel(this.#deadlineTimer);
+	}
+
 	#end(code: Code | undefined): void {
 		this.#over = true;
-		this.#host.clock.cancel(this.#deadlineTimer);
+		// A client that reads nothing holds a response no longer than its deadline.
+		if (!this.#wire.isUnsent) this.#host.clock.cancel(this.#deadlineTimer);
 		this.#host.ended(this, code);
 	}
 
