@@ -1,8 +1,10 @@
 import { record } from "../../checks/option-table.ts";
+import { shown } from "../../checks/policy-error.ts";
 import { readingEndpoints } from "../../discovery/endpoints.ts";
 import type { Resolution, Resolver } from "../../discovery/resolver.ts";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
+import { printError } from "../../policy/print-error.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
 import { showable } from "../../policy/showable.ts";
 
@@ -62,11 +64,12 @@ export class ResolutionWatch {
 		while (!signal.aborted) {
 			const startedAt = this.#clock.now();
 			try {
-				for await (const yielded of this.#resolver.watch({
+				const watched = this.#resolver.watch({
 					signal,
 					refresh: () => this.#nextRefresh(),
 					report: (error) => this.#listener.reported(error),
-				})) {
+				});
+				for await (const yielded of iterable(watched)) {
 					if (signal.aborted) return;
 					const reading = checking(yielded);
 					let read = reading.next();
@@ -115,6 +118,17 @@ export class ResolutionWatch {
 			this.#retry = { timer, resume: resolve };
 		});
 	}
+}
+
+/** Throws TypeError for what no `watch` may return: an async function is soon written where a generator is meant. */
+function iterable(watched: AsyncIterable<Resolution>): AsyncIterable<unknown> {
+	if (typeof watched?.[Symbol.asyncIterator] === "function") return watched;
+	Promise.resolve<unknown>(watched).catch((error) =>
+		printError("what `watch` of a resolver returned has rejected:", error),
+	);
+	throw new TypeError(
+		`\`watch\` of the resolver returned ${shown(watched)}, which is no async iterable: write async *watch() { yield { endpoints }; }`,
+	);
 }
 
 /** What a resolver has yielded, whoever wrote it, in slices. Throws PolicyError that names what is wrong with it. */

@@ -311,6 +311,20 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		}
 	});
 
+	test("a resolver whose watch is an async function, no generator", async () => {
+		for (const watch of [
+			async () => [],
+			async () => Promise.reject(new Error("unseen")),
+		]) {
+			await using client = NewEchoServiceClient({ watch } as never);
+			await expect(client.echo({})).rejects.toThrow(
+				"`watch` of the resolver returned an object of class Promise, which is no async iterable: write async *watch() { yield { endpoints }; }",
+			);
+		}
+		await new Promise(setImmediate);
+		expect(stray).toEqual([]);
+	});
+
 	test("what has no text, wherever it is thrown", async () => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");
