@@ -1084,3 +1084,37 @@ describe("responses larger than writeMaxBytes", () => {
 		expect(await stream.outcome).toMatchObject({ messages: [{}], status: 8 });
 	});
 });
+
+test.each([
+	[
+		"an Error whose message throws",
+		Object.defineProperty(new Error(), "message", {
+			get: () => {
+				throw new Error("trap");
+			},
+		}),
+	],
+	["a revoked proxy", revokedProxy()],
+])(
+	"%s fails the call that a handler throws it in, and nothing else",
+	async (_, thrown) => {
+		const heard: unknown[] = [];
+		await using served = await serving(
+			{
+				getOrder: async () => {
+					throw thrown;
+				},
+			},
+			{ onError: (error) => heard.push(error) },
+		);
+		const call = served.client.open(getOrder).send(text("a")).end();
+		expect((await call.outcome).status).toBe(Code.Unknown);
+		expect(heard).toEqual([new Error("what was thrown cannot be read")]);
+	},
+);
+
+function revokedProxy(): unknown {
+	const { proxy, revoke } = Proxy.revocable({}, {});
+	revoke();
+	return proxy;
+}

@@ -298,7 +298,8 @@ export class IncomingCall
 	}
 
 	/** The handler has failed. */
-	#fail(thrown: unknown): void {
+	#fail(given: unknown): void {
+		const thrown = readable(given);
 		if (this.#over) {
 			if (!isConsequence(thrown)) this.#host.report(thrown, this.method);
 			return;
@@ -366,6 +367,17 @@ export class IncomingCall
 		} catch (thrown) {
 			report(thrown);
 		}
+	}
+}
+
+/** What is thrown may throw itself when it is looked at, such as a proxy: then that is the failure. */
+function readable(thrown: unknown): unknown {
+	try {
+		if (thrown instanceof ConnectError) return thrown;
+		if (thrown instanceof Error) String(thrown.message + thrown.stack);
+		return thrown;
+	} catch (cause) {
+		return new Error("what was thrown cannot be read", { cause });
 	}
 }
 
