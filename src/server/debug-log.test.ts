@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { inLine } from "./debug-log.ts";
 
 const here = (file: string): string =>
 	JSON.stringify(new URL(file, import.meta.url).href);
@@ -66,4 +67,14 @@ test("NODE_DEBUG=homing prints what a server does, a line each", async () => {
 
 test("without it nothing is printed", async () => {
 	expect(await printed("")).toEqual([""]);
+});
+
+test("what was thrown is shown in a line, though it throws when it is made a string", () => {
+	const thrown = {
+		toString() {
+			throw new Error("trap");
+		},
+	};
+	expect(inLine(thrown)).toBe("{ toString: [Function: toString] }");
+	expect(inLine("text")).toBe("text");
 });

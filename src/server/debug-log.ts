@@ -1,4 +1,4 @@
-import { type DebugLogger, debuglog } from "node:util";
+import { type DebugLogger, debuglog, inspect } from "node:util";
 
 /**
  * Prints a line of what a server does, where `NODE_DEBUG` names homing (nodejs.org/api/util.html#utildebuglogsection). On
@@ -7,6 +7,9 @@ import { type DebugLogger, debuglog } from "node:util";
 export const debugLog: DebugLogger = debuglog("homing");
 
 /** What went wrong, in a line. */
-export function inLine(error: unknown): unknown {
-	return error instanceof Error ? `${error.name}: ${error.message}` : error;
+export function inLine(error: unknown): string {
+	if (typeof error === "string") return error;
+	return error instanceof Error
+		? `${error.name}: ${error.message}`
+		: inspect(error, { breakLength: Infinity });
 }

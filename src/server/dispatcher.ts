@@ -210,7 +210,9 @@ export class Dispatcher implements CallHost {
 	report(error: unknown, method: DescMethod): void {
 		const { onError } = this.#settings;
 		const service = method.parent.typeName;
-		debugLog("server: %s/%s failed: %s", service, method.name, inLine(error));
+		if (debugLog.enabled) {
+			debugLog("server: %s/%s failed: %s", service, method.name, inLine(error));
+		}
 		if (onError === undefined) {
 			printError(`${service}/${method.name} failed:`, error);
 		} else {
