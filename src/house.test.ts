@@ -82,6 +82,7 @@ describe("the house", () => {
 			if (room === "" || room === other) return false;
 			// Generated code stands on the public face, by its types.
 			if (from.includes("/gen/") || to === "generated.ts") return false;
+			// Every room may say which version it is of.
 			if (to === "version.ts") return false;
 			return !MAY_IMPORT[room]?.includes(other);
 		});

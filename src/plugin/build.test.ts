@@ -3,9 +3,8 @@ import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-
+import { VERSION } from "../version.ts";
 import { buildPlugin } from "./build.ts";
-import { VERSION } from "./version.ts";
 
 describe("the bundle", () => {
 	let directory: string;

@@ -9,6 +9,7 @@ import {
 	type Schema,
 	type Target,
 } from "@bufbuild/protoplugin";
+import { VERSION } from "../version.ts";
 import { clientHalf } from "./client-half.ts";
 import { parameterNames } from "./function.ts";
 import { modulePath } from "./module-path.ts";
@@ -23,7 +24,6 @@ import { serverHalf } from "./server-half.ts";
 import type { ServiceContext } from "./service-context.ts";
 import { Source } from "./source.ts";
 import type { Warn } from "./unknown-name.ts";
-import { VERSION } from "./version.ts";
 
 export const name = "protoc-gen-homing";
 export const version: string = `v${VERSION}`;
