@@ -9,6 +9,7 @@ export { leastRequest } from "./balancer/least-request.ts";
 export { pickFirst } from "./balancer/pick-first.ts";
 export { ringHash } from "./balancer/ring-hash/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
+export { OptionError } from "./checks/option-error.ts";
 export {
 	Channel,
 	dnsResolver,

@@ -33,6 +33,7 @@ export { pickFirst } from "./balancer/pick-first.ts";
 export { ringHash } from "./balancer/ring-hash/ring-hash.ts";
 export { roundRobin } from "./balancer/round-robin.ts";
 export type { Duration } from "./checks/duration.ts";
+export { OptionError } from "./checks/option-error.ts";
 export type {
 	BidiStream,
 	BidiStreaming,

@@ -2,6 +2,7 @@
 
 import "./node-version.ts";
 
+export { OptionError } from "./checks/option-error.ts";
 export type {
 	Instance,
 	Registration,

@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../checks/option-error.ts";
 import { at } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 import { JsonFields, parseUint32 } from "../policy/proto-json.ts";
 import { AliasTable } from "./alias-table.ts";
 import type {
@@ -77,7 +77,7 @@ export function leastRequestWith({
 	};
 }
 
-/** @throws PolicyError that names the bad field */
+/** @throws OptionError that names the bad field */
 export function readLeastRequestConfig(
 	config: unknown,
 	where: string,
@@ -85,7 +85,7 @@ export function readLeastRequestConfig(
 	const fields = new JsonFields(config, where);
 	const choiceCount = fields.optional("choiceCount", parseUint32) ?? 2;
 	if (choiceCount < 2) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "choiceCount"),
 			`${shown(choiceCount)} leaves no choice; give 2 or more`,
 		);

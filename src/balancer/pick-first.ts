@@ -33,7 +33,7 @@ export function pickFirstWith(config: PickFirstConfig): BalancerFactory {
 	return (helper) => new PickFirst(helper, config);
 }
 
-/** @throws PolicyError that names the bad field */
+/** @throws OptionError that names the bad field */
 export function readPickFirstConfig(
 	config: unknown,
 	where: string,

@@ -12,7 +12,7 @@ export type BalancerName =
 	| "least_request"
 	| "ring_hash";
 
-/** Makes a balancer of its config; throws PolicyError that names the bad field. */
+/** Makes a balancer of its config; throws OptionError that names the bad field. */
 type Policy = (config: unknown, where: string) => BalancerFactory;
 
 const POLICIES: ReadonlyMap<string, Policy> = new Map<BalancerName, Policy>([
@@ -44,7 +44,7 @@ export const DEFAULT_BALANCER: BalancerName = "least_request";
  *
  * @param config as a service config has it; fields that are not known are ignored
  * @param where the path of the config, for errors
- * @throws PolicyError that names the bad field of the config
+ * @throws OptionError that names the bad field of the config
  */
 export function balancerNamed(
 	name: string,

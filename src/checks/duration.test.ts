@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { formatDuration, parseDuration } from "./duration.ts";
-import { PolicyError } from "./policy-error.ts";
+import { OptionError } from "./option-error.ts";
 
 test.each([
 	[0, 0],
@@ -45,7 +45,7 @@ test.each([
 	2n,
 	{ seconds: 2 },
 ])("%o is no duration, and the error says where and what to write", (value) => {
-	expect(() => parseDuration(value, "client.timeout")).toThrow(PolicyError);
+	expect(() => parseDuration(value, "client.timeout")).toThrow(OptionError);
 	expect(() => parseDuration(value, "client.timeout")).toThrow(
 		/^client\.timeout: .* is not a duration; write milliseconds .* "1\.5s"/,
 	);

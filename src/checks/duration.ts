@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "./policy-error.ts";
+import { OptionError, shown } from "./option-error.ts";
 
 /** Milliseconds, or proto3 JSON: "1.5s". */
 export type Duration = number | `${number}s`;
@@ -14,7 +14,7 @@ const MAX_SECONDS = 315_576_000_000;
  * decimals ("0.5s" is 500).
  *
  * @param where the path that the error names
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function parseDuration(value: unknown, where: string): number {
 	if (typeof value === "number") {
@@ -39,8 +39,8 @@ export function parseDuration(value: unknown, where: string): number {
 	return seconds * 1000 + nanoseconds / 1_000_000;
 }
 
-function refused(value: unknown, where: string): PolicyError {
-	return new PolicyError(
+function refused(value: unknown, where: string): OptionError {
+	return new OptionError(
 		where,
 		`${shown(value)} is not a duration; write milliseconds as a number that is 0 or more, or seconds as in "1.5s" (at most 9 decimals)`,
 	);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Duration, parseDuration } from "./duration.ts";
+import { OptionError } from "./option-error.ts";
 import {
 	anything,
 	boolean,
@@ -16,7 +17,6 @@ import {
 	record,
 	text,
 } from "./option-table.ts";
-import { PolicyError } from "./policy-error.ts";
 
 interface Keepalive {
 	time: Duration;
@@ -126,7 +126,7 @@ function kindOf(options: unknown): unknown {
 	try {
 		checkOptions(options, table);
 	} catch (error) {
-		return error instanceof PolicyError ? error.kind : error;
+		return error instanceof OptionError ? error.kind : error;
 	}
 	return undefined;
 }
@@ -184,9 +184,9 @@ describe("checks", () => {
 test("a promise of options is not mistaken for options without any", () => {
 	const tls = Promise.resolve({});
 	expect(() => checkOptions(tls, table)).toThrow(
-		new PolicyError("options", "is a promise; await it"),
+		new OptionError("options", "is a promise; await it"),
 	);
 	expect(() => record(tls, "tls")).toThrow(
-		new PolicyError("tls", "is a promise; await it"),
+		new OptionError("tls", "is a promise; await it"),
 	);
 });

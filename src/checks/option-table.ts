@@ -1,7 +1,7 @@
 import { nearMiss } from "./near-miss.ts";
-import { PolicyError, shown } from "./policy-error.ts";
+import { OptionError, shown } from "./option-error.ts";
 
-/** Returns the value that it accepts, as it is used; throws a PolicyError that names `where` for any other. */
+/** Returns the value that it accepts, as it is used; throws a OptionError that names `where` for any other. */
 export type Check<T = unknown> = (value: unknown, where: string) => T;
 
 /**
@@ -29,7 +29,7 @@ export type OptionRow = Check | { readonly required: Check };
  * absent; symbol keys are not looked at.
  *
  * @param where the path of the object, "" for the outermost
- * @throws PolicyError that names the key, for an unknown one (with the one that
+ * @throws OptionError that names the key, for an unknown one (with the one that
  * was probably meant), a bad value, or a required one that is absent
  */
 export function checkOptions<Options extends object>(
@@ -45,12 +45,12 @@ export function checkOptions<Options extends object>(
 			const check = typeof row === "function" ? row : row.required;
 			check(value, at(where, key));
 		} else if (typeof row !== "function") {
-			throw new PolicyError(at(where, key), "is missing", "missing");
+			throw new OptionError(at(where, key), "is missing", "missing");
 		}
 	}
 }
 
-/** Throws a PolicyError for the first own key that is not among the known ones. */
+/** Throws a OptionError for the first own key that is not among the known ones. */
 export function refuseUnknownKeys(
 	options: object,
 	known: readonly string[],
@@ -59,7 +59,7 @@ export function refuseUnknownKeys(
 	for (const key of Object.keys(options)) {
 		if (!known.includes(key)) {
 			const meant = nearMiss(key, known);
-			throw new PolicyError(
+			throw new OptionError(
 				at(where, key),
 				meant === undefined
 					? `is not an option; the options here are ${known.join(", ")}`
@@ -105,7 +105,7 @@ export const record: Check<Readonly<Record<string, unknown>>> = (
 		return refuse(value, where, "an object");
 	}
 	if (value instanceof Promise) {
-		throw new PolicyError(where, "is a promise; await it");
+		throw new OptionError(where, "is a promise; await it");
 	}
 	return value as Record<string, unknown>;
 };
@@ -171,15 +171,15 @@ export function either<T>(
 	...checks: readonly Check<T>[]
 ): Check<T> {
 	return (value, where) => {
-		let deeper: PolicyError | undefined;
+		let deeper: OptionError | undefined;
 		for (const check of checks) {
 			try {
 				return check(value, where);
 			} catch (error) {
-				if (!(error instanceof PolicyError)) {
+				if (!(error instanceof OptionError)) {
 					throw error;
 				}
-				deeper ??= error.path === where ? undefined : error;
+				deeper ??= error.option === where ? undefined : error;
 			}
 		}
 		if (deeper !== undefined) {
@@ -190,5 +190,5 @@ export function either<T>(
 }
 
 function refuse(value: unknown, where: string, wanted: string): never {
-	throw new PolicyError(where, `${shown(value)} is not ${wanted}`);
+	throw new OptionError(where, `${shown(value)} is not ${wanted}`);
 }

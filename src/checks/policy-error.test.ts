@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { PolicyError, shown } from "./policy-error.ts";
+import { OptionError, shown } from "./option-error.ts";
 
 test("the message is the path and the problem, and both are there alone", () => {
-	const error = new PolicyError("client.timeout", "is missing", "missing");
+	const error = new OptionError("client.timeout", "is missing", "missing");
 	expect(error).toBeInstanceOf(TypeError);
 	expect(error.message).toBe("client.timeout: is missing");
 	expect(error).toMatchObject({
-		name: "PolicyError",
+		name: "OptionError",
 		path: "client.timeout",
 		problem: "is missing",
 		kind: "missing",
@@ -14,7 +14,7 @@ test("the message is the path and the problem, and both are there alone", () => 
 });
 
 test("a problem of the outermost value needs no path", () => {
-	expect(new PolicyError("", "is not an object").message).toBe(
+	expect(new OptionError("", "is not an object").message).toBe(
 		"is not an object",
 	);
 });

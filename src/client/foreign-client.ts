@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { makeClient } from "./client-object.ts";
 import type { SettledClient } from "./options/client-options.ts";
 import { CallTransport } from "./transport/call-transport.ts";
@@ -42,7 +42,7 @@ export function refuseChannelOptions(
 ): void {
 	const [key] = Object.keys(channel);
 	if (key !== undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			key,
 			`is an option of the channel, and this client borrows a ${borrowed}; set it where that is made`,
 		);

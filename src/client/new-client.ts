@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import type { Caller } from "./call/caller.ts";
@@ -44,7 +44,7 @@ export function newClient<T extends object>(
 	}
 	if (isTransport(found)) return overTransport(service, found, settled);
 	if (found === undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			"target",
 			`is missing, and the proto gives ${service.typeName} none: pass one like "localhost:50051"`,
 		);

@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { formatHostPort, isIPv4, isIPv6, parseHostPort } from "./host-port.ts";
 import type { ParsedTarget } from "./parsed-target.ts";
@@ -33,7 +33,7 @@ export function srv(
 ): TargetFacts {
 	const name = present(path, "srv", authority, where);
 	if (name.includes(":")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(name)} has a port; SRV records bring theirs, so leave it out`,
 		);
@@ -52,7 +52,7 @@ function nameServer(authority: string, where: string): { server?: string } {
 	}
 	const server = parseHostPort(authority, where, 53);
 	if (!isIPv4(server.host) && !isIPv6(server.host)) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`the name server ${shown(authority)} is not an IP address; a name needs three slashes before it`,
 		);
@@ -70,7 +70,7 @@ export function ip(
 	const addresses = path.split(",").map((text) => {
 		const address = parseHostPort(text, where, 443);
 		if (!(family === "ipv4" ? isIPv4 : isIPv6)(address.host)) {
-			throw new PolicyError(
+			throw new OptionError(
 				where,
 				`${shown(text)} is not an ${family === "ipv4" ? "IPv4" : "IPv6"} address; write it as in ${examples[family]}, a name as dns:///${text}`,
 			);
@@ -96,7 +96,7 @@ export function http(
 	where: string,
 ): TargetFacts {
 	if (path !== "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`has a path, ${shown(`/${path}`)}; gRPC has the paths to itself, so leave it out`,
 		);

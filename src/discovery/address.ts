@@ -1,4 +1,4 @@
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
 
 /** Where a connection goes: over the network, or to a socket of this machine. */
@@ -15,7 +15,7 @@ const MAX_PATH_BYTES = 107;
  * or "unix-abstract:name". Nothing in it is percent-coded but an IPv6 zone.
  *
  * @param where the path that the error names
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function parseAddress(address: string, where: string): Address {
 	const [, scheme, name = ""] =
@@ -25,16 +25,16 @@ export function parseAddress(address: string, where: string): Address {
 	}
 	const path = scheme === "unix" ? name : `\0${name}`;
 	if (name === "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`names no socket; write one, as in ${scheme}:${scheme === "unix" ? "/run/x.sock" : "x"}`,
 		);
 	}
 	if (scheme === "unix" && name.includes("\0")) {
-		throw new PolicyError(where, "has a NUL in its path");
+		throw new OptionError(where, "has a NUL in its path");
 	}
 	if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`has a path of more than ${MAX_PATH_BYTES} bytes, which no socket can have; shorten it`,
 		);

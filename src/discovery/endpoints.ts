@@ -1,4 +1,5 @@
 import { onlyDefined } from "../checks/only-defined.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import {
 	at,
 	type Check,
@@ -8,7 +9,6 @@ import {
 	type OptionTable,
 	record,
 } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Endpoint } from "./resolver.ts";
 
@@ -18,7 +18,7 @@ import type { Endpoint } from "./resolver.ts";
  * out.
  *
  * @param where the path that errors start with
- * @throws PolicyError with the path of the first bad value
+ * @throws OptionError with the path of the first bad value
  */
 export function readEndpoints(list: unknown, where: string): Endpoint[] {
 	return listOf(readEndpoint)(list, where).filter(
@@ -80,7 +80,7 @@ function address(value: unknown, where: string): string | readonly string[] {
 		return oneAddress(value, where);
 	}
 	if (!Array.isArray(value) || value.length === 0) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(value)} is not an address; write one, as in "10.0.0.1:50051", or a list of them`,
 		);
@@ -96,7 +96,7 @@ function weight(value: unknown, where: string): number {
 	if (typeof value === "number" && value >= 0 && value < Infinity) {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not a weight; write a number that is 0 or more`,
 	);
@@ -106,7 +106,7 @@ function string(value: unknown, where: string): string {
 	if (typeof value === "string") {
 		return value;
 	}
-	throw new PolicyError(where, `${shown(value)} is not a string`);
+	throw new OptionError(where, `${shown(value)} is not a string`);
 }
 
 const endpointTable: OptionTable<Endpoint> = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import {
 	bracketed,
 	formatHostPort,
@@ -64,7 +64,7 @@ test.each<[string, string]>([
 	[`${"x".repeat(64)}:1`, "is not the name"],
 	["a%20b:1", '"a%20b" is not the name'],
 ])("%j is refused: %s", (text, problem) => {
-	expect(() => parseHostPort(text, "t")).toThrow(PolicyError);
+	expect(() => parseHostPort(text, "t")).toThrow(OptionError);
 	expect(() => parseHostPort(text, "t")).toThrow(problem);
 });
 

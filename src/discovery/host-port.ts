@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 
 /** A host and its port. An IPv6 host has no brackets; it may have a zone ("fe80::1%eth0"). */
 export interface HostPort {
@@ -14,7 +14,7 @@ export interface HostPort {
  *
  * @param where the path that the error names
  * @param defaultPort for a text without a port; without this, that is an error
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function parseHostPort(
 	text: string,
@@ -23,7 +23,7 @@ export function parseHostPort(
 ): HostPort {
 	const match = /^(\[[^\]]*\]|[^:[\]]*)(?::([^:]*))?$/.exec(text);
 	if (match === null) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			/^[\da-f:.]+$/i.test(text)
 				? `${shown(text)} is ambiguous; an IPv6 address goes in brackets, as in [::1]:50051`
@@ -62,11 +62,11 @@ export function isIPv6(host: string): boolean {
 
 function parsePort(text: string | undefined, where: string): number {
 	if (text === undefined || text === "") {
-		throw new PolicyError(where, "has no port; add one, as in localhost:50051");
+		throw new OptionError(where, "has no port; add one, as in localhost:50051");
 	}
 	const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
 	if (port < 1 || port > 65535) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`port ${shown(text)} is not a number from 1 to 65535`,
 		);
@@ -76,7 +76,7 @@ function parsePort(text: string | undefined, where: string): number {
 
 function parseHost(text: string, where: string): string {
 	if (text === "" || text === "[]") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			"names no host; write one, as in localhost:50051",
 		);
@@ -91,7 +91,7 @@ function parseIPv6(text: string, where: string): string {
 		/^([\da-f:.]+)(?:%(?:25)?([\w.~-]+))?$/i.exec(text) ?? [];
 	const short = address.includes(":") ? urlHost(`[${address}]`) : undefined;
 	if (short === undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(text)} is not an IPv6 address; only those go in brackets`,
 		);
@@ -111,7 +111,7 @@ function parseName(text: string, where: string): string {
 			? urlHost(text)
 			: undefined;
 	if (ascii === undefined || !isName(ascii)) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(text)} is not the name or the address of a host`,
 		);

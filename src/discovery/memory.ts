@@ -15,7 +15,7 @@ export class MemoryRegistry implements Registry {
 	 * An instance without a host is on 127.0.0.1, one without an id has its address
 	 * for one. One of the same id displaces the one before it.
 	 *
-	 * @throws PolicyError for a bad instance
+	 * @throws OptionError for a bad instance
 	 */
 	async register(
 		instance: Instance,

@@ -1,4 +1,4 @@
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 
 /** A target taken apart, as the resolver of a scheme gets it. */
 export interface ParsedTarget {
@@ -36,7 +36,7 @@ export function splitScheme(text: string): {
  * relative paths.
  *
  * @param where the path that the error names
- * @throws PolicyError for a fragment, for percent-coding that cannot be decoded
+ * @throws OptionError for a fragment, for percent-coding that cannot be decoded
  * and for a parameter that is given twice
  */
 export function splitTarget(
@@ -46,7 +46,7 @@ export function splitTarget(
 	where: string,
 ): ParsedTarget {
 	if (rest.includes("#")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'has a "#"; write %23 if it is part of a name',
 		);
@@ -56,7 +56,7 @@ export function splitTarget(
 	const parameters = new URLSearchParams(query);
 	for (const name of parameters.keys()) {
 		if (parameters.getAll(name).length > 1) {
-			throw new PolicyError(where, `gives ${name} twice; remove one`);
+			throw new OptionError(where, `gives ${name} twice; remove one`);
 		}
 	}
 	return {
@@ -76,7 +76,7 @@ function decoded(path: string, where: string): string {
 	try {
 		return decodeURIComponent(path);
 	} catch (cause) {
-		const error = new PolicyError(
+		const error = new OptionError(
 			where,
 			'has a "%" that begins no UTF-8 character; write %25 for the sign itself',
 		);

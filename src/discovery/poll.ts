@@ -28,7 +28,7 @@ const pollOptions: OptionTable<PollOptions> = { every: parseDuration };
  * ```
  *
  * @param list its signal fires when the channel closes
- * @throws PolicyError for bad options
+ * @throws OptionError for bad options
  */
 export function poll(
 	list: (signal: AbortSignal) => Promise<readonly (string | Endpoint)[]>,

@@ -1,5 +1,5 @@
 import { nearMiss } from "../checks/near-miss.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { dns, http, ip, srv, unix } from "./address-schemes.ts";
 import type { ParsedTarget } from "./parsed-target.ts";
 import { consul, etcd, file, kubernetes, memory } from "./system-schemes.ts";
@@ -62,7 +62,7 @@ export function checkParameters(
 					: known.length > 0
 						? `those of ${scheme}: are ${known.join(", ")}`
 						: `${scheme}: has none; write %3F if the "?" is part of a name`;
-			throw new PolicyError(where, `has a parameter ${shown(name)}; ${cure}`);
+			throw new OptionError(where, `has a parameter ${shown(name)}; ${cure}`);
 		}
 	}
 }

@@ -5,7 +5,7 @@ import type { Endpoint, Resolver } from "./resolver.ts";
  * Always the same endpoints: `ipv4:`, `ipv6:`, `unix:`, `http:` and `https:`
  * targets. A name among the addresses is looked up for each connection anew.
  *
- * @throws PolicyError for a bad endpoint
+ * @throws OptionError for a bad endpoint
  */
 export function staticResolver(
 	endpoints: readonly (string | Endpoint)[],

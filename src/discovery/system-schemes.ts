@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
 import type { ParsedTarget } from "./parsed-target.ts";
 import {
@@ -15,7 +15,7 @@ export function file(
 ): TargetFacts {
 	refuseAuthority(authority, "file", where);
 	if (path === "" || path.endsWith("/")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`names no file; write one, as in ${examples.file}`,
 		);
@@ -50,7 +50,7 @@ export function consul(
 ): TargetFacts {
 	const service = present(path, "consul", authority, where);
 	if (service.includes("/")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(service)} is not the name of a service; leave the slash out`,
 		);
@@ -68,7 +68,7 @@ export function consul(
 				Object.entries(consulParameters).flatMap(([name, option]) => {
 					const value = parameters.get(name);
 					if (value === "") {
-						throw new PolicyError(
+						throw new OptionError(
 							where,
 							`has nothing after ${name}=; write it, or leave ${name} out`,
 						);
@@ -97,13 +97,13 @@ function consistencyOf(
 	where: string,
 ): "stale" | "consistent" | undefined {
 	if (parameters.has("stale") && parameters.has("consistent")) {
-		throw new PolicyError(where, "is both stale and consistent; remove one");
+		throw new OptionError(where, "is both stale and consistent; remove one");
 	}
 	for (const name of ["stale", "consistent"] as const) {
 		const value = parameters.get(name);
 		if (value === null) continue;
 		if (value === "" || value === "true") return name;
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`has ${name}=${value}; write ${name} alone, or leave it out`,
 		);
@@ -118,7 +118,7 @@ export function etcd(
 	const prefix = present(path, "etcd", authority, where).replace(/\/+$/, "");
 	const config = parameters.get("config");
 	if (config === "") {
-		throw new PolicyError(where, "has no key after config=; write one");
+		throw new OptionError(where, "has no key after config=; write one");
 	}
 	return {
 		source: {
@@ -145,7 +145,7 @@ export function kubernetes(
 		present(path, "kubernetes", authority, where),
 	);
 	if (match === null) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(path)} is not service.namespace:port; write it as in ${examples.kubernetes}`,
 		);

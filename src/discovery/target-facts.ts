@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import type { HostPort } from "./host-port.ts";
 
 /** Where the endpoints of a target come from: what its resolver is made of. */
@@ -83,7 +83,7 @@ export function present(
 	if (path.replaceAll("/", "") !== "") {
 		return path;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		authority === ""
 			? `names nothing to find; write it as in ${examples[scheme]}`
@@ -97,7 +97,7 @@ export function refuseAuthority(
 	where: string,
 ): void {
 	if (authority !== "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`has ${shown(authority)} after two slashes, where ${scheme}: has nothing; write it as in ${examples[scheme]}`,
 		);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { parseTarget } from "./target.ts";
 import type { EndpointSource } from "./target-facts.ts";
 
@@ -354,7 +354,7 @@ describe("a bad target says what is wrong and what to write", () => {
 		["kubernetes:///a:0", 'port "0" is not a number'],
 		["kubernetes://payment.prod:1", "write kubernetes:///payment.prod:1, with"],
 	])("%j: %s", (text, problem) => {
-		expect(() => parseTarget(text)).toThrow(PolicyError);
+		expect(() => parseTarget(text)).toThrow(OptionError);
 		expect(() => parseTarget(text)).toThrow(problem);
 		expect(() => parseTarget(text)).toThrow(`target ${JSON.stringify(text)}: `);
 	});
@@ -387,7 +387,7 @@ describe("a bad target says what is wrong and what to write", () => {
 			try {
 				return parseTarget(text);
 			} catch (error) {
-				return (error as PolicyError).kind;
+				return (error as OptionError).kind;
 			}
 		};
 		expect(kind("nacos:///a")).toBe("unknown");

@@ -1,5 +1,5 @@
 import { nearMiss } from "../checks/near-miss.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { dns } from "./address-schemes.ts";
 import { bracketed } from "./host-port.ts";
 import {
@@ -46,7 +46,7 @@ export interface ReadTarget {
  *
  * @param extraSchemes names of further schemes, which take precedence; of their
  * targets only the general form is checked
- * @throws PolicyError that names the target, what is wrong with it, and the cure
+ * @throws OptionError that names the target, what is wrong with it, and the cure
  */
 export function parseTarget(
 	text: string,
@@ -54,13 +54,13 @@ export function parseTarget(
 ): ReadTarget {
 	const where = `target ${shown(withoutSecrets(text))}`;
 	if (typeof text !== "string" || text === "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'is not a target; write one as in "localhost:50051"',
 		);
 	}
 	if (/[\s\p{Cc}]/u.test(text)) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			"has white space or a control character in it; remove it, or percent-encode it (%20)",
 		);
@@ -79,7 +79,7 @@ export function parseTarget(
 			return readKnown(parsed, facts(parsed, where));
 		}
 		if (!/^\d*$/.test(rest)) {
-			throw new PolicyError(
+			throw new OptionError(
 				where,
 				`lacks the slashes of ${scheme}:; write it as in ${examples[scheme]}`,
 			);
@@ -95,13 +95,13 @@ function readHostPort(text: string, where: string): ReadTarget {
 	const [, path = "", more = ""] = /^([^/?#]*)(.*)$/s.exec(text) ?? [];
 	refuseUser(path, where);
 	if (more !== "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`is host:port followed by ${shown(more)}; leave that out, or write the scheme that it belongs to`,
 		);
 	}
 	if (path.includes(",")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			"has a comma; write several addresses as in ipv4:10.0.0.1:50051,10.0.0.2:50051, or one name that has them all",
 		);
@@ -112,7 +112,7 @@ function readHostPort(text: string, where: string): ReadTarget {
 
 function refuseUser(authority: string, where: string): void {
 	if (authority.includes("@")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'has an "@"; credentials are an option of the channel, so leave out what stands before it',
 		);
@@ -162,9 +162,9 @@ function unknownScheme(
 	scheme: string,
 	known: readonly string[],
 	where: string,
-): PolicyError {
+): OptionError {
 	const meant = nearMiss(scheme, known);
-	return new PolicyError(
+	return new OptionError(
 		where,
 		`${shown(scheme)} is not a scheme; ${meant === undefined ? "" : `did you mean ${meant}? `}the schemes are ${known.join(", ")}`,
 		"unknown",

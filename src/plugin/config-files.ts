@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import type { CompiledMethodPolicy } from "../policy/method-policy.ts";
 import {
 	type CompiledServiceConfig,
@@ -120,9 +120,9 @@ function readConfig(
 		});
 	} catch (error) {
 		const advice =
-			error instanceof PolicyError &&
+			error instanceof OptionError &&
 			error.kind === "missing" &&
-			error.path.endsWith("retryPolicy.maxAttempts")
+			error.option.endsWith("retryPolicy.maxAttempts")
 				? "; write it there, or set the plugin option retry_max_attempts=N for all that lack it"
 				: "";
 		throw new Error(

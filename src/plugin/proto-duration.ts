@@ -1,4 +1,4 @@
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 
 /** Units as people write them, with the seconds that they have. */
 const units: readonly (readonly [RegExp, number])[] = [

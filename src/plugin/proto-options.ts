@@ -7,7 +7,7 @@ import {
 	getOption,
 	hasOption,
 } from "@bufbuild/protobuf";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
@@ -65,15 +65,15 @@ export class ProtoOptions {
 			// A decoded message has the names that its JSON has.
 			return compileMethodPolicy(value, "");
 		} catch (error) {
-			if (error instanceof PolicyError) {
+			if (error instanceof OptionError) {
 				const position = comments.position(desc, [
 					option.number,
-					...fieldNumbers(option.message, error.path),
+					...fieldNumbers(option.message, error.option),
 				]);
 				throw new Error(
-					`${position}: ${nameOf(desc)}: ${protoSpelling(error.path)}: ${
+					`${position}: ${nameOf(desc)}: ${protoSpelling(error.option)}: ${
 						error.problem.includes("is not a duration")
-							? durationProblem(valueAt(value, error.path))
+							? durationProblem(valueAt(value, error.option))
 							: error.problem
 					}`,
 				);

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { codeName, parseCode } from "./code.ts";
 
 /** The spelling of gRPC's statuscodes.md, in the order of the numbers. */
@@ -47,7 +47,7 @@ test.each([
 	{},
 	"constructor",
 ])("%o is no code", (value) => {
-	expect(() => parseCode(value, "codes[1]")).toThrow(PolicyError);
+	expect(() => parseCode(value, "codes[1]")).toThrow(OptionError);
 	expect(() => parseCode(value, "codes[1]")).toThrow(
 		/^codes\[1\]: .* is not a status code; write .*"UNAVAILABLE"/,
 	);

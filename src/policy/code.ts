@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 
 /** "UNAVAILABLE", "CANCELLED" and "CANCELED" in any case, or Connect's spelling. */
 export type CodeName = keyof typeof Code | Uppercase<string>;
@@ -19,7 +19,7 @@ const byName: ReadonlyMap<string, Code> = new Map([
  * OK (0) is refused, as grpc-java does: a policy lists failures.
  *
  * @param where the path that the error names
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function parseCode(value: unknown, where: string): Code {
 	if (typeof value === "number" && Code[value] !== undefined) {
@@ -31,7 +31,7 @@ export function parseCode(value: unknown, where: string): Code {
 	if (code !== undefined) {
 		return code;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		value === 0 || folded === "ok"
 			? "OK is not a failure; remove it from the list"

@@ -1,12 +1,12 @@
 import { Code } from "@connectrpc/connect";
+import { OptionError } from "../checks/option-error.ts";
 import { listOf } from "../checks/option-table.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import { parseCode } from "./code.ts";
 
 /**
  * The codes that an option lists as speaking against a server, and not only of one call.
  *
- * @throws PolicyError for an empty list, for CANCELED (the caller has let go), and as `parseCode`
+ * @throws OptionError for an empty list, for CANCELED (the caller has let go), and as `parseCode`
  */
 export function parseFailureCodes(
 	value: unknown,
@@ -14,13 +14,13 @@ export function parseFailureCodes(
 ): ReadonlySet<Code> {
 	const codes = new Set(listOf(parseCode)(value, where));
 	if (codes.size === 0) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'is empty; name at least one code, as in ["UNAVAILABLE"]',
 		);
 	}
 	if (codes.has(Code.Canceled)) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			"CANCELLED is never a failure of the server: the caller has let go; remove it from the list",
 		);

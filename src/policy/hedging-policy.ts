@@ -35,7 +35,7 @@ export interface CompiledHedgingPolicy {
 /**
  * Checks a hedging policy by the rules of gRFC A6.
  *
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function compileHedgingPolicy(
 	policy: unknown,

@@ -1,12 +1,12 @@
 import { type Duration, parseDuration } from "../checks/duration.ts";
 import { onlyDefined } from "../checks/only-defined.ts";
+import { OptionError } from "../checks/option-error.ts";
 import {
 	anything,
 	at,
 	boolean,
 	type OptionTable,
 } from "../checks/option-table.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import {
 	type CompiledHedgingPolicy,
 	compileHedgingPolicy,
@@ -85,7 +85,7 @@ export const methodPolicyOptions: OptionTable<MethodPolicy> = {
  * `methodPolicyOptions` is what refuses them.
  *
  * @param where the path of the policy, "" for the outermost
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function compileMethodPolicy(
 	policy: unknown,
@@ -118,7 +118,7 @@ function attemptPolicy(
 	rules: PolicyRules,
 ): AttemptPolicy | undefined {
 	if (fields.has("retryPolicy") && fields.has("hedgingPolicy")) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "hedgingPolicy"),
 			"stands beside a retryPolicy; a method has one or the other, so remove one",
 		);

@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../checks/option-error.ts";
 import { type Check, refuseUnknownKeys } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 import { JsonFields, parseUint32 } from "./proto-json.ts";
 
 /** How policies are read, where that is not the same for every reader. */
@@ -28,7 +28,7 @@ export function policyFields(
 export const maxAttempts: Check<number> = (value, where) => {
 	const attempts = parseUint32(value, where);
 	if (attempts >= 2) return attempts;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is too few; the first attempt counts, so write 2 or more, or leave the policy out`,
 	);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
 
 const asIs = (value: unknown): unknown => value;
@@ -51,7 +51,7 @@ test.each([
 	null,
 	Infinity,
 ])("%o is no uint32", (value) => {
-	expect(() => parseUint32(value, "n")).toThrow(PolicyError);
+	expect(() => parseUint32(value, "n")).toThrow(OptionError);
 });
 
 test.each([

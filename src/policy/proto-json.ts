@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../checks/option-error.ts";
 import { at, type Check, record } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /**
  * The fields of a message in proto3 JSON: names may be lowerCamelCase or as the
@@ -9,7 +9,7 @@ export class JsonFields {
 	readonly #fields = new Map<string, unknown>();
 	readonly #where: string;
 
-	/** @throws PolicyError for what is no object, or gives a field in both spellings */
+	/** @throws OptionError for what is no object, or gives a field in both spellings */
 	constructor(value: unknown, where: string) {
 		this.#where = where;
 		for (const [spelled, field] of Object.entries(record(value, where))) {
@@ -20,7 +20,7 @@ export class JsonFields {
 				letter.toUpperCase(),
 			);
 			if (this.#fields.has(name)) {
-				throw new PolicyError(at(where, name), "is given twice; remove one");
+				throw new OptionError(at(where, name), "is given twice; remove one");
 			}
 			this.#fields.set(name, field);
 		}
@@ -37,10 +37,10 @@ export class JsonFields {
 			: undefined;
 	}
 
-	/** The field as `check` reads it; a PolicyError when it is absent. */
+	/** The field as `check` reads it; a OptionError when it is absent. */
 	required<T>(name: string, check: Check<T>): T {
 		if (!this.has(name)) {
-			throw new PolicyError(at(this.#where, name), "is missing", "missing");
+			throw new OptionError(at(this.#where, name), "is missing", "missing");
 		}
 		return check(this.#fields.get(name), at(this.#where, name));
 	}
@@ -50,7 +50,7 @@ export class JsonFields {
 export function parseDouble(value: unknown, where: string): number {
 	const number = numberOf(value);
 	if (number === undefined || !Number.isFinite(number)) {
-		throw new PolicyError(where, `${shown(value)} is not a number`);
+		throw new OptionError(where, `${shown(value)} is not a number`);
 	}
 	return number;
 }
@@ -59,7 +59,7 @@ export function parseDouble(value: unknown, where: string): number {
 export function parseUint32(value: unknown, where: string): number {
 	const number = numberOf(value);
 	if (number === undefined || number < 0 || number !== number >>> 0) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(value)} is not a whole number from 0 to 4294967295`,
 		);

@@ -1,7 +1,7 @@
 import type { Code } from "@connectrpc/connect";
 import { type Duration, parseDuration } from "../checks/duration.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { type Check, listOf } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 import { type CodeName, parseCode } from "./code.ts";
 import { maxAttempts, type PolicyRules, policyFields } from "./policy-rules.ts";
 import { parseDouble } from "./proto-json.ts";
@@ -37,7 +37,7 @@ export interface CompiledRetryPolicy {
 /**
  * Checks a retry policy by the rules of gRFC A6.
  *
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function compileRetryPolicy(
 	policy: unknown,
@@ -77,7 +77,7 @@ function aboveZero(parse: Check<number>): Check<number> {
 	return (value, where) => {
 		const number = parse(value, where);
 		if (number <= 0) {
-			throw new PolicyError(where, `${shown(value)} is not more than 0`);
+			throw new OptionError(where, `${shown(value)} is not more than 0`);
 		}
 		return number;
 	};
@@ -86,7 +86,7 @@ function aboveZero(parse: Check<number>): Check<number> {
 function retryableCodes(value: unknown, where: string): ReadonlySet<Code> {
 	const codes = new Set(listOf(parseCode)(value, where));
 	if (codes.size === 0) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'is empty; name at least one code, as in ["UNAVAILABLE"]',
 		);

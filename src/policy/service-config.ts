@@ -1,6 +1,6 @@
 import { onlyDefined } from "../checks/only-defined.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { at, type Check, listOf, record } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
@@ -71,7 +71,7 @@ export interface BalancerConfig {
  *
  * @param config the parsed JSON
  * @param where what the errors' paths start with
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function parseServiceConfig(
 	config: unknown,
@@ -120,7 +120,7 @@ function methodConfigs(
 			const name: Check<void> = (value, path) => {
 				const key = methodKey(value, path);
 				if (methods.has(key)) {
-					throw new PolicyError(
+					throw new OptionError(
 						path,
 						`names ${named(key)}, as a name before it does; put all that is said of it into one entry`,
 					);
@@ -138,7 +138,7 @@ function methodKey(value: unknown, where: string): string {
 	const service = fields.optional("service", protoName) ?? "";
 	const method = fields.optional("method", protoName) ?? "";
 	if (method !== "" && service === "") {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "method"),
 			`${shown(method)} stands without its service; add "service": "package.Service"`,
 		);
@@ -150,7 +150,7 @@ function protoName(value: unknown, where: string): string {
 	if (typeof value === "string" && !value.includes("/")) {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not a name; write { "service": "package.Service", "method": "Method" }`,
 	);
@@ -171,7 +171,7 @@ function retryThrottling(value: unknown, where: string): RetryThrottling {
 function tokens(value: unknown, where: string): number {
 	const count = parseUint32(value, where);
 	if (count < 1 || count > 1000) {
-		throw new PolicyError(where, `${shown(value)} is not from 1 to 1000`);
+		throw new OptionError(where, `${shown(value)} is not from 1 to 1000`);
 	}
 	return count;
 }
@@ -181,7 +181,7 @@ function tokenRatio(value: unknown, where: string): number {
 	// Of 1.005 the thousandths are 1005, though 1.005 * 1000 falls short of it.
 	const thousandths = Math.floor(Number((ratio * 1000).toFixed(6)));
 	if (thousandths < 1) {
-		throw new PolicyError(where, `${shown(value)} is not 0.001 or more`);
+		throw new OptionError(where, `${shown(value)} is not 0.001 or more`);
 	}
 	return thousandths / 1000;
 }
@@ -198,7 +198,7 @@ function balancers(
 function balancer(value: unknown, where: string): BalancerConfig {
 	const [first, ...others] = Object.entries(record(value, where));
 	if (first === undefined || others.length > 0) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			'does not name one balancer; write one to an entry, as in [{ "round_robin": {} }]',
 		);
@@ -222,7 +222,7 @@ function healthServiceName(value: unknown, where: string): string {
 	if (typeof value === "string") {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not the name of a service; "" is the server as a whole`,
 	);

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 import type { Clock } from "../policy/clock.ts";
 import { codeName } from "../policy/code.ts";
 import { printError } from "../policy/print-error.ts";

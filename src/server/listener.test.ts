@@ -124,7 +124,7 @@ describe("Server.listen", () => {
 		"http://127.0.0.1:50051",
 	])('refuses "%s", which is no address', async (address) => {
 		await expect(server.listen(address)).rejects.toMatchObject({
-			name: "PolicyError",
+			name: "OptionError",
 			message: expect.stringContaining(`"${address}"`),
 		});
 	});

@@ -1,5 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { Duration } from "../checks/duration.ts";
+import { OptionError } from "../checks/option-error.ts";
 import {
 	boolean,
 	callable,
@@ -12,7 +13,6 @@ import {
 	optionsOf,
 } from "../checks/option-table.ts";
 import { parsePeriod } from "../checks/period.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import type { GzipLimits } from "../wire/gzip-turns.ts";
 import { MAX_HEADER_BYTES } from "../wire/metadata.ts";
 import type { ErrorHook } from "./error-hook.ts";
@@ -136,7 +136,7 @@ export interface ServerSettings {
 	readonly onRefused: RefusedHook | undefined;
 }
 
-/** @throws PolicyError for an unknown option and for a bad value, naming it */
+/** @throws OptionError for an unknown option and for a bad value, naming it */
 export function serverSettings(options: ServerOptions): ServerSettings {
 	checkOptions(options, table);
 	const { handleSignals = false, keepalive = {} } = options;
@@ -207,7 +207,7 @@ function maxUnreadRequestBytes({
 }: ServerOptions): number {
 	if (given === undefined) return Math.max(UNREAD_BYTES, 4 * readMaxBytes);
 	if (given >= readMaxBytes) return given;
-	throw new PolicyError(
+	throw new OptionError(
 		"maxUnreadRequestBytes",
 		`${given} is less than readMaxBytes, ${readMaxBytes}: the largest message could never be read`,
 	);

@@ -85,7 +85,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	#shutdown: Promise<void> | undefined;
 	#ignoreSignals: (() => void) | undefined;
 
-	/** @throws PolicyError (a TypeError) for an unknown option or a bad value, naming it */
+	/** @throws OptionError (a TypeError) for an unknown option or a bad value, naming it */
 	constructor(options: ServerOptions = {}) {
 		const settings = serverSettings(options);
 		this.#settings = settings;
@@ -138,7 +138,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	 * Resolves with the address, as a client may dial it, and its port (0 for a unix socket). The file of a unix socket
 	 * that a dead process has left behind is replaced, and removed at shutdown.
 	 *
-	 * @throws PolicyError for what is no address, or for bad TLS options
+	 * @throws OptionError for what is no address, or for bad TLS options
 	 * @throws Error that says what is in the way, with the system's `code` ("EADDRINUSE") and error (`cause`); and for a
 	 * server that has been shut down
 	 */
@@ -219,7 +219,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	 * UNAVAILABLE. Whoever calls it again gets the same promise. It never rejects: what fails on the way is told to
 	 * `onError`.
 	 *
-	 * @throws PolicyError for bad options
+	 * @throws OptionError for bad options
 	 */
 	shutdown(options: ShutdownOptions = {}): Promise<void> {
 		checkOptions(options, shutdownOptions);

@@ -301,7 +301,7 @@ describe("TLS options from a function", () => {
 		expect(onError.mock.calls).toEqual([
 			[new Error("no such file"), { service: "", method: "" }],
 			[
-				expect.objectContaining({ name: "PolicyError" }),
+				expect.objectContaining({ name: "OptionError" }),
 				{ service: "", method: "" },
 			],
 		]);

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { X509Certificate } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
+import { OptionError } from "../checks/option-error.ts";
 import {
 	at,
 	boolean,
@@ -12,7 +13,6 @@ import {
 	record,
 	text,
 } from "../checks/option-table.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import type { Clock } from "../policy/clock.ts";
 import { disarm } from "../policy/guarded.ts";
 import {
@@ -64,10 +64,10 @@ const table: OptionTable<ServerTlsOptions> = {
 	servername: text,
 };
 
-/** @throws PolicyError that names the bad option */
+/** @throws OptionError that names the bad option */
 export const serverTlsOptions: Check<ServerTlsOptions> = (value, where) => {
 	if ("checkServerIdentity" in record(value, where)) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "checkServerIdentity"),
 			`is an option of clients; a server has ${at(where, "checkClientIdentity")}`,
 			"unknown",
@@ -79,14 +79,14 @@ export const serverTlsOptions: Check<ServerTlsOptions> = (value, where) => {
 	const asking =
 		mode === undefined ? checkClientIdentity !== undefined : mode !== "none";
 	if (ca === undefined && asking) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "ca"),
 			`is missing; ${at(where, mode === undefined ? "checkClientIdentity" : "clientCertificate")} needs the authorities of the clients`,
 			"missing",
 		);
 	}
 	if (mode === "none" && checkClientIdentity !== undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "checkClientIdentity"),
 			`has nothing to check, as ${at(where, "clientCertificate")} is "none"`,
 		);
@@ -113,7 +113,7 @@ export class TlsTerminator {
 		| { readonly from: ServerTlsOptions; readonly server: Server }
 		| undefined;
 
-	/** @throws PolicyError for bad options, unless a function has yet to return them */
+	/** @throws OptionError for bad options, unless a function has yet to return them */
 	constructor(tls: ServerTls, init: TlsTerminatorInit) {
 		this.#init = init;
 		if (typeof tls === "function") {

@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../checks/policy-error.ts";
+import { OptionError, shown } from "../checks/option-error.ts";
 import { parseAddress } from "../discovery/address.ts";
 import {
 	bracketed,
@@ -24,7 +24,7 @@ export interface ApiOrigin {
  *
  * @param where the path that the error names
  * @param defaultPort for a URL without a port; else 80 or 443
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function parseOrigin(
 	text: string,
@@ -38,7 +38,7 @@ export function parseOrigin(
 	const [, scheme, authority = "", path = ""] =
 		/^(https?):\/\/([^/?#@]+)(\/[^?#\s]*)?$/i.exec(text) ?? [];
 	if (scheme === undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(text)} is not the origin of an HTTP API; write it as in http://127.0.0.1:8500, https://host:443 or unix:/path`,
 		);

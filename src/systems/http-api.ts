@@ -6,7 +6,7 @@ import {
 	request as startRequest,
 } from "node:http";
 import { formatDuration } from "../checks/duration.ts";
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 import { unlessAborted } from "../client/endpoint/dial.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import { explainTls } from "../tls/tls-errors.ts";
@@ -83,7 +83,7 @@ export class HttpApi {
 	readonly #agent: Agent;
 	readonly #closed = new AbortController();
 
-	/** Throws PolicyError for a bad origin. */
+	/** Throws OptionError for a bad origin. */
 	constructor({ origin, role, tls = {}, headers, clock }: HttpApiOptions) {
 		this.#origin = parseOrigin(origin, "origin");
 		this.#role = role;

@@ -1,4 +1,4 @@
-import { PolicyError } from "../checks/policy-error.ts";
+import { OptionError } from "../checks/option-error.ts";
 import { chooseBalancer } from "../client/channel/choose-balancer.ts";
 import {
 	parseServiceConfig,
@@ -43,7 +43,7 @@ export class WatchedConfig {
 			return config;
 		} catch (error) {
 			const why =
-				error instanceof PolicyError
+				error instanceof OptionError
 					? error.message
 					: `it is no JSON (${(error as Error).message})`;
 			throw new DiscoveryError(

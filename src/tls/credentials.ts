@@ -1,3 +1,4 @@
+import { OptionError } from "../checks/option-error.ts";
 import {
 	at,
 	type OptionTable,
@@ -5,7 +6,6 @@ import {
 	record,
 	text,
 } from "../checks/option-table.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import { isPem, type Pem, pem, pemBlocks, pems, textOf } from "./pem.ts";
 
 /** What both sides of TLS have to say of themselves and of whom they trust, as node:tls has it. */
@@ -36,7 +36,7 @@ export const credentialsTable: OptionTable<TlsCredentials> = {
 /**
  * Holds together what only together has a meaning; asked before the values are looked at.
  *
- * @throws PolicyError that names what is missing
+ * @throws OptionError that names what is missing
  */
 export function checkPairs(options: unknown, where: string): void {
 	const { cert, key } = record(options, where);
@@ -45,7 +45,7 @@ export function checkPairs(options: unknown, where: string): void {
 	if ((cert === undefined) === (key === undefined)) return;
 	const [given, missing] =
 		cert === undefined ? ["key", "cert"] : ["cert", "key"];
-	throw new PolicyError(
+	throw new OptionError(
 		at(where, missing),
 		`is missing beside ${at(where, given)}; a certificate is shown with its key`,
 		"missing",
@@ -55,7 +55,7 @@ export function checkPairs(options: unknown, where: string): void {
 /**
  * Refuses a passphrase that is missing, or that has nothing to open.
  *
- * @throws PolicyError that names it
+ * @throws OptionError that names it
  */
 export function checkPassphrase(
 	{ key, passphrase }: TlsCredentials,
@@ -64,13 +64,13 @@ export function checkPassphrase(
 	const path = at(where, "passphrase");
 	if (key === undefined) {
 		if (passphrase === undefined) return;
-		throw new PolicyError(
+		throw new OptionError(
 			path,
 			`opens nothing; ${at(where, "key")} is missing`,
 		);
 	}
 	if (passphrase === undefined && isEncrypted(key)) {
-		throw new PolicyError(
+		throw new OptionError(
 			path,
 			`is missing, and ${at(where, "key")} is encrypted`,
 			"missing",

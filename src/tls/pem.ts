@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../checks/option-error.ts";
 import { type Check, listOf } from "../checks/option-table.ts";
-import { PolicyError, shown } from "../checks/policy-error.ts";
 
 /** What PEM holds (RFC 7468). */
 export type PemKind = "certificate" | "private key" | "CRL";
@@ -23,10 +23,10 @@ const examples: Readonly<Record<PemKind, string>> = {
 export function pem(kind: PemKind): Check<Pem> {
 	return (value, where) => {
 		if (!isPem(value)) {
-			throw new PolicyError(where, `${shown(value)} is not PEM text or bytes`);
+			throw new OptionError(where, `${shown(value)} is not PEM text or bytes`);
 		}
 		if (pemBlocks(value, kind).length === 0) {
-			throw new PolicyError(where, whyNone(value, kind));
+			throw new OptionError(where, whyNone(value, kind));
 		}
 		return value;
 	};
@@ -37,7 +37,7 @@ export function pems(kind: PemKind): Check<Pem | readonly Pem[]> {
 	return (value, where) => {
 		if (!Array.isArray(value)) return pem(kind)(value, where);
 		if (value.length > 0) return listOf(pem(kind))(value, where);
-		throw new PolicyError(where, "is an empty list; leave it out instead");
+		throw new OptionError(where, "is an empty list; leave it out instead");
 	};
 }
 

@@ -4,8 +4,8 @@ import {
 	type SecureContext,
 	type SecureContextOptions,
 } from "node:tls";
+import { OptionError } from "../checks/option-error.ts";
 import { at } from "../checks/option-table.ts";
-import { PolicyError } from "../checks/policy-error.ts";
 import type { TlsCredentials } from "./credentials.ts";
 import { type Pem, pemBlocks } from "./pem.ts";
 
@@ -25,7 +25,7 @@ export function nodeCredentials(options: TlsCredentials): SecureContextOptions {
 /**
  * Reads credentials. Of a bundle, Node would take what comes before a certificate that it cannot read, and say nothing.
  *
- * @throws PolicyError that names what cannot be read, or does not belong together
+ * @throws OptionError that names what cannot be read, or does not belong together
  */
 export function secureContext(
 	options: TlsCredentials,
@@ -36,7 +36,7 @@ export function secureContext(
 	if (cert !== undefined && key !== undefined) {
 		const [own] = readCertificates(cert, at(where, "cert"));
 		if (own?.checkPrivateKey(readKey(key, passphrase, where)) === false) {
-			throw new PolicyError(
+			throw new OptionError(
 				at(where, "key"),
 				`does not belong to the first certificate of ${at(where, "cert")}, which is our own`,
 			);
@@ -45,7 +45,7 @@ export function secureContext(
 	try {
 		return createSecureContext(nodeCredentials(options));
 	} catch (error) {
-		throw new PolicyError(
+		throw new OptionError(
 			/CRL/.test(wordsOf(error)) ? at(where, "crl") : where,
 			`cannot be used: ${wordsOf(error)}`,
 		);
@@ -125,7 +125,7 @@ function readCertificates(value: Pem, where: string): X509Certificate[] {
 		try {
 			return new X509Certificate(block);
 		} catch (error) {
-			throw new PolicyError(
+			throw new OptionError(
 				where,
 				`${length === 1 ? "its certificate" : `certificate ${index + 1} of ${length}`} cannot be read: ${wordsOf(error)}`,
 			);
@@ -146,12 +146,12 @@ function readKey(
 		});
 	} catch (error) {
 		if (/bad decrypt/.test(wordsOf(error))) {
-			throw new PolicyError(
+			throw new OptionError(
 				at(where, "passphrase"),
 				`does not open ${at(where, "key")}`,
 			);
 		}
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "key"),
 			`cannot be read as a private key: ${wordsOf(error)}`,
 		);

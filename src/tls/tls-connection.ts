@@ -4,7 +4,7 @@ import {
 	checkServerIdentity,
 	type PeerCertificate,
 } from "node:tls";
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 import { disarm } from "../policy/guarded.ts";
 import { contextKeeper } from "./secure-context.ts";
 import { type TlsOptions, type TlsSource, tlsOptions } from "./tls-options.ts";

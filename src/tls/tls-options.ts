@@ -39,7 +39,7 @@ const table: OptionTable<TlsOptions> = {
 	checkServerIdentity: callable,
 };
 
-/** Throws PolicyError that names the bad option. */
+/** Throws OptionError that names the bad option. */
 export const tlsOptions: Check<TlsOptions> = (value, where) => {
 	checkPairs(value, where);
 	checkOptions(value, table, where);

@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { nearMiss } from "../checks/near-miss.ts";
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 
 /** What is wrong with a value, behind the path to it; undefined when nothing is. */
 type Check = (value: unknown) => string | undefined;

@@ -4,7 +4,7 @@ import {
 	type MessageInitShape,
 	type MessageShape,
 } from "@bufbuild/protobuf";
-import { shown } from "../checks/policy-error.ts";
+import { shown } from "../checks/option-error.ts";
 import { problemOfInit } from "./init-check.ts";
 
 /**

@@ -166,7 +166,7 @@ function orFalse<T>(what: string, check: Check<T>): Check<T | false> {
  * Checks the option `outlierDetection`, and puts in the defaults; `undefined`
  * has nothing but them, and `false` is `undefined`: switched off.
  *
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function compileOutlierDetection(
 	value: unknown,

@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import { at, type Check } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { JsonFields, parseUint32 } from "../../policy/proto-json.ts";
 
 export interface RingHashConfig {
@@ -21,7 +21,7 @@ export const DEFAULT_RING: RingHashConfig = {
 /** Envoy's and gRPC's. */
 const LARGEST_RING = 8 * 1024 * 1024;
 
-/** @throws PolicyError that names the bad field */
+/** @throws OptionError that names the bad field */
 export function readRingHashConfig(
 	config: unknown,
 	where: string,
@@ -33,7 +33,7 @@ export function readRingHashConfig(
 		fields.optional("maxRingSize", ringSize) ??
 		Math.max(minRingSize, DEFAULT_RING.maxRingSize);
 	if (minRingSize > maxRingSize) {
-		throw new PolicyError(
+		throw new OptionError(
 			at(where, "minRingSize"),
 			`${minRingSize} is more than maxRingSize, ${maxRingSize}`,
 		);
@@ -45,7 +45,7 @@ export function readRingHashConfig(
 const ringSize: Check<number> = (value, where) => {
 	const size = parseUint32(value, where);
 	if (size >= 1 && size <= LARGEST_RING) return size;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not from 1 to ${LARGEST_RING}`,
 	);
@@ -55,13 +55,13 @@ const headerName: Check<string | undefined> = (value, where) => {
 	// In proto3 JSON the same as none.
 	if (value === "") return undefined;
 	if (typeof value !== "string" || !/^[0-9a-z_.-]+$/i.test(value)) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(value)} is no name of metadata: letters, digits, "_", "-" and "."`,
 		);
 	}
 	if (!/-bin$/i.test(value)) return value.toLowerCase();
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is binary metadata; name a textual one, without "-bin"`,
 	);

@@ -21,7 +21,7 @@ import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../../testdata/services/gen/echo/echo_rpc.ts";
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import type { Resolution } from "../../discovery/resolver.ts";
 import type { RetryPolicy } from "../../policy/retry-policy.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
@@ -205,7 +205,7 @@ describe("the nearest level decides", () => {
 				retryPolicy: attempts(2),
 				hedgingPolicy: { maxAttempts: 2 },
 			}),
-		).toThrow(PolicyError);
+		).toThrow(OptionError);
 	});
 });
 

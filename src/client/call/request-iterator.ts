@@ -1,5 +1,5 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { shown } from "../../checks/policy-error.ts";
+import { shown } from "../../checks/option-error.ts";
 import type { Messages } from "./caller.ts";
 
 type AnyIterator<T> = Iterator<T> | AsyncIterator<T>;

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { PolicyError } from "../../checks/policy-error.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import { CallLimit, callLimitOf, type QueuedCall } from "./call-limit.ts";
 
 /** A limit, and the names of the calls whose turn came, in order. */
@@ -172,7 +172,7 @@ describe("the options", () => {
 	});
 
 	test("a queue without a limit is refused", () => {
-		expect(() => callLimitOf({ maxQueuedCalls: 5 })).toThrow(PolicyError);
+		expect(() => callLimitOf({ maxQueuedCalls: 5 })).toThrow(OptionError);
 		expect(() => callLimitOf({ maxQueuedCalls: 5 })).toThrow(
 			/^maxQueuedCalls: .* set maxConcurrentCalls/,
 		);

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PolicyError } from "../../checks/policy-error.ts";
+import { OptionError } from "../../checks/option-error.ts";
 
 /** A call that waits for its turn. */
 export interface QueuedCall {
@@ -106,7 +106,7 @@ export class CallLimit {
  * The limit that the options of a channel ask for, if they do. They have been
  * checked, one by one.
  *
- * @throws PolicyError for a queue without a limit to wait for
+ * @throws OptionError for a queue without a limit to wait for
  */
 export function callLimitOf(options: {
 	readonly maxConcurrentCalls?: number | undefined;
@@ -117,7 +117,7 @@ export function callLimitOf(options: {
 		return new CallLimit(maxConcurrentCalls, maxQueuedCalls);
 	}
 	if (maxQueuedCalls !== undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			"maxQueuedCalls",
 			"says nothing without a limit that calls wait for; set maxConcurrentCalls, too",
 		);

@@ -4,8 +4,8 @@ import {
 	compileOutlierDetection,
 } from "../../balancer/outliers/outlier-detection-options.ts";
 import { parseDuration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import { checkOptions } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { formatHostPort } from "../../discovery/host-port.ts";
 import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
@@ -119,7 +119,7 @@ export const idleEnvironment: Environment = {
 /**
  * Checks target and options of a channel.
  *
- * @throws PolicyError that names the bad target or option
+ * @throws OptionError that names the bad target or option
  */
 export function settleChannel(
 	target: string | Resolver,
@@ -134,7 +134,7 @@ export function settleChannel(
 		tls === undefined &&
 		options.insecureCredentials !== true
 	) {
-		throw new PolicyError(
+		throw new OptionError(
 			"credentials",
 			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
 		);
@@ -220,7 +220,7 @@ function findTarget(
 } {
 	if (typeof target !== "string") {
 		if (!isResolver(target)) {
-			throw new PolicyError(
+			throw new OptionError(
 				"target",
 				`${shown(target)} is neither a target like "localhost:50051" nor a Resolver, an object with a method \`watch\``,
 			);
@@ -263,7 +263,7 @@ function ownResolver(
 	) as [string, (target: ParsedTarget) => Resolver];
 	const resolver = make(parsed);
 	if (isResolver(resolver)) return resolver;
-	throw new PolicyError(
+	throw new OptionError(
 		`resolvers.${name}`,
 		`made ${shown(resolver)} of "${parsed.text}", which is no Resolver: an object with a method \`watch\``,
 	);

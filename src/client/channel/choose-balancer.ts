@@ -4,8 +4,8 @@ import {
 	balancerNames,
 	DEFAULT_BALANCER,
 } from "../../balancer/policies.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import { at } from "../../checks/option-table.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
 
 /** Which balancer a channel is to have: to be compared with the one that it has. */
@@ -21,7 +21,7 @@ export interface ChosenBalancer {
  * The balancer of a channel: one of the user's own; else, of those that the nearest service config lists, the first that
  * is known (gRFC A24); else the one that the option names; else the default.
  *
- * @throws PolicyError when none of those listed is known, or the config of the first that is has a bad field
+ * @throws OptionError when none of those listed is known, or the config of the first that is has a bad field
  */
 export function chooseBalancer(
 	option: string | BalancerFactory | undefined,
@@ -42,7 +42,7 @@ export function chooseBalancer(
 		const chosen = named(name, config, at(at(where, index), name));
 		if (chosen !== undefined) return chosen;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`names ${listed.map(({ name }) => name).join(", ")}, none of which is known; the balancers are ${balancerNames().join(", ")}`,
 	);

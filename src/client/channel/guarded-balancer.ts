@@ -8,7 +8,7 @@ import type {
 	PickInfo,
 	Subchannel,
 } from "../../balancer/balancer.ts";
-import { shown } from "../../checks/policy-error.ts";
+import { shown } from "../../checks/option-error.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
 import { disarm, guarded } from "../../policy/guarded.ts";
 

@@ -1,5 +1,5 @@
+import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
-import { shown } from "../../checks/policy-error.ts";
 import { readingEndpoints } from "../../discovery/endpoints.ts";
 import type { Resolution, Resolver } from "../../discovery/resolver.ts";
 import { Backoff } from "../../policy/backoff.ts";
@@ -131,7 +131,7 @@ function iterable(watched: AsyncIterable<Resolution>): AsyncIterable<unknown> {
 	);
 }
 
-/** What a resolver has yielded, whoever wrote it, in slices. Throws PolicyError that names what is wrong with it. */
+/** What a resolver has yielded, whoever wrote it, in slices. Throws OptionError that names what is wrong with it. */
 function* checking(yielded: unknown): Generator<void, Resolution> {
 	const { endpoints, reason, serviceConfig } = record(yielded, "resolution");
 	return {

@@ -36,7 +36,7 @@ export class ServiceConfigs {
 
 	/**
 	 * Goes by what the resolver says now, be it nothing, and tells which balancer that means. A bad config leaves the one
-	 * before in force; as the first one it throws PolicyError (gRFC A21).
+	 * before in force; as the first one it throws OptionError (gRFC A21).
 	 */
 	adopt(given: ServiceConfig | undefined): ChosenBalancer {
 		try {

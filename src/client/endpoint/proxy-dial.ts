@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { shown } from "../../checks/policy-error.ts";
+import { shown } from "../../checks/option-error.ts";
 import { formatAddress } from "../../discovery/address.ts";
 import type { HttpProxy } from "../options/proxy.ts";
 import { type Dial, dialPlaintext } from "./dial.ts";

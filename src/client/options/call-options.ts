@@ -4,6 +4,7 @@ import {
 	createContextKey,
 	type HandlerContext,
 } from "@connectrpc/connect";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	anything,
 	boolean,
@@ -13,7 +14,6 @@ import {
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import type { HedgingPolicy } from "../../policy/hedging-policy.ts";
 import {
 	type CompiledMethodPolicy,
@@ -58,7 +58,7 @@ export const callOptionsKey: ContextKey<AddedCallOptions | undefined> =
 
 const milliseconds: Check<number> = (value, where) => {
 	if (typeof value === "number" && !Number.isNaN(value)) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not a number of milliseconds; 0 switches the timeout off`,
 	);
@@ -68,12 +68,12 @@ export const abortSignal: Check = (value, where) => {
 	if (isObject(value) && "aborted" in value && "addEventListener" in value) {
 		return value;
 	}
-	throw new PolicyError(where, `${shown(value)} is not an AbortSignal`);
+	throw new OptionError(where, `${shown(value)} is not an AbortSignal`);
 };
 
 const contextValues: Check = (value, where) => {
 	if (isObject(value) && "get" in value && "set" in value) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} holds no context values; make some with createContextValues()`,
 	);
@@ -84,7 +84,7 @@ const parent: Check = (value, where) => {
 	if (isObject(value) && "signal" in value && "timeoutMs" in value) {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not the context of a handler; give one to inherit from it, or false to inherit from none`,
 	);
@@ -115,7 +115,7 @@ const table: OptionTable<CallOptions> = {
 
 const NOTHING: CompiledMethodPolicy = {};
 
-/** A call's `headers`, in a copy of our own. Throws PolicyError for what can be no header. */
+/** A call's `headers`, in a copy of our own. Throws OptionError for what can be no header. */
 export function metadataOf(
 	headers: HeadersInit | undefined,
 ): Headers | undefined {
@@ -123,13 +123,13 @@ export function metadataOf(
 	try {
 		return new Headers(headers);
 	} catch (cause) {
-		const error = new PolicyError("headers", (cause as Error).message);
+		const error = new OptionError("headers", (cause as Error).message);
 		error.cause = cause;
 		throw error;
 	}
 }
 
-/** Checks a call's options and reads the policy in them. Throws PolicyError that names the bad one. */
+/** Checks a call's options and reads the policy in them. Throws OptionError that names the bad one. */
 export function policyOfCall(
 	options: CallOptions | undefined,
 ): CompiledMethodPolicy {
@@ -141,7 +141,7 @@ export function policyOfCall(
 	return withTimeout(policy, options.timeoutMs);
 }
 
-/** Throws PolicyError that names the bad option. */
+/** Throws OptionError that names the bad option. */
 export function checkCallOptions(options: CallOptions): void {
 	checkOptions(options, table);
 }

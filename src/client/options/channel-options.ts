@@ -5,6 +5,7 @@ import {
 } from "../../balancer/outliers/outlier-detection-options.ts";
 import { type BalancerName, balancerNames } from "../../balancer/policies.ts";
 import type { Duration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	boolean,
 	type Check,
@@ -18,7 +19,6 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
@@ -195,7 +195,7 @@ const balancer: Check = (value, where) => {
 	if (typeof value === "string" && balancerNames().includes(value)) {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is no balancer; give one of ${balancerNames().join(", ")}, or a function that makes one`,
 	);
@@ -204,7 +204,7 @@ const balancer: Check = (value, where) => {
 const headerText: Check<string> = (value, where) => {
 	const string = text(value, where);
 	if (/^[\x20-\x7e]+$/.test(string)) return string;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} cannot travel in a header; use printable ASCII`,
 	);
@@ -214,7 +214,7 @@ const headerText: Check<string> = (value, where) => {
 const authority: Check<string> = (value, where) => {
 	const string = headerText(value, where);
 	if (/^[^\s/?#@\\]+$/.test(string)) return string;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is no authority; write a host, or host:port`,
 	);

@@ -1,5 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { type Duration, parseDuration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	type Check,
 	callable,
@@ -8,7 +9,6 @@ import {
 	type OptionTable,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import type { CodeName } from "../../policy/code.ts";
 import { parseFailureCodes } from "../../policy/failure-codes.ts";
 import type { CallInfo } from "./hooks.ts";
@@ -74,7 +74,7 @@ const FAILURE_CODES: ReadonlySet<Code> = new Set([
 
 const ratio: Check<number> = (value, where) => {
 	if (typeof value === "number" && value > 0 && value <= 1) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is no ratio; write a number above 0, at most 1`,
 	);
@@ -94,7 +94,7 @@ const circuitBreaker: OptionTable<CircuitBreakerOptions> = {
  * Checks the option `circuitBreaker`, and puts in the defaults; `undefined` and
  * `false` are `undefined`: switched off.
  *
- * @throws PolicyError with the path of the first bad field
+ * @throws OptionError with the path of the first bad field
  */
 export function compileCircuitBreaker(
 	value: unknown,

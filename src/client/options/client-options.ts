@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { nearMiss } from "../../checks/near-miss.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import {
 	at,
 	type Check,
@@ -10,7 +11,6 @@ import {
 	type OptionTable,
 	record,
 } from "../../checks/option-table.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
@@ -94,7 +94,7 @@ function methodPolicies(
 		const method = names.get(name);
 		if (method === undefined) {
 			const meant = nearMiss(name, [...names.keys()]);
-			throw new PolicyError(
+			throw new OptionError(
 				where,
 				`is no method of ${service.typeName}; ${meant === undefined ? `it has ${[...names.keys()].join(", ")}` : `did you mean ${meant}?`}`,
 				"unknown",

@@ -1,11 +1,11 @@
 import type { Duration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	type Check,
 	checkOptions,
 	type OptionTable,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { type BackoffPace, DEFAULT_PACE } from "../../policy/backoff.ts";
 
 /**
@@ -24,7 +24,7 @@ export interface ConnectBackoff {
 
 const multiplier: Check<number> = (value, where) => {
 	if (typeof value === "number" && value >= 1 && value < Infinity) return value;
-	throw new PolicyError(where, `${shown(value)} is not a number of 1 or more`);
+	throw new OptionError(where, `${shown(value)} is not a number of 1 or more`);
 };
 
 const table: OptionTable<ConnectBackoff> = {
@@ -33,7 +33,7 @@ const table: OptionTable<ConnectBackoff> = {
 	max: parsePeriod,
 };
 
-/** @throws PolicyError that names the bad option */
+/** @throws OptionError that names the bad option */
 export function compileConnectBackoff(
 	options: unknown = {},
 	where = "connectBackoff",
@@ -43,7 +43,7 @@ export function compileConnectBackoff(
 	const initialMs = initial && parsePeriod(initial, `${where}.initial`);
 	const maxMs = max && parsePeriod(max, `${where}.max`);
 	if (initialMs !== undefined && maxMs !== undefined && initialMs > maxMs) {
-		throw new PolicyError(
+		throw new OptionError(
 			`${where}.initial`,
 			`${shown(initial)} is longer than ${where}.max, ${shown(max)}`,
 		);

@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import { type Check, text } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { parseAddress } from "../../discovery/address.ts";
 import {
 	bracketed,
@@ -28,7 +28,7 @@ const exceptions = ["no_grpc_proxy", "no_proxy"] as const;
  * sent to the proxy is the name, unresolved. An option speaks of all targets
  * but sockets, and the environment's exceptions are none to it.
  *
- * @throws PolicyError that names the option or the variable with a bad URL
+ * @throws OptionError that names the option or the variable with a bad URL
  */
 export function chooseProxy(
 	option: string | false | undefined,
@@ -47,7 +47,7 @@ export function chooseProxy(
 export const proxyOption: Check<string | false> = (value, where) => {
 	if (value === false) return value;
 	if (typeof value !== "string") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(value)} is neither the URL of a proxy nor false`,
 		);
@@ -103,8 +103,8 @@ function isExempt({ host, port }: HostPort, variables: Variables): boolean {
 function readProxy(value: string, where: string): HttpProxy {
 	const whole = value.includes("://") ? value : `http://${value}`;
 	const url = URL.parse(whole);
-	const bad = (problem: string): PolicyError =>
-		new PolicyError(where, `${shown(withoutUser(value))} ${problem}`);
+	const bad = (problem: string): OptionError =>
+		new OptionError(where, `${shown(withoutUser(value))} ${problem}`);
 	if (url === null || /\s/.test(value)) {
 		throw bad(
 			"is not the URL of a proxy; write it as in http://proxy.example:3128",

@@ -16,7 +16,7 @@ import {
 	type UnaryRequest,
 	type UnaryResponse,
 } from "@connectrpc/connect";
-import { shown } from "../../checks/policy-error.ts";
+import { shown } from "../../checks/option-error.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { mergePolicies } from "../../policy/method-policy.ts";
 import { printError } from "../../policy/print-error.ts";

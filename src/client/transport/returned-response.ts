@@ -1,5 +1,5 @@
 import type { UnaryResponse } from "@connectrpc/connect";
-import { shown } from "../../checks/policy-error.ts";
+import { shown } from "../../checks/option-error.ts";
 
 /** What `who` has returned. Throws TypeError if that is no response: of their types only the compiler knows. */
 export function responseOf<Response>(

@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import { checkOptions } from "../../checks/option-table.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
 import {
 	agentOptions,
 	type ConsulAgentOptions,
@@ -90,7 +90,7 @@ test.each<[object, Record<string, string>, string]>([
 		"CONSUL_CLIENT_CERT: is missing beside CONSUL_CLIENT_KEY",
 	],
 ])("%j %j is refused: %s", (options, environment, message) => {
-	expect(() => settled(options, environment)).toThrow(PolicyError);
+	expect(() => settled(options, environment)).toThrow(OptionError);
 	expect(() => settled(options, environment)).toThrow(message);
 });
 
@@ -152,8 +152,8 @@ test.each([
 ])("a file of a token %s is refused, and not shown", async (_, path, why) => {
 	const { headers } = settled({}, { CONSUL_HTTP_TOKEN_FILE: path });
 	const error = await headers().catch((error: unknown) => error);
-	expect(error).toBeInstanceOf(PolicyError);
-	const { message } = error as PolicyError;
+	expect(error).toBeInstanceOf(OptionError);
+	const { message } = error as OptionError;
 	expect(message).toMatch(/^CONSUL_HTTP_TOKEN_FILE: (?!.*secret)/);
 	expect(message).toContain(why);
 });
@@ -238,9 +238,9 @@ describe("CONSUL_CAPATH", () => {
 		],
 	])("%s is refused", async (_, path, message) => {
 		const error = await read(path()).catch((error: unknown) => error);
-		expect(error).toBeInstanceOf(PolicyError);
-		expect((error as PolicyError).path).toBe("CONSUL_CAPATH");
-		expect((error as PolicyError).message).toContain(message);
+		expect(error).toBeInstanceOf(OptionError);
+		expect((error as OptionError).option).toBe("CONSUL_CAPATH");
+		expect((error as OptionError).message).toContain(message);
 	});
 });
 

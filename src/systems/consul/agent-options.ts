@@ -1,11 +1,11 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	type Check,
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { channelOptions } from "../../client/options/channel-options.ts";
 import { secureContext } from "../../tls/secure-context.ts";
 import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
@@ -58,7 +58,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Options that the table has accepted, and the environment, made ready for use.
  *
- * @throws PolicyError for options that do not go together, and for what the environment should not have
+ * @throws OptionError for options that do not go together, and for what the environment should not have
  */
 export function settleAgent(
 	options: ConsulAgentOptions,
@@ -77,7 +77,7 @@ export function settleAgent(
 			: inEnvironment);
 	const origin = originOf(address, where, tls !== undefined && tls !== false);
 	if (options.tls && !origin.startsWith("https:")) {
-		throw new PolicyError(
+		throw new OptionError(
 			"tls",
 			`is set, and ${where} is ${shown(address)}; write it with https:, or without a scheme`,
 		);
@@ -145,7 +145,7 @@ function beside(
 ): string | undefined {
 	const value = variable(name);
 	if (value !== undefined && variable(other) === undefined) {
-		throw new PolicyError(
+		throw new OptionError(
 			other,
 			`is missing beside ${name}; a certificate is shown with its key`,
 			"missing",
@@ -175,7 +175,7 @@ async function certificatesIn(
 		}
 	}
 	if (pems.length > 0) return pems.join("\n");
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(directory)} is a directory without a file; put the certificates of the authorities there, in PEM`,
 	);
@@ -184,13 +184,13 @@ async function certificatesIn(
 async function certificates(path: string, where: string): Promise<string> {
 	const text = await held(path, where);
 	if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(path)} has no certificate in it; write them in PEM`,
 	);
 }
 
-/** @throws PolicyError that names the variable that named the file */
+/** @throws OptionError that names the variable that named the file */
 function held(path: string, where: string): Promise<string> {
 	return readFile(path, "utf8").catch((error: Error) =>
 		unreadable(path, where, error),
@@ -198,7 +198,7 @@ function held(path: string, where: string): Promise<string> {
 }
 
 function unreadable(path: string, where: string, { message }: Error): never {
-	throw new PolicyError(where, `${shown(path)} cannot be read: ${message}`);
+	throw new OptionError(where, `${shown(path)} cannot be read: ${message}`);
 }
 
 function headersOf(
@@ -238,7 +238,7 @@ function headersOf(
 /** Never shows the value, which is a secret. */
 function headerValue(value: unknown, where: string): string {
 	if (typeof value === "string" && /^[\x21-\x7e]+$/.test(value)) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		typeof value === "string"
 			? "is empty or has other characters than printable ASCII in it"
@@ -251,5 +251,5 @@ function flag(value: string | undefined, where: string): boolean | undefined {
 	if (value === undefined) return undefined;
 	if (/^(1|t|true)$/i.test(value)) return true;
 	if (/^(0|f|false)$/i.test(value)) return false;
-	throw new PolicyError(where, `${shown(value)} is not true or false`);
+	throw new OptionError(where, `${shown(value)} is not true or false`);
 }

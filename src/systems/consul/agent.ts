@@ -1,5 +1,5 @@
+import { OptionError } from "../../checks/option-error.ts";
 import type { Check } from "../../checks/option-table.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { type ApiAnswer, excerptOf, HttpApi } from "../http-api.ts";
@@ -72,7 +72,7 @@ export class ConsulAgent {
 		try {
 			return check(value, "body");
 		} catch (error) {
-			if (!(error instanceof PolicyError)) throw error;
+			if (!(error instanceof OptionError)) throw error;
 			const what = `what makes no sense: ${error.message}`;
 			throw this.badAnswer(request, what, error);
 		}

@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	boolean,
 	type Check,
@@ -9,7 +10,6 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 
 /** How Consul learns whether an instance is fit to take calls (https://developer.hashicorp.com/consul/docs/services/usage/checks). */
 export type ConsulCheck = TtlCheck | GrpcCheck | HttpCheck | TcpCheck;
@@ -64,7 +64,7 @@ const asked = {
 const ttl: Check<number> = (value, where) => {
 	const ms = parseDuration(value, where);
 	if (ms >= 1000) return ms;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is less than 1 s; a server that is busy for a moment would be taken for dead`,
 	);
@@ -73,7 +73,7 @@ const ttl: Check<number> = (value, where) => {
 const url: Check<string> = (value, where) => {
 	const string = text(value, where);
 	if (/^https?:\/\/./i.test(string) && URL.canParse(string)) return string;
-	throw new PolicyError(where, `${shown(value)} is not an HTTP URL`);
+	throw new OptionError(where, `${shown(value)} is not an HTTP URL`);
 };
 
 const tables: {
@@ -101,7 +101,7 @@ const tables: {
 
 const kindOf = oneOf("ttl", "grpc", "http", "tcp");
 
-/** Throws PolicyError that names the bad option. */
+/** Throws OptionError that names the bad option. */
 export const consulCheck: Check<ConsulCheck> = (value, where) => {
 	const { kind } = record(value, where);
 	checkOptions<ConsulCheck>(

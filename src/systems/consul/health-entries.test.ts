@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PolicyError } from "../../checks/policy-error.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import { readHealth } from "./health-entries.ts";
 
 const service = { ID: "a1", Address: "10.0.0.1", Port: 1 };
@@ -102,6 +102,6 @@ test.each([
 	],
 	[[{ Service: {}, Node: 5 }], "body[0].Node: 5 is not an object"],
 ])("%j is no answer: %s", (value, message) => {
-	expect(() => readHealth(value)).toThrow(PolicyError);
+	expect(() => readHealth(value)).toThrow(OptionError);
 	expect(() => readHealth(value)).toThrow(message);
 });

@@ -1,4 +1,5 @@
 import { onlyDefined } from "../../checks/only-defined.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	at,
 	type Check,
@@ -6,7 +7,6 @@ import {
 	mapOf,
 	record,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
@@ -27,7 +27,7 @@ const ZONE = "zone";
  * (https://developer.hashicorp.com/consul/api-docs/health). One that cannot be
  * reached by what it says of itself is no reason to lose the others.
  *
- * @throws PolicyError for what is no list of instances
+ * @throws OptionError for what is no list of instances
  */
 export function readHealth(answer: unknown): HealthAnswer {
 	const byAddress = new Map<string, Endpoint>();
@@ -148,5 +148,5 @@ function attributesOf(
 }
 
 function refuse(value: unknown, where: string, wanted: string): never {
-	throw new PolicyError(where, `${shown(value)} is not ${wanted}`);
+	throw new OptionError(where, `${shown(value)} is not ${wanted}`);
 }

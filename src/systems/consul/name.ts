@@ -1,5 +1,5 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import { type Check, text } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 
 /** What Consul's API does not take in a path: all that does not print, by Go's unicode.IsPrint, and what would lead elsewhere. */
 const unfit = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^\.{1,2}$/u;
@@ -8,7 +8,7 @@ const unfit = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^\.{1,2}$/u;
 export const consulName: Check<string> = (value, where) => {
 	const name = text(value, where);
 	if (!unfit.test(name)) return name;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(name)} is no name that Consul can be asked for; leave out what does not print, and do not call it "." or ".."`,
 	);

@@ -3,13 +3,13 @@ import {
 	formatDuration,
 	parseDuration,
 } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	type Check,
 	callable,
 	checkOptions,
 	type OptionTable,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { outsideCalls } from "../../client/channel/outside-calls.ts";
 import type {
 	Instance,
@@ -41,7 +41,7 @@ export interface ConsulRegistryOptions extends ConsulAgentOptions {
 const deregisterAfter: Check<number> = (value, where) => {
 	const ms = parseDuration(value, where);
 	if (ms >= 60_000) return ms;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is less than a minute, the least that Consul takes`,
 	);
@@ -67,9 +67,9 @@ const AWAKE_MS = 60_000;
  * out) is registered again within 5 s. `setServing(false)` is Consul's
  * maintenance mode; disposing a registration takes the service out, in 2 s at
  * most. Registering fails with DiscoveryError: "unreachable", "forbidden",
- * "badAnswer"; and with PolicyError for an instance that Consul would not take.
+ * "badAnswer"; and with OptionError for an instance that Consul would not take.
  *
- * @throws PolicyError for bad options, and for what the environment should not have
+ * @throws OptionError for bad options, and for what the environment should not have
  */
 export function consulRegistry(
 	options: ConsulRegistryOptions = {},

@@ -9,7 +9,7 @@ import {
 } from "../../../testdata/harness/consul-agent.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
-import { PolicyError } from "../../checks/policy-error.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { type ConsulResolverOptions, consulResolver } from "./resolver.ts";
 
@@ -47,7 +47,7 @@ test.each<[object, string]>([
 	[{ service: "a", dc: "b" }, "dc: is not an option"],
 ])("the option %j of a Consul resolver is refused: %s", (options, message) => {
 	const make = () => consulResolver(options as ConsulResolverOptions);
-	expect(make).toThrow(PolicyError);
+	expect(make).toThrow(OptionError);
 	expect(make).toThrow(message);
 });
 

@@ -1,10 +1,10 @@
+import { shown } from "../../checks/option-error.ts";
 import {
 	checkOptions,
 	type OptionTable,
 	oneOf,
 	text,
 } from "../../checks/option-table.ts";
-import { shown } from "../../checks/policy-error.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -77,7 +77,7 @@ const table: OptionTable<ConsulResolverOptions> = {
  * Fails with DiscoveryError, and calls with it: "unreachable", "forbidden",
  * "unknownService", "noHealthyInstance", "badAnswer".
  *
- * @throws PolicyError for bad options, and for what the environment should not have
+ * @throws OptionError for bad options, and for what the environment should not have
  */
 export function consulResolver(
 	options: ConsulResolverOptions,

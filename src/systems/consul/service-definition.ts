@@ -1,3 +1,4 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	at,
 	type Check,
@@ -6,7 +7,6 @@ import {
 	mapOf,
 	text,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import {
 	bracketed,
 	formatHostPort,
@@ -38,7 +38,7 @@ const weight = integer(1, MAX_WEIGHT);
 
 /**
  * @param registration what tells this registration from others of the same id
- * @throws PolicyError for what Consul would not take
+ * @throws OptionError for what Consul would not take
  */
 export function serviceDefinition(
 	instance: Instance,
@@ -101,7 +101,7 @@ function meta({ attributes = {}, zone }: Instance): Record<string, string> {
 		metaKey(key, at("instance.attributes", key));
 	}
 	if (Object.keys(pairs).length >= MAX_PAIRS) {
-		throw new PolicyError(
+		throw new OptionError(
 			"instance.attributes",
 			`has more than the ${MAX_PAIRS - 1} pairs for which Consul has room`,
 		);
@@ -112,7 +112,7 @@ function meta({ attributes = {}, zone }: Instance): Record<string, string> {
 const metaKey: Check<string> = (key, where) => {
 	if (/^(?!consul-)[\w-]{1,128}$/.test(String(key)) && key !== REGISTRATION_KEY)
 		return String(key);
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		'is a name that Consul does not take; use letters, digits, "-" and "_", at most 128 of them, not beginning with "consul-"',
 	);
@@ -120,7 +120,7 @@ const metaKey: Check<string> = (key, where) => {
 
 const metaValue: Check<string> = (value, where) => {
 	if (typeof value === "string" && value.length <= MAX_VALUE) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		typeof value === "string"
 			? `is longer than the ${MAX_VALUE} characters for which Consul has room`

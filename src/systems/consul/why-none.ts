@@ -1,5 +1,5 @@
+import { shown } from "../../checks/option-error.ts";
 import { listOf, record } from "../../checks/option-table.ts";
-import { shown } from "../../checks/policy-error.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";

@@ -1,4 +1,4 @@
-import { PolicyError, shown } from "../../checks/policy-error.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import { formatAddress, parseAddress } from "../../discovery/address.ts";
 import {
 	formatHostPort,
@@ -38,7 +38,7 @@ export function formatInstance(fields: InstanceFields): string {
  * it is to get no calls.
  *
  * @param where how errors name it
- * @throws PolicyError for anything else
+ * @throws OptionError for anything else
  */
 export function readInstance(
 	value: string,
@@ -62,7 +62,7 @@ function parsed(text: string, where: string): Record<string, unknown> {
 	try {
 		return JSON.parse(text);
 	} catch (error) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`${shown(text)} is no JSON (${(error as Error).message})`,
 		);
@@ -75,7 +75,7 @@ function ofKitex(
 ): Endpoint | undefined {
 	const { network = "tcp", weight = DEFAULT_WEIGHT } = fields;
 	if (typeof weight !== "number" || !Number.isFinite(weight)) {
-		throw new PolicyError(where, `its weight ${shown(weight)} is no number`);
+		throw new OptionError(where, `its weight ${shown(weight)} is no number`);
 	}
 	if (weight <= 0) return undefined;
 	return {
@@ -88,7 +88,7 @@ function ofKitex(
 /** `network` is one of Go's: what is not of them all is not for gRPC. */
 function address(value: unknown, where: string, network?: unknown): string {
 	if (typeof value !== "string" || value === "") {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			value === undefined || value === ""
 				? "has no address"
@@ -105,13 +105,13 @@ function address(value: unknown, where: string, network?: unknown): string {
 		case "unix":
 			return formatAddress(parseAddress(`unix:${value}`, where));
 		default:
-			throw new PolicyError(where, `its network ${shown(network)} is not tcp`);
+			throw new OptionError(where, `its network ${shown(network)} is not tcp`);
 	}
 }
 
 function hostPort(text: string, where: string): string {
 	if (text.startsWith(":")) {
-		throw new PolicyError(
+		throw new OptionError(
 			where,
 			`its address ${shown(text)} has no host: the server must register one that others can reach`,
 		);

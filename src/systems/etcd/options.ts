@@ -1,3 +1,4 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	boolean,
 	type Check,
@@ -5,7 +6,6 @@ import {
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { channelOptions } from "../../client/options/channel-options.ts";
 import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
@@ -31,7 +31,7 @@ const host: Check<string> = (value, where) =>
 const hosts: Check<readonly string[]> = (value, where) => {
 	const list = listOf(host)(value, where);
 	if (list.length > 0) return list;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		"is empty; name a member, or leave it out for 127.0.0.1:2379",
 	);
@@ -59,17 +59,17 @@ export interface EtcdSetting {
 /**
  * Options that the table has accepted, made ready for use.
  *
- * @throws PolicyError for options that do not go together
+ * @throws OptionError for options that do not go together
  */
 export function settleEtcd(options: EtcdOptions): EtcdSetting {
 	const { tls = false, user, password } = options;
 	if ((user === undefined) !== (password === undefined)) {
 		const [given, missing] =
 			user === undefined ? ["password", "user"] : ["user", "password"];
-		throw new PolicyError(missing, `is missing beside ${given}`, "missing");
+		throw new OptionError(missing, `is missing beside ${given}`, "missing");
 	}
 	if (user !== undefined && tls === false && !options.insecureCredentials) {
-		throw new PolicyError(
+		throw new OptionError(
 			"password",
 			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
 		);
@@ -101,7 +101,7 @@ function tlsByHost(tls: true | TlsOptions | TlsSource): TlsSource {
 export const keyPrefix: Check<string> = (value, where) => {
 	const prefix = text(value, where).replace(/\/+$/, "");
 	if (prefix !== "") return prefix;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} holds all of etcd; write the key under which the instances are`,
 	);

@@ -1,4 +1,5 @@
 import { type Duration, parseDuration } from "../../checks/duration.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	type Check,
 	callable,
@@ -6,7 +7,6 @@ import {
 	integer,
 	type OptionTable,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { outsideCalls } from "../../client/channel/outside-calls.ts";
 import {
 	bracketed,
@@ -48,7 +48,7 @@ export interface EtcdRegistryOptions extends EtcdOptions {
 const ttl: Check<bigint> = (value, where) => {
 	const seconds = Math.ceil(parseDuration(value, where) / 1000);
 	if (seconds >= 2) return BigInt(seconds);
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is less than 2 s, the least that etcd takes`,
 	);
@@ -74,7 +74,7 @@ const table: OptionTable<EtcdRegistryOptions> = {
  * the key out and keeps the lease; disposing a registration revokes it, in 2 s at
  * most. Registering fails with DiscoveryError: "unreachable", "forbidden".
  *
- * @throws PolicyError for bad options
+ * @throws OptionError for bad options
  */
 export function etcdRegistry(
 	options: EtcdRegistryOptions = {},
@@ -204,7 +204,7 @@ const weight = integer(1);
 /** What stands between two slashes of a key. */
 const segment: Check<string> = (value, where) => {
 	if (typeof value === "string" && /^[^/]+$/.test(value)) return value;
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} cannot be part of a key in etcd; write a text without a slash`,
 	);

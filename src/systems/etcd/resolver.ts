@@ -58,7 +58,7 @@ const table: OptionTable<EtcdResolverOptions> = {
  * "unknownService" (nothing is under the prefix), "noHealthyInstance" (nothing
  * that could take calls).
  *
- * @throws PolicyError for bad options
+ * @throws OptionError for bad options
  */
 export function etcdResolver(
 	options: EtcdResolverOptions,

@@ -1,5 +1,5 @@
+import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
-import { shown } from "../../checks/policy-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { readSlice, type Slice } from "./endpoint-slice.ts";
 

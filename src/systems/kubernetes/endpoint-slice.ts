@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { onlyDefined } from "../../checks/only-defined.ts";
+import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
-import { shown } from "../../checks/policy-error.ts";
 import type { Family } from "../../discovery/family-choice.ts";
 
 /** An EndpointSlice of discovery.k8s.io/v1, as far as it matters to a client. */

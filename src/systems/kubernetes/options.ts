@@ -1,3 +1,4 @@
+import { OptionError, shown } from "../../checks/option-error.ts";
 import {
 	anything,
 	type Check,
@@ -8,7 +9,6 @@ import {
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import { PolicyError, shown } from "../../checks/policy-error.ts";
 import { parseHostPort } from "../../discovery/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
 import {
@@ -49,7 +49,7 @@ const label: Check<string> = (value, where) => {
 	) {
 		return value;
 	}
-	throw new PolicyError(
+	throw new OptionError(
 		where,
 		`${shown(value)} is not the name of a Kubernetes object; names are of lower-case letters, digits and hyphens`,
 	);
@@ -75,7 +75,7 @@ const table: OptionTable<KubernetesOptions> = {
 	tls: either<unknown>("options of TLS", callable, tlsOptions),
 };
 
-/** Throws PolicyError that names the bad option. */
+/** Throws OptionError that names the bad option. */
 export function checkKubernetesOptions(
 	options: unknown,
 ): asserts options is KubernetesOptions {
@@ -92,7 +92,7 @@ export function checkKubernetesOptions(
 		apiServer !== undefined &&
 		apiServerOrigin(apiServer, "apiServer").startsWith("http:")
 	) {
-		throw new PolicyError(
+		throw new OptionError(
 			given,
 			`would travel over plaintext to ${apiServer}; give an https: apiServer, or leave ${given} out, as kubectl proxy brings its own`,
 		);
@@ -105,7 +105,7 @@ function refuseBoth(
 	other: keyof KubernetesOptions,
 ): void {
 	if (options[one] !== undefined && options[other] !== undefined) {
-		throw new PolicyError(other, `stands beside ${one}; remove one`);
+		throw new OptionError(other, `stands beside ${one}; remove one`);
 	}
 }
 

@@ -42,7 +42,7 @@ const PROBED = 3;
  * Of a Service of both families one is used: the first to which a connection can
  * be made, that of the API server's address being 250 ms ahead.
  *
- * @throws PolicyError for bad options
+ * @throws OptionError for bad options
  */
 export function kubernetesResolver(
 	options: KubernetesOptions,

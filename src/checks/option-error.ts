@@ -1,25 +1,26 @@
-/** Why a value was refused: it is not there, its name is not known, or it is wrong. */
-export type PolicyErrorKind = "missing" | "unknown" | "invalid";
+/** Why an option was refused: it is missing, its name is not known, or its value is wrong. */
+export type OptionErrorKind = "missing" | "unknown" | "invalid";
 
 /**
- * A bad option, policy or service config. The message is the path to the
- * value, what is wrong with it, and what to write instead.
+ * Thrown when an option, a target, a policy or a service config is bad, at the
+ * moment it is given. The message names the option, says what is wrong with its
+ * value, and what to write instead.
  */
-export class PolicyError extends TypeError {
-	override readonly name = "PolicyError";
-	/** Where the value stands: `serviceConfig.methodConfig[0].timeout`. */
-	readonly path: string;
-	/** The message without the path. */
+export class OptionError extends TypeError {
+	override readonly name = "OptionError";
+	/** The path to the option: `serviceConfig.methodConfig[0].timeout`. */
+	readonly option: string;
+	/** The message without the option's name. */
 	readonly problem: string;
-	readonly kind: PolicyErrorKind;
+	readonly kind: OptionErrorKind;
 
 	constructor(
-		path: string,
+		option: string,
 		problem: string,
-		kind: PolicyErrorKind = "invalid",
+		kind: OptionErrorKind = "invalid",
 	) {
-		super(path === "" ? problem : `${path}: ${problem}`);
-		this.path = path;
+		super(option === "" ? problem : `${option}: ${problem}`);
+		this.option = option;
 		this.problem = problem;
 		this.kind = kind;
 	}
