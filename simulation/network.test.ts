@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { parseAddress } from "../src/discovery/address.ts";
+import { parseAddress } from "../src/discovery/targets/address.ts";
 import { ClientCall } from "../src/wire/client-call.ts";
 import type { ClientConnection } from "../src/wire/connection.ts";
 import { GzipTurns } from "../src/wire/gzip-turns.ts";

@@ -1,5 +1,5 @@
 import type { Connect } from "../src/client/endpoint/connect.ts";
-import { formatAddress } from "../src/discovery/address.ts";
+import { formatAddress } from "../src/discovery/targets/address.ts";
 import { SimulatedConnection } from "./connection.ts";
 import type { SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./virtual-time.ts";

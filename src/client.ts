@@ -56,10 +56,10 @@ export type { CircuitBreakerOptions } from "./client/options/circuit-breaker-opt
 export type { ClientOptions } from "./client/options/client-options.ts";
 export type { ConnectBackoff } from "./client/options/connect-backoff.ts";
 export type { CallInfo, ClientHooks } from "./client/options/hooks.ts";
-export { dnsResolver } from "./discovery/dns.ts";
+export { dnsResolver } from "./discovery/dns/dns.ts";
+export { srvResolver } from "./discovery/dns/srv.ts";
 export { fileResolver } from "./discovery/file.ts";
 export { MemoryRegistry, memoryRegistry } from "./discovery/memory.ts";
-export type { ParsedTarget } from "./discovery/parsed-target.ts";
 export { type PollOptions, poll } from "./discovery/poll.ts";
 export type {
 	Instance,
@@ -72,13 +72,13 @@ export type {
 	ResolveContext,
 	Resolver,
 } from "./discovery/resolver.ts";
-export { srvResolver } from "./discovery/srv.ts";
 export { staticResolver } from "./discovery/static.ts";
+export type { ParsedTarget } from "./discovery/targets/parsed-target.ts";
 export type * from "./generated.ts";
 export type { CodeName } from "./policy/code.ts";
-export type { HedgingPolicy } from "./policy/hedging-policy.ts";
 export type { MethodPolicy } from "./policy/method-policy.ts";
-export type { RetryPolicy } from "./policy/retry-policy.ts";
+export type { HedgingPolicy } from "./policy/retry/hedging-policy.ts";
+export type { RetryPolicy } from "./policy/retry/retry-policy.ts";
 export type {
 	RetryThrottling,
 	ServiceConfig,

@@ -11,6 +11,7 @@ export type {
 export type * from "./generated.ts";
 export { push, type ResponseStream } from "./server/call/push.ts";
 export { onConnectRouter } from "./server/connect-router.ts";
+export type { ServerTls, ServerTlsOptions } from "./server/connections/tls.ts";
 export type { CallCounts } from "./server/dispatcher.ts";
 export type { ErrorHook, FailedCall } from "./server/error-hook.ts";
 export { type Peer, peerOf } from "./server/peer.ts";
@@ -21,4 +22,3 @@ export type {
 	ServerOptions,
 } from "./server/server-options.ts";
 export type { ShutdownOptions } from "./server/shutdown-options.ts";
-export type { ServerTls, ServerTlsOptions } from "./server/tls.ts";

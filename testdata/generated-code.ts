@@ -11,7 +11,7 @@ import {
 	compile,
 	writeCase,
 } from "./harness/compile.ts";
-import { goldenCases, testdata } from "./harness/golden.ts";
+import { casesDirectory, goldenCases } from "./harness/golden.ts";
 import type { PluginBundle } from "./harness/plugin-bundle.ts";
 import type { Project } from "./harness/project.ts";
 import { recordRequests, root } from "./harness/requests.ts";
@@ -34,7 +34,9 @@ export function testGenerated(
 		beforeAll(async () => {
 			const { project, bundle } = installed();
 			for (const golden of await casesWith("types.ts")) {
-				const { all } = await recordRequests(join(testdata, golden), ["all"]);
+				const { all } = await recordRequests(join(casesDirectory, golden), [
+					"all",
+				]);
 				for (const compilation of compilations) {
 					const directory = join(project.directory, compilation.name);
 					const paths = loadable.get(compilation) ?? [];
@@ -83,5 +85,7 @@ export function testGenerated(
 /** Those that have a program of this name. */
 export async function casesWith(program: string): Promise<string[]> {
 	const cases = await goldenCases();
-	return cases.filter((golden) => existsSync(join(testdata, golden, program)));
+	return cases.filter((golden) =>
+		existsSync(join(casesDirectory, golden, program)),
+	);
 }

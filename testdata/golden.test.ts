@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+	casesDirectory,
 	generate,
 	goldenCases,
 	type Output,
 	pluginOptions,
 	readGolden,
-	testdata,
 } from "./harness/golden.ts";
 import { type PluginBundle, pluginBundle } from "./harness/plugin-bundle.ts";
 import { type Requests, recordRequests } from "./harness/requests.ts";
@@ -28,7 +28,7 @@ describe.for(cases)("%s", (golden) => {
 	let output: Output;
 
 	beforeAll(async () => {
-		requests = await recordRequests(join(testdata, golden));
+		requests = await recordRequests(join(casesDirectory, golden));
 		parameter = await pluginOptions(golden);
 		output = generate(bundle, requests.all, parameter);
 	});

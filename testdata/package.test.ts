@@ -11,7 +11,6 @@ import {
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { testdata } from "./harness/golden.ts";
 import { installedProject, type Project } from "./harness/project.ts";
 import { root } from "./harness/requests.ts";
 import { tool } from "./harness/tool.ts";
@@ -27,7 +26,7 @@ afterAll(async () => {
 });
 
 describe("the installed plugin", () => {
-	const services = join(testdata, "services");
+	const services = join(root, "testdata/services");
 
 	beforeAll(async () => {
 		await mkdir(join(project.directory, "proto"));

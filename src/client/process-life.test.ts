@@ -171,7 +171,7 @@ describe.concurrent("a process ends by itself", () => {
 		const { code, output, ms } = await run(`
 			const { EndpointSubchannel } = await import(${here("./endpoint/subchannel.ts")});
 			const { settleChannel } = await import(${here("./channel/channel-setting.ts")});
-			const { parseAddress } = await import(${here("../discovery/address.ts")});
+			const { parseAddress } = await import(${here("../discovery/targets/address.ts")});
 			const at = "${server.address}";
 			const awake = setTimeout(() => {}, 30_000);
 			new EndpointSubchannel({ address: at }, [parseAddress(at, at)],

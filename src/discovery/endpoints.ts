@@ -9,8 +9,8 @@ import {
 	type OptionTable,
 	record,
 } from "../checks/option-table.ts";
-import { formatAddress, parseAddress } from "./address.ts";
 import type { Endpoint } from "./resolver.ts";
+import { formatAddress, parseAddress } from "./targets/address.ts";
 
 /**
  * Checks a list of endpoints that comes from outside: addresses, or objects as

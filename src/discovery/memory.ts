@@ -1,8 +1,8 @@
 import { readEndpoint } from "./endpoints.ts";
-import { formatHostPort } from "./host-port.ts";
 import { lookAgain } from "./look-again.ts";
 import type { Instance, Registration, Registry } from "./registry.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
+import { formatHostPort } from "./targets/host-port.ts";
 
 /**
  * A registry in this process, for tests and programs of one process. The

@@ -11,8 +11,8 @@ import {
 	CodeGeneratorResponseSchema,
 } from "@bufbuild/protobuf/wkt";
 import { name, protocGenHoming, version } from "./plugin.ts";
+import type { Warn } from "./policies/unknown-name.ts";
 import { readRequest } from "./request.ts";
-import type { Warn } from "./unknown-name.ts";
 
 /**
  * Answers an encoded CodeGeneratorRequest with an encoded CodeGeneratorResponse.

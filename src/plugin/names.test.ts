@@ -3,7 +3,7 @@ import { create, createFileRegistry, type DescFile } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
 import { describe, expect, it } from "vitest";
-import { testdata } from "../../testdata/harness/golden.ts";
+import { casesDirectory } from "../../testdata/harness/golden.ts";
 import { recordRequests } from "../../testdata/harness/requests.ts";
 import {
 	assertDistinctMethods,
@@ -28,7 +28,7 @@ describe("messageNames", () => {
 	it.for(cases)(
 		"gives the names that protoc-gen-es gives, in %s",
 		async (golden) => {
-			const { all } = await recordRequests(join(testdata, golden));
+			const { all } = await recordRequests(join(casesDirectory, golden));
 			const ours: string[] = [];
 			const theirs: string[] = [];
 			createEcmaScriptPlugin({

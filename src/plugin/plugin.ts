@@ -10,8 +10,6 @@ import {
 	type Target,
 } from "@bufbuild/protoplugin";
 import { VERSION } from "../version.ts";
-import { clientHalf } from "./client-half.ts";
-import { parameterNames } from "./function.ts";
 import { modulePath } from "./module-path.ts";
 import {
 	assertStandardValues,
@@ -19,11 +17,13 @@ import {
 	parseHomingOptions,
 } from "./options.ts";
 import { outputPath } from "./output-path.ts";
+import type { Warn } from "./policies/unknown-name.ts";
 import { type PreparedFile, prepareFiles } from "./prepared-file.ts";
-import { serverHalf } from "./server-half.ts";
-import type { ServiceContext } from "./service-context.ts";
-import { Source } from "./source.ts";
-import type { Warn } from "./unknown-name.ts";
+import { clientHalf } from "./printing/client-half.ts";
+import { parameterNames } from "./printing/function.ts";
+import { serverHalf } from "./printing/server-half.ts";
+import type { ServiceContext } from "./printing/service-context.ts";
+import { Source } from "./printing/source.ts";
 
 export const name = "protoc-gen-homing";
 export const version: string = `v${VERSION}`;

@@ -1,9 +1,7 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Schema } from "@bufbuild/protoplugin";
 import type { BakedPolicies } from "../generated.ts";
-import { bakedPolicies } from "./baked-policies.ts";
 import { Comments } from "./comments.ts";
-import { ConfigFiles } from "./config-files.ts";
 import {
 	assertDistinctMethods,
 	type ServiceNames,
@@ -11,9 +9,11 @@ import {
 } from "./names.ts";
 import { assertStandardOptions, type HomingOptions } from "./options.ts";
 import { assertDistinctOutputs } from "./output-path.ts";
-import { ProtoOptions } from "./proto-options.ts";
+import { bakedPolicies } from "./policies/baked-policies.ts";
+import { ConfigFiles } from "./policies/config-files.ts";
+import { ProtoOptions } from "./policies/proto-options.ts";
+import { unknownName, type Warn } from "./policies/unknown-name.ts";
 import { References } from "./references.ts";
-import { unknownName, type Warn } from "./unknown-name.ts";
 
 /** A file with services, and all that is worked out once for all targets. */
 export interface PreparedFile {

@@ -1,7 +1,7 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { type MessageNames, messageNames } from "./names.ts";
-import type { Import } from "./source.ts";
+import type { Import } from "./printing/source.ts";
 
 interface MessageImports {
 	/** The type of the message. */

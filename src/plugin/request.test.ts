@@ -6,7 +6,7 @@ import {
 	type FileDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 import { beforeAll, describe, expect, it } from "vitest";
-import { testdata } from "../../testdata/harness/golden.ts";
+import { casesDirectory } from "../../testdata/harness/golden.ts";
 import { recordRequests } from "../../testdata/harness/requests.ts";
 import { readRequest } from "./request.ts";
 
@@ -16,7 +16,7 @@ describe("readRequest", () => {
 	let read: CodeGeneratorRequest;
 
 	beforeAll(async () => {
-		const { all } = await recordRequests(join(testdata, "comments"));
+		const { all } = await recordRequests(join(casesDirectory, "comments"));
 		whole = { ...all, parameter: "target=ts" };
 		bytes = toBinary(CodeGeneratorRequestSchema, whole);
 		read = readRequest(bytes);

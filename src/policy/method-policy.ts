@@ -7,18 +7,18 @@ import {
 	boolean,
 	type OptionTable,
 } from "../checks/option-table.ts";
+import type { PolicyRules } from "./policy-rules.ts";
+import { JsonFields, parseUint32 } from "./proto-json.ts";
 import {
 	type CompiledHedgingPolicy,
 	compileHedgingPolicy,
 	type HedgingPolicy,
-} from "./hedging-policy.ts";
-import type { PolicyRules } from "./policy-rules.ts";
-import { JsonFields, parseUint32 } from "./proto-json.ts";
+} from "./retry/hedging-policy.ts";
 import {
 	type CompiledRetryPolicy,
 	compileRetryPolicy,
 	type RetryPolicy,
-} from "./retry-policy.ts";
+} from "./retry/retry-policy.ts";
 
 /**
  * What one level says of a method. Retry and hedging are one slot: the nearest

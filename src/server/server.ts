@@ -2,18 +2,19 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { onlyDefined } from "../checks/only-defined.ts";
 import { checkOptions } from "../checks/option-table.ts";
-import { formatAddress } from "../discovery/address.ts";
 import type {
 	Instance,
 	Registration,
 	Registry,
 } from "../discovery/registry.ts";
+import { formatAddress } from "../discovery/targets/address.ts";
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import type { GzipCounts } from "../wire/gzip-turns.ts";
 import { Announcements, reachableAt } from "./announcements.ts";
 import { outsideScopes } from "./call/scopes.ts";
-import { Connections } from "./connections.ts";
+import { Connections } from "./connections/connections.ts";
+import { ResetBudget } from "./connections/reset-budget.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
 import { tellHook } from "./error-hook.ts";
@@ -21,7 +22,6 @@ import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { type Listener, listenAt } from "./listener.ts";
 import { Refusals } from "./refusals.ts";
-import { ResetBudget } from "./reset-budget.ts";
 import { Routes } from "./routes.ts";
 import {
 	type ServerOptions,

@@ -1,10 +1,10 @@
 import { OptionError, shown } from "../checks/option-error.ts";
-import { parseAddress } from "../discovery/address.ts";
+import { parseAddress } from "../discovery/targets/address.ts";
 import {
 	bracketed,
 	type HostPort,
 	parseHostPort,
-} from "../discovery/host-port.ts";
+} from "../discovery/targets/host-port.ts";
 
 /** Where an HTTP API is. */
 export interface ApiOrigin {

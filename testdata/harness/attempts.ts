@@ -7,7 +7,7 @@ import type { Environment } from "../../src/client/channel/channel-setting.ts";
 import type { ClientOptions } from "../../src/client/options/client-options.ts";
 import type { ClientHooks } from "../../src/client/options/hooks.ts";
 import type { Resolver } from "../../src/discovery/resolver.ts";
-import type { RetryPolicy } from "../../src/policy/retry-policy.ts";
+import type { RetryPolicy } from "../../src/policy/retry/retry-policy.ts";
 import { type ClientInTime, clientInTime } from "./client-in-time.ts";
 import { FakeClock, settled } from "./fake-clock.ts";
 import {

@@ -8,7 +8,7 @@ import type {
 	CodeGeneratorRequest,
 	CodeGeneratorResponse,
 } from "@bufbuild/protobuf/wkt";
-import { generate, pluginOptions, testdata } from "./golden.ts";
+import { casesDirectory, generate, pluginOptions } from "./golden.ts";
 import type { PluginBundle } from "./plugin-bundle.ts";
 
 /** One way to generate code and to compile it. */
@@ -126,7 +126,7 @@ export async function writeCase(
 	}
 	const extension = importExtension === "none" ? "" : `.${importExtension}`;
 	for (const program of ["types.ts", "run.ts"]) {
-		const path = join(testdata, golden, program);
+		const path = join(casesDirectory, golden, program);
 		if (existsSync(path)) {
 			const source = await readFile(path, "utf8");
 			await write(

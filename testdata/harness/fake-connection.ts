@@ -4,7 +4,10 @@ import type {
 	Connect,
 	ConnectListener,
 } from "../../src/client/endpoint/connect.ts";
-import { type Address, formatAddress } from "../../src/discovery/address.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../src/discovery/targets/address.ts";
 import type {
 	ClientConnection,
 	RawHeaders,

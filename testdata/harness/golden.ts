@@ -13,19 +13,19 @@ import { root } from "./requests.ts";
 /** Generated files by path; `error.txt` is the error, if the plugin gave one. */
 export type Output = ReadonlyMap<string, string>;
 
-export const testdata: string = join(root, "testdata");
+export const casesDirectory: string = join(root, "testdata/cases");
 
-/** The directories of testdata that say how the plugin is to be run over them. */
+/** The golden cases: the directories that say how the plugin is to be run over them. */
 export async function goldenCases(): Promise<string[]> {
-	const entries = await readdir(testdata);
+	const entries = await readdir(casesDirectory);
 	return entries.filter((entry) =>
-		existsSync(join(testdata, entry, "plugin-options.txt")),
+		existsSync(join(casesDirectory, entry, "plugin-options.txt")),
 	);
 }
 
 /** The options of a case, without what changes with every release. */
 export async function pluginOptions(golden: string): Promise<string> {
-	const path = join(testdata, golden, "plugin-options.txt");
+	const path = join(casesDirectory, golden, "plugin-options.txt");
 	return `${(await readFile(path, "utf8")).trim()},elide_plugin_version=true`;
 }
 
@@ -45,7 +45,7 @@ export function generate(
 }
 
 export async function readGolden(golden: string): Promise<Output> {
-	const directory = join(testdata, golden, "golden");
+	const directory = join(casesDirectory, golden, "golden");
 	if (!existsSync(directory)) {
 		return new Map();
 	}

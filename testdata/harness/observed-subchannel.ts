@@ -4,7 +4,7 @@ import {
 	EndpointSubchannel,
 	type SubchannelSetting,
 } from "../../src/client/endpoint/subchannel.ts";
-import { parseAddress } from "../../src/discovery/address.ts";
+import { parseAddress } from "../../src/discovery/targets/address.ts";
 import { DEFAULT_PACE } from "../../src/policy/backoff.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeConnection } from "./fake-connection.ts";

@@ -23,7 +23,7 @@ import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { OptionError } from "../../checks/option-error.ts";
 import type { Resolution } from "../../discovery/resolver.ts";
-import type { RetryPolicy } from "../../policy/retry-policy.ts";
+import type { RetryPolicy } from "../../policy/retry/retry-policy.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
 import { Channel } from "../channel.ts";
 import { newClient } from "../new-client.ts";

@@ -25,7 +25,7 @@ import type { EchoServiceClient } from "../../../testdata/services/gen/echo/echo
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
-import type { RetryPolicy } from "../../policy/retry-policy.ts";
+import type { RetryPolicy } from "../../policy/retry/retry-policy.ts";
 import type { ClientOptions } from "../options/client-options.ts";
 
 const CANCEL = 8;

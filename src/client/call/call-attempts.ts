@@ -1,14 +1,14 @@
 import { Code } from "@connectrpc/connect";
 import type { Subchannel } from "../../balancer/balancer.ts";
+import type { Timer } from "../../policy/clock.ts";
+import { codeName } from "../../policy/code.ts";
 import type {
 	AttemptDecision,
 	AttemptRule,
-} from "../../policy/attempt-rule.ts";
-import type { Timer } from "../../policy/clock.ts";
-import { codeName } from "../../policy/code.ts";
-import { HedgingRule } from "../../policy/hedging-rule.ts";
-import { RetryRule } from "../../policy/retry-rule.ts";
-import { parsePushback } from "../../policy/retry-schedule.ts";
+} from "../../policy/retry/attempt-rule.ts";
+import { HedgingRule } from "../../policy/retry/hedging-rule.ts";
+import { RetryRule } from "../../policy/retry/retry-rule.ts";
+import { parsePushback } from "../../policy/retry/retry-schedule.ts";
 import type { CallEnd, CallListener } from "../../wire/client-call.ts";
 import {
 	type ClientConnection,

@@ -30,8 +30,8 @@ import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import type { BalancerFactory, Subchannel } from "../../balancer/balancer.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import type { HedgingPolicy } from "../../policy/hedging-policy.ts";
-import { THROTTLED } from "../../policy/retry-throttle.ts";
+import type { HedgingPolicy } from "../../policy/retry/hedging-policy.ts";
+import { THROTTLED } from "../../policy/retry/retry-throttle.ts";
 import type { ClientOptions } from "../options/client-options.ts";
 
 const CANCEL = 8;

@@ -20,7 +20,7 @@ import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../../testdata/services/gen/echo/echo_rpc.ts";
 import type { Resolution, Resolver } from "../../discovery/resolver.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import { THROTTLED } from "../../policy/retry-throttle.ts";
+import { THROTTLED } from "../../policy/retry/retry-throttle.ts";
 import type { RetryThrottling } from "../../policy/service-config.ts";
 import type { ClientOptions } from "../options/client-options.ts";
 

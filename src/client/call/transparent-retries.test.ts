@@ -25,7 +25,7 @@ import type { EchoServiceClient } from "../../../testdata/services/gen/echo/echo
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import { THROTTLED } from "../../policy/retry-throttle.ts";
+import { THROTTLED } from "../../policy/retry/retry-throttle.ts";
 import { type ClientConnection, Http2Code } from "../../wire/connection.ts";
 import { type Connect, connectOver } from "../endpoint/connect.ts";
 import { dialPlaintext } from "../endpoint/dial.ts";

@@ -17,7 +17,7 @@ import { builtinRetryThrottling } from "../../policy/builtin-policy.ts";
 import type { Timer } from "../../policy/clock.ts";
 import { Deadlines } from "../../policy/deadlines.ts";
 import { guarded } from "../../policy/guarded.ts";
-import { RetryThrottle } from "../../policy/retry-throttle.ts";
+import { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
 	RetryThrottling,

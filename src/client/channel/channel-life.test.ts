@@ -22,11 +22,14 @@ import {
 } from "../../../testdata/harness/fleet.ts";
 import { answer } from "../../../testdata/harness/http2-server.ts";
 import { TcpLine } from "../../../testdata/harness/tcp-line.ts";
-import { formatAddress, parseAddress } from "../../discovery/address.ts";
-import { dnsResolver } from "../../discovery/dns.ts";
+import { dnsResolver } from "../../discovery/dns/dns.ts";
+import { srvResolver } from "../../discovery/dns/srv.ts";
 import { pollResolver } from "../../discovery/poll.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
-import { srvResolver } from "../../discovery/srv.ts";
+import {
+	formatAddress,
+	parseAddress,
+} from "../../discovery/targets/address.ts";
 import { type Connect, connectOver } from "../endpoint/connect.ts";
 import { dialPlaintext } from "../endpoint/dial.ts";
 

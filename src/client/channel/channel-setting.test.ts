@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
-import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
 import { staticResolver } from "../../discovery/static.ts";
+import type { ParsedTarget } from "../../discovery/targets/parsed-target.ts";
 import type { ChannelOptions } from "../options/channel-options.ts";
 import { type ChannelSetting, settleChannel } from "./channel-setting.ts";
 

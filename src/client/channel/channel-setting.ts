@@ -6,11 +6,11 @@ import {
 import { parseDuration } from "../../checks/duration.ts";
 import { OptionError, shown } from "../../checks/option-error.ts";
 import { checkOptions } from "../../checks/option-table.ts";
-import { formatHostPort } from "../../discovery/host-port.ts";
-import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import { parseTarget } from "../../discovery/target.ts";
+import { formatHostPort } from "../../discovery/targets/host-port.ts";
+import type { ParsedTarget } from "../../discovery/targets/parsed-target.ts";
+import { parseTarget } from "../../discovery/targets/target.ts";
 import type { BackoffPace } from "../../policy/backoff.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import {

@@ -5,8 +5,8 @@ import { ToldResolver } from "../../../testdata/harness/fleet.ts";
 import { Steps } from "../../../testdata/harness/steps.ts";
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import type { EchoServiceClient } from "../../../testdata/services/gen/echo/echo_rpc.ts";
-import { formatAddress } from "../../discovery/address.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
+import { formatAddress } from "../../discovery/targets/address.ts";
 import type { Connect } from "../endpoint/connect.ts";
 import type { ClientOptions } from "../options/client-options.ts";
 

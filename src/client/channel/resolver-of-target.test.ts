@@ -9,11 +9,11 @@ import {
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import { NewEchoServiceClient } from "../../../testdata/services/gen/echo/echo_rpc.ts";
 import { memoryRegistry } from "../../discovery/memory.ts";
-import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import { poll } from "../../discovery/poll.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import { parseTarget } from "../../discovery/target.ts";
+import type { ParsedTarget } from "../../discovery/targets/parsed-target.ts";
+import { parseTarget } from "../../discovery/targets/target.ts";
 import { channelOf } from "../client-object.ts";
 import type { ClientOptions } from "../options/client-options.ts";
 import { loadedLate, resolverOfTarget } from "./resolver-of-target.ts";

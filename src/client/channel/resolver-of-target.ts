@@ -1,10 +1,10 @@
-import { dnsResolver } from "../../discovery/dns.ts";
+import { dnsResolver } from "../../discovery/dns/dns.ts";
+import { srvResolver } from "../../discovery/dns/srv.ts";
 import { fileResolver } from "../../discovery/file.ts";
 import { memoryRegistry } from "../../discovery/memory.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
-import { srvResolver } from "../../discovery/srv.ts";
 import { staticResolver } from "../../discovery/static.ts";
-import type { EndpointSource } from "../../discovery/target-facts.ts";
+import type { EndpointSource } from "../../discovery/targets/target-facts.ts";
 
 /** The resolver that finds the endpoints of a string target. */
 export function resolverOfTarget(source: EndpointSource): Resolver {

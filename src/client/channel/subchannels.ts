@@ -8,8 +8,8 @@ import {
 	OutlierDetector,
 	type Tracked,
 } from "../../balancer/outliers/outlier-detection.ts";
-import { parseAddress } from "../../discovery/address.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
+import { parseAddress } from "../../discovery/targets/address.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import { type AdmittedPick, admittedPick } from "../endpoint/admitted-pick.ts";
 import { CircuitBreakers } from "../endpoint/circuit-breaker.ts";

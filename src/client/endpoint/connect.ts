@@ -1,7 +1,10 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { formatDuration } from "../../checks/duration.ts";
-import { type Address, formatAddress } from "../../discovery/address.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../discovery/targets/address.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { explainTls } from "../../tls/tls-errors.ts";
 import type {

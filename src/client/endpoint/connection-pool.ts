@@ -1,4 +1,7 @@
-import { type Address, formatAddress } from "../../discovery/address.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../discovery/targets/address.ts";
 import { Backoff, type BackoffPace } from "../../policy/backoff.ts";
 import type { Timer } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";

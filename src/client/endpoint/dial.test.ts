@@ -21,7 +21,7 @@ import {
 	type EchoServiceClient,
 	NewEchoServiceClient,
 } from "../../../testdata/services/gen/echo/echo_rpc.ts";
-import { type Address, parseAddress } from "../../discovery/address.ts";
+import { type Address, parseAddress } from "../../discovery/targets/address.ts";
 import type { TlsOptions } from "../../tls/tls-options.ts";
 import { channelOf } from "../client-object.ts";
 import type { ClientOptions } from "../options/client-options.ts";

@@ -1,6 +1,9 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { type Address, formatAddress } from "../../discovery/address.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../discovery/targets/address.ts";
 import { tlsConnections } from "../../tls/tls-connection.ts";
 import { explainTls, noHttp2 } from "../../tls/tls-errors.ts";
 import type { TlsSource } from "../../tls/tls-options.ts";

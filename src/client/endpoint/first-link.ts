@@ -1,5 +1,5 @@
-import type { Address } from "../../discovery/address.ts";
-import { staggered } from "../../discovery/staggered.ts";
+import { staggered } from "../../discovery/dns/staggered.ts";
+import type { Address } from "../../discovery/targets/address.ts";
 import type { Clock } from "../../policy/clock.ts";
 import type { Link } from "./link.ts";
 

@@ -1,5 +1,5 @@
 import { formatDuration } from "../../checks/duration.ts";
-import type { Address } from "../../discovery/address.ts";
+import type { Address } from "../../discovery/targets/address.ts";
 import type { Clock } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import type { Connect, ConnectListener } from "./connect.ts";

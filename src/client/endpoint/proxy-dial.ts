@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { shown } from "../../checks/option-error.ts";
-import { formatAddress } from "../../discovery/address.ts";
+import { formatAddress } from "../../discovery/targets/address.ts";
 import type { HttpProxy } from "../options/proxy.ts";
 import { type Dial, dialPlaintext } from "./dial.ts";
 

@@ -1,6 +1,9 @@
 import type { ChannelState, Subchannel } from "../../balancer/balancer.ts";
-import { type Address, formatAddress } from "../../discovery/address.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../discovery/targets/address.ts";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Timer } from "../../policy/clock.ts";
 import type { ClientConnection } from "../../wire/connection.ts";

@@ -14,12 +14,12 @@ import {
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import type { HedgingPolicy } from "../../policy/hedging-policy.ts";
 import {
 	type CompiledMethodPolicy,
 	compileMethodPolicy,
 } from "../../policy/method-policy.ts";
-import type { RetryPolicy } from "../../policy/retry-policy.ts";
+import type { HedgingPolicy } from "../../policy/retry/hedging-policy.ts";
+import type { RetryPolicy } from "../../policy/retry/retry-policy.ts";
 
 /** Options of one call: Connect's, and what homing adds. */
 export interface CallOptions extends ConnectCallOptions {

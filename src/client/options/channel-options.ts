@@ -19,8 +19,8 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import type { ParsedTarget } from "../../discovery/parsed-target.ts";
 import type { Resolver } from "../../discovery/resolver.ts";
+import type { ParsedTarget } from "../../discovery/targets/parsed-target.ts";
 import type { ServiceConfig } from "../../policy/service-config.ts";
 import { type TlsOptions, tlsOptions } from "../../tls/tls-options.ts";
 import {

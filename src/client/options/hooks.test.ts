@@ -324,7 +324,7 @@ describe("resolved", () => {
 		const serviceConfig = { methodConfig: 5 } as unknown as object;
 		const heard = await heardOf(good, { ...good, serviceConfig });
 		expect(heard[1]).toMatchObject({
-			error: expect.objectContaining({ path: "serviceConfig.methodConfig" }),
+			error: expect.objectContaining({ option: "serviceConfig.methodConfig" }),
 		});
 		expect(heard[2]).toEqual({ ...good, serviceConfig });
 	});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseTarget } from "../../discovery/target.ts";
+import { parseTarget } from "../../discovery/targets/target.ts";
 import { chooseProxy, proxyOption, type Variables } from "./proxy.ts";
 
 /** "host:port" of the proxy on the way to a target. */

@@ -1,13 +1,13 @@
 import { OptionError, shown } from "../../checks/option-error.ts";
 import { type Check, text } from "../../checks/option-table.ts";
-import { parseAddress } from "../../discovery/address.ts";
+import { parseAddress } from "../../discovery/targets/address.ts";
 import {
 	bracketed,
 	type HostPort,
 	isIPv4,
 	isIPv6,
-} from "../../discovery/host-port.ts";
-import type { EndpointSource } from "../../discovery/target-facts.ts";
+} from "../../discovery/targets/host-port.ts";
+import type { EndpointSource } from "../../discovery/targets/target-facts.ts";
 
 /** An HTTP proxy, which leads to servers by CONNECT (RFC 9110 section 9.3.6). */
 export interface HttpProxy extends HostPort {

@@ -1,8 +1,8 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../policy/clock.ts";
-import { RetryRule } from "../../policy/retry-rule.ts";
-import { parsePushback } from "../../policy/retry-schedule.ts";
-import type { RetryThrottle } from "../../policy/retry-throttle.ts";
+import { RetryRule } from "../../policy/retry/retry-rule.ts";
+import { parsePushback } from "../../policy/retry/retry-schedule.ts";
+import type { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import { showable } from "../../policy/showable.ts";
 import type { CallRequest } from "../call/call-request.ts";
 import { cancelled } from "./call-bounds.ts";

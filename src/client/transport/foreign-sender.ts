@@ -12,7 +12,7 @@ import type {
 } from "@connectrpc/connect";
 import { builtinRetryThrottling } from "../../policy/builtin-policy.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
-import { RetryThrottle } from "../../policy/retry-throttle.ts";
+import { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
 	RetryThrottling,

@@ -7,8 +7,11 @@ import {
 	mapOf,
 	record,
 } from "../../checks/option-table.ts";
-import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
+import {
+	formatHostPort,
+	parseHostPort,
+} from "../../discovery/targets/host-port.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 
 /** What an answer to `GET /v1/health/service/NAME` says. */

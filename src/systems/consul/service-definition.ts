@@ -7,12 +7,12 @@ import {
 	mapOf,
 	text,
 } from "../../checks/option-table.ts";
+import type { Instance } from "../../discovery/registry.ts";
 import {
 	bracketed,
 	formatHostPort,
 	parseHostPort,
-} from "../../discovery/host-port.ts";
-import type { Instance } from "../../discovery/registry.ts";
+} from "../../discovery/targets/host-port.ts";
 import { ownAddress } from "../own-address.ts";
 import { type ConsulCheck, checkDefinition, goDuration } from "./checks.ts";
 import { consulName } from "./name.ts";

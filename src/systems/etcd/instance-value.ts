@@ -1,11 +1,14 @@
 import { OptionError, shown } from "../../checks/option-error.ts";
-import { formatAddress, parseAddress } from "../../discovery/address.ts";
+import type { Endpoint } from "../../discovery/resolver.ts";
+import {
+	formatAddress,
+	parseAddress,
+} from "../../discovery/targets/address.ts";
 import {
 	formatHostPort,
 	isIPv6,
 	parseHostPort,
-} from "../../discovery/host-port.ts";
-import type { Endpoint } from "../../discovery/resolver.ts";
+} from "../../discovery/targets/host-port.ts";
 
 /** What an instance says of itself. */
 export interface InstanceFields {

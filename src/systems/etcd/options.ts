@@ -7,7 +7,10 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import { channelOptions } from "../../client/options/channel-options.ts";
-import { formatHostPort, parseHostPort } from "../../discovery/host-port.ts";
+import {
+	formatHostPort,
+	parseHostPort,
+} from "../../discovery/targets/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
 import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
 

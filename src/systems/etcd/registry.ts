@@ -8,16 +8,16 @@ import {
 	type OptionTable,
 } from "../../checks/option-table.ts";
 import { outsideCalls } from "../../client/channel/outside-calls.ts";
-import {
-	bracketed,
-	formatHostPort,
-	parseHostPort,
-} from "../../discovery/host-port.ts";
 import type {
 	Instance,
 	Registration,
 	Registry,
 } from "../../discovery/registry.ts";
+import {
+	bracketed,
+	formatHostPort,
+	parseHostPort,
+} from "../../discovery/targets/host-port.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { guarded } from "../../policy/guarded.ts";
 import { ownAddress } from "../own-address.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { failure } from "../../discovery/failure.ts";
-import { bracketed } from "../../discovery/host-port.ts";
+import { bracketed } from "../../discovery/targets/host-port.ts";
 import { type TlsSource, tlsOptions } from "../../tls/tls-options.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { apiServerOrigin, type KubernetesOptions } from "./options.ts";

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { onlyDefined } from "../../checks/only-defined.ts";
 import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
-import type { Family } from "../../discovery/family-choice.ts";
+import type { Family } from "../../discovery/dns/family-choice.ts";
 
 /** An EndpointSlice of discovery.k8s.io/v1, as far as it matters to a client. */
 export interface Slice {

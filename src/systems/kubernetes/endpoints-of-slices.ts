@@ -1,7 +1,7 @@
 import { onlyDefined } from "../../checks/only-defined.ts";
-import type { Family } from "../../discovery/family-choice.ts";
-import { formatHostPort } from "../../discovery/host-port.ts";
+import type { Family } from "../../discovery/dns/family-choice.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
+import { formatHostPort } from "../../discovery/targets/host-port.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { Slice, SliceEndpoint, SlicePort } from "./endpoint-slice.ts";
 

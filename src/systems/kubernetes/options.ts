@@ -9,7 +9,7 @@ import {
 	type OptionTable,
 	text,
 } from "../../checks/option-table.ts";
-import { parseHostPort } from "../../discovery/host-port.ts";
+import { parseHostPort } from "../../discovery/targets/host-port.ts";
 import { secureContext } from "../../tls/secure-context.ts";
 import {
 	type TlsOptions,

@@ -2,7 +2,7 @@ import {
 	type Family,
 	FamilyChoice,
 	type FamilySeams,
-} from "../../discovery/family-choice.ts";
+} from "../../discovery/dns/family-choice.ts";
 import type { Look } from "../../discovery/look-again.ts";
 import type {
 	Endpoint,

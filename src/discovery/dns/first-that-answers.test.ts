@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
+import { firstThatAnswers } from "./first-that-answers.ts";
+
+/** Addresses answer after so many milliseconds, are silent, or refuse. */
+function network(answers: Record<string, number | "silent" | "refuses">) {
+	const clock = new FakeClock();
+	const tried: string[] = [];
+	const signals: AbortSignal[] = [];
+	const reach = async (address: string, signal: AbortSignal): Promise<void> => {
+		tried.push(address);
+		signals.push(signal);
+		const answer = answers[address];
+		if (answer === "refuses") {
+			throw new Error(`${address} refuses`);
+		}
+		if (answer === "silent" || answer === undefined) {
+			await new Promise((_, reject) =>
+				signal.addEventListener("abort", () => reject(signal.reason)),
+			);
+		} else {
+			await new Promise<void>((resolve) => clock.after(answer, resolve));
+		}
+	};
+	const choose = (
+		groups: string[][],
+		headStartMs: number,
+		signal: AbortSignal = new AbortController().signal,
+	) => firstThatAnswers(groups, headStartMs, signal, { reach, clock });
+	return { clock, tried, signals, choose };
+}
+
+test("the preferred group wins if it answers, and the other is not bothered", async () => {
+	const { clock, tried, choose } = network({ a: 100, b: 0 });
+	const choice = choose([["a"], ["b"]], 250);
+	await clock.advance(1000);
+	expect(await choice).toBe(0);
+	expect(tried).toEqual(["a"]);
+});
+
+test("a silent group loses to the next after its head start", async () => {
+	const { clock, choose, signals } = network({ a: "silent", b: 10 });
+	const choice = choose([["a"], ["b"]], 2000);
+	await clock.advance(2005);
+	expect(signals[0]?.aborted).toBe(false);
+	await clock.advance(10);
+	expect(await choice).toBe(1);
+	expect(signals.every(({ aborted }) => aborted)).toBe(true);
+	expect(clock.pending).toBe(0);
+});
+
+test("one address that answers is enough for its group", async () => {
+	const { clock, choose } = network({ a1: "refuses", a2: "silent", a3: 10 });
+	const choice = choose([["a1", "a2", "a3"], ["b"]], 2000);
+	await clock.advance(1000);
+	expect(await choice).toBe(0);
+});
+
+test("a group that refuses altogether makes way at once", async () => {
+	const { clock, tried, choose } = network({
+		a1: "refuses",
+		a2: "refuses",
+		b: 10,
+	});
+	const choice = choose([["a1", "a2"], ["b"]], 60_000);
+	await clock.advance(10);
+	expect(await choice).toBe(1);
+	expect(tried).toEqual(["a1", "a2", "b"]);
+});
+
+test("when nothing answers, none is chosen", async () => {
+	const { clock, choose } = network({ a: "refuses", b: "refuses" });
+	expect(await choose([["a"], ["b"]], 250)).toBeUndefined();
+	expect(clock.pending).toBe(0);
+});
+
+test("the signal ends it: the losers try nothing more", async () => {
+	const { clock, tried, choose } = network({ a1: "silent", a2: 0 });
+	const abort = new AbortController();
+	const choice = choose([["a1", "a2"]], 250, abort.signal);
+	abort.abort();
+	expect(await choice).toBeUndefined();
+	await clock.advance(1000);
+	expect(tried).toEqual(["a1"]);
+	expect(clock.pending).toBe(0);
+});

@@ -1,0 +1,53 @@
+import { OptionError } from "../../checks/option-error.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
+
+/** Where a connection goes: over the network, or to a socket of this machine. */
+export type Address =
+	| ({ readonly kind: "tcp" } & HostPort)
+	/** A path as `net.connect` takes it; that of an abstract socket begins with NUL. */
+	| { readonly kind: "unix"; readonly path: string };
+
+/** What `sun_path` holds on Linux, without the NUL at its end (unix(7)). */
+const MAX_PATH_BYTES = 107;
+
+/**
+ * Reads an address as endpoints have it: "host:port", "[::1]:port", "unix:path"
+ * or "unix-abstract:name". Nothing in it is percent-coded but an IPv6 zone.
+ *
+ * @param where the path that the error names
+ * @throws OptionError for anything else
+ */
+export function parseAddress(address: string, where: string): Address {
+	const [, scheme, name = ""] =
+		/^(unix|unix-abstract):(.*)$/s.exec(address) ?? [];
+	if (scheme === undefined) {
+		return { kind: "tcp", ...parseHostPort(address, where) };
+	}
+	const path = scheme === "unix" ? name : `\0${name}`;
+	if (name === "") {
+		throw new OptionError(
+			where,
+			`names no socket; write one, as in ${scheme}:${scheme === "unix" ? "/run/x.sock" : "x"}`,
+		);
+	}
+	if (scheme === "unix" && name.includes("\0")) {
+		throw new OptionError(where, "has a NUL in its path");
+	}
+	if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
+		throw new OptionError(
+			where,
+			`has a path of more than ${MAX_PATH_BYTES} bytes, which no socket can have; shorten it`,
+		);
+	}
+	return { kind: "unix", path };
+}
+
+/** The text of an address, the same for every way to write it. */
+export function formatAddress(address: Address): string {
+	if (address.kind === "tcp") {
+		return formatHostPort(address);
+	}
+	return address.path.startsWith("\0")
+		? `unix-abstract:${address.path.slice(1)}`
+		: `unix:${address.path}`;
+}

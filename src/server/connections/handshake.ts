@@ -1,0 +1,64 @@
+import type { Socket } from "node:net";
+import { formatDuration } from "../../checks/duration.ts";
+import type { Clock, Timer } from "../../policy/clock.ts";
+import { type Peer, peerOfSocket } from "../peer.ts";
+import type { Refusals } from "../refusals.ts";
+
+export interface HandshakeSetting {
+	readonly clock: Clock;
+	readonly handshakeTimeoutMs: number;
+	readonly refusals: Refusals;
+}
+
+/** What a client goes through before its first call, from the accepted socket on, in bounded time. */
+export class Handshake {
+	/** As it was accepted. */
+	readonly socket: Socket;
+	readonly #peer: Peer;
+	readonly #setting: HandshakeSetting;
+	readonly #timer: Timer;
+	#step = "";
+	#over = false;
+
+	constructor(socket: Socket, setting: HandshakeSetting) {
+		const { clock, handshakeTimeoutMs } = setting;
+		this.socket = socket;
+		this.#peer = peerOfSocket(socket);
+		this.#setting = setting;
+		this.#timer = clock.afterIdle(handshakeTimeoutMs, () => {
+			this.#refuse(
+				"handshakeTimeout",
+				`${formatDuration(handshakeTimeoutMs)} were not enough for ${this.#step}`,
+			);
+		});
+		socket.once("close", () => clock.cancel(this.#timer));
+	}
+
+	/** What it waits for, for messages. */
+	set step(step: string) {
+		this.#step = step;
+	}
+
+	/** The client speaks HTTP/2. */
+	succeeded(): void {
+		this.#end();
+	}
+
+	/** Closes the socket. Who has said nothing, as those who look whether a port is open, is not told of. */
+	failed(why: string): void {
+		if (this.socket.bytesRead === 0) this.socket.destroy();
+		else this.#refuse("handshake", why);
+	}
+
+	#refuse(what: "handshake" | "handshakeTimeout", why: string): void {
+		if (this.#over) return;
+		this.#end();
+		this.socket.destroy();
+		this.#setting.refusals.tell(what, why, this.#peer);
+	}
+
+	#end(): void {
+		this.#over = true;
+		this.#setting.clock.cancel(this.#timer);
+	}
+}
