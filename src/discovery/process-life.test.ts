@@ -7,7 +7,7 @@ const here = (file: string): string =>
 
 test("a program that only watches ends by itself", async () => {
 	const program = `
-		import { dnsResolver } from ${here("dns.ts")};
+		import { dnsResolver } from ${here("dns/dns.ts")};
 		import { fileResolver } from ${here("file.ts")};
 		import { memoryRegistry } from ${here("memory.ts")};
 		import { poll } from ${here("poll.ts")};

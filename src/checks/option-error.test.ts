@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { OptionError, shown } from "./option-error.ts";
 
-test("the message is the path and the problem, and both are there alone", () => {
+test("the message is the option and the problem, and both are there alone", () => {
 	const error = new OptionError("client.timeout", "is missing", "missing");
 	expect(error).toBeInstanceOf(TypeError);
 	expect(error.message).toBe("client.timeout: is missing");
 	expect(error).toMatchObject({
 		name: "OptionError",
-		path: "client.timeout",
+		option: "client.timeout",
 		problem: "is missing",
 		kind: "missing",
 	});
