@@ -15,82 +15,91 @@ import type { CodeName } from "../../policy/code.ts";
 import { parseFailureCodes } from "../../policy/failure-codes.ts";
 
 /**
- * Which endpoints are sick, and for how long they get no calls: gRFC A50, with
- * its names and its defaults, and Envoy's consecutive failures.
+ * When outlier detection ejects an endpoint, and for how long. An ejected endpoint gets no calls, but keeps its
+ * connection. The algorithms, names and defaults are those of gRFC A50, with Envoy's consecutive failures added.
  *
- * A call has failed when it ends with one of `failureStatusCodes`: UNAVAILABLE,
- * DEADLINE_EXCEEDED or INTERNAL, unless the option says otherwise. One that ends
- * with CANCELED does not count: its caller let go. All other codes are answers of
- * a server that works; so are UNKNOWN and codes that gRPC does not know, with
- * which applications speak of a call. (A50 counts each code but OK as a failure,
- * so that a client with bad requests makes servers look sick.)
+ * A call has failed if its status code is in `failureStatusCodes`. Calls that end with CANCELLED are not counted, because
+ * the caller gave up. All other codes count as successes, because the server did answer. UNKNOWN, and codes that gRPC
+ * does not define, are among those unless you list UNKNOWN: applications use them for errors of single calls. (gRFC A50
+ * counts every code but OK as a failure, so that a client which sends bad requests makes healthy servers look sick.)
  */
 export interface OutlierDetectionOptions {
 	/**
-	 * The time between two looks at the failure rates, which is also when endpoints come back: milliseconds, or "10s".
-	 * More than 0. Default: 10 s.
+	 * The time between two evaluations of the failure rates: milliseconds, or "10s". More than 0. Endpoints whose
+	 * ejection is over come back at these times, too. Default: 10 s.
 	 */
 	interval?: Duration | undefined;
 	/**
-	 * How long the first ejection of an endpoint lasts; the next one soon after lasts twice as long, and so on:
-	 * milliseconds, or "30s". Default: 30 s.
+	 * How long the first ejection of an endpoint lasts: milliseconds, or "30s". If it is ejected again soon after, the
+	 * second ejection lasts twice as long, the third three times as long, and so on. Default: 30 s.
 	 */
 	baseEjectionTime?: Duration | undefined;
-	/** The longest an ejection lasts, unless `baseEjectionTime` is longer: milliseconds, or "300s". Default: 300 s. */
+	/**
+	 * The longest an ejection may last: milliseconds, or "300s". If `baseEjectionTime` is longer, that is used.
+	 * Default: 300 s.
+	 */
 	maxEjectionTime?: Duration | undefined;
 	/**
-	 * The most endpoints that failure rates eject, in percent of all; but one may always go. 0: they eject none.
-	 * Default: 10.
+	 * How many of the endpoints may be ejected for their failure rates at the same time, in percent. One endpoint may
+	 * always be ejected, unless this is 0, which ejects none. Default: 10.
 	 */
 	maxEjectionPercent?: number | undefined;
 	/**
-	 * Ejects endpoints that fail more than the others do. `false` switches it off. Default: on, with the defaults
-	 * below.
+	 * Ejects endpoints whose success rate is far below that of the others. `false` switches it off. Default: on, with
+	 * the defaults of SuccessRateEjection.
 	 */
 	successRateEjection?: SuccessRateEjection | false | undefined;
 	/**
-	 * Ejects endpoints that fail much, whatever the others do. `false` switches it off. Default: on, with the defaults
-	 * below.
+	 * Ejects endpoints whose failure rate exceeds a threshold, however the others do. `false` switches it off. Default:
+	 * on, with the defaults of FailurePercentageEjection.
 	 */
 	failurePercentageEjection?: FailurePercentageEjection | false | undefined;
 	/**
-	 * How many failures in a row eject an endpoint at once, but never more than half of the endpoints. `false`
-	 * switches it off. Default: 5.
+	 * How many consecutive failures eject an endpoint at once, without waiting for `interval`. At most half of the
+	 * endpoints are ejected in this way. `false` switches it off. Default: 5.
 	 */
 	consecutiveFailures?: number | false | undefined;
 	/**
-	 * The codes with which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count,
-	 * too; CANCELLED is refused. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
+	 * The status codes that count as failures. Listing UNKNOWN includes codes that gRPC does not define. CANCELLED is
+	 * not allowed. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL.
 	 */
 	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 }
 
+/** Ejects endpoints whose success rate is an outlier among those of all endpoints (gRFC A50). */
 export interface SuccessRateEjection {
 	/**
-	 * How far below the mean success rate an endpoint is an outlier, in thousandths of standard deviations. Default:
+	 * How many standard deviations below the mean a success rate must be, in thousandths: 1900 means 1.9. Default:
 	 * 1900.
 	 */
 	stdevFactor?: number | undefined;
-	/** The chance that an outlier is ejected, in percent. Default: 100. */
+	/** The probability that an endpoint found to be an outlier is ejected, in percent. Default: 100. */
 	enforcementPercentage?: number | undefined;
-	/** The fewest endpoints with `requestVolume` calls; with fewer, none is ejected. Default: 5. */
+	/**
+	 * How many endpoints must have at least `requestVolume` calls in an interval. With fewer, none is ejected.
+	 * Default: 5.
+	 */
 	minimumHosts?: number | undefined;
-	/** The fewest calls of an endpoint in an interval; with fewer, it is not looked at. Default: 100. */
+	/** Calls that an endpoint needs in an interval to be evaluated. Default: 100. */
 	requestVolume?: number | undefined;
 }
 
+/** Ejects endpoints whose failure rate exceeds a threshold (gRFC A50). */
 export interface FailurePercentageEjection {
-	/** The part of its calls that must fail for an endpoint to be an outlier: more than this, in percent. Default: 85. */
+	/** An endpoint is an outlier if more than this share of its calls fails, in percent. Default: 85. */
 	threshold?: number | undefined;
-	/** The chance that an outlier is ejected, in percent. Default: 100. */
+	/** The probability that an endpoint found to be an outlier is ejected, in percent. Default: 100. */
 	enforcementPercentage?: number | undefined;
-	/** The fewest endpoints with `requestVolume` calls; with fewer, none is ejected. Default: 5. */
+	/**
+	 * How many endpoints must have at least `requestVolume` calls in an interval. With fewer, none is ejected.
+	 * Default: 5.
+	 */
 	minimumHosts?: number | undefined;
-	/** The fewest calls of an endpoint in an interval; with fewer, it is not looked at. Default: 50. */
+	/** Calls that an endpoint needs in an interval to be evaluated. Default: 50. */
 	requestVolume?: number | undefined;
 }
 
-/** Options that have been checked, with the defaults in their places. */
+/** Checked options, with the defaults filled in. */
 export interface CompiledOutlierDetection {
 	readonly intervalMs: number;
 	readonly baseEjectionMs: number;
@@ -98,7 +107,7 @@ export interface CompiledOutlierDetection {
 	readonly maxEjectionPercent: number;
 	readonly successRate: CompiledSuccessRate | undefined;
 	readonly failurePercentage: CompiledFailurePercentage | undefined;
-	/** Infinity when switched off. */
+	/** Infinity if consecutive failures eject nothing. */
 	readonly consecutiveFailures: number;
 	readonly failureCodes: ReadonlySet<Code>;
 }
@@ -110,7 +119,7 @@ export type CompiledFailurePercentage = Readonly<
 	Record<keyof FailurePercentageEjection, number>
 >;
 
-/** The codes with which a sick server, or a lost connection, ends a call. */
+/** The default of `failureStatusCodes`: how calls end at a sick server or on a lost connection. */
 const FAILURE_CODES: ReadonlySet<Code> = new Set([
 	Code.Unavailable,
 	Code.DeadlineExceeded,
@@ -163,8 +172,8 @@ function orFalse<T>(what: string, check: Check<T>): Check<T | false> {
 }
 
 /**
- * Checks the option `outlierDetection`, and puts in the defaults; `undefined`
- * has nothing but them, and `false` is `undefined`: switched off.
+ * Checks the option `outlierDetection` and fills in the defaults. Returns undefined for `false`, which switches outlier
+ * detection off.
  *
  * @throws OptionError with the path of the first bad field
  */
@@ -197,7 +206,7 @@ export function compileOutlierDetection(
 	};
 }
 
-/** What is given over what is not; undefined for `false`. */
+/** The given fields, with defaults for the others. Undefined for `false`. */
 function filled<T extends object>(
 	given: Partial<Record<keyof T, unknown>> | false | undefined,
 	defaults: T,

@@ -21,36 +21,46 @@ import {
 import type { HedgingPolicy } from "../../policy/retry/hedging-policy.ts";
 import type { RetryPolicy } from "../../policy/retry/retry-policy.ts";
 
-/** Options of one call: Connect's, and what homing adds. */
+/**
+ * Options of one call: those of Connect (`timeoutMs`, `headers`, `signal`, `onHeader`, `onTrailer`, `contextValues`), and
+ * those that homing adds. An option set here overrides the options of the client. A call with an unknown option or a bad
+ * value fails with an OptionError that names it.
+ */
 export interface CallOptions extends ConnectCallOptions {
 	/**
-	 * Whether the call waits for a connection until its deadline, instead of failing while there is none. Default:
-	 * what the method's policy says, else false.
+	 * Whether the call waits for a ready connection until its deadline. If false, it fails with UNAVAILABLE when no
+	 * endpoint can be reached. Default: what the policy of the method says, or else false.
 	 */
 	waitForReady?: boolean | undefined;
-	/** When this call is tried again after a failure; `false`: never. Default: what the method's policy says. */
+	/**
+	 * Whether and how often the call is retried when it fails. `false` switches retries off. Default: what the policy
+	 * of the method says.
+	 */
 	retryPolicy?: RetryPolicy | false | undefined;
 	/**
-	 * Sends this call again before it has failed: only for methods that may be carried out more than once. Default:
-	 * what the method's policy says.
+	 * Sends further attempts of the call before the first has failed, and takes the first successful response. Use it
+	 * only for methods that may safely run more than once. Default: what the policy of the method says.
 	 */
 	hedgingPolicy?: HedgingPolicy | undefined;
 	/**
-	 * The key by which the balancer "ring_hash" picks the endpoint: calls with the same key go to the same one.
-	 * Default: what its configuration takes from the metadata, else chance.
+	 * The key by which the balancer "ring_hash" chooses the endpoint: calls with equal keys go to the same endpoint.
+	 * Default: the metadata header that the balancer's configuration names, or else a random endpoint.
 	 */
 	hashKey?: string | undefined;
 	/**
-	 * The context of the handler whose deadline and cancellation the call inherits; `false`: it inherits none.
-	 * Default: the handler that makes the call, if one does.
+	 * The context of a server's handler, whose deadline and cancellation the call inherits. `false` inherits nothing.
+	 * Default: the context of the handler in which the call is made, if there is one.
 	 */
 	parent?: HandlerContext | false | undefined;
 }
 
-/** What homing adds to Connect's call options. */
+/** The call options that homing adds to Connect's. */
 export type AddedCallOptions = Omit<CallOptions, keyof ConnectCallOptions>;
 
-/** The same per-call options for a Channel used as a Connect Transport, where CallOptions are Connect's own: set them in contextValues. */
+/**
+ * The key under which homing's call options are put into `contextValues`. Use it when a homing Channel serves as the
+ * Transport of a Connect client, whose own call options do not have them.
+ */
 export const callOptionsKey: ContextKey<AddedCallOptions | undefined> =
 	createContextKey<AddedCallOptions | undefined>(undefined, {
 		description: "homing call options",
@@ -75,7 +85,7 @@ const contextValues: Check = (value, where) => {
 	if (isObject(value) && "get" in value && "set" in value) return value;
 	throw new OptionError(
 		where,
-		`${shown(value)} holds no context values; make some with createContextValues()`,
+		`${shown(value)} is not a set of context values; make one with createContextValues()`,
 	);
 };
 
@@ -86,7 +96,7 @@ const parent: Check = (value, where) => {
 	}
 	throw new OptionError(
 		where,
-		`${shown(value)} is not the context of a handler; give one to inherit from it, or false to inherit from none`,
+		`${shown(value)} is not the context of a handler; pass the context to inherit from, or false to inherit from none`,
 	);
 };
 
@@ -104,7 +114,7 @@ const added: OptionTable<AddedCallOptions> = {
 
 const table: OptionTable<CallOptions> = {
 	timeoutMs: milliseconds,
-	// Read by metadataOf.
+	// `metadataOf` checks what is in it.
 	headers: anything,
 	signal: abortSignal,
 	onHeader: callable,
@@ -115,7 +125,11 @@ const table: OptionTable<CallOptions> = {
 
 const NOTHING: CompiledMethodPolicy = {};
 
-/** A call's `headers`, in a copy of our own. Throws OptionError for what can be no header. */
+/**
+ * Copies the `headers` of a call.
+ *
+ * @throws OptionError for a name or value that cannot be a header
+ */
 export function metadataOf(
 	headers: HeadersInit | undefined,
 ): Headers | undefined {
@@ -129,7 +143,11 @@ export function metadataOf(
 	}
 }
 
-/** Checks a call's options and reads the policy in them. Throws OptionError that names the bad one. */
+/**
+ * Checks the options of a call and compiles the policy in them.
+ *
+ * @throws OptionError that names the bad option
+ */
 export function policyOfCall(
 	options: CallOptions | undefined,
 ): CompiledMethodPolicy {
@@ -141,12 +159,12 @@ export function policyOfCall(
 	return withTimeout(policy, options.timeoutMs);
 }
 
-/** Throws OptionError that names the bad option. */
+/** @throws OptionError that names the bad option */
 export function checkCallOptions(options: CallOptions): void {
 	checkOptions(options, table);
 }
 
-/** As `policyOfCall`, for what came to a Transport: its `timeoutMs`, and what `callOptionsKey` has. */
+/** Like `policyOfCall`, for a call through the Transport interface: takes the value of `callOptionsKey` and `timeoutMs`. */
 export function policyOfAdded(
 	options: AddedCallOptions | undefined,
 	timeoutMs: number | undefined,
@@ -156,7 +174,7 @@ export function policyOfAdded(
 	return withTimeout(compileMethodPolicy(options, "callOptionsKey"), timeoutMs);
 }
 
-/** Connect's `timeoutMs`: 0 or less switches the timeout off. */
+/** Adds Connect's `timeoutMs`: 0 or less switches the deadline off. */
 function withTimeout(
 	policy: CompiledMethodPolicy,
 	timeoutMs: number | undefined,

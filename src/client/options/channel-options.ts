@@ -34,25 +34,36 @@ import {
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 import { proxyOption } from "./proxy.ts";
 
-/** Whether the peer of a connection is still there, asked by PING (gRFC A8). */
+/**
+ * Detects a dead peer by sending HTTP/2 PING frames on its connection (gRFC A8). Use it when calls or streams may be
+ * quiet for minutes, or when a proxy or NAT on the way forgets idle connections.
+ */
 export interface Keepalive {
 	/**
-	 * How long a connection is silent before a PING is sent: milliseconds, or "20s". At least 10 s; less counts as
-	 * that.
+	 * How long nothing has been received on a connection before a PING is sent: milliseconds, or "20s". Values below
+	 * 10 s are raised to 10 s. Servers may refuse PINGs that come too often; grpc-go, for example, wants at least 5
+	 * minutes between them unless it is configured otherwise.
 	 */
 	time: Duration;
-	/** How long the peer has to answer a PING, before the connection ends: milliseconds, or "20s". Default: 20 s. */
+	/**
+	 * How long the peer may take to answer a PING before the connection is closed: milliseconds, or "20s". Default:
+	 * 20 s.
+	 */
 	timeout?: Duration;
 	/** Whether PINGs are also sent while no call is in flight. Default: false. */
 	withoutCalls?: boolean;
 }
 
-/** How a channel finds, reaches and watches its endpoints. All are checked at construction. */
+/**
+ * Options of a channel: how it finds, connects to and watches its endpoints, and what its calls may use. All are
+ * checked when the channel is made: an unknown option or a bad value throws an OptionError that names it.
+ */
 export interface ChannelOptions {
 	/**
-	 * TLS: true, with the certificate authorities of the platform; options as node:tls has them; or a function that
-	 * returns them, which is asked again for each connection, with its address. Default: plaintext, unless the target
-	 * says `https:` or its port is 443.
+	 * TLS to the servers. `true` trusts the certificate authorities of the platform. An object holds options of
+	 * `node:tls`, such as `ca`, `cert` and `key`. A function returns such an object and is called for each new
+	 * connection with its address, so that certificates can be renewed. Default: plaintext, or `true` if the target
+	 * starts with `https:` or its port is 443.
 	 */
 	tls?:
 		| boolean
@@ -60,117 +71,145 @@ export interface ChannelOptions {
 		| ((address: string) => TlsOptions | Promise<TlsOptions>)
 		| undefined;
 	/**
-	 * The `:authority` of calls, and the name that the server's certificate must have. Default: the host of the
-	 * target, or the name of the service in discovery.
+	 * The `:authority` header of calls, which is also the name that the server's certificate must be valid for.
+	 * Default: the host of the target, or the name of the service when it is found by discovery.
 	 */
 	authority?: string | undefined;
 	/**
-	 * Returns metadata for each attempt, a token for example; it is awaited within the deadline of the call. Refused
-	 * over plaintext unless `insecureCredentials` is true. Default: none.
+	 * Returns metadata to add to each attempt, for example a bearer token. A promise is awaited within the deadline of
+	 * the call. If the function throws, the attempt fails with UNAUTHENTICATED. A channel over plaintext throws when it
+	 * is made with this option, unless `insecureCredentials` is true. Default: none.
 	 */
 	credentials?:
 		| ((call: CallInfo) => HeadersInit | Promise<HeadersInit>)
 		| undefined;
-	/** Whether `credentials` may go over plaintext, where everybody on the way can read them. Default: false. */
+	/**
+	 * Whether `credentials` may be sent over plaintext, where anybody on the network can read them. Use it only in a
+	 * network that you trust, such as a service mesh. Default: false.
+	 */
 	insecureCredentials?: boolean | undefined;
-	/** gRPC's service config, in its JSON spelling. It holds where that of the resolver says nothing. Default: none. */
+	/**
+	 * gRPC's service config, in its JSON form: policies for methods, balancer, retry throttling and health checking.
+	 * It applies where the service config of the resolver says nothing. Default: none.
+	 */
 	serviceConfig?: ServiceConfig | undefined;
 	/**
-	 * Which endpoint takes a call: "least_request", "round_robin", "pick_first", "ring_hash", or a function that makes
-	 * a balancer of your own. A service config that lists balancers comes before a name, and can configure them.
-	 * Default: "least_request".
+	 * The load balancing policy, which chooses the endpoint for each call: "least_request", "round_robin",
+	 * "pick_first", "ring_hash", or a function that makes a balancer of your own. If a service config lists balancers,
+	 * that list is used instead of a name given here. Default: "least_request".
 	 */
 	balancer?:
 		| BalancerName
-		// Any string will do for the compiler, but the names are what an editor completes.
+		// Any string compiles; the names are listed so that editors complete them.
 		| (string & Record<never, never>)
 		| BalancerFactory
 		| undefined;
 	/**
-	 * Endpoints that fail get no calls for a while: when, and for how long. `false` switches it off, and pick_first
-	 * takes no part. Default: on as soon as there are two endpoints, with the defaults of gRFC A50 and five failures
-	 * in a row.
+	 * Outlier detection: an endpoint whose calls fail too often gets no calls for a while. `false` switches it off.
+	 * The balancer "pick_first" does not use it. Default: on when there are two endpoints or more, with the defaults of
+	 * gRFC A50, and ejection after five failures in a row.
 	 */
 	outlierDetection?: OutlierDetectionOptions | false | undefined;
 	/**
-	 * Calls of a method go past an endpoint that fails half of them; where there is no other endpoint, they fail at
-	 * once with UNAVAILABLE. `{}` switches it on. Default: off.
+	 * Circuit breakers, one for each method at each endpoint. While a breaker is open, calls of the method go to other
+	 * endpoints; if there are none, they fail at once with UNAVAILABLE. `{}` switches breakers on with their defaults.
+	 * Default: off.
 	 */
 	circuitBreaker?: CircuitBreakerOptions | false | undefined;
 	/**
-	 * Asks by PING whether the peer of a silent connection is still there. A server that says `too_many_pings` doubles
-	 * the time, for the whole channel. Default: off.
+	 * Detects dead peers with HTTP/2 PING frames. If a server answers with GOAWAY and `too_many_pings`, the channel
+	 * doubles the time between PINGs. Without this option, only connections with calls in flight are checked: with a
+	 * PING after a second of silence. Default: off.
 	 */
 	keepalive?: Keepalive | undefined;
 	/**
-	 * How long it may take to connect to one address, from TCP to HTTP/2's SETTINGS: milliseconds, or "5s". Default: 5
-	 * s.
+	 * The time limit for connecting to one address, from the TCP connect to the peer's HTTP/2 SETTINGS frame:
+	 * milliseconds, or "5s". Default: 5 s.
 	 */
 	connectTimeout?: Duration | undefined;
 	/**
-	 * How long an endpoint that could not be connected to is left alone. Default: 1 s, then 1.6 times as long each
-	 * time, at most 15 s.
+	 * How long to wait before connecting again to an endpoint after a failure. Default: 1 s after the first failure,
+	 * 1.6 times longer after each further one, up to 15 s.
 	 */
 	connectBackoff?: ConnectBackoff | undefined;
 	/**
-	 * The HTTP proxy that connections go through, by CONNECT: "http://user:password@host:port"; of a `dns:` target the proxy
-	 * gets the name, and of others the addresses. false: none. Default: for targets that are a name and a port, but for
-	 * localhost, what the environment has in `grpc_proxy`, `https_proxy` or `http_proxy`, with exceptions in
-	 * `no_grpc_proxy` or `no_proxy`; it is read when the channel is made.
+	 * The HTTP proxy for connections, which must support CONNECT: "http://user:password@host:port". The proxy resolves
+	 * the names of `dns:` targets; for other targets it gets IP addresses. `false` uses no proxy. Default: the proxy in
+	 * the environment variable `grpc_proxy`, `https_proxy` or `http_proxy`, read when the channel is made. It is used
+	 * for targets that are a host name and a port, except localhost and the names listed in `no_grpc_proxy` or
+	 * `no_proxy`.
 	 */
 	proxy?: string | false | undefined;
 	/**
-	 * After this time without a call, a channel closes its connections and stops watching its endpoints; the next call
-	 * starts both again: milliseconds, or "60s". Default: 30 min.
+	 * How long a channel may be without calls before it closes its connections and stops its resolver: milliseconds,
+	 * or "60s". The next call starts both again. Default: 30 min.
 	 */
 	idleTimeout?: Duration | undefined;
-	/** The most attempts that any policy may give one call, with the first (gRFC A6). Default: 5. */
+	/**
+	 * Upper limit for the `maxAttempts` of every retry and hedging policy, counting the first attempt (gRFC A6). Raise
+	 * it to allow a policy more than 5 attempts. Default: 5.
+	 */
 	maxAttempts?: number | undefined;
 	/**
-	 * The most bytes of requests that a channel keeps to send again, of all calls together; a call that finds no room
-	 * is not retried. Default: 16 MiB.
+	 * Bytes of requests that a channel may buffer for retries, for all its calls together. A call that does not fit
+	 * goes on, but is not retried. Default: 16 MiB.
 	 */
 	retryBufferBytes?: number | undefined;
-	/** The most bytes of requests that are kept for one call; a call with more is not retried. Default: 256 KiB. */
+	/**
+	 * Bytes of requests that one call may buffer for retries. A call that sends more goes on, but is not retried.
+	 * Default: 256 KiB.
+	 */
 	retryBufferBytesPerCall?: number | undefined;
-	/** Compresses requests of 1 KiB and more. Compressed responses are always read. Default: no compression. */
+	/**
+	 * How to compress request messages of 1 KiB or more: "gzip". Compressed responses are always accepted. Default: no
+	 * compression.
+	 */
 	compression?: "gzip" | undefined;
 	/**
-	 * The most received messages of more than 64 KiB that are inflated at the same time, and the most sent ones that
-	 * are deflated; more wait in order. Default: 8.
+	 * How many messages larger than 64 KiB the channel may decompress at the same time on other threads, and likewise
+	 * compress. Further messages wait in order. Default: 8.
 	 */
 	maxInflations?: number | undefined;
 	/**
-	 * The most bytes that the messages being inflated may take together; a larger message goes by itself. Default: 64
-	 * MiB.
+	 * Bytes that the messages being decompressed at the same time may take together. A message larger than this is
+	 * decompressed alone. Default: 64 MiB.
 	 */
 	maxInflatingBytes?: number | undefined;
 	/**
-	 * The most connections to one endpoint. Another is made when those there are carry as many streams as the server
-	 * allows (MAX_CONCURRENT_STREAMS). Default: 4.
+	 * How many connections the channel may open to one endpoint. It opens another when all of them carry as many
+	 * streams as the server allows (SETTINGS_MAX_CONCURRENT_STREAMS). Default: 4.
 	 */
 	maxConnectionsPerEndpoint?: number | undefined;
 	/**
-	 * The most calls of the channel in flight at the same time, from start to end, streams included; more calls wait
-	 * in a queue, within their deadlines. Default: no limit.
+	 * How many calls of the channel, streams included, may be in flight at the same time. Further calls wait in a
+	 * queue until their deadlines. Default: no limit.
 	 */
 	maxConcurrentCalls?: number | undefined;
 	/**
-	 * The most calls that wait in the queue of `maxConcurrentCalls`; more fail at once with RESOURCE_EXHAUSTED. 0:
-	 * none waits. Default: the same as `maxConcurrentCalls`, so that a burst of twice the limit is served, and the
-	 * last one waits about as long as one call takes.
+	 * How many calls may wait in the queue of `maxConcurrentCalls`. Further calls fail at once with
+	 * RESOURCE_EXHAUSTED; with 0, no call waits. Default: the value of `maxConcurrentCalls`. A burst of twice the limit
+	 * is then served, and the last call in the queue waits for about the duration of one call.
 	 */
 	maxQueuedCalls?: number | undefined;
 	/**
-	 * The zone of this client, "eu-1a" for example: calls prefer endpoints of the same `zone` while there are enough
-	 * of them. Default: none, and all zones are equal.
+	 * The zone of this client, for example "eu-1a". Calls prefer endpoints with the same `zone` as long as there are
+	 * enough of them. Default: none, which treats all zones alike.
 	 */
 	localZone?: string | undefined;
-	/** Functions that hear of calls, attempts, what resolvers say and what becomes of endpoints. Default: none. */
+	/**
+	 * Functions to call when calls and attempts start and end, when a resolver yields, and when the state of an
+	 * endpoint changes. Use them for metrics and logs. Default: none.
+	 */
 	hooks?: ClientHooks | undefined;
-	/** Text that goes before homing's own in the header `user-agent`. Default: none. */
+	/**
+	 * Text to put before homing's own in the `user-agent` header, for example "payment/1.4". Printable ASCII. Default:
+	 * none.
+	 */
 	userAgent?: string | undefined;
-	/** Resolvers for more schemes of targets: `{ nacos: (target) => resolver }`. Default: none. */
+	/**
+	 * Resolvers for further target schemes: `{ nacos: (target) => resolver }` makes targets like "nacos:///orders"
+	 * work. Default: none.
+	 */
 	resolvers?: Record<string, (target: ParsedTarget) => Resolver> | undefined;
 }
 
@@ -206,17 +245,17 @@ const headerText: Check<string> = (value, where) => {
 	if (/^[\x20-\x7e]+$/.test(string)) return string;
 	throw new OptionError(
 		where,
-		`${shown(value)} cannot travel in a header; use printable ASCII`,
+		`${shown(value)} cannot be sent in a header; use printable ASCII`,
 	);
 };
 
-/** RFC 3986 section 3.2, without userinfo (RFC 9113 section 8.3.1). */
+/** An authority as RFC 3986 section 3.2 has it, without userinfo (RFC 9113 section 8.3.1). */
 const authority: Check<string> = (value, where) => {
 	const string = headerText(value, where);
 	if (/^[^\s/?#@\\]+$/.test(string)) return string;
 	throw new OptionError(
 		where,
-		`${shown(value)} is no authority; write a host, or host:port`,
+		`${shown(value)} is not an authority; write a host, or host:port`,
 	);
 };
 
@@ -226,13 +265,13 @@ const keepalive: OptionTable<Keepalive> = {
 	withoutCalls: boolean,
 };
 
-/** One row an option of a channel. */
+/** The options of a channel, each with its check. */
 export const channelOptions: OptionTable<ChannelOptions> = {
 	tls,
 	authority,
 	credentials: callable,
 	insecureCredentials: boolean,
-	// Read as a whole by parseServiceConfig.
+	// `parseServiceConfig` checks what is in it.
 	serviceConfig: record,
 	balancer,
 	outlierDetection: compileOutlierDetection,

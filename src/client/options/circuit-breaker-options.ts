@@ -14,46 +14,51 @@ import { parseFailureCodes } from "../../policy/failure-codes.ts";
 import type { CallInfo } from "./hooks.ts";
 
 /**
- * When calls of a method to an endpoint are not even tried, because too many of
- * those before them failed. `{}` switches breakers on with their defaults.
+ * When a circuit breaker opens and closes again. There is one breaker for each method at each endpoint; `{}` switches
+ * them on with the defaults below.
  *
- * A call has failed when it ends with one of `failureStatusCodes`: UNAVAILABLE,
- * DEADLINE_EXCEEDED, INTERNAL or RESOURCE_EXHAUSTED, unless the option says
- * otherwise. One that ends with CANCELED does not count; all other codes are
- * answers of a server that works; so are UNKNOWN and codes that gRPC does not
- * know, with which applications speak of a call.
+ * A breaker starts closed, which lets all calls through. It opens when too many calls have failed, and then refuses
+ * all calls. After a while it is half-open: it lets one probe at a time through, and closes when enough of them succeed.
+ *
+ * A call has failed if its status code is in `failureStatusCodes`. Calls that end with CANCELLED are not counted. All
+ * other codes count as successes, because the server did answer. UNKNOWN, and codes that gRPC does not define, are
+ * among those unless you list UNKNOWN: applications use them for errors of single calls.
  */
 export interface CircuitBreakerOptions {
-	/** How far back calls count: milliseconds, or "10s". More than 0. Default: 10 s. */
+	/**
+	 * Length of the sliding window in which calls are counted: milliseconds, or "10s". More than 0. Default: 10 s.
+	 */
 	window?: Duration | undefined;
 	/**
-	 * The part of the calls in the window that must fail for the breaker to open: more than 0, at most 1. Default:
+	 * The fraction of the calls in the window that must fail for the breaker to open: more than 0, at most 1. Default:
 	 * 0.5.
 	 */
 	failureRatio?: number | undefined;
-	/** The fewest calls that must have ended in the window before the breaker can open. Default: 20. */
+	/** Completed calls needed in the window before the breaker may open. Default: 20. */
 	minimumCalls?: number | undefined;
 	/**
-	 * How long an open breaker refuses all calls, before it lets one probe through at a time: milliseconds, or "5s".
-	 * More than 0. Default: 5 s.
+	 * How long an open breaker refuses all calls before it lets probes through: milliseconds, or "5s". More than 0.
+	 * Default: 5 s.
 	 */
 	openFor?: Duration | undefined;
-	/** How many probes in a row must go well for the breaker to close; one that fails opens it again. Default: 2. */
+	/**
+	 * How many probes must succeed in a row for the breaker to close. A probe that fails opens it again. Default: 2.
+	 */
 	successesToClose?: number | undefined;
 	/**
-	 * The codes with which a call counts as failed. With UNKNOWN in the list, codes that gRPC does not know count,
-	 * too; CANCELLED is refused. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED.
+	 * The status codes that count as failures. Listing UNKNOWN includes codes that gRPC does not define. CANCELLED is
+	 * not allowed. Default: UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED.
 	 */
 	failureStatusCodes?: readonly (CodeName | Code)[] | undefined;
 	/**
-	 * Returns what a unary call gets when an open breaker has refused it: a message, or an init of it. What it throws
-	 * is the call's error. The deadline and cancellation of the call hold here, too. Streams have no fallback.
-	 * Default: the call fails with `error`.
+	 * Returns the response of a unary call that an open breaker has refused: a message, or an object to make one from.
+	 * It may return a promise, which is awaited until the deadline of the call. If it throws, the call fails with what
+	 * it threw. Streaming calls have no fallback. Default: the call fails with `error`.
 	 */
 	fallback?: ((call: CallInfo, error: ConnectError) => unknown) | undefined;
 }
 
-/** Options that have been checked, with the defaults in their places. */
+/** Checked options, with the defaults filled in. */
 export interface CompiledCircuitBreaker {
 	readonly windowMs: number;
 	readonly failureRatio: number;
@@ -64,7 +69,7 @@ export interface CompiledCircuitBreaker {
 	readonly fallback: CircuitBreakerOptions["fallback"];
 }
 
-/** The codes that speak against a server. */
+/** The default of `failureStatusCodes`. */
 const FAILURE_CODES: ReadonlySet<Code> = new Set([
 	Code.Unavailable,
 	Code.DeadlineExceeded,
@@ -91,8 +96,8 @@ const circuitBreaker: OptionTable<CircuitBreakerOptions> = {
 };
 
 /**
- * Checks the option `circuitBreaker`, and puts in the defaults; `undefined` and
- * `false` are `undefined`: switched off.
+ * Checks the option `circuitBreaker` and fills in the defaults. Returns undefined for `undefined` and `false`, which
+ * switch breakers off.
  *
  * @throws OptionError with the path of the first bad field
  */

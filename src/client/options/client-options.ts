@@ -24,18 +24,23 @@ import {
 import { type ChannelOptions, channelOptions } from "./channel-options.ts";
 import type { ClientPolicies } from "./method-policies.ts";
 
-/** Options of a client: a policy for all its methods, further ones for some, and, unless its channel is borrowed, the channel's. */
+/**
+ * Options of a client: the policy of all its methods (`timeout`, `retryPolicy` and so on), policies of single methods,
+ * interceptors, and the options of the channel that the client makes. Channel options throw when the client is given a
+ * Channel or Transport instead of a target. All options are checked when the client is made: an unknown option or a bad
+ * value throws an OptionError that names it.
+ */
 export interface ClientOptions<Method extends string = string>
 	extends MethodPolicy,
 		ChannelOptions {
 	/**
-	 * Interceptors of Connect, run once for each call, around all its attempts; the first is the outermost. Default:
-	 * none.
+	 * Connect interceptors. They run once for each call, around all its attempts; the first in the list is the
+	 * outermost. Default: none.
 	 */
 	interceptors?: readonly Interceptor[] | undefined;
 	/**
-	 * Policies of single methods, by their names on the client: `{ getOrder: { timeout: "1s" } }`. They come before
-	 * those of the client. Default: none.
+	 * Policies of single methods, by their names on the client: `{ getOrder: { timeout: "1s" } }`. They override the
+	 * policy of the client. Default: none.
 	 */
 	methods?: { [M in Method]?: MethodPolicy | undefined } | undefined;
 }
@@ -51,15 +56,20 @@ const clientOptions: OptionTable<ClientOptions> = {
 	methods: record,
 };
 
-/** A client's options, taken apart. */
+/** The checked options of a client, by who uses them. */
 export interface SettledClient {
 	readonly policies: ClientPolicies;
 	readonly interceptors: readonly Interceptor[];
-	/** Only those that are set. */
+	/** The channel options that are set. */
 	readonly channel: ChannelOptions;
 }
 
-/** Throws a TypeError that names the bad option. */
+/**
+ * Checks the options of a client and compiles the policies in them.
+ *
+ * @param baked the service config that the plugin has put into the generated code
+ * @throws OptionError that names the bad option
+ */
 export function settleClient(
 	service: DescService,
 	options: ClientOptions,
@@ -107,7 +117,10 @@ function methodPolicies(
 	return policies;
 }
 
-/** The name that a client has a method under: a client must be no thenable, nor lose a method to its prototype. */
+/**
+ * The property name of a method on the client object. A method called "then" would make the client a thenable, and
+ * assigning "__proto__" would change its prototype; both get a "$" at the end.
+ */
 export function clientName(localName: string): string {
 	return localName === "then" || localName === "__proto__"
 		? `${localName}$`

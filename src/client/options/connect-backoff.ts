@@ -9,16 +9,21 @@ import { parsePeriod } from "../../checks/period.ts";
 import { type BackoffPace, DEFAULT_PACE } from "../../policy/backoff.ts";
 
 /**
- * How long an endpoint that could not be connected to is left alone, counted from the start of the attempt
- * (grpc/connection-backoff). Each time is up to a fifth shorter or longer, by chance. A connection that has answered a call
- * or lasted a second starts over; one that has served may end whenever it likes, and the next is made at once.
+ * How long to wait before connecting again to an endpoint to which a connection attempt has failed (gRPC's connection
+ * backoff). The wait is counted from the start of the failed attempt, and is made up to 20 % shorter or longer at random.
+ *
+ * The backoff starts over once a connection has answered a call or has lasted for a second. When such a connection ends,
+ * the next one is made at once.
  */
 export interface ConnectBackoff {
-	/** The time after the first failure: milliseconds, or "1s". Default: 1 s, or `max` if that is less. */
+	/** The wait after the first failure: milliseconds, or "1s". Default: 1 s, or `max` if that is less. */
 	initial?: Duration | undefined;
-	/** How many times longer each time is than the one before. 1 or more. Default: 1.6. */
+	/** The factor by which the wait grows with each further failure: 1 or more. Default: 1.6. */
 	multiplier?: number | undefined;
-	/** The longest time, before chance adds to it: milliseconds, or "15s". Default: 15 s, or `initial` if that is more. */
+	/**
+	 * The longest wait, before the random part is added: milliseconds, or "15s". Default: 15 s, or `initial` if that is
+	 * more.
+	 */
 	max?: Duration | undefined;
 }
 
@@ -33,7 +38,11 @@ const table: OptionTable<ConnectBackoff> = {
 	max: parsePeriod,
 };
 
-/** @throws OptionError that names the bad option */
+/**
+ * Checks the option `connectBackoff` and fills in the defaults.
+ *
+ * @throws OptionError that names the bad field
+ */
 export function compileConnectBackoff(
 	options: unknown = {},
 	where = "connectBackoff",

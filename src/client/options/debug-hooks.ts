@@ -4,12 +4,15 @@ import type { Endpoint } from "../../discovery/resolver.ts";
 import { codeName } from "../../policy/code.ts";
 import type { CallInfo, ClientHooks } from "./hooks.ts";
 
-/** So many addresses of a resolution are named in its line. */
+/** The line about a resolution names at most this many addresses. */
 const NAMED = 5;
 
 const log = debuglog("homing");
 
-/** The hooks of a channel; where `NODE_DEBUG` names homing, they print a line each for what they hear, too. */
+/**
+ * The hooks of a channel. If `NODE_DEBUG` contains "homing", each hook also prints a line to stderr; otherwise the hooks
+ * are returned as they are.
+ */
 export function debuggedHooks(
 	channel: string,
 	hooks: ClientHooks,
@@ -28,7 +31,7 @@ export function debuggedHooks(
 	);
 }
 
-/** What there is to say of each event: `NODE_DEBUG=homing` (nodejs.org/api/util.html#utildebuglogsection). */
+/** Hooks that describe each event in a line, for `NODE_DEBUG=homing` (nodejs.org/api/util.html#utildebuglogsection). */
 export function printingHooks(
 	print: (line: string) => void,
 ): Required<ClientHooks> {
@@ -71,7 +74,7 @@ const RETRIES = {
 	transparent: () => "is sent again",
 };
 
-/** Those that read otherwise in a sentence than as a name. */
+/** States that need other words in a sentence. */
 const STATES: Readonly<Record<string, string>> = {
 	transientFailure: "in transient failure",
 	shutdown: "shut down",

@@ -1,7 +1,7 @@
 import { guarded } from "../../policy/guarded.ts";
 import type { ClientHooks } from "./hooks.ts";
 
-/** Each hook guarded; those that are absent stay absent. */
+/** Wraps each hook so that what it throws is printed and has no other effect. Absent hooks stay absent. */
 export function guardedHooks(hooks: ClientHooks): ClientHooks {
 	return Object.fromEntries(
 		Object.entries(hooks)

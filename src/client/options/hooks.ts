@@ -2,22 +2,30 @@ import type { Code, ConnectError } from "@connectrpc/connect";
 import type { ChannelState } from "../../balancer/balancer.ts";
 import type { Endpoint, Resolution } from "../../discovery/resolver.ts";
 
-/** What hooks and credentials may know of a call. */
+/** Describes a call to hooks, to `credentials` and to the `fallback` of a circuit breaker. */
 export interface CallInfo {
-	/** "package.Service" */
+	/** The full name of the service: "package.Service". */
 	readonly service: string;
-	/** "Method", as the proto has it. */
+	/** The name of the method as the proto spells it: "GetOrder". */
 	readonly method: string;
-	/** The metadata that the caller gave. */
+	/** The request metadata that the caller has set. */
 	readonly header: Headers;
-	/** Milliseconds of `performance.now()`; undefined without a deadline. */
+	/** When the deadline passes, in milliseconds of `performance.now()`. Undefined for a call without a deadline. */
 	readonly deadline: number | undefined;
 }
 
-/** Each optional, called synchronously, and free when absent. What a hook throws, or its promise rejects with, changes no call: it is written to the console. */
+/**
+ * Functions to call when something happens in a channel, for metrics, logs and traces. Each is optional, is called
+ * synchronously, and costs nothing when it is absent. A hook cannot change a call: what it throws, and what the promise
+ * it returns rejects with, is written to the console.
+ */
 export interface ClientHooks {
+	/** A call starts. */
 	callStart?(call: CallInfo): void;
-	/** `code` and `error`, which the caller gets, are undefined when the call went well. */
+	/**
+	 * A call has ended. `error` is what the caller gets, and `code` is its status code; both are undefined if the call
+	 * succeeded. `latencyMs` is the duration of the whole call in milliseconds, `attempts` how many attempts it made.
+	 */
 	callEnd?(
 		call: CallInfo,
 		end: {
@@ -27,10 +35,12 @@ export interface ClientHooks {
 			attempts: number;
 		},
 	): void;
+	/** An attempt is sent to an endpoint. `number` is 1 for the first; `hedge` is true for a hedged attempt. */
 	attemptStart?(
 		call: CallInfo,
 		attempt: { number: number; endpoint: Endpoint; hedge: boolean },
 	): void;
+	/** An attempt has ended, after `latencyMs` milliseconds. `code` is undefined if it succeeded. */
 	attemptEnd?(
 		call: CallInfo,
 		attempt: {
@@ -40,6 +50,11 @@ export interface ClientHooks {
 			latencyMs: number;
 		},
 	): void;
+	/**
+	 * An attempt has failed, and it is decided whether the call is retried. "scheduled": the retry policy allows
+	 * another attempt in `delayMs` milliseconds. "transparent": no server has processed the attempt, so it is sent again
+	 * whatever the policy. "denied": there is no further attempt, for the `reason` given.
+	 */
 	retry?(
 		call: CallInfo,
 		decision: {
@@ -48,8 +63,13 @@ export interface ClientHooks {
 			reason: string;
 		},
 	): void;
-	/** A resolver has spoken, or failed: a bad service config is a failure, too. */
+	/** A resolver has yielded endpoints, or has failed. An invalid service config counts as a failure. */
 	resolved?(resolution: Resolution | { error: Error }): void;
+	/**
+	 * The state of an endpoint has changed. Besides the states of its connection there are: "ejected" and "uneject"
+	 * (outlier detection has taken it out, or has put it back), and "breakerOpen" and "breakerClosed" (the circuit
+	 * breaker of one of its methods, which the `reason` names).
+	 */
 	endpointState?(
 		endpoint: Endpoint,
 		state:
@@ -60,6 +80,6 @@ export interface ClientHooks {
 			| "breakerClosed",
 		reason: string,
 	): void;
-	/** Metadata under a name that belongs to HTTP/2 or gRPC was left out. */
+	/** A metadata entry of a call was not sent, because its name is reserved for HTTP/2 or gRPC. */
 	metadataDropped?(call: CallInfo, name: string): void;
 }

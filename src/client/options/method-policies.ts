@@ -11,17 +11,18 @@ import {
 	methodPolicyOf,
 } from "../../policy/service-config.ts";
 
-/** What a client's own options say. */
+/** The policies from the options of a client, and from its generated code. */
 export interface ClientPolicies {
 	readonly client: CompiledMethodPolicy;
-	/** By the method's local name. */
+	/** Policies of single methods, by the local name of the method. */
 	readonly methods: ReadonlyMap<string, CompiledMethodPolicy>;
 	readonly baked: CompiledServiceConfig | undefined;
 }
 
 /**
- * The policy of one method: each field from the nearest level that sets it. The levels are the client's options for the
- * method, those for all, the service configs of the channel, what the plugin baked in, and what is built in.
+ * Computes the policy of one method. Each field comes from the nearest level that sets it. The levels, from near to far:
+ * the client's options for the method, the client's options for all methods, the service configs of the channel, the
+ * policies that the plugin put into the generated code, and the built-in defaults.
  */
 export class MethodPolicies {
 	readonly #method: DescMethod;
@@ -43,7 +44,7 @@ export class MethodPolicies {
 		);
 	}
 
-	/** The same object for as long as the channel's service configs are the same. */
+	/** Returns the merged policy. It is computed again only when `configs` is another object. */
 	under(configs: readonly CompiledServiceConfig[]): CompiledMethodPolicy {
 		if (this.#configs !== configs) {
 			this.#configs = configs;
@@ -67,7 +68,7 @@ export class MethodPolicies {
 	}
 }
 
-/** By its `idempotency_level`. */
+/** Whether the `idempotency_level` of the method is NO_SIDE_EFFECTS or IDEMPOTENT. */
 export function isIdempotent(method: DescMethod): boolean {
 	return (
 		method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||

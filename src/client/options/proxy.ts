@@ -9,11 +9,11 @@ import {
 } from "../../discovery/targets/host-port.ts";
 import type { EndpointSource } from "../../discovery/targets/target-facts.ts";
 
-/** An HTTP proxy, which leads to servers by CONNECT (RFC 9110 section 9.3.6). */
+/** An HTTP proxy that tunnels connections with the CONNECT method (RFC 9110 section 9.3.6). */
 export interface HttpProxy extends HostPort {
-	/** For messages, without secrets: "http://proxy.example:3128 (https_proxy)". */
+	/** The proxy as error messages show it, without user and password: "http://proxy.example:3128 (https_proxy)". */
 	readonly name: string;
-	/** The value of Proxy-Authorization (RFC 7617). */
+	/** The value of the `Proxy-Authorization` header (RFC 7617), if the URL contains a user. */
 	readonly authorization: string | undefined;
 }
 
@@ -23,12 +23,12 @@ const fromEnvironment = ["grpc_proxy", "https_proxy", "http_proxy"] as const;
 const exceptions = ["no_grpc_proxy", "no_proxy"] as const;
 
 /**
- * The proxy on the way to a target, if there is one. The environment speaks of
- * names and ports only (gRFC A1), and is read as grpc-js reads it: what is
- * sent to the proxy is the name, unresolved. An option speaks of all targets
- * but sockets, and the environment's exceptions are none to it.
+ * Chooses the HTTP proxy for a target; returns undefined if there is none.
  *
- * @throws OptionError that names the option or the variable with a bad URL
+ * The option `proxy` applies to all targets but Unix sockets, and ignores `no_proxy`. The environment's proxy applies
+ * only to targets that are a host name and a port (gRFC A1), and its variables are read as grpc-js reads them.
+ *
+ * @throws OptionError that names the option or the environment variable with a bad URL
  */
 export function chooseProxy(
 	option: string | false | undefined,
@@ -43,7 +43,7 @@ export function chooseProxy(
 	return name && readProxy(variables[name] as string, name);
 }
 
-/** Whether a value of the option is good. */
+/** Checks the option `proxy`. */
 export const proxyOption: Check<string | false> = (value, where) => {
 	if (value === false) return value;
 	if (typeof value !== "string") {
@@ -56,7 +56,7 @@ export const proxyOption: Check<string | false> = (value, where) => {
 	return value;
 };
 
-/** The name and the port that a target consists of: no address, and nothing of this machine. */
+/** The host and port of a target that is a host name and a port. Undefined for IP addresses, localhost and sockets. */
 function namedTarget(source: EndpointSource | undefined): HostPort | undefined {
 	const target =
 		source?.kind === "dns"
@@ -76,9 +76,9 @@ function hostOf({ host }: HostPort): string {
 }
 
 /**
- * Names are exceptions with all that is below them, and only that with a dot
- * before them; with a port, there alone. Addresses and ranges of them match no
- * name, and need not: what is no name is not led through the environment's proxy.
+ * Whether `no_grpc_proxy` or `no_proxy` lists the host. "shop.example" matches the name and its subdomains,
+ * ".shop.example" only the subdomains, "shop.example:443" only that port, "*" every host. IP addresses and ranges need not
+ * be matched, because the environment's proxy is never used for IP addresses.
  */
 function isExempt({ host, port }: HostPort, variables: Variables): boolean {
 	const name = exceptions.find((name) => variables[name]);
@@ -99,7 +99,7 @@ function isExempt({ host, port }: HostPort, variables: Variables): boolean {
 		});
 }
 
-/** "http://user:password@host:port"; the scheme may be left out, the port is 80 by default. */
+/** Parses "http://user:password@host:port". The scheme may be omitted; the default port is 80. */
 function readProxy(value: string, where: string): HttpProxy {
 	const whole = value.includes("://") ? value : `http://${value}`;
 	const url = URL.parse(whole);
@@ -107,12 +107,12 @@ function readProxy(value: string, where: string): HttpProxy {
 		new OptionError(where, `${shown(withoutUser(value))} ${problem}`);
 	if (url === null || /\s/.test(value)) {
 		throw bad(
-			"is not the URL of a proxy; write it as in http://proxy.example:3128",
+			"is not the URL of a proxy; write it like http://proxy.example:3128",
 		);
 	}
 	if (url.protocol !== "http:") {
 		throw bad(
-			`has the scheme ${url.protocol} where only http: is spoken to a proxy; TLS to the server goes through that all the same`,
+			`has the scheme ${url.protocol} where only http: is spoken to a proxy; TLS to the server works through it all the same`,
 		);
 	}
 	const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -128,7 +128,9 @@ function readProxy(value: string, where: string): HttpProxy {
 				url.username === "" ? undefined : basicOf(url.username, url.password),
 		};
 	} catch {
-		throw bad("has a % in its user or password that begins no UTF-8 character");
+		throw bad(
+			"has a % in its user or password that is not part of a valid escape; write %25 for the sign itself",
+		);
 	}
 }
 
