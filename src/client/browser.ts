@@ -5,7 +5,11 @@ import { isTransport, overTransport } from "./foreign-client.ts";
 import type { Target } from "./new-client.ts";
 import { type ClientOptions, settleClient } from "./options/client-options.ts";
 
-/** `newClient` where there are no sockets: over a Connect Transport, or not at all. */
+/**
+ * `newClient` for browsers, where there are no sockets: it makes clients over a Connect Transport only.
+ *
+ * @throws TypeError for any other target
+ */
 export function newClient<T extends object>(
 	service: DescService,
 	target: Target | undefined,
@@ -20,24 +24,24 @@ export function newClient<T extends object>(
 	);
 }
 
-/** Stands where Node has the real one. Throws TypeError. */
+/** Replaces the real one in browsers. Always throws TypeError. */
 export class Channel {
 	constructor() {
 		throw needsNode("a Channel", "a Connect Transport");
 	}
 }
 
-/** Stands where Node has the real one. Throws TypeError. */
+/** Replaces the real one in browsers. Always throws TypeError. */
 export function dnsResolver(): Resolver {
 	throw needsNode("dnsResolver", "poll");
 }
 
-/** Stands where Node has the real one. Throws TypeError. */
+/** Replaces the real one in browsers. Always throws TypeError. */
 export function srvResolver(): Resolver {
 	throw needsNode("srvResolver", "poll");
 }
 
-/** Stands where Node has the real one. Throws TypeError. */
+/** Replaces the real one in browsers. Always throws TypeError. */
 export function fileResolver(): Resolver {
 	throw needsNode("fileResolver", "poll");
 }

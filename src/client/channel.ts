@@ -15,7 +15,7 @@ import { interceptorList } from "./options/client-options.ts";
 import { CallTransport } from "./transport/call-transport.ts";
 import { CoreSender } from "./transport/core-sender.ts";
 
-/** What a channel is inside, for the clients that stand on it. */
+/** The parts of a channel that a client over it uses. */
 export interface ChannelInside {
 	readonly core: ChannelCore;
 	readonly interceptors: readonly Interceptor[];
@@ -28,9 +28,9 @@ export function insideOf(channel: Channel): ChannelInside {
 }
 
 /**
- * A connection to a service, wherever its endpoints are: a resolver finds them, a balancer chooses among them, and each
- * call is a stream of HTTP/2 to one of them. It is a Connect Transport, and many clients can share it. It connects when
- * it is first used.
+ * The connections to all endpoints of one service. A resolver finds the endpoints, a balancer chooses one for each call,
+ * and each call is an HTTP/2 stream to it. A Channel is a Connect Transport, and several clients can share it. It
+ * connects when it is first used; close it when you no longer need it.
  */
 export class Channel implements Transport, AsyncDisposable {
 	readonly #core: ChannelCore;
@@ -38,9 +38,12 @@ export class Channel implements Transport, AsyncDisposable {
 	readonly stream: Transport["stream"];
 
 	/**
-	 * Throws a TypeError that names the bad target or option.
+	 * Makes a channel. It does no I/O until the first call, or until `connect`.
 	 *
-	 * @param environment time, chance and the network, for homing itself and its tests
+	 * @param target where the service is, as a string, or a resolver that finds it
+	 * @param options options of the channel, and Connect interceptors for all calls over it
+	 * @param environment the clock, randomness and network to use; for homing itself and its tests
+	 * @throws OptionError that names the bad target or option
 	 */
 	constructor(
 		target: string | Resolver,
@@ -61,33 +64,43 @@ export class Channel implements Transport, AsyncDisposable {
 		this.stream = transport.stream.bind(transport);
 	}
 
+	/** The state of the channel now: that of its best endpoint. */
 	get state(): ChannelState {
 		return this.#core.state;
 	}
 
-	/** Resolves when ready; rejects with the last error when `signal` fires. */
+	/**
+	 * Connects. Resolves when the channel is ready; rejects with the last connection error when `signal` fires.
+	 */
 	async connect(signal?: AbortSignal): Promise<void> {
 		if (signal !== undefined) abortSignal(signal, "signal");
 		return this.#core.connect(signal);
 	}
 
-	/** Calls `listener` with each new state; returns a function that stops it. */
+	/** Calls `listener` with each new state of the channel. Returns a function that removes the listener. */
 	onStateChange(listener: (state: ChannelState) => void): () => void {
 		callable(listener, "listener");
 		return this.#core.onStateChange(listener);
 	}
 
-	/** What there is to see of it now: a plain object, for logs and debugging. */
+	/**
+	 * Describes the channel at this moment, for logs and debugging: a plain object with its calls, retry tokens and
+	 * endpoints. Its shape may change in any version.
+	 */
 	snapshot(): object {
 		return this.#core.snapshot();
 	}
 
-	/** No new calls; those in flight finish, those left after `graceMs` (default 0) are cancelled. The same promise every time. */
+	/**
+	 * Closes the channel. New calls fail, calls in flight may finish, and calls that are left after `graceMs` milliseconds
+	 * (default 0) are cancelled. Resolves when all connections are closed. Later calls return the same promise.
+	 */
 	close(options: { graceMs?: number } = {}): Promise<void> {
 		checkOptions(options, { graceMs: integer(0) });
 		return this.#core.close(options.graceMs ?? 0);
 	}
 
+	/** The same as `close()`, for `await using`. */
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.close();
 	}

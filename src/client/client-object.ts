@@ -16,7 +16,7 @@ import type { CallOptions } from "./options/call-options.ts";
 import { clientName } from "./options/client-options.ts";
 import { RefusedStream } from "./refused-stream.ts";
 
-/** What a client stands on, kept beside it: no name on the client itself may get in the way of an RPC. */
+/** What belongs to a client. It is kept outside of the client object, whose names are those of its RPCs only. */
 interface Footing {
 	readonly channel: Channel | undefined;
 	close(): Promise<void>;
@@ -24,7 +24,7 @@ interface Footing {
 
 const footings = new WeakMap<object, Footing>();
 
-/** A client: an object without a prototype, with a function for each method. */
+/** Makes a client: an object without a prototype that has a function for each method of the service. */
 export function makeClient<T extends object>(
 	service: DescService,
 	caller: Caller,
@@ -41,12 +41,22 @@ export function makeClient<T extends object>(
 	return client as T;
 }
 
-/** Closes the channel that the client owns; of a borrowed one, does nothing. Throws TypeError for what is no client. */
+/**
+ * Closes the channel that a client owns. Does nothing if the client was given a Channel or Transport, which others may
+ * share. Without `await using`, call it when you no longer need the client.
+ *
+ * @throws TypeError if `client` was not made by homing
+ */
 export function closeClient(client: object): Promise<void> {
 	return footingOf(client).close();
 }
 
-/** The channel under a client; undefined when it stands on another Transport. Throws TypeError for what is no client. */
+/**
+ * Returns the channel that a client uses, for example to look at its `snapshot()`. Undefined for a client over a Connect
+ * Transport that is not a homing Channel.
+ *
+ * @throws TypeError if `client` was not made by homing
+ */
 export function channelOf(client: object): Channel | undefined {
 	return footingOf(client).channel;
 }
@@ -68,7 +78,7 @@ type AnyStream = StreamHandle<DescMessage, DescMessage>;
 
 function functionOf(method: DescMethod, caller: Caller): unknown {
 	const typed = method as AnyMethod;
-	/** Bad options and messages are told as all that goes wrong with a call is: by rejection. */
+	/** Starts a stream. Bad options and messages reject, as all errors of calls do, rather than throw. */
 	const begin = (
 		options: CallOptions | undefined,
 		site: CallSite | undefined,

@@ -7,7 +7,7 @@ import { CallTransport } from "./transport/call-transport.ts";
 import { ForeignSender } from "./transport/foreign-sender.ts";
 import { TransportCaller } from "./transport/transport-caller.ts";
 
-/** A Connect Transport that is no Channel: createRouterTransport's, connect-web's, connect-node's. */
+/** Whether a target is a Connect Transport, such as those of createRouterTransport, connect-web and connect-node. */
 export function isTransport(target: unknown): target is Transport {
 	return (
 		typeof target === "object" &&
@@ -17,7 +17,12 @@ export function isTransport(target: unknown): target is Transport {
 	);
 }
 
-/** A client over a Connect Transport that is not homing's: deadlines, interceptors and retries are ours, the rest is its own. */
+/**
+ * Makes a client over a Connect Transport that is not a homing Channel. homing adds deadlines, interceptors and retries;
+ * connections and balancing are up to the transport.
+ *
+ * @throws OptionError for channel options, which have no effect here
+ */
 export function overTransport<T extends object>(
 	service: DescService,
 	transport: Transport,
@@ -35,7 +40,11 @@ export function overTransport<T extends object>(
 	});
 }
 
-/** A borrowed channel has its options already: throws a TypeError that names the first one that came too late. */
+/**
+ * Refuses channel options for a client over an existing Channel or Transport, which has its options already.
+ *
+ * @throws OptionError that names the first of them
+ */
 export function refuseChannelOptions(
 	{ channel }: SettledClient,
 	borrowed: "Channel" | "Transport",

@@ -21,14 +21,19 @@ import { CallTransport } from "./transport/call-transport.ts";
 import { CoreSender } from "./transport/core-sender.ts";
 import { TransportCaller } from "./transport/transport-caller.ts";
 
-/** What a client calls: a string or a Resolver makes a channel that the client owns, a Channel or Transport is borrowed. */
+/**
+ * What a client calls. For a string or a Resolver, the client makes a channel and owns it: closing the client closes the
+ * channel. A Channel or Transport is borrowed: several clients may share it, and closing a client leaves it open.
+ */
 export type Target = string | Resolver | Channel | Transport;
 
 /**
- * Makes a client of a service: what the generated factories call.
+ * Makes a client of a service. The generated `New…Client` functions call it.
  *
- * @param baked policies and target that the plugin found
- * @throws TypeError that names the bad target or option
+ * @param target what to call; by default the target that the proto declares
+ * @param options policies, interceptors, and options of the channel that the client makes
+ * @param baked the policies and the target that the plugin found in the proto
+ * @throws OptionError that names the bad target or option
  */
 export function newClient<T extends object>(
 	service: DescService,
@@ -52,7 +57,7 @@ export function newClient<T extends object>(
 	const { balancer, serviceConfig } = settled.channel;
 	const channel = new Channel(found, {
 		...settled.channel,
-		// What is baked in also speaks of the channel, unless the options do.
+		// The service config in the generated code also configures the channel, unless the options do.
 		serviceConfig:
 			serviceConfig ?? (balancer === undefined ? baked : undefined),
 	});

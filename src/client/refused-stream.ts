@@ -5,7 +5,7 @@ import type {
 } from "@bufbuild/protobuf";
 import type { StreamHandle } from "./call/caller.ts";
 
-/** A streaming call that could not begin, for its options or its request: all that is asked of it rejects with the reason. */
+/** A streaming call that could not start because of bad options or a bad request: all its promises reject with the reason. */
 export class RefusedStream<I extends DescMessage, O extends DescMessage>
 	implements StreamHandle<I, O>
 {
@@ -61,7 +61,7 @@ export class RefusedStream<I extends DescMessage, O extends DescMessage>
 	}
 }
 
-/** Never an unhandled rejection. */
+/** Keeps a rejection that nobody handles from ending the process. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
 	promise.catch(() => {});
 	return promise;
