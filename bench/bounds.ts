@@ -78,6 +78,22 @@ export const BOUNDS: readonly Bound[] = [
 		at: "most",
 		ratio: 1.1,
 	},
+	{
+		title: "above the wire, a unary call, CPU ÷ before",
+		finding: "layers-unary/cpu",
+		one: "this checkout",
+		other: "the other",
+		at: "most",
+		ratio: 0.6,
+	},
+	{
+		title: "above the wire, a unary call, bytes allocated ÷ before",
+		finding: "layers-unary/bytes",
+		one: "this checkout",
+		other: "the other",
+		at: "most",
+		ratio: 0.5,
+	},
 ];
 
 export interface Verdict {

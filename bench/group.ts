@@ -13,6 +13,8 @@ export interface Finding {
 	readonly title: string;
 	/** All others are shown as multiples of this contestant. */
 	readonly base: string;
+	/** Of the numbers, where they say something by themselves: then the medians are shown, too. */
+	readonly unit?: string;
 	readonly series: Series;
 }
 

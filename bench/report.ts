@@ -1,15 +1,22 @@
 import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import type { Verdict } from "./bounds.ts";
 import type { Finding } from "./group.ts";
-import { compare, type Ratio } from "./series.ts";
+import { compare, quantile, type Ratio } from "./series.ts";
 
 /** A finding as text: each contestant as a multiple of the base. */
-export function reportFinding({ title, base, series }: Finding): string {
-	const rows = [...series.keys()].map((contestant) => [
+export function reportFinding({ title, base, unit, series }: Finding): string {
+	const rows = [...series].map(([contestant, values]) => [
 		contestant,
 		...cellsOf(compare(series, contestant, base) as Ratio),
+		...(unit === undefined ? [] : [`${shown(quantile(values, 0.5))} ${unit}`]),
 	]);
-	return `${title}\n${markdownTable([["", `÷ ${base}`, "spread"], ...rows], [0, 1, 2])}`;
+	const head = ["", `÷ ${base}`, "spread", ...(unit === undefined ? [] : [""])];
+	return `${title}\n${markdownTable([head, ...rows], [...head.keys()])}`;
+}
+
+/** Three digits, or as many as there are before the point. */
+function shown(value: number): string {
+	return value < 100 ? value.toPrecision(3) : value.toFixed(0);
 }
 
 /** Bounds and what was measured, as a table in Markdown. */

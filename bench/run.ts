@@ -10,15 +10,26 @@ import { bundleSize } from "./bundle-size.ts";
 import { callGroups } from "./calls.ts";
 import type { Effort, Finding, Group } from "./group.ts";
 import { importTime } from "./import-time.ts";
+import { layers } from "./layers.ts";
 import { policies } from "./policies.ts";
 import { reportFinding, reportVerdicts } from "./report.ts";
 
 const THOROUGH: Effort = { rounds: 20, roundMs: 350, warmUpMs: 1800 };
 const QUICK: Effort = { rounds: 4, roundMs: 150, warmUpMs: 600 };
 
+const { values, positionals } = parseArgs({
+	allowPositionals: true,
+	options: {
+		quick: { type: "boolean", default: false },
+		check: { type: "boolean", default: false },
+		against: { type: "string" },
+	},
+});
+
 const groups: readonly Group[] = [
 	...callGroups,
 	policies,
+	layers(values.against),
 	{ name: "balancers", run: () => runProgram("balancers.ts") },
 	{ name: "large", run: () => runProgram("large-services.ts") },
 	{ name: "discovery", run: () => runProgram("discovery.ts") },
@@ -26,14 +37,6 @@ const groups: readonly Group[] = [
 	bundleSize,
 	{ name: "generation", run: () => runProgram("generation.ts") },
 ];
-
-const { values, positionals } = parseArgs({
-	allowPositionals: true,
-	options: {
-		quick: { type: "boolean", default: false },
-		check: { type: "boolean", default: false },
-	},
-});
 
 const effort = values.quick ? QUICK : THOROUGH;
 const findings: Finding[] = [];

@@ -28,8 +28,8 @@ export function compare(
 	};
 }
 
-/** Between neighbours it is interpolated. */
-function quantile(values: readonly number[], fraction: number): number {
+/** The value below which a fraction of all lies. Between neighbours it is interpolated. */
+export function quantile(values: readonly number[], fraction: number): number {
 	const sorted = values.toSorted((a, b) => a - b);
 	const at = (sorted.length - 1) * fraction;
 	const below = sorted[Math.floor(at)] as number;

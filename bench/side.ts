@@ -8,12 +8,17 @@ export class Side<Question, A> implements Disposable {
 	readonly #process: ChildProcess;
 	readonly #name: string;
 
-	constructor(file: string, argument: string) {
+	/** `execArgv`: options of Node. */
+	constructor(
+		file: string,
+		argument: string,
+		execArgv: readonly string[] = [],
+	) {
 		this.#name = `${file} ${argument}`;
 		this.#process = fork(
 			fileURLToPath(new URL(file, import.meta.url)),
 			[argument],
-			{ serialization: "advanced" },
+			{ serialization: "advanced", execArgv: [...execArgv] },
 		);
 	}
 
