@@ -9,9 +9,9 @@ import { part, say, show } from "./screen.ts";
 
 type Echo = (mes: string) => Promise<{ resp: string }>;
 
-/** One call, several attempts: one after the other, and two at a time. */
+/** One call makes several attempts: first by a retry policy, then by a hedging policy. */
 export async function attempts(): Promise<void> {
-	part("6. A call that is tried again, and a read that is hedged");
+	part("6. A call that is retried, and a call that is hedged");
 
 	let calls = 0;
 	await using flaky = await echoServer(async (mes) => {
@@ -40,7 +40,7 @@ export async function attempts(): Promise<void> {
 		},
 	});
 	await retrying.echo({ mes: "hello" });
-	show("echo, of a server that is busy twice", told.join(", "));
+	show("echo, by a server that is busy twice", told.join(", "));
 
 	const slowly: Echo = async (mes) => {
 		await sleep(1_000);
@@ -67,7 +67,9 @@ export async function attempts(): Promise<void> {
 		"echo, where one server of two takes 1 s",
 		`${Math.round(longest)} ms at most`,
 	);
-	say("After 50 ms a second attempt went to the other server, and won.");
+	say(
+		"After 50 ms, a second attempt went to the other server and answered first.",
+	);
 }
 
 async function echoServer(

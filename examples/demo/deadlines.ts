@@ -10,9 +10,9 @@ import {
 } from "../../testdata/services/gen/hello/hello_rpc.ts";
 import { part, say, showError } from "./screen.ts";
 
-/** A deadline that passes two hops away. */
+/** A deadline passes in a server behind another server. */
 export async function deadlines(): Promise<void> {
-	part("4. A deadline travels with the call, and says where it passed");
+	part("4. A deadline is passed on, and its error says how far the call got");
 
 	const stopped = Promise.withResolvers<string>();
 	await using slow = new Server();
@@ -31,7 +31,7 @@ export async function deadlines(): Promise<void> {
 	await using echo = NewEchoServiceClient(back.address);
 	await using gateway = new Server();
 	RegisterHelloServerServer(gateway, {
-		// This call says nothing of a deadline: it inherits what is left of its caller's.
+		// This call sets no deadline. It inherits the time that its caller has left.
 		sayHello: async ({ name }) => ({
 			message: (await echo.echo({ mes: name })).resp,
 		}),

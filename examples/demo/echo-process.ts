@@ -1,4 +1,4 @@
-/** A server in a process of its own, which answers with its process id and tells its parent where it listens. */
+/** A server in its own process. It answers with its process id, and sends its address to the parent process. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Server } from "homing/server";
 import { RegisterEchoServiceServer } from "../../testdata/services/gen/echo/echo_rpc.ts";

@@ -16,7 +16,7 @@ const order = (id: string, item: string, destination: string) => ({
 
 /** OrderManagement: unary, server, client and bidirectional streaming. */
 export async function fourKinds(): Promise<void> {
-	part("2. One service, four kinds of call");
+	part("2. One service with the four kinds of calls");
 	await using server = new Server();
 	RegisterOrderManagementServer(
 		server,
@@ -45,7 +45,7 @@ export async function fourKinds(): Promise<void> {
 	]);
 	show("updateOrders([102, 104])", updated.value);
 
-	// The handle, as in Go: send when you like, receive when you like.
+	// A handle, as in Go: send and receive independently.
 	const call = orders.processOrders.open();
 	for (const id of ["101", "102", "103", "104"]) await call.send({ value: id });
 	await call.closeSend();

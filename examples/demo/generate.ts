@@ -20,5 +20,5 @@ export function generate(): void {
 		.map(String)
 		.filter((file) => file.endsWith("_rpc.ts"));
 	show("buf generate", files.join("\n".padEnd(46)));
-	say("One small file a proto: typed clients and servers, nothing else in it.");
+	say("One small file per proto, which contains typed clients and servers.");
 }

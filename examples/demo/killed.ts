@@ -8,7 +8,7 @@ import { part, say, show } from "./screen.ts";
 const CALLERS = 24;
 const RUN_MS = 1_500;
 
-/** A server process that dies under load, without a word. */
+/** A server process is killed under load. */
 export async function killed(): Promise<void> {
 	part("7. A server killed under load");
 	const servers = await Promise.all([1, 2, 3].map(startServer));
@@ -18,7 +18,7 @@ export async function killed(): Promise<void> {
 			`ipv4:${servers.map(({ address }) => address).join()}`,
 			{
 				methods: {
-					// Echo may be sent twice: so says this policy.
+					// This policy allows homing to send an echo more than once.
 					echo: {
 						retryPolicy: {
 							maxAttempts: 3,
@@ -54,7 +54,9 @@ export async function killed(): Promise<void> {
 		show("calls, and servers that answered them", `${calls}, ${by.size}`);
 		show("attempts lost with the server", String(lost));
 		show("calls that failed", String(failed));
-		say("What was under way there went again elsewhere, as its policy allows.");
+		say(
+			"The attempts in flight there were retried on other servers, as the policy allows.",
+		);
 	} finally {
 		for (const { process } of servers) process.kill("SIGKILL");
 	}

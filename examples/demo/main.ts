@@ -1,4 +1,4 @@
-/** A tour of homing: real code generation, real servers on loopback, real calls. `npm run demo` runs it. */
+/** A tour of homing, with real code generation, servers on loopback, and calls. Run it with `npm run demo`. */
 import { attempts } from "./attempts.ts";
 import { deadlines } from "./deadlines.ts";
 import { fourKinds } from "./four-kinds.ts";

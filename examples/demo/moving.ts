@@ -6,9 +6,9 @@ import {
 } from "../../testdata/services/gen/hello/hello_rpc.ts";
 import { part, say, show } from "./screen.ts";
 
-/** A resolver of one's own moves a client that is under way. */
+/** A custom resolver moves a client to another server while it makes calls. */
 export async function moving(): Promise<void> {
-	part("5. A resolver of your own, in ten lines");
+	part("5. A custom resolver, in ten lines");
 	await using blue = await helloServer("blue");
 	await using green = await helloServer("green");
 
@@ -44,7 +44,9 @@ export async function moving(): Promise<void> {
 		`${answers.blue}, ${answers.green}`,
 	);
 	show("calls that failed", String(answers.failed));
-	say("The resolver spoke once; the calls in flight finished where they were.");
+	say(
+		"The resolver yielded a new endpoint. Calls in flight finished at the old one.",
+	);
 }
 
 async function helloServer(

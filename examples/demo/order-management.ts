@@ -12,7 +12,7 @@ interface Order {
 
 const BATCH_SIZE = 3;
 
-/** A shop's orders, over the four kinds of RPC. */
+/** The orders of a shop, with all four kinds of RPC. */
 export class OrderBook implements OrderManagementServer {
 	readonly #orders = new Map<string, Order>();
 
@@ -41,7 +41,7 @@ export class OrderBook implements OrderManagementServer {
 		return { value: `updated ${ids.join(", ")}` };
 	}
 
-	/** Ships a batch of orders as soon as it is full: one shipment for each destination in it. */
+	/** Collects orders into batches. For each full batch, yields one shipment per destination. */
 	async *processOrders(
 		ids: AsyncIterable<StringValue>,
 	): AsyncIterable<Shipment> {

@@ -16,7 +16,7 @@ import { part, say, show } from "./screen.ts";
 
 /** Several services on one server, and their clients on one channel. */
 export async function smallServices(): Promise<void> {
-	part("3. Several services, one server, one channel");
+	part("3. Several services on one server and one channel");
 	let bills = 0n;
 	await using server = new Server();
 	RegisterPaymentServer(server, {
@@ -55,5 +55,5 @@ export async function smallServices(): Promise<void> {
 	);
 	const echo = NewEchoServiceClient(channel);
 	show('EchoService.echo("…")', (await echo.echo({ mes: "…" })).resp);
-	say("One connection carried them all.");
+	say("All these calls shared one connection.");
 }
