@@ -1,4 +1,4 @@
-/** Runs the scenarios, which takes a processor half a minute. */
+/** Runs the scenarios, which takes half a minute of CPU time. */
 
 import { describe, expect, test } from "vitest";
 import { plot } from "../simulation/plot.ts";
@@ -10,7 +10,7 @@ import type { Scenario } from "../simulation/scenario.ts";
 import { scenarios } from "../simulation/scenarios.ts";
 import { overview, section } from "../simulation/table.ts";
 
-/** At least so many times fewer failures and so many times lower percentiles than round_robin has. */
+/** By which factors the defaults must have fewer failures and lower percentiles than round_robin. */
 const MARGINS: Readonly<
 	Record<string, { failures: number; p99: number; p999: number }>
 > = {
@@ -25,7 +25,7 @@ const MARGINS: Readonly<
 
 function named(name: string): Scenario {
 	const found = scenarios.find((scenario) => scenario.name === name);
-	if (found === undefined) throw new Error(`no scenario is called ${name}`);
+	if (found === undefined) throw new Error(`there is no scenario ${name}`);
 	return found;
 }
 
@@ -45,7 +45,7 @@ describe("the simulation", () => {
 		return overview([found]) + section(found, "plot.svg") + plot(found);
 	};
 
-	test("tells the same of the same seed, and something else of another", async () => {
+	test("gives the same results for the same seed, and different ones for another seed", async () => {
 		const first = await told(1);
 		expect(await told(1)).toBe(first);
 		expect(await told(2)).not.toBe(first);
@@ -76,7 +76,7 @@ describe("the simulation", () => {
 		},
 	);
 
-	test("has a margin or a bound for every scenario", () => {
+	test("checks every scenario", () => {
 		expect([...Object.keys(MARGINS), "storm", "outage"].sort()).toEqual(
 			scenarios.map(({ name }) => name).sort(),
 		);

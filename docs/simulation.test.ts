@@ -7,11 +7,11 @@ import { scenarios } from "../simulation/scenarios.ts";
 const docs = fileURLToPath(new URL(".", import.meta.url));
 const page = readFileSync(`${docs}simulation.md`, "utf8");
 
-describe("the page", () => {
+describe("docs/simulation.md", () => {
 	const written = resultsOf(page);
 
 	test.for(scenarios.map((scenario) => [scenario.name, scenario] as const))(
-		"tells of every scenario, as it is now: %s",
+		"contains the current title, story and policies of the scenario %s",
 		([name, scenario]) => {
 			const [, text = ""] = written.split(`## ${scenario.title}\n`);
 			const [own] = text.split("\n## ");
@@ -25,7 +25,7 @@ describe("the page", () => {
 		},
 	);
 
-	test("says what every policy is", () => {
+	test("explains every policy", () => {
 		const [before = ""] = page.split(written);
 		for (const { name } of scenarios.flatMap(({ policies }) => policies)) {
 			expect(before).toContain(`| ${name} `);

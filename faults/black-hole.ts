@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 
-/** A way to a server that can begin to swallow all there is, as a broken switch or a firewall does: no answer, no error. */
+/** A proxy to a server that can start to drop all data without closing connections, as a broken switch or a firewall does. */
 export class BlackHole implements AsyncDisposable {
 	readonly #server: net.Server;
 	readonly #sockets = new Set<net.Socket>();
@@ -30,13 +30,13 @@ export class BlackHole implements AsyncDisposable {
 		return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
 	}
 
-	/** From now on it swallows. */
+	/** Drops everything from now on, on old and new connections. */
 	open(): void {
 		this.#open = true;
 		this.forget();
 	}
 
-	/** What stands is swallowed from now on, and new connections are made as before: a NAT that has lost its entries. */
+	/** Drops everything on existing connections, while new ones work: like a NAT that has lost its table. */
 	forget(): void {
 		for (const socket of this.#sockets) {
 			socket.unpipe();

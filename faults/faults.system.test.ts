@@ -3,7 +3,7 @@ import { expect, describe as suite, test } from "vitest";
 import { describe, faultTable } from "./report.ts";
 import { faults, run } from "./runs.ts";
 
-suite("with default options, on an idempotent unary method, it costs the callers no more than it may", () => {
+suite("with default options and an idempotent unary method, no more calls fail than allowed", () => {
 	test.each(faults)(
 		"$title",
 		async (fault) => {
@@ -16,7 +16,7 @@ suite("with default options, on an idempotent unary method, it costs the callers
 	);
 });
 
-test.each(faults)("docs/faults.md tells of: $title", ({ title, price }) => {
+test.each(faults)("docs/faults.md contains: $title", ({ title, price }) => {
 	const page = readFileSync(
 		new URL("../docs/faults.md", import.meta.url),
 		"utf8",

@@ -4,7 +4,7 @@ import type { Behaviour, Told } from "./server-process.ts";
 
 const PROGRAM = new URL("server-process.ts", import.meta.url);
 
-/** One server, in a process of its own. */
+/** A server in its own process. */
 export class ServerProcess implements AsyncDisposable {
 	#process: ChildProcess;
 	#port: number;
@@ -31,7 +31,7 @@ export class ServerProcess implements AsyncDisposable {
 		this.#process.kill(signal);
 	}
 
-	/** Ends as the signal makes it end. */
+	/** Sends a signal and waits until the process has ended. */
 	async end(signal: NodeJS.Signals): Promise<void> {
 		if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
 			return;
@@ -41,13 +41,13 @@ export class ServerProcess implements AsyncDisposable {
 		await ended;
 	}
 
-	/** A new process at the same address. */
+	/** Starts a new process at the same address. */
 	async startAgain(behaviour: Behaviour = "good"): Promise<void> {
 		this.#process = (await launch(behaviour, this.#port)).process;
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
-		// One that is stopped hears no other signal.
+		// A process stopped by SIGSTOP reacts to no other signal.
 		await this.end("SIGKILL");
 	}
 }

@@ -3,30 +3,30 @@ import type { Client } from "@connectrpc/connect";
 import { Code, ConnectError, closeClient, newClient } from "../src/client.ts";
 import { Shop } from "./gen/faults_pb.ts";
 
-/** A pause of each caller between its calls, in milliseconds. */
+/** The pause of a caller between two calls, in milliseconds. */
 const THINK_MS = 5;
 
-/** The deadline of a hasty caller: some of its calls make it. */
+/** The timeout of callers with short deadlines, in milliseconds: some of their calls succeed, others do not. */
 const HASTE_MS = 8;
 
 export interface Failure {
-	/** Milliseconds since the load began. */
+	/** When the call started and ended, in milliseconds since the load started. */
 	readonly startedAt: number;
 	readonly endedAt: number;
 	readonly message: string;
 }
 
-/** What came of the calls. */
+/** The results of all calls. */
 export interface Toll {
 	readonly calls: number;
 	readonly failures: readonly Failure[];
-	/** Attempts beyond the first of each call. */
+	/** The number of attempts beyond the first of each call. */
 	readonly furtherAttempts: number;
-	/** Milliseconds, of the calls that went well, the shortest first. */
+	/** The latencies of successful calls in milliseconds, sorted. */
 	readonly latencies: readonly number[];
 }
 
-/** Callers that call an idempotent unary method, one call after the other, by a client with default options. */
+/** Callers of an idempotent unary method. They share a client with default options; each makes one call after the other. */
 export class Load {
 	readonly #client: Client<typeof Shop>;
 	readonly #callers: Promise<void>[];
@@ -37,7 +37,7 @@ export class Load {
 	readonly #failures: Failure[] = [];
 	readonly #latencies: number[] = [];
 
-	/** Starts. Each address is an endpoint. `hasty`: further callers, whose deadlines pass. */
+	/** Starts the callers. Each address is an endpoint. `hasty` is the number of further callers with short deadlines. */
 	constructor(addresses: readonly string[], callers: number, hasty = 0) {
 		this.#client = newClient(Shop, `ipv4:${addresses.join(",")}`, {
 			hooks: {
@@ -52,12 +52,12 @@ export class Load {
 		];
 	}
 
-	/** Milliseconds since it began. */
+	/** Milliseconds since the load started. */
 	get now(): number {
 		return performance.now() - this.#beganAt;
 	}
 
-	/** Waits for the calls in flight. */
+	/** Stops the callers, waits for the calls in flight, and returns the results. */
 	async stop(): Promise<Toll> {
 		this.#stopped = true;
 		await Promise.all(this.#callers);

@@ -1,7 +1,7 @@
 import { markdownTable } from "../testdata/harness/markdown-table.ts";
 import type { FaultRun } from "./runs.ts";
 
-/** One run in a line, and what its failed calls say, if there are too many. */
+/** Describes a run in one line, followed by the first failed calls if there are too many. */
 export function describe({ fault, toll, excess }: FaultRun): string {
 	const { calls, failures } = toll;
 	const line = `${fault.title}: ${calls} calls, ${failures.length} failed (allowed: ${fault.price})`;
@@ -15,13 +15,13 @@ export function describe({ fault, toll, excess }: FaultRun): string {
 	return [`${line}: ${excess} TOO MANY`, ...said].join("\n");
 }
 
-/** In Markdown. */
+/** The results of all runs, as a table in Markdown. */
 export function faultTable(runs: readonly FaultRun[]): string {
 	return markdownTable(
 		[
 			[
-				"what happens",
-				"it may cost",
+				"fault",
+				"failures allowed",
 				"calls",
 				"failed",
 				"further attempts",

@@ -1,4 +1,4 @@
-/** `npm run faults`: what do callers notice when servers are killed, stopped, slowed, drained? docs/faults.md shows it. */
+/** `npm run faults`: runs all faults and writes the results to docs/faults.md. Fails if a fault costs more calls than it may. */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, faultTable } from "./report.ts";

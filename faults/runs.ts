@@ -4,38 +4,38 @@ import { ServerProcess } from "./fleet.ts";
 import { Load, type Toll } from "./load.ts";
 import type { Behaviour } from "./server-process.ts";
 
-/** Callers in all, so that even one endpoint alone would have no more than 40 calls in flight. */
+/** The number of callers, each with one call in flight. */
 const CALLERS = 40;
 
-/** Of load before the fault, and again after it is over. */
+/** How long the load runs before the fault, and again after it, in milliseconds. */
 const CALM_MS = 1000;
 
 interface Scene {
 	readonly servers: readonly ServerProcess[];
-	/** The way to the last server goes through it. */
+	/** A proxy through which the last server is reached. */
 	readonly hole: BlackHole;
-	/** Milliseconds since the load began. */
+	/** Milliseconds since the load started. */
 	now(): number;
 }
 
 /** Something that goes wrong while clients call. */
 export interface Fault {
 	readonly title: string;
-	/** How the last of the three servers behaves; the others are good. */
+	/** How the last of the three servers behaves. Default: like the others. */
 	readonly last?: Behaviour;
-	/** How all of them behave. */
+	/** How the servers behave. Default: good. */
 	readonly all?: Behaviour;
-	/** Further callers, whose deadlines pass: that is none of the failures counted. */
+	/** The number of further callers whose deadlines are too short. Calls that end at such a deadline do not count as failed. */
 	readonly hasty?: number;
-	/** Returns when it happened, in milliseconds since the load began. */
+	/** Causes the fault. Returns when that was, in milliseconds since the load started. */
 	happen(scene: Scene): Promise<number>;
-	/** What it may cost, in words. */
+	/** Which calls may fail, in words. */
 	readonly price: string;
-	/** The calls that failed beyond that. */
+	/** The number of failed calls beyond those. */
 	excess(toll: Toll, happenedAt: number): number;
 }
 
-/** What came of it. */
+/** The result of a fault. */
 export interface FaultRun {
 	readonly fault: Fault;
 	readonly toll: Toll;
@@ -43,28 +43,28 @@ export interface FaultRun {
 }
 
 const nothing: Pick<Fault, "price" | "excess"> = {
-	price: "nothing",
+	price: "none",
 	excess: ({ failures }) => failures.length,
 };
 
 const inFlight: Pick<Fault, "price" | "excess"> = {
-	price: "the calls in flight when it happened",
+	price: "the calls in flight at that moment",
 	excess: ({ failures }, happenedAt) =>
 		failures.filter(({ startedAt }) => startedAt > happenedAt).length,
 };
 
-/** Five in a row take an endpoint out; each caller may have one call there meanwhile. */
+/** Five failures in a row eject an endpoint. Each caller may have one call there before. */
 const untilEjected: Pick<Fault, "price" | "excess"> = {
-	price: "the calls until it is ejected",
+	price: "the calls until ejection",
 	excess: ({ failures }) => Math.max(failures.length - CALLERS, 0),
 };
 
-/** Until the default deadline of 10 s has passed, and all that it sets off. */
+/** Long enough for the default deadline of 10 s to pass, and for its consequences. */
 const DEADLINE_AND_MORE_MS = 13_000;
 
 export const faults: readonly Fault[] = [
 	{
-		title: "every server restarted, one after the other",
+		title: "all servers are restarted, one after the other",
 		...nothing,
 		async happen({ servers, now }) {
 			const at = now();
@@ -77,7 +77,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "one server of three killed (SIGKILL)",
+		title: "one of three servers is killed (SIGKILL)",
 		...nothing,
 		async happen({ servers, now }) {
 			const at = now();
@@ -87,7 +87,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "one server drained (SIGTERM), and not replaced",
+		title: "one server is drained (SIGTERM) and not replaced",
 		...nothing,
 		async happen({ servers, now }) {
 			const at = now();
@@ -97,7 +97,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "one server stopped (SIGSTOP)",
+		title: "one server is stopped (SIGSTOP)",
 		...inFlight,
 		async happen({ servers, now }) {
 			servers[0]?.signal("SIGSTOP");
@@ -107,7 +107,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "the way to one server swallows everything",
+		title: "the network to one server drops everything",
 		...inFlight,
 		async happen({ hole, now }) {
 			hole.open();
@@ -117,7 +117,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "one server 40 times slower",
+		title: "one server becomes 40 times slower",
 		...nothing,
 		async happen({ servers, now }) {
 			const at = now();
@@ -145,7 +145,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "one server accepts connections, and says nothing",
+		title: "one server accepts connections but sends nothing",
 		...nothing,
 		last: "silent",
 		async happen({ now }) {
@@ -154,7 +154,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "proxies that end each connection after 200 requests",
+		title: "proxies close each connection after 200 requests",
 		all: "200 requests a connection",
 		...nothing,
 		async happen({ now }) {
@@ -163,7 +163,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "servers that end each connection after 100 ms",
+		title: "servers close each connection after 100 ms",
 		all: "100 ms a connection",
 		...nothing,
 		async happen({ now }) {
@@ -172,7 +172,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "a NAT that forgets the connection to one server",
+		title: "a NAT forgets the connection to one server",
 		...nothing,
 		async happen({ hole, now }) {
 			hole.forget();
@@ -182,7 +182,7 @@ export const faults: readonly Fault[] = [
 		},
 	},
 	{
-		title: "hasty callers, ten times as many, at the stream limit",
+		title: "400 more callers with short deadlines, at the stream limit",
 		all: "narrow",
 		hasty: 10 * CALLERS,
 		...nothing,
@@ -193,7 +193,7 @@ export const faults: readonly Fault[] = [
 	},
 ];
 
-/** Lets a fault happen under load, among three servers. */
+/** Starts three servers and the load, and causes the fault. */
 export async function run(fault: Fault): Promise<FaultRun> {
 	await using stack = new AsyncDisposableStack();
 	const servers: ServerProcess[] = [];

@@ -1,4 +1,7 @@
-/** A server to be killed, stopped and restarted: `node server-process.ts BEHAVIOUR PORT`. It tells its port, and is told to be slow. */
+/**
+ * A server that can be killed, stopped and restarted: `node server-process.ts BEHAVIOUR PORT`. It sends its port to the parent
+ * process, and receives how slow it should be.
+ */
 
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
@@ -8,21 +11,21 @@ import { Shop } from "./gen/faults_pb.ts";
 
 export type Behaviour =
 	| "good"
-	/** Good, with few streams a connection. */
+	/** Works well, but allows few streams per connection. */
 	| "narrow"
 	| "refusing"
 	| "resetting"
 	| "silent"
-	/** Takes so many requests on a connection, as nginx does (`keepalive_requests`). */
+	/** Closes a connection after that many requests, as nginx does (`keepalive_requests`). */
 	| "200 requests a connection"
-	/** Ends each connection that soon after it was made. */
+	/** Closes each connection after that time. */
 	| "100 ms a connection";
 
-/** Of a "narrow" one. */
+/** The stream limit of a "narrow" server. */
 const FEW_STREAMS = 10;
 
 export interface Told {
-	/** Milliseconds that each answer takes. */
+	/** How long each answer takes, in milliseconds. */
 	readonly delayMs: number;
 }
 
@@ -31,7 +34,7 @@ let delayMs = 5;
 process.on("message", (told: Told) => {
 	delayMs = told.delayMs;
 });
-// What keeps it alive is its server alone.
+// Only the server keeps the process alive.
 process.channel?.unref();
 process.send?.({
 	port:
@@ -55,8 +58,8 @@ async function serve(): Promise<number> {
 }
 
 /**
- * Accepts connections and says nothing; or turns every stream away unseen; or breaks each off after its response headers; or
- * answers, and ends its connections by GOAWAY.
+ * Starts a server that misbehaves: it sends nothing ("silent"), refuses every stream ("refusing"), resets each stream after its
+ * response headers ("resetting"), or answers but closes its connections with GOAWAY ("… a connection").
  */
 async function misbehave(): Promise<number> {
 	const { NGHTTP2_REFUSED_STREAM, NGHTTP2_INTERNAL_ERROR } = http2.constants;
@@ -94,7 +97,7 @@ async function misbehave(): Promise<number> {
 	return (server.address() as AddressInfo).port;
 }
 
-/** An empty message, after a while. */
+/** Answers with an empty message, after the delay. */
 function answer(stream: http2.ServerHttp2Stream): void {
 	setTimeout(() => {
 		if (stream.destroyed) return;

@@ -1,23 +1,26 @@
 import { seeded } from "../testdata/harness/seeded.ts";
 
-/** At least 0, less than 1; the same numbers for the same name and seed, whatever else draws from its own. */
+/**
+ * A source of random numbers of at least 0 and less than 1. The same seed and name give the same numbers, whatever is drawn
+ * from other sources.
+ */
 export function chance(seed: number, name: string): () => number {
 	let hash = seed;
 	for (let i = 0; i < name.length; i++) {
 		hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
 	}
 	const random = seeded(hash);
-	// The first numbers of neighbouring seeds are alike.
+	// Skip the first numbers, which are similar for neighbouring seeds.
 	for (let i = 0; i < 16; i++) random();
 	return random;
 }
 
-/** Times between events that know nothing of each other. */
+/** Draws the time between two independent events: an exponential distribution. */
 export function exponential(random: () => number, mean: number): number {
 	return -Math.log(1 - random()) * mean;
 }
 
-/** As the times of real work: few are much shorter than most, and some are much longer. */
+/** Draws a service time: a log-normal distribution, in which a few values are much longer than most. */
 export function logNormal(
 	random: () => number,
 	median: number,

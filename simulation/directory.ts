@@ -2,7 +2,7 @@ import type { Resolution, Resolver } from "../src/discovery/resolver.ts";
 import type { SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** Where the servers are, as discovery tells it: all channels hear of a change at once. */
+/** A resolver that yields the addresses of the servers. All channels get a change at the same time. */
 export class Directory implements Resolver {
 	readonly #time: VirtualTime;
 	#servers: readonly SimulatedServer[];

@@ -9,7 +9,7 @@ import {
 	MethodOptions_IdempotencyLevel,
 } from "@bufbuild/protobuf/wkt";
 
-/** What is called: a unary method that may be sent again, and whose messages are empty. */
+/** The method that clients call: unary, idempotent, with empty messages. */
 export const method: DescMethod = idempotentMethod();
 
 function idempotentMethod(): DescMethod {

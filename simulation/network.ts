@@ -4,22 +4,22 @@ import { SimulatedConnection } from "./connection.ts";
 import type { SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** One way, in milliseconds: within a zone, and from one zone to another. */
+/** One-way delays in milliseconds, within a zone and between zones. */
 export interface Delays {
 	readonly withinMs: number;
 	readonly acrossMs: number;
 }
 
-/** Who counts. */
+/** Counts what is sent. */
 export interface NetworkWatcher {
-	/** A request leaves, to another zone (`across`) or not. */
+	/** A request is sent. `across` says whether it goes to another zone. */
 	sent(across: boolean): void;
 }
 
-/** The share of a delay by which chance makes it longer. */
+/** A delay is made longer at random, by up to this share of it. */
 const JITTER = 0.2;
 
-/** Carries what clients and servers send each other. */
+/** Connects clients and servers. */
 export class SimulatedNetwork {
 	readonly #time: VirtualTime;
 	readonly #random: () => number;
@@ -45,7 +45,7 @@ export class SimulatedNetwork {
 		this.#connections.set(server, new Set());
 	}
 
-	/** How the clients of a zone connect. */
+	/** The function by which the clients of a zone connect. */
 	connectFrom(zone: string): Connect {
 		return (address, listener, signal) => {
 			const name = formatAddress(address);
@@ -59,7 +59,7 @@ export class SimulatedNetwork {
 			const abort = (): void => fail(signal.reason);
 			signal.addEventListener("abort", abort, { once: true });
 			if (server === undefined) {
-				fail(new Error(`no such machine: ${name}`));
+				fail(new Error(`there is no server at ${name}`));
 				return promise;
 			}
 			const delayMs = (): number =>
@@ -91,7 +91,7 @@ export class SimulatedNetwork {
 		};
 	}
 
-	/** Its process dies: connections are reset, and new ones refused. */
+	/** The process of the server dies: its connections are reset, and new ones are refused. */
 	kill(server: SimulatedServer): void {
 		server.state = "down";
 		server.crash();
@@ -100,7 +100,7 @@ export class SimulatedNetwork {
 		}
 	}
 
-	/** Its machine is gone: nobody says so, and nothing comes back. */
+	/** The machine of the server loses power: connections stay open, and nothing is answered. */
 	silence(server: SimulatedServer): void {
 		server.state = "silent";
 		server.crash();
@@ -109,7 +109,7 @@ export class SimulatedNetwork {
 		}
 	}
 
-	/** Takes no new calls, and lets those that it has finish for `graceMs`; then it is killed. */
+	/** The server takes no new calls, has `graceMs` to finish those in flight, and is then killed. */
 	shutDown(server: SimulatedServer, graceMs: number): void {
 		server.state = "down";
 		for (const connection of this.#connectionsOf(server)) connection.goaway();

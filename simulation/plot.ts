@@ -12,13 +12,13 @@ import type { Outcome, Results } from "./runs.ts";
 const WIDTH = 720;
 const LEFT = 64;
 const RIGHT = 16;
-/** Of the legend, which is above the panels. */
+/** Height of the legend, which is above the panels. */
 const TOP = 52;
 const PANEL = 120;
 const GAP = 34;
 const HEIGHT = TOP + 2 * PANEL + GAP + 36;
 
-/** For light paper, and for dark; they can be told apart by those who see fewer colours (after M. Okabe and K. Ito). */
+/** For light and dark backgrounds. People with colour blindness can tell them apart (after M. Okabe and K. Ito). */
 const COLOURS: readonly (readonly [light: string, dark: string])[] = [
 	["#d55e00", "#ff8c42"],
 	["#b58900", "#f0c541"],
@@ -27,7 +27,7 @@ const COLOURS: readonly (readonly [light: string, dark: string])[] = [
 	["#aa4499", "#e58ad0"],
 ];
 
-/** Each has its colour in all plots; whatever else there is has the one that is left. */
+/** These policies have the same colour in all plots. Any other policy gets the last colour. */
 const COLOURED: readonly Policy[] = [
 	roundRobin,
 	roundRobinRetries,
@@ -39,12 +39,12 @@ interface Panel {
 	readonly title: string;
 	readonly top: number;
 	readonly ticks: readonly (readonly [value: number, label: string])[];
-	/** 0 at the bottom, 1 at the top. */
+	/** Where a value is in the panel: 0 at the bottom, 1 at the top. */
 	height(value: number): number;
 	values(outcome: Outcome): readonly number[];
 }
 
-/** What every second of a scenario was like, under each of its policies: a picture in SVG. */
+/** Plots the seconds of a scenario under each of its policies, as SVG. */
 export function plot({ scenario, outcomes: all }: Results): string {
 	const outcomes = all.filter(({ policy }) => !policy.unplotted);
 	const x = (second: number): number =>
@@ -64,7 +64,7 @@ export function plot({ scenario, outcomes: all }: Results): string {
 	const end = Math.min(scenario.overAt, scenario.seconds);
 	const lines = [
 		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12">`,
-		`<title>${scenario.title}: calls that go well, and how long they take or how much is sent for them, second by second</title>`,
+		`<title>${scenario.title}: successful calls, and their latency or the requests sent for them, second by second</title>`,
 		style(),
 		...outcomes.map(legend),
 	];
@@ -86,7 +86,7 @@ export function plot({ scenario, outcomes: all }: Results): string {
 
 function successPanel(seconds: number, top: number): Panel {
 	return {
-		title: "calls that go well",
+		title: "successful calls",
 		top,
 		ticks: [
 			[0, "0 %"],
@@ -111,7 +111,7 @@ function latencyPanel(
 		(ms) => ms >= least && ms <= most,
 	);
 	return {
-		title: "p99, which of failed calls is their deadline",
+		title: "p99 (a failed call counts with its deadline)",
 		top,
 		ticks: ticks.map((ms) => [ms, `${ms} ms`]),
 		height: (value) => Math.log(value / least) / Math.log(most / least),
@@ -126,7 +126,7 @@ function latencyPanel(
 
 function loadPanel(seconds: number, top: number): Panel {
 	return {
-		title: "requests sent, for each call",
+		title: "requests sent per call",
 		top,
 		ticks: [0, 1, 2, 3].map((load) => [load, String(load)]),
 		height: (load) => load / 3.5,
@@ -165,7 +165,7 @@ function colour({ policy }: Outcome): string {
 	return `c${index < 0 ? COLOURED.length : index}`;
 }
 
-/** Three beside each other. */
+/** Entries of the legend, three in a row. */
 function legend(outcome: Outcome, index: number): string {
 	const x = LEFT + (index % 3) * 210;
 	const y = 12 + Math.floor(index / 3) * 16;

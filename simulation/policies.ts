@@ -1,16 +1,16 @@
 import type { ChannelOptions } from "../src/client/options/channel-options.ts";
 import type { MethodPolicy } from "../src/policy/method-policy.ts";
 
-/** What a client is set to. */
+/** The options of the simulated clients. */
 export interface Policy {
 	readonly name: string;
 	readonly channel: ChannelOptions;
 	readonly method: MethodPolicy;
-	/** Left out of plots, to keep them legible. */
+	/** Not plotted, to keep the plots legible. */
 	readonly unplotted?: boolean;
-	/** It knows its zone. */
+	/** Sets `localZone`. */
 	readonly zoned?: boolean;
-	/** Its retry throttle never closes: homing has no such option, and the simulation shows why. */
+	/** The retry throttle never closes. homing has no such option; the simulation shows why. */
 	readonly unthrottled?: boolean;
 }
 
@@ -20,7 +20,7 @@ export const pickFirst: Policy = {
 	method: { retryPolicy: false },
 };
 
-/** As most clients are that balance at all. */
+/** What most clients do that balance at all. */
 export const roundRobin: Policy = {
 	name: "round_robin",
 	channel: { balancer: "round_robin", outlierDetection: false },
@@ -47,10 +47,10 @@ export const leastRequestRetries: Policy = {
 	unplotted: true,
 };
 
-/** A client that sets nothing. */
+/** A client that sets no options. */
 export const defaults: Policy = { name: "defaults", channel: {}, method: {} };
 
-/** As of methods that are not idempotent. */
+/** The defaults for a method that is not idempotent. */
 export const noRetries: Policy = {
 	name: "defaults, no retries",
 	channel: {},

@@ -1,13 +1,13 @@
 /** The calls that began in one second, of one run or of several. */
 export interface Second {
-	/** In milliseconds; a failed call counts as if it had failed at its deadline. */
+	/** Latencies in milliseconds. A failed call counts as if it had failed at its deadline. */
 	readonly latencies: readonly number[];
 	readonly wentWell: number;
-	/** Those that went well soon enough. */
+	/** Calls that succeeded fast enough. */
 	readonly good: number;
-	/** Sent in this second, whenever their calls began. */
+	/** Requests sent in this second, whenever their calls began. */
 	readonly requests: number;
-	/** Of them, those that left their zone. */
+	/** Requests among them that went to another zone. */
 	readonly across: number;
 }
 
@@ -17,13 +17,13 @@ type Growing = {
 		: number[];
 };
 
-/** Takes down what becomes of calls. */
+/** Records the results of calls. */
 export class Record {
 	readonly #failedMs: number;
 	readonly #goodMs: number;
 	readonly #seconds: Growing[] = [];
 
-	/** A failed call counts as one of `failedMs`; one that takes no more than `goodMs` is good. */
+	/** A failed call is recorded with a latency of `failedMs`. A call is good if its latency is at most `goodMs`. */
 	constructor(failedMs: number, goodMs: number) {
 		this.#failedMs = failedMs;
 		this.#goodMs = goodMs;
@@ -62,13 +62,13 @@ export class Record {
 	}
 }
 
-/** Several runs as one of as many times the calls. */
+/** Merges several runs, second by second. */
 export function merged(runs: readonly (readonly Second[])[]): Second[] {
 	const [first = []] = runs;
 	return first.map((_, i) => joined(runs.flatMap((run) => run[i] ?? [])));
 }
 
-/** Several seconds as one. */
+/** Merges several seconds into one. */
 function joined(seconds: readonly Second[]): Second {
 	const sum = (of: (second: Second) => number): number =>
 		seconds.reduce((total, second) => total + of(second), 0);
@@ -83,14 +83,14 @@ function joined(seconds: readonly Second[]): Second {
 
 export interface Summary {
 	readonly calls: number;
-	/** Shares of 1. */
+	/** The share of successful calls, from 0 to 1. */
 	readonly success: number;
 	readonly p50: number;
 	readonly p99: number;
 	readonly p999: number;
-	/** Requests sent for each call. */
+	/** Requests sent per call. */
 	readonly load: number;
-	/** The share of them that left their zone. */
+	/** The share of requests that went to another zone. */
 	readonly across: number;
 }
 
@@ -108,23 +108,23 @@ export function summary(seconds: readonly Second[]): Summary {
 	};
 }
 
-/** Of values that are sorted, by nearest rank. */
+/** A percentile of sorted values, by the nearest-rank method. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
 	const rank = Math.max(Math.ceil(sorted.length * share), 1);
 	return sorted[rank - 1] ?? Number.NaN;
 }
 
-/** Requests for each call that began, in the second that had most of them. */
+/** The highest number of requests per call among the seconds. */
 export function peakLoad(seconds: readonly Second[]): number {
 	return Math.max(
 		...seconds.map(({ requests, latencies }) => requests / latencies.length),
 	);
 }
 
-/** In a second that is as it should be so large a share of the calls are good. */
+/** A second is sound if at least this share of its calls is good. */
 const SOUND = 0.99;
 
-/** How many seconds it takes until all that follow are as they should be; Infinity if the last one is not. */
+/** The number of seconds after which all remaining ones are sound. Infinity if the last one is not. */
 export function recovery(seconds: readonly Second[]): number {
 	const last = seconds.findLastIndex(
 		({ good, latencies }) => good < SOUND * latencies.length,

@@ -1,4 +1,4 @@
-/** `npm run simulate`: lives through every scenario, or those that are named, and writes docs/simulation.md. */
+/** `npm run simulate`: simulates all scenarios, or the named ones. If it runs all of them, it writes docs/simulation.md. */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ const docs = fileURLToPath(new URL("../docs/", import.meta.url));
 const { values, positionals } = parseArgs({
 	allowPositionals: true,
 	options: {
-		/** Less of everything; writes nothing. */
+		/** Simulates smaller scenarios, and writes nothing. */
 		quick: { type: "boolean", default: false },
 		seed: { type: "string", default: "1" },
 	},
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
 const chosen = chosenBy(positionals);
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(seed))
-	stop(`--seed ${values.seed} is no whole number`);
+	stop(`--seed ${values.seed} is not a whole number`);
 const writes = !values.quick && chosen.length === scenarios.length;
 
 const all: Results[] = [];
@@ -56,7 +56,9 @@ function chosenBy(names: readonly string[]): readonly Scenario[] {
 	const known = scenarios.map(({ name }) => name);
 	const unknown = names.find((name) => !known.includes(name));
 	if (unknown !== undefined) {
-		stop(`there is no scenario "${unknown}"; there are ${known.join(", ")}`);
+		stop(
+			`there is no scenario "${unknown}"; the scenarios are ${known.join(", ")}`,
+		);
 	}
 	return names.length === 0
 		? scenarios

@@ -9,21 +9,21 @@ import {
 import type { Scenario } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
-/** What a policy made of a scenario. */
+/** The result of a scenario under one policy. */
 export interface Outcome extends Summary {
 	readonly policy: Policy;
 	readonly seconds: readonly Second[];
-	/** Seconds from the fault until all was as it should be; 0: it never was not; Infinity: it never was again. */
+	/** Seconds from the fault until all following seconds are good. 0 if all are good, Infinity if the last one is not. */
 	readonly recovery: number;
 }
 
 export interface Results {
 	readonly scenario: Scenario;
-	/** In the order of the scenario's policies. */
+	/** One for each policy of the scenario, in the same order. */
 	readonly outcomes: readonly Outcome[];
 }
 
-/** Lives through a scenario once for each of its runs and policies: all policies meet the same calls at the same times. */
+/** Simulates all runs of a scenario under each of its policies. All policies get the same calls at the same times. */
 export async function results(
 	scenario: Scenario,
 	seed: number,

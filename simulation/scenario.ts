@@ -3,54 +3,54 @@ import type { SimulatedNetwork } from "./network.ts";
 import { type Policy, roundRobin } from "./policies.ts";
 import type { SimulatedServer } from "./server.ts";
 
-/** What happens to a service, and to whom it matters. */
+/** A service, what happens to it, and the policies under which it is simulated. */
 export interface Scenario {
-	/** Of its plot's file. */
+	/** The name on the command line, and of the plot's file. */
 	readonly name: string;
 	readonly title: string;
-	/** What happens, for the page. */
+	/** Describes what happens, for the page. */
 	readonly story: string;
 	readonly servers: number;
-	/** Channels, each of which knows only what it has seen itself. */
+	/** The number of channels. Each knows only what it has observed itself. */
 	readonly clients: number;
-	/** Servers and clients are spread over so many. */
+	/** The number of zones, over which servers and clients are spread evenly. */
 	readonly zones: number;
-	/** Calls a second, of all clients together. */
+	/** Calls per second of all clients together. */
 	readonly rate: number;
 	readonly seconds: number;
-	/** From this second on the calls count. */
+	/** The second of the fault. Calls are counted from then on. */
 	readonly faultAt: number;
-	/** When whatever ails the service is over; Infinity when it lasts. */
+	/** The second in which the fault is over. Infinity if it lasts. */
 	readonly overAt: number;
-	/** Calls have so many milliseconds. */
+	/** The timeout of calls, in milliseconds. */
 	readonly timeoutMs: number;
 	readonly workers: number;
 	readonly queueLimit: number;
-	/** What half of the requests take at most, in milliseconds. */
+	/** The median service time of requests, in milliseconds. */
 	readonly medianServiceMs: number;
-	/** What a server has done later after its arrival, in milliseconds, it answers with UNAVAILABLE. */
+	/** A server answers with UNAVAILABLE if it finishes a request later than this after its arrival, in milliseconds. */
 	readonly patienceMs: number;
-	/** How often it is lived through, each time with other chances; what is told is of all of them. */
+	/** The number of runs with different random numbers, which are merged. */
 	readonly runs: number;
 	readonly policies: readonly Policy[];
-	/** What the defaults are held against. */
+	/** The policy that the defaults are compared with. */
 	readonly against: Policy;
-	/** Arranges what is to happen. */
+	/** Schedules what happens. */
 	script(world: World): void;
 }
 
-/** What a scenario can turn. */
+/** What a scenario can change. */
 export interface World {
 	readonly network: SimulatedNetwork;
 	readonly servers: readonly SimulatedServer[];
 	readonly directory: Directory;
-	/** At a second, counted from the beginning. */
+	/** Schedules an action, at a second counted from the start. */
 	at(second: number, action: () => void): void;
-	/** Another number of calls a second. */
+	/** Changes the number of calls per second. */
 	setRate(rate: number): void;
 }
 
-/** Ten servers at little more than half of what they can do, and ten clients: what most scenarios begin with. */
+/** The base of most scenarios: ten clients, and ten servers at little more than half of their capacity. */
 export const tenServers = {
 	servers: 10,
 	clients: 10,
@@ -68,5 +68,5 @@ export const tenServers = {
 	against: roundRobin,
 } satisfies Partial<Scenario>;
 
-/** A call is good if it goes well within so many times what half of the requests take. */
+/** A call is good if it succeeds within this many times the median service time. */
 export const GOOD = 10;

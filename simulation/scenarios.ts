@@ -28,7 +28,7 @@ const slow: Scenario = {
 	name: "slow",
 	title: "One endpoint is slow",
 	story:
-		"One of ten servers takes ten times as long, and so can do no more than a fifth of what it is sent.",
+		"One of ten servers becomes ten times slower, and can then handle only a fifth of its share of the calls.",
 	policies: [...ladder, pickFirst],
 	script: ({ at, servers }) =>
 		at(10, () => {
@@ -39,7 +39,7 @@ const slow: Scenario = {
 const failing: Scenario = {
 	...tenServers,
 	name: "failing",
-	title: "One endpoint fails now and then",
+	title: "One endpoint fails occasionally",
 	story: "One of ten servers answers 5 % of its calls with UNAVAILABLE.",
 	policies: ladder,
 	script: ({ at, servers }) =>
@@ -51,9 +51,9 @@ const failing: Scenario = {
 const blackHole: Scenario = {
 	...tenServers,
 	name: "black-hole",
-	title: "One endpoint fails everything, fast",
+	title: "One endpoint fails every call, fast",
 	story:
-		"One of ten servers answers every call with UNAVAILABLE within a millisecond: to a balancer that looks at speed alone, it is the best of all.",
+		"One of ten servers answers every call with UNAVAILABLE within a millisecond. A balancer that considers only latency would take it for the best one.",
 	policies: [...ladder, noRetries],
 	script: ({ at, servers }) =>
 		at(10, () => {
@@ -66,7 +66,7 @@ const zoneLost: Scenario = {
 	name: "zone",
 	title: "A zone is lost",
 	story:
-		"Twelve servers stand in three zones. The machines of one zone lose power, so that nobody says that they are gone, and are back twenty seconds later.",
+		"Twelve servers are in three zones. The machines of one zone lose power, so that connections to them go silent without being closed. They are back twenty seconds later.",
 	servers: 12,
 	clients: 12,
 	zones: 3,
@@ -90,7 +90,7 @@ const deploy: Scenario = {
 	name: "deploy",
 	title: "A rolling deploy",
 	story:
-		"Fifty servers are replaced, a tenth of them at a time: GOAWAY, 20 ms to finish (too little for a third of the calls), 1 s to start, and 2 s at a fifth of the speed while caches fill.",
+		"Fifty servers are replaced, a tenth of them at a time. Each sends GOAWAY, has 20 ms to finish its calls (too little for a third of them), takes 1 s to start, and runs at a fifth of its speed for 2 s while its caches fill.",
 	servers: 50,
 	clients: 20,
 	rate: 6000,
@@ -125,7 +125,7 @@ const crowd: Scenario = {
 	name: "crowd",
 	title: "A flash crowd",
 	story:
-		"The calls double at once, to nine tenths of what ten servers can do. Ten seconds later five more servers come, which start at a fifth of their speed.",
+		"The rate of calls doubles at once, to nine tenths of the capacity of ten servers. Ten seconds later, five more servers are added, which start at a fifth of their speed.",
 	seconds: 40,
 	rate: 1000,
 	overAt: 22,
@@ -149,7 +149,7 @@ const storm: Scenario = {
 	name: "storm",
 	title: "A retry storm",
 	story:
-		"For five seconds the database behind ten servers takes four times as long. What takes it more than 300 ms the servers answer with UNAVAILABLE; but the database works on it all the same. When it is well again, its queues are full of what nobody waits for.",
+		"For five seconds, the database behind ten servers is four times slower. The servers answer calls that take longer than 300 ms with UNAVAILABLE, but the database still works on them. When it is fast again, its queues are full of requests that nobody waits for.",
 	rate: 1500,
 	overAt: 15,
 	timeoutMs: 2000,
@@ -171,7 +171,7 @@ const outage: Scenario = {
 	name: "outage",
 	title: "Every endpoint fails",
 	story:
-		"For ten seconds all servers answer every call with UNAVAILABLE. Nothing helps; the question is how much they are sent meanwhile.",
+		"For ten seconds, all servers answer every call with UNAVAILABLE. Nothing helps; the question is how many requests the servers get meanwhile.",
 	overAt: 20,
 	policies: [
 		roundRobin,
@@ -197,7 +197,7 @@ const tenThousand: Scenario = {
 	name: "ten-thousand",
 	title: "Ten thousand endpoints",
 	story:
-		"One in twenty of 10,000 servers is ten times as slow. A client has a connection to each, and sends one of them a call every ten seconds: it hardly ever hears from the same one twice.",
+		"One in twenty of 10,000 servers becomes ten times slower. Each client has a connection to every server, and calls each of them only about once in ten seconds, so it rarely hears from the same server twice.",
 	servers: 10_000,
 	clients: 4,
 	rate: 4000,

@@ -1,22 +1,22 @@
 import { Code } from "@connectrpc/connect";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** A request as the server has it. */
+/** A request at the server. */
 export interface ReceivedRequest {
-	/** Undefined: it went well. */
+	/** Answers the request; `undefined` is success. */
 	answer(code: Code | undefined): void;
-	/** Its client has given it up. */
+	/** The client has cancelled it. */
 	readonly cancelled: boolean;
 }
 
 export interface ServerModel {
-	/** Requests worked on at a time; others wait in a queue. */
+	/** How many requests are worked on at the same time. Others wait in a queue. */
 	readonly workers: number;
-	/** What comes when so many wait is answered with UNAVAILABLE at once. */
+	/** How many requests may wait. Further ones are answered with UNAVAILABLE at once. */
 	readonly queueLimit: number;
-	/** What one request takes, in milliseconds: drawn for each. */
+	/** Draws the service time of a request, in milliseconds. */
 	readonly serviceMs: () => number;
-	/** What is done later after its arrival, in milliseconds, is answered with UNAVAILABLE. */
+	/** A request that is finished later than this after its arrival, in milliseconds, is answered with UNAVAILABLE. */
 	readonly patienceMs: number;
 }
 
@@ -25,27 +25,27 @@ interface Waiting {
 	readonly since: number;
 }
 
-/** What failing fast takes, in milliseconds. */
+/** How long it takes to fail fast, in milliseconds. */
 const FAILURE_MS = 0.5;
 
-/** One server: a queue, and workers that take from it. What ails it can be changed as time goes. */
+/** A server with a queue, and workers that take requests from it. Scenarios change how slow it is and how often it fails. */
 export class SimulatedServer {
 	readonly address: string;
 	readonly zone: string;
-	/** "silent": whatever is sent to it is lost, as when its machine has no power. "down": it refuses connections. */
+	/** "silent": all that is sent to it is lost, as if its machine had no power. "down": it refuses connections. */
 	state: "up" | "down" | "silent" = "up";
-	/** How many times longer than usual it works. */
+	/** The factor by which service times are longer than usual. */
 	slowness = 1;
-	/** The share of requests that it fails at once, with UNAVAILABLE. */
+	/** The share of requests that it answers with UNAVAILABLE at once. */
 	failing = 0;
 	readonly #time: VirtualTime;
 	readonly #random: () => number;
 	readonly #model: ServerModel;
 	#queue: Waiting[] = [];
-	/** Of the queue: those before it are gone. */
+	/** Index of the first request in the queue; those before it are done. */
 	#first = 0;
 	#busy = 0;
-	/** What it works on is lost when this changes. */
+	/** Changes with each crash, which loses the requests that are worked on. */
 	#life = 0;
 
 	constructor(
@@ -74,7 +74,7 @@ export class SimulatedServer {
 		}
 	}
 
-	/** Forgets all that it had to do. */
+	/** Loses all requests. */
 	crash(): void {
 		this.#life += 1;
 		this.#queue = [];
@@ -95,7 +95,7 @@ export class SimulatedServer {
 		});
 	}
 
-	/** What its client has given up meanwhile is left out. */
+	/** Starts the next request that has not been cancelled. */
 	#next(): void {
 		while (this.#first < this.#queue.length) {
 			const next = this.#queue[this.#first++] as Waiting;

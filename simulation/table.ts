@@ -4,7 +4,7 @@ import { peakLoad } from "./record.ts";
 import type { Outcome, Results } from "./runs.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** Title, story, and the figures of every policy, in Markdown. `plot`: where its picture is. */
+/** The title, story and results of a scenario, in Markdown. `plot` is the path of its picture. */
 export function section(results: Results, plot: string | undefined): string {
 	const { scenario, outcomes } = results;
 	return [
@@ -15,7 +15,7 @@ export function section(results: Results, plot: string | undefined): string {
 	].join("\n\n");
 }
 
-/** What the defaults are worth in each scenario: a list, in Markdown. */
+/** Compares the defaults with another policy in each scenario: a list, in Markdown. */
 export function overview(all: readonly Results[]): string {
 	return all
 		.map((results) => `- **${results.scenario.title}.** ${gain(results)}`)
@@ -26,14 +26,16 @@ function gain({ scenario, outcomes }: Results): string {
 	const of = (wanted: Policy): Outcome => {
 		const found = outcomes.find(({ policy }) => policy === wanted);
 		if (found !== undefined) return found;
-		throw new Error(`${scenario.name} is not tried with ${wanted.name}`);
+		throw new Error(
+			`the scenario ${scenario.name} does not include the policy "${wanted.name}"`,
+		);
 	};
 	const own = of(defaults);
 	const other = of(scenario.against);
 	const { name } = other.policy;
 	const fails = `Of 1000 calls ${failed(other)} fail with ${name}, and ${failed(own)} with the defaults`;
 	return scenario.against === unthrottled
-		? `${fails}. After its first second, in which the throttle closes, the servers are sent at most ${peak(scenario, own)} requests a call; without it, ${peak(scenario, other)}.`
+		? `${fails}. After its first second, in which the throttle closes, the servers are sent at most ${peak(scenario, own)} requests per call; without it, ${peak(scenario, other)}.`
 		: `${fails}; p99 is ${ms(other.p99)} and ${ms(own.p99)}, p99.9 is ${ms(other.p999)} and ${ms(own.p999)}.`;
 }
 
@@ -51,7 +53,15 @@ function failed({ success }: Outcome): string {
 
 function table(outcomes: readonly Outcome[], zones: boolean): string {
 	const rows = [
-		["policy", "success", "p50", "p99", "p99.9", "requests a call", "sound"],
+		[
+			"policy",
+			"success",
+			"p50",
+			"p99",
+			"p99.9",
+			"requests per call",
+			"recovered",
+		],
 		...outcomes.map((outcome) => [
 			outcome.policy.name,
 			percent(outcome.success),
@@ -71,7 +81,7 @@ function table(outcomes: readonly Outcome[], zones: boolean): string {
 	return markdownTable(rows);
 }
 
-/** Never rounded up to all. */
+/** Rounds down, so that only 1 is shown as 100 %. */
 export function percent(share: number): string {
 	if (share === 1) return "100 %";
 	return `${(Math.floor(share * 1e5) / 1e3).toFixed(3)} %`;

@@ -3,15 +3,15 @@ import type { Clock, Timer } from "../src/policy/clock.ts";
 
 interface Event {
 	readonly at: number;
-	/** Among those of one instant, the first made is the first to happen. */
+	/** Events at the same time happen in the order in which they were made. */
 	readonly order: number;
-	/** Undefined once it was called off. */
+	/** Undefined after it was cancelled. */
 	action: (() => void) | undefined;
 }
 
 /**
- * A clock that jumps from one event to the next: a minute of a busy service takes seconds, and the same minute always
- * goes the same way. Promises are given time only after what may have settled some, as most events do not.
+ * A clock that jumps from one event to the next. A minute of a busy service takes seconds to simulate, and always has the
+ * same result. Most events settle no promises. The clock waits for promise callbacks only after events that may.
  */
 export class VirtualTime implements Clock {
 	#now = 0;
@@ -23,14 +23,14 @@ export class VirtualTime implements Clock {
 		return this.#now;
 	}
 
-	/** Calls, which have no promises inside, wait by this. */
+	/** Used by calls, which have no promises inside. */
 	after(ms: number, action: () => void): Timer {
 		const event = { at: this.#now + ms, order: this.#made++, action };
 		this.#push(event);
 		return event;
 	}
 
-	/** Channels and their connections, which have, wait by this. */
+	/** Used by channels and connections, which do. */
 	afterIdle(ms: number, action: () => void): Timer {
 		return this.after(ms, () => {
 			this.settle();
@@ -42,12 +42,12 @@ export class VirtualTime implements Clock {
 		if (timer !== undefined) (timer as Event).action = undefined;
 	}
 
-	/** Lets promises do all they have to do before the next event. */
+	/** Lets all promise callbacks run before the next event. */
 	settle(): void {
 		this.#unsettled = true;
 	}
 
-	/** Moves on until `ms`; what is due later stays so. */
+	/** Runs all events up to `ms`. Later events stay scheduled. */
 	async runUntil(ms: number): Promise<void> {
 		for (;;) {
 			if (this.#unsettled) {
@@ -79,7 +79,7 @@ export class VirtualTime implements Clock {
 		heap[at] = event;
 	}
 
-	/** Takes the first away. */
+	/** Removes the first event. */
 	#pop(): void {
 		const heap = this.#events;
 		const last = heap.pop() as Event;
