@@ -6,7 +6,7 @@
  * stands still while a resolver's endpoints are taken over and connected, and when a few of them change.
  */
 
-import { ChannelCaller } from "../src/client/call/channel-caller.ts";
+import { DirectCaller } from "../src/client/call/direct-caller.ts";
 import { ChannelCore } from "../src/client/channel/channel-core.ts";
 import { settleChannel } from "../src/client/channel/channel-setting.ts";
 import { makeClient } from "../src/client/client-object.ts";
@@ -195,7 +195,7 @@ function channel(
 		{ retryPolicy: false },
 		undefined,
 	);
-	const caller = new ChannelCaller(core, EchoService.methods, policies);
+	const caller = new DirectCaller(core, EchoService.methods, policies);
 	const client = makeClient<EchoServiceClient>(EchoService, caller, {
 		channel: undefined,
 		close: () => core.close(0),

@@ -12,8 +12,8 @@ import { type Environment, settleChannel } from "./channel/channel-setting.ts";
 import { abortSignal } from "./options/call-options.ts";
 import type { ChannelOptions } from "./options/channel-options.ts";
 import { interceptorList } from "./options/client-options.ts";
-import { CallTransport } from "./transport/call-transport.ts";
-import { CoreSender } from "./transport/core-sender.ts";
+import { ChannelCarrier } from "./transport/channel-carrier.ts";
+import { InterceptedTransport } from "./transport/intercepted-transport.ts";
 
 /** The parts of a channel that a client over it uses. */
 export interface ChannelInside {
@@ -59,7 +59,10 @@ export class Channel implements Transport, AsyncDisposable {
 			settleChannel(target, channelOptions, environment),
 		);
 		insides.set(this, { core: this.#core, interceptors: around });
-		const transport = new CallTransport(new CoreSender(this.#core), around);
+		const transport = new InterceptedTransport(
+			new ChannelCarrier(this.#core),
+			around,
+		);
 		this.unary = transport.unary.bind(transport);
 		this.stream = transport.stream.bind(transport);
 	}

@@ -3,9 +3,9 @@ import type { Transport } from "@connectrpc/connect";
 import { OptionError } from "../checks/option-error.ts";
 import { makeClient } from "./client-object.ts";
 import type { SettledClient } from "./options/client-options.ts";
-import { CallTransport } from "./transport/call-transport.ts";
-import { ForeignSender } from "./transport/foreign-sender.ts";
-import { TransportCaller } from "./transport/transport-caller.ts";
+import { ConnectCaller } from "./transport/connect-caller.ts";
+import { ForeignCarrier } from "./transport/foreign-carrier.ts";
+import { InterceptedTransport } from "./transport/intercepted-transport.ts";
 
 /** Whether a target is a Connect Transport, such as those of createRouterTransport, connect-web and connect-node. */
 export function isTransport(target: unknown): target is Transport {
@@ -30,9 +30,9 @@ export function overTransport<T extends object>(
 ): T {
 	refuseChannelOptions(settled, "Transport");
 	const { baked } = settled.policies;
-	const sender = new ForeignSender(transport, baked?.retryThrottling);
-	const caller = new TransportCaller(
-		new CallTransport(sender, settled.interceptors, settled.policies),
+	const carrier = new ForeignCarrier(transport, baked?.retryThrottling);
+	const caller = new ConnectCaller(
+		new InterceptedTransport(carrier, settled.interceptors, settled.policies),
 	);
 	return makeClient(service, caller, {
 		channel: undefined,

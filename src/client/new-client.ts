@@ -4,7 +4,7 @@ import { OptionError } from "../checks/option-error.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import type { Caller } from "./call/caller.ts";
-import { ChannelCaller } from "./call/channel-caller.ts";
+import { DirectCaller } from "./call/direct-caller.ts";
 import { Channel, insideOf } from "./channel.ts";
 import { makeClient } from "./client-object.ts";
 import {
@@ -17,9 +17,9 @@ import {
 	type SettledClient,
 	settleClient,
 } from "./options/client-options.ts";
-import { CallTransport } from "./transport/call-transport.ts";
-import { CoreSender } from "./transport/core-sender.ts";
-import { TransportCaller } from "./transport/transport-caller.ts";
+import { ChannelCarrier } from "./transport/channel-carrier.ts";
+import { ConnectCaller } from "./transport/connect-caller.ts";
+import { InterceptedTransport } from "./transport/intercepted-transport.ts";
 
 /**
  * What a client calls. For a string or a Resolver, the client makes a channel and owns it: closing the client closes the
@@ -74,9 +74,9 @@ function overChannel<T extends object>(
 	const around = [...interceptors, ...channelsOwn];
 	const caller: Caller =
 		around.length === 0
-			? new ChannelCaller(core, service.methods, policies)
-			: new TransportCaller(
-					new CallTransport(new CoreSender(core), around, policies),
+			? new DirectCaller(core, service.methods, policies)
+			: new ConnectCaller(
+					new InterceptedTransport(new ChannelCarrier(core), around, policies),
 				);
 	return makeClient(service, caller, { channel, close });
 }

@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { ChannelCaller } from "../../src/client/call/channel-caller.ts";
+import { DirectCaller } from "../../src/client/call/direct-caller.ts";
 import { ChannelCore } from "../../src/client/channel/channel-core.ts";
 import {
 	type Environment,
@@ -38,7 +38,7 @@ export function clientInTime<T extends object>(
 			clock,
 		}),
 	);
-	const caller = new ChannelCaller(core, service.methods, settled.policies);
+	const caller = new DirectCaller(core, service.methods, settled.policies);
 	const close = (): Promise<void> => core.close(0);
 	return {
 		client: makeClient(service, caller, { channel: undefined, close }),

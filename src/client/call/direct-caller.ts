@@ -25,7 +25,7 @@ import { StreamCall } from "./stream-call.ts";
 import { callUnary } from "./unary-call.ts";
 
 /** Calls straight over a channel of homing's own: the fast way, taken when there are no interceptors. */
-export class ChannelCaller implements Caller {
+export class DirectCaller implements Caller {
 	readonly #core: ChannelCore;
 	readonly #policies: ReadonlyMap<DescMethod, MethodPolicies>;
 

@@ -19,10 +19,10 @@ import { encodeMessage } from "../call/message-codec.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { callUnary } from "../call/unary-call.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
-import type { Sender } from "./call-transport.ts";
+import type { Carrier } from "./intercepted-transport.ts";
 
 /** Carries the calls of a Connect Transport over a channel of homing's own. */
-export class CoreSender implements Sender {
+export class ChannelCarrier implements Carrier {
 	readonly #core: ChannelCore;
 	readonly origin: string;
 

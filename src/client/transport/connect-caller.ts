@@ -26,7 +26,7 @@ import {
 import { TransportStream } from "./transport-stream.ts";
 
 /** Calls over any Connect Transport. */
-export class TransportCaller implements Caller {
+export class ConnectCaller implements Caller {
 	readonly #transport: Transport;
 
 	constructor(transport: Transport) {

@@ -19,16 +19,16 @@ import type {
 } from "../../policy/service-config.ts";
 import { type CallRequest, deadlineOf } from "../call/call-request.ts";
 import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
-import type { Sender } from "./call-transport.ts";
 import { begun, replayable } from "./foreign-messages.ts";
 import { type ForeignRetries, retried } from "./foreign-retry.ts";
+import type { Carrier } from "./intercepted-transport.ts";
 import { responseOf } from "./returned-response.ts";
 
 /** Longer timers than this (24.8 days) fire at once in JavaScript. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Carries calls over somebody else's Connect Transport, and gives them their deadline, what they inherit, and retries. */
-export class ForeignSender implements Sender {
+export class ForeignCarrier implements Carrier {
 	readonly #transport: Transport;
 	readonly #retries: ForeignRetries;
 	readonly clock: Clock;

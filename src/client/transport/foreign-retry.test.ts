@@ -39,9 +39,9 @@ import type { RetryThrottling } from "../../policy/service-config.ts";
 import { makeClient } from "../client-object.ts";
 import { newClient } from "../new-client.ts";
 import { type ClientOptions, settleClient } from "../options/client-options.ts";
-import { CallTransport } from "./call-transport.ts";
-import { ForeignSender } from "./foreign-sender.ts";
-import { TransportCaller } from "./transport-caller.ts";
+import { ConnectCaller } from "./connect-caller.ts";
+import { ForeignCarrier } from "./foreign-carrier.ts";
+import { InterceptedTransport } from "./intercepted-transport.ts";
 
 /** What a transport was asked to send. */
 interface Sent {
@@ -85,9 +85,9 @@ function over(
 		options,
 		undefined,
 	);
-	const sender = new ForeignSender(transport, throttling, clock, () => 0.5);
-	const caller = new TransportCaller(
-		new CallTransport(sender, interceptors, policies),
+	const carrier = new ForeignCarrier(transport, throttling, clock, () => 0.5);
+	const caller = new ConnectCaller(
+		new InterceptedTransport(carrier, interceptors, policies),
 	);
 	return {
 		client: makeClient(OrderManagement, caller, {

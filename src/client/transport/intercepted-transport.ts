@@ -35,8 +35,8 @@ import {
 import { boundedMessages, CallBounds } from "./call-bounds.ts";
 import { responseOf } from "./returned-response.ts";
 
-/** What carries the calls of a CallTransport. */
-export interface Sender {
+/** What carries the calls of an InterceptedTransport. */
+export interface Carrier {
 	readonly clock: Clock;
 	/** "scheme://authority", for interceptors. */
 	readonly origin: string;
@@ -60,18 +60,18 @@ export interface Sender {
 type Next = Parameters<Interceptor>[0];
 
 /** A Connect Transport that gives each call its policy and takes it through interceptors. */
-export class CallTransport implements Transport {
-	readonly #sender: Sender;
+export class InterceptedTransport implements Transport {
+	readonly #carrier: Carrier;
 	readonly #interceptors: readonly Interceptor[];
 	readonly #ownPolicies: ClientPolicies | undefined;
 	readonly #policies = new Map<DescMethod, MethodPolicies>();
 
 	constructor(
-		sender: Sender,
+		carrier: Carrier,
 		interceptors: readonly Interceptor[],
 		policies?: ClientPolicies,
 	) {
-		this.#sender = sender;
+		this.#carrier = carrier;
 		this.#interceptors = interceptors;
 		this.#ownPolicies = policies;
 	}
@@ -91,13 +91,13 @@ export class CallTransport implements Transport {
 			header,
 			contextValues,
 		);
-		const sender = this.#sender;
+		const carrier = this.#carrier;
 		if (this.#interceptors.length === 0) {
-			return sender.unary(method, request, input, contextValues);
+			return carrier.unary(method, request, input, contextValues);
 		}
-		const bounds = new CallBounds(sender.clock, request);
+		const bounds = new CallBounds(carrier.clock, request);
 		const send = (passed: UnaryRequest<I, O>): Promise<UnaryResponse<I, O>> =>
-			sender.unary(
+			carrier.unary(
 				method,
 				within(request, passed),
 				passed.message,
@@ -131,16 +131,16 @@ export class CallTransport implements Transport {
 			header,
 			contextValues,
 		);
-		const sender = this.#sender;
+		const carrier = this.#carrier;
 		if (this.#interceptors.length === 0) {
-			return sender.stream(method, request, input, contextValues, () => {});
+			return carrier.stream(method, request, input, contextValues, () => {});
 		}
-		const bounds = new CallBounds(sender.clock, request);
+		const bounds = new CallBounds(carrier.clock, request);
 		const send = (
 			passed: StreamRequest<I, O>,
 		): Promise<StreamResponse<I, O>> => {
 			const ended = bounds.hold();
-			const response = sender.stream(
+			const response = carrier.stream(
 				method,
 				within(request, passed),
 				passed.message,
@@ -177,12 +177,12 @@ export class CallTransport implements Transport {
 		return {
 			method,
 			policy: () =>
-				mergePolicies(own, policies.under(this.#sender.serviceConfigs)),
+				mergePolicies(own, policies.under(this.#carrier.serviceConfigs)),
 			headers: metadataOf(headers),
 			signal,
 			hashKey: added?.hashKey,
 			scope: inheritedScope(added?.parent),
-			startedAt: this.#sender.clock.now(),
+			startedAt: this.#carrier.clock.now(),
 		};
 	}
 
@@ -215,7 +215,7 @@ export class CallTransport implements Transport {
 		return {
 			service: method.parent,
 			requestMethod: "POST",
-			url: `${this.#sender.origin}/${method.parent.typeName}/${method.name}`,
+			url: `${this.#carrier.origin}/${method.parent.typeName}/${method.name}`,
 			signal: bounds.signal,
 			header: headers ?? new Headers(),
 			contextValues,
