@@ -7,12 +7,14 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../../policy/clock.ts";
+import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 import type {
 	RawHeaders,
 	ServerStream,
 	StreamReset,
 } from "../../wire/connection.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
+import { ownBytes } from "../../wire/own-bytes.ts";
 import {
 	ServerCall,
 	type ServerCallListener,
@@ -36,7 +38,6 @@ import { streamsOf } from "./handler.ts";
 import type { CallParts } from "./handler-context.ts";
 import { iteratorOf } from "./message-iterables.ts";
 import type { RequestHead } from "./request-head.ts";
-import { type RequestSource, RequestStream } from "./request-stream.ts";
 import { inScope } from "./scopes.ts";
 import type { ServedMethod } from "./served-method.ts";
 
@@ -66,7 +67,7 @@ export interface CallArrival {
 
 /** One call that a server handles, from its headers to its status. */
 export class IncomingCall
-	implements ServerCallListener, RequestSource, CallParts
+	implements ServerCallListener, QueueOwner<Uint8Array, unknown>, CallParts
 {
 	readonly lifetime: CallLifetime;
 	header: Headers | undefined;
@@ -79,7 +80,7 @@ export class IncomingCall
 	/** Of a method that takes one. */
 	#request: Uint8Array | undefined;
 	/** Of a method that takes a stream of them. */
-	readonly #requests: RequestStream | undefined;
+	readonly #requests: AsyncQueue<Uint8Array, unknown> | undefined;
 	/** Of a method that answers with a stream of them, once its handler has returned. */
 	#responses: ReturnType<typeof iteratorOf> | undefined;
 	#proceed: (() => void) | undefined;
@@ -98,13 +99,13 @@ export class IncomingCall
 				: host.clock.after(timeoutMs, () => this.#deadlinePasses(timeoutMs));
 		host.started(this);
 		if (streamsOf(served.method).request) {
-			this.#requests = new RequestStream(this);
+			this.#requests = new AsyncQueue<Uint8Array, unknown>(this);
 			this.#start(this.#requests);
 		}
 	}
 
 	get waitingBytes(): number {
-		return this.#requests?.waitingBytes ?? this.#request?.length ?? 0;
+		return this.#requests?.bytes ?? this.#request?.length ?? 0;
 	}
 
 	get unreadBytes(): number {
@@ -144,8 +145,9 @@ export class IncomingCall
 	}
 
 	message(bytes: Uint8Array): void {
-		if (this.#requests !== undefined) {
-			this.#requests.push(bytes);
+		const requests = this.#requests;
+		if (requests !== undefined) {
+			requests.push(requests.isAwaited ? bytes : ownBytes(bytes));
 		} else if (this.#request === undefined) {
 			this.#request = bytes;
 		} else {
@@ -165,7 +167,7 @@ export class IncomingCall
 		}
 		let request: unknown;
 		try {
-			request = this.decode(bytes);
+			request = this.open(bytes);
 		} catch {
 			return; // and the call has been answered
 		}
@@ -196,7 +198,7 @@ export class IncomingCall
 	}
 
 	/** Ends the call when the bytes are malformed. */
-	decode(bytes: Uint8Array): unknown {
+	open(bytes: Uint8Array): unknown {
 		if (this.#requests !== undefined) this.#wire.countUnread();
 		try {
 			return fromBinary(this.method.input, bytes);
@@ -205,6 +207,10 @@ export class IncomingCall
 			this.cancel(error);
 			throw error;
 		}
+	}
+
+	bytesOf({ length }: Uint8Array): number {
+		return length;
 	}
 
 	hold(): void {
@@ -352,7 +358,7 @@ export class IncomingCall
 	#stop(error: ConnectError): void {
 		inScope(this.lifetime, () => {
 			this.lifetime.cancel(error);
-			this.#requests?.fail(error);
+			this.#requests?.abort(error);
 			this.#leaveResponses();
 		});
 	}
