@@ -1,4 +1,5 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 
 /** Where a handler made by `push` sends its responses to. */
 export interface ResponseStream<O> {
@@ -42,26 +43,20 @@ interface Sent<O> extends PromiseWithResolvers<void> {
 	readonly message: O;
 }
 
-type Reader<O> = PromiseWithResolvers<IteratorResult<O, undefined>>;
-
-type End =
-	| { readonly how: "ended" }
-	| { readonly how: "failed"; readonly error: unknown };
-
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** Hands what is sent over to who iterates, who asks for the next message when there is room for it. */
+/** Hands what is sent to the reader, who asks for the next message when there is room for it. */
 class PushedResponses<O>
-	implements ResponseStream<O>, AsyncIterableIterator<O, undefined>
+	implements
+		ResponseStream<O>,
+		QueueOwner<Sent<O>, O>,
+		AsyncIterableIterator<O, undefined>
 {
-	#waiting: Sent<O>[] = [];
-	/** The last one handed over: its sender hears of it when the next one is asked for. */
+	readonly #queue = new AsyncQueue<Sent<O>, O>(this);
+	/** The last message that was read: its sender hears of it when the next one is asked for. */
 	#taken: Sent<O> | undefined;
-	#reader: Reader<O> | undefined;
-	/** Of the handler. */
-	#end: End | undefined;
-	/** Since nobody wants any more of it: settles when the handler does. */
-	#left: PromiseWithResolvers<void> | undefined;
+	/** Settles as the handler does. */
+	readonly #ended = Promise.withResolvers<void>();
 
 	[Symbol.asyncIterator](): this {
 		return this;
@@ -69,71 +64,43 @@ class PushedResponses<O>
 
 	send(message: O): Promise<void> {
 		const sent = { message, ...Promise.withResolvers<void>() };
-		if (this.#end === undefined && this.#left === undefined) {
-			this.#waiting.push(sent);
-			this.#settle();
-		} else {
-			refuse(sent);
-		}
+		if (this.#queue.isOpen) this.#queue.push(sent);
+		else refuse(sent);
 		return sent.promise;
 	}
 
-	/** Nothing follows what has been sent. */
+	/** The handler has ended well: nothing follows what has been sent. */
 	end(): void {
-		this.#end ??= { how: "ended" };
-		this.#settle();
+		this.#queue.end();
+		this.#ended.resolve();
 	}
 
+	/** The handler has failed. */
 	fail(error: unknown): void {
-		this.#end ??= { how: "failed", error };
-		this.#settle();
+		this.#queue.fail(error);
+		this.#ended.promise.catch(() => {});
+		this.#ended.reject(error);
 	}
 
 	next(): Promise<IteratorResult<O, undefined>> {
 		this.#taken?.resolve();
 		this.#taken = undefined;
-		this.#reader = Promise.withResolvers();
-		const { promise } = this.#reader;
-		this.#settle();
-		return promise;
+		return this.#queue.next();
 	}
 
-	/** Nobody wants any more of it. As that of a generator, it takes as long as the handler, and rejects if that fails. */
+	/** The reader wants no more. Like a generator's, it takes as long as the handler, and rejects if that fails. */
 	async return(): Promise<IteratorResult<O, undefined>> {
-		this.#left ??= Promise.withResolvers();
 		if (this.#taken !== undefined) refuse(this.#taken);
-		for (const sent of this.#waiting.splice(0)) refuse(sent);
-		this.#settle();
-		await this.#left.promise;
+		for (const sent of this.#queue.clear()) refuse(sent);
+		this.#queue.end();
+		await this.#ended.promise;
 		return DONE;
 	}
 
-	#settle(): void {
-		if (this.#left !== undefined) {
-			this.#settleLeft(this.#left);
-			return;
-		}
-		const reader = this.#reader;
-		if (reader === undefined) return;
-		this.#taken = this.#waiting.shift();
-		if (this.#taken !== undefined) {
-			reader.resolve({ done: false, value: this.#taken.message });
-		} else if (this.#end === undefined) {
-			return;
-		} else if (this.#end.how === "failed") {
-			reader.reject(this.#end.error);
-		} else {
-			reader.resolve(DONE);
-		}
-		this.#reader = undefined;
-	}
-
-	#settleLeft(left: PromiseWithResolvers<void>): void {
-		this.#reader?.resolve(DONE);
-		this.#reader = undefined;
-		if (this.#end === undefined) return;
-		if (this.#end.how === "failed") left.reject(this.#end.error);
-		else left.resolve();
+	/** The queue's reader takes a message. */
+	open(sent: Sent<O>): O {
+		this.#taken = sent;
+		return sent.message;
 	}
 }
 
