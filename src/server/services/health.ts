@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 import {
 	type HealthCheckRequest,
 	type HealthCheckResponseSchema,
@@ -49,6 +50,7 @@ export class HealthService implements HealthServer {
 	endWatches(reason: ConnectError): void {
 		this.#end = reason;
 		for (const watch of this.#watches) watch.end(reason);
+		this.#watches.clear();
 	}
 
 	check({ service }: HealthCheckRequest): Response {
@@ -72,9 +74,9 @@ export class HealthService implements HealthServer {
 
 	watch({ service }: HealthCheckRequest): AsyncIterable<Response> {
 		const watch = new Watch(service, () => this.#watches.delete(watch));
-		this.#watches.add(watch);
 		watch.tell(this.#statusOf(service));
-		if (this.#end !== undefined) watch.end(this.#end);
+		if (this.#end === undefined) this.#watches.add(watch);
+		else watch.end(this.#end);
 		return watch;
 	}
 
@@ -91,20 +93,18 @@ export class HealthService implements HealthServer {
 	}
 }
 
-interface Reader {
-	resolve(result: IteratorResult<Response, undefined>): void;
-	reject(reason: unknown): void;
-}
-
-/** The statuses of one service, for one client: of several in a row that it was too slow for, the newest. */
-class Watch implements AsyncIterableIterator<Response, undefined> {
+/** The statuses of one service for one client; if the client reads too slowly, only the newest. */
+class Watch
+	implements
+		QueueOwner<Status, Response>,
+		AsyncIterableIterator<Response, undefined>
+{
 	readonly service: string;
 	readonly #onReturn: () => void;
-	#status: Status | undefined;
+	readonly #queue = new AsyncQueue<Status, Response>(this);
 	#told: Status | undefined;
-	#reader: Reader | undefined;
-	#end: ConnectError | undefined;
 
+	/** `onReturn`: the client has left. */
 	constructor(service: string, onReturn: () => void) {
 		this.service = service;
 		this.#onReturn = onReturn;
@@ -115,40 +115,28 @@ class Watch implements AsyncIterableIterator<Response, undefined> {
 	}
 
 	next(): Promise<IteratorResult<Response, undefined>> {
-		return new Promise((resolve, reject) => {
-			this.#reader = { resolve, reject };
-			this.#settle();
-		});
+		return this.#queue.next();
 	}
 
 	return(): Promise<IteratorResult<Response, undefined>> {
 		this.#onReturn();
-		const result = { done: true, value: undefined } as const;
-		this.#reader?.resolve(result);
-		return Promise.resolve(result);
+		return this.#queue.return();
 	}
 
+	/** Replaces a status that still waits. One that the client has read last is not told again. */
 	tell(status: Status): void {
-		this.#status = status;
-		this.#settle();
+		this.#queue.clear();
+		if (status !== this.#told) this.#queue.push(status);
 	}
 
+	/** Fails the watch, after the status that waits. */
 	end(reason: ConnectError): void {
-		this.#end = reason;
-		this.#settle();
+		this.#queue.fail(reason);
 	}
 
-	#settle(): void {
-		const reader = this.#reader;
-		if (reader === undefined) return;
-		if (this.#status !== undefined && this.#status !== this.#told) {
-			this.#told = this.#status;
-			this.#reader = undefined;
-			reader.resolve({ done: false, value: { status: this.#status } });
-		} else if (this.#end !== undefined) {
-			this.#onReturn();
-			this.#reader = undefined;
-			reader.reject(this.#end);
-		}
+	/** The client reads a status. */
+	open(status: Status): Response {
+		this.#told = status;
+		return { status };
 	}
 }
