@@ -7,10 +7,10 @@ import { freePort } from "../testdata/harness/free-port.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Those whose programs need nothing but homing. */
+/** The pages whose programs need only homing. */
 const PAGES = ["docs/client.md", "docs/server.md", "docs/connect.md"];
 
-/** A project is generated and compiled, which takes seconds. */
+/** Generating and compiling a project takes seconds. */
 const timeout = 120_000;
 
 describe("README.md", { timeout }, () => {
@@ -23,7 +23,7 @@ describe("README.md", { timeout }, () => {
 					file,
 					text: text
 						.replaceAll("50051", port)
-						// Others are at work on the machine.
+						// The machine may be busy.
 						.replaceAll('"2s"', '"60s"'),
 				})),
 		);
@@ -41,7 +41,7 @@ describe("README.md", { timeout }, () => {
 		await project.run("greeter.test.ts");
 	});
 
-	test("names pages that are there", () => {
+	test("links to pages that exist", () => {
 		const text = readFileSync(`${root}README.md`, "utf8");
 		const links = [...text.matchAll(/\]\((docs\/[^)]+)\)/g)].map(
 			([, link = ""]) => link,

@@ -12,7 +12,7 @@ import {
 import { installedProject, type Project } from "../testdata/harness/project.ts";
 import { root } from "../testdata/harness/requests.ts";
 
-/** A project is installed, generated and compiled. */
+/** Installing, generating and compiling a project takes long. */
 const timeout = 180_000;
 
 describe.skipIf(node22Missing)(
@@ -34,7 +34,7 @@ describe.skipIf(node22Missing)(
 					file,
 					text: text
 						.replaceAll("50051", port)
-						// Others are at work on the machine.
+						// The machine may be busy.
 						.replaceAll('"2s"', '"60s"'),
 				})),
 			);
@@ -49,7 +49,7 @@ describe.skipIf(node22Missing)(
 		test.each([
 			["the newest Node", () => process.execPath],
 			["Node 22", node22Program],
-		] as const)("runs as it is on %s", async (_, node) => {
+		] as const)("runs without compilation on %s", async (_, node) => {
 			const server = spawn(node(), ["server.ts"], {
 				cwd: project.directory,
 				stdio: ["ignore", "pipe", "inherit"],

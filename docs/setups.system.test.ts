@@ -63,14 +63,14 @@ describe.skipIf(reason)(reason ?? "docs/setups.md", { timeout }, () => {
 				);
 
 			if (title === "tsx") {
-				test("runs what it shows", async () => {
+				test("shows a program that runs", async () => {
 					const [command = ""] = commands(section(title));
 					const said = await onEach(command);
 					expect(said).toEqual(nodes.map(() => "Hello, Ada!\n"));
 				});
 			}
 			if (title === "CommonJS") {
-				test("compiles what it shows, and runs it", async () => {
+				test("shows a program that compiles and runs", async () => {
 					await project.run("tsc");
 					const main = join(project.directory, "dist/main.js");
 					expect(readFileSync(main, "utf8")).toContain('require("homing/');
@@ -79,12 +79,12 @@ describe.skipIf(reason)(reason ?? "docs/setups.md", { timeout }, () => {
 				});
 			}
 			if (title === "Jest") {
-				test("passes the test that it shows", async () => {
+				test("shows a test that passes", async () => {
 					await onEach("jest --coverage=false 2>&1 | grep '1 passed, 1 total'");
 				});
 			}
 			if (title === "Bundlers") {
-				test("makes what it shows into files that run without homing", async () => {
+				test("shows commands that bundle a program into files that run without homing", async () => {
 					const lines = commands(section(title));
 					expect(lines).toHaveLength(2);
 					for (const line of lines) await project.run("sh", "-ec", line);
@@ -96,7 +96,7 @@ describe.skipIf(reason)(reason ?? "docs/setups.md", { timeout }, () => {
 				});
 			}
 			if (title === "Monorepos") {
-				test("lets one package use what another has generated", async () => {
+				test("shows packages that use generated code of another package", async () => {
 					const from = join(project.directory, "node_modules/@acme");
 					await project.run("mkdir", from);
 					await project.run("ln", "-s", "../../packages/api", `${from}/api`);

@@ -19,7 +19,7 @@ test("the same seed and name give the same numbers, and others give others", () 
 	expect(numbers(1, "a")).not.toEqual(numbers(1, "b"));
 });
 
-test("exponential times have the mean they are to have", () => {
+test("exponential times have the given mean", () => {
 	const random = chance(1, "exponential");
 	const values = many(() => exponential(random, 20));
 	expect(mean(values)).toBeGreaterThan(19.5);
@@ -27,7 +27,7 @@ test("exponential times have the mean they are to have", () => {
 	expect(values[10_000]).toBeCloseTo(20 * Math.LN2, 0);
 });
 
-test("log-normal times have the median and the spread they are to have", () => {
+test("log-normal times have the given median and spread", () => {
 	const random = chance(1, "log-normal");
 	const values = many(() => logNormal(random, 15, 0.6));
 	expect(values[10_000]).toBeCloseTo(15, 0);

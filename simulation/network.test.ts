@@ -82,7 +82,7 @@ function world() {
 	};
 }
 
-test("connects in a round trip, and carries a call there and back", async () => {
+test("connects in one round trip, and delivers a call and its answer", async () => {
 	const { time, connect, call, heard, sent, connection } = world();
 	await connect();
 	call("a");
@@ -94,7 +94,7 @@ test("connects in a round trip, and carries a call there and back", async () => 
 	expect(sent).toEqual(["within"]);
 });
 
-test("takes longer to another zone", async () => {
+test("takes longer between zones", async () => {
 	const { time, connect, call, heard, sent } = world();
 	await connect("there");
 	call("a");
@@ -103,7 +103,7 @@ test("takes longer to another zone", async () => {
 	expect(sent).toEqual(["across"]);
 });
 
-test("refuses connections to what is down, and leaves open those to what is silent", async () => {
+test("refuses connections to a server that is down, and leaves those to a silent server pending", async () => {
 	const { server, network, connect, heard, given } = world();
 	network.kill(server);
 	await connect();
@@ -116,7 +116,7 @@ test("refuses connections to what is down, and leaves open those to what is sile
 	expect(heard[1]).toBe("waited long enough at 40");
 });
 
-test("tells of a killed server by a reset of its connections", async () => {
+test("resets the connections of a killed server", async () => {
 	const { time, server, network, connect, call, heard } = world();
 	await connect();
 	call("a");
@@ -128,7 +128,7 @@ test("tells of a killed server by a reset of its connections", async () => {
 	]);
 });
 
-test("says nothing of a silent server, which knows no connection any more when it is back", async () => {
+test("keeps connections to a silent server open, and resets them when it is back", async () => {
 	const { time, server, network, connect, call, heard, connection } = world();
 	await connect();
 	network.silence(server);
@@ -146,7 +146,7 @@ test("says nothing of a silent server, which knows no connection any more when i
 	]);
 });
 
-test("lets a server that shuts down finish what it has, and refuse what it has not", async () => {
+test("lets a server that shuts down finish its requests, and refuse new ones", async () => {
 	const { time, server, network, connect, call, heard } = world();
 	await connect();
 	call("before");
@@ -163,7 +163,7 @@ test("lets a server that shuts down finish what it has, and refuse what it has n
 	]);
 });
 
-test("kills a server that has not finished in time", async () => {
+test("kills a server that has not finished within its grace period", async () => {
 	const { time, server, network, connect, call, heard } = world();
 	await connect();
 	call("a");
@@ -176,7 +176,7 @@ test("kills a server that has not finished in time", async () => {
 	]);
 });
 
-test("answers a PING, and closes gently when the last call has ended", async () => {
+test("answers a PING, and closes a connection when its last call has ended", async () => {
 	const { time, connect, call, heard, connection } = world();
 	await connect();
 	connection().ping(() => heard.push(`answered at ${time.now()}`));

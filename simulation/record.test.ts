@@ -19,7 +19,7 @@ function second(good: number, of: number): Second {
 	};
 }
 
-test("a call is of the second in which it began, and one that failed has taken all its time", () => {
+test("a call belongs to the second in which it started, and a failed one counts with its timeout", () => {
 	const record = new Record(1000, 100);
 	record.ended(500, 550, true);
 	record.ended(900, 1200, true);
@@ -44,7 +44,7 @@ test("a call is of the second in which it began, and one that failed has taken a
 	expect(peakLoad(record.seconds)).toBe(2);
 });
 
-test("percentiles are by nearest rank", () => {
+test("percentiles use the nearest rank", () => {
 	const values = Array.from({ length: 100 }, (_, i) => i + 1);
 	expect(percentile(values, 0.5)).toBe(50);
 	expect(percentile(values, 0.99)).toBe(99);
@@ -52,7 +52,7 @@ test("percentiles are by nearest rank", () => {
 	expect(percentile([7], 0.5)).toBe(7);
 });
 
-test("recovery is when the last second that was not sound has passed", () => {
+test("recovery is the end of the last second that was not sound", () => {
 	expect(recovery([second(100, 100), second(99, 100)])).toBe(0);
 	expect(recovery([second(98, 100), second(100, 100)])).toBe(1);
 	expect(

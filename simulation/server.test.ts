@@ -31,7 +31,7 @@ function server(changes: Partial<ServerModel> = {}) {
 	return { time, server: made, answers, send };
 }
 
-test("works on as many requests at a time as it has workers; others wait, and what is too much is refused at once", async () => {
+test("works on one request per worker, queues further ones, and refuses those beyond the queue limit", async () => {
 	const { time, answers, send } = server();
 	for (const name of ["a", "b", "c", "d", "e"]) send(name);
 	await time.runUntil(100);
@@ -44,7 +44,7 @@ test("works on as many requests at a time as it has workers; others wait, and wh
 	]);
 });
 
-test("does not begin with what was given up while it waited", async () => {
+test("does not start requests that were cancelled in the queue", async () => {
 	const { time, answers, send } = server({ workers: 1 });
 	send("a");
 	send("b", true);
@@ -53,7 +53,7 @@ test("does not begin with what was given up while it waited", async () => {
 	expect(answers).toEqual(["a at 10", "c at 20"]);
 });
 
-test("answers what it has done too late with UNAVAILABLE", async () => {
+test("answers requests that it finishes too late with UNAVAILABLE", async () => {
 	const { time, answers, send } = server({ workers: 1, patienceMs: 15 });
 	send("a");
 	send("b");
@@ -61,7 +61,7 @@ test("answers what it has done too late with UNAVAILABLE", async () => {
 	expect(answers).toEqual(["a at 10", "b at 20 Unavailable"]);
 });
 
-test("takes longer while it is slow", async () => {
+test("takes longer while its slowness is higher", async () => {
 	const { time, server: one, answers, send } = server();
 	one.slowness = 3;
 	send("a");
@@ -69,7 +69,7 @@ test("takes longer while it is slow", async () => {
 	expect(answers).toEqual(["a at 30"]);
 });
 
-test("fails its share fast, and without a worker", async () => {
+test("fails the given share of requests fast, without using a worker", async () => {
 	const { time, server: one, answers, send } = server({ workers: 1 });
 	send("a");
 	one.failing = 0.6;
@@ -80,7 +80,7 @@ test("fails its share fast, and without a worker", async () => {
 	expect(answers).toEqual(["b at 0.5 Unavailable", "a at 10", "c at 20"]);
 });
 
-test("forgets all that it had to do when it crashes", async () => {
+test("loses all requests when it crashes", async () => {
 	const { time, server: one, answers, send } = server({ workers: 1 });
 	send("a");
 	send("b");

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { seeded } from "../testdata/harness/seeded.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-test("events happen in the order of their times, and those of one instant as they were made", async () => {
+test("events happen in the order of their times, or of their creation at the same time", async () => {
 	const time = new VirtualTime();
 	const random = seeded(1);
 	const due: { at: number; order: number }[] = [];
@@ -21,7 +21,7 @@ test("events happen in the order of their times, and those of one instant as the
 	);
 });
 
-test("what was called off does not happen, what is due later waits, and time goes on to the end", async () => {
+test("cancelled events do not happen, later events wait, and time reaches the given end", async () => {
 	const time = new VirtualTime();
 	const happened: string[] = [];
 	const timer = time.after(1, () => happened.push("called off"));
@@ -36,7 +36,7 @@ test("what was called off does not happen, what is due later waits, and time goe
 	expect(happened).toEqual(["in time", "later"]);
 });
 
-test("what promises have to do after an idle timer is done before the next event", async () => {
+test("promise callbacks after an idle timer run before the next event", async () => {
 	const time = new VirtualTime();
 	const happened: string[] = [];
 	const { promise, resolve } = Promise.withResolvers<void>();
@@ -49,7 +49,7 @@ test("what promises have to do after an idle timer is done before the next event
 	expect(happened).toEqual(["promise at 1", "event"]);
 });
 
-test("an event can make others", async () => {
+test("an event can schedule others", async () => {
 	const time = new VirtualTime();
 	const at: number[] = [];
 	const again = (): void => {

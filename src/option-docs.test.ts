@@ -1,4 +1,4 @@
-/** What an editor shows when the cursor is on an option. */
+/** The docs of options, which editors show. */
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,7 +11,7 @@ import type { ChannelOptions } from "./client.ts";
 
 const src = fileURLToPath(new URL(".", import.meta.url));
 
-/** Types that hold options, by their names. */
+/** The names of types that hold options. */
 const OF_OPTIONS =
 	/(Options|Policy|Keepalive|Ejection|Throttling|ServiceConfig|Backoff)$/;
 
@@ -19,7 +19,7 @@ interface Option {
 	readonly name: string;
 	readonly type: string;
 	readonly optional: boolean;
-	/** In one line. */
+	/** The docs, in one line. */
 	readonly doc: string;
 }
 
@@ -28,7 +28,7 @@ function parsed(file: string): ts.SourceFile {
 	return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
 }
 
-/** The files that an entry point exports such a type from. */
+/** The option types that an entry point exports, with their files. */
 function exportedTypes(entry: string): { file: string; name: string }[] {
 	return parsed(entry).statements.flatMap((statement) => {
 		if (!ts.isExportDeclaration(statement)) return [];
@@ -80,7 +80,7 @@ const types = new Map(
 		.filter(([, options]) => options.length > 0),
 );
 
-test("there are options to look at", () => {
+test("the test finds the option types", () => {
 	expect([...types.keys()]).toEqual(
 		expect.arrayContaining([
 			"ChannelOptions",
@@ -96,9 +96,9 @@ test("there are options to look at", () => {
 	);
 });
 
-describe.for([...types])("of %s", ([, options]) => {
+describe.for([...types])("the docs of %s", ([, options]) => {
 	test.for(options.map((option) => [option.name, option] as const))(
-		"the editor says what %s is, its unit and its default",
+		"describe %s, with its unit and its default",
 		([name, { type, optional, doc }]) => {
 			expect(doc).toMatch(/^\S.*\.$/);
 			if (optional && /\b(number|boolean|Duration)\b/.test(type)) {
@@ -112,9 +112,9 @@ describe.for([...types])("of %s", ([, options]) => {
 	);
 });
 
-test("an editor completes the names of balancers", () => {
+test("editors complete the names of balancers", () => {
 	type Literal<T> = T extends string ? (string extends T ? never : T) : never;
-	// The compiler refuses each, if the type is but a string.
+	// If the type were just string, these names would not compile.
 	const completed: Literal<ChannelOptions["balancer"]>[] = [
 		"least_request",
 		"pick_first",

@@ -11,7 +11,7 @@ const echoServer = () =>
 		router.service(EchoService, { echo: ({ mes }) => ({ resp: mes }) }),
 	);
 
-test("is idle until it is used", async () => {
+test("a channel is idle until it is used", async () => {
 	await using server = await echoServer();
 	await using channel = new Channel(server.address);
 	expect(channel.state).toBe("idle");
@@ -20,7 +20,7 @@ test("is idle until it is used", async () => {
 	expect(server.accepted).toBe(1);
 });
 
-test("tells its states", async () => {
+test("a channel calls its listeners with each new state", async () => {
 	await using server = await echoServer();
 	const states: string[] = [];
 	{
@@ -34,7 +34,7 @@ test("tells its states", async () => {
 	expect(states).toEqual(["connecting", "ready"]);
 });
 
-test("connect rejects with the last error when its signal fires, and lets go of the signal", async () => {
+test("connect rejects with the last error when its signal fires, and removes its listener from the signal", async () => {
 	await using server = await echoServer();
 	await using reachable = new Channel(server.address);
 	const { signal } = new AbortController();
@@ -48,7 +48,7 @@ test("connect rejects with the last error when its signal fires, and lets go of 
 	expect(channel.state).toBe("transientFailure");
 });
 
-describe("what is no channel's is refused at once", () => {
+describe("bad arguments throw at once:", () => {
 	const options = "options: ";
 	test.each<[unknown, string]>([
 		[null, `${options}null is not an object`],
@@ -61,7 +61,7 @@ describe("what is no channel's is refused at once", () => {
 		expect(() => new Channel("127.0.0.1:1", given as object)).toThrow(problem);
 	});
 
-	test("a listener, and a signal to connect", async () => {
+	test("a listener that is no function, and a signal that is no AbortSignal", async () => {
 		await using channel = new Channel("127.0.0.1:1");
 		expect(() => channel.onStateChange({} as never)).toThrow(
 			"listener: an object is not a function",
@@ -74,7 +74,7 @@ describe("what is no channel's is refused at once", () => {
 });
 
 describe("closing", () => {
-	test("is the same promise every time, by whatever name", async () => {
+	test("returns the same promise every time, also by Symbol.asyncDispose", async () => {
 		const channel = new Channel("127.0.0.1:1");
 		const closed = channel.close({ graceMs: 10 });
 		expect(channel.close()).toBe(closed);
@@ -95,7 +95,7 @@ describe("closing", () => {
 		await channel.close();
 	});
 
-	test("makes clients that borrowed it fail", async () => {
+	test("makes clients over the channel fail", async () => {
 		await using server = await echoServer();
 		const channel = new Channel(server.address);
 		const client = NewEchoServiceClient(channel);
@@ -107,7 +107,7 @@ describe("closing", () => {
 	});
 });
 
-test("calls that are in flight when it is closed end, and the server hears of it", async () => {
+test("closing a channel cancels its calls in flight, here and at the server", async () => {
 	const left = Promise.withResolvers<void>();
 	const arrived = Promise.withResolvers<void>();
 	await using server = await serveRoutes((router) =>
@@ -140,7 +140,7 @@ test.each<[unknown, string]>([
 	expect(make).toThrow(message);
 });
 
-test("can be logged", async () => {
+test("a channel can be logged", async () => {
 	await using channel = new Channel("127.0.0.1:1");
 	expect(channel.snapshot()).toEqual({
 		target: "127.0.0.1:1",

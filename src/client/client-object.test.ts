@@ -4,7 +4,7 @@ import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_man
 import type { Caller } from "./call/caller.ts";
 import { channelOf, closeClient, makeClient } from "./client-object.ts";
 
-/** Calls go nowhere, and are noted. */
+/** A caller that only records its calls. */
 function noted(): { caller: Caller; calls: string[] } {
 	const calls: string[] = [];
 	const caller: Caller = {
@@ -30,7 +30,7 @@ function clientOf(...methods: string[]): {
 }
 
 describe("a client", () => {
-	test("has no prototype, and nothing by name but its methods", () => {
+	test("has no prototype and no string keys but its methods", () => {
 		const client = makeClient<object>(OrderManagement, noted().caller, footing);
 		expect(Object.getPrototypeOf(client)).toBeNull();
 		expect(Object.getOwnPropertyNames(client)).toEqual([
@@ -42,13 +42,13 @@ describe("a client", () => {
 		expect("toString" in client).toBe(false);
 	});
 
-	test("is no thenable: it can be awaited, and returned from async functions", async () => {
+	test("is no thenable, so that it can be awaited and returned from async functions", async () => {
 		const client = makeClient<object>(OrderManagement, noted().caller, footing);
 		expect(await client).toBe(client);
 		expect(await (async () => client)()).toBe(client);
 	});
 
-	test("stays none where an RPC is called Then: that is then$", async () => {
+	test("is no thenable even if an RPC is called Then, which becomes then$", async () => {
 		const { client, calls } = clientOf("Then", "Catch");
 		expect(Object.keys(client)).toEqual(["then$", "catch"]);
 		expect(await client).toBe(client);
@@ -56,7 +56,7 @@ describe("a client", () => {
 		expect(calls).toEqual(["Then"]);
 	});
 
-	test("has every RPC as a method, whatever its name means in JavaScript", () => {
+	test("has a method for every RPC, whatever its name means in JavaScript", () => {
 		const names = [
 			"__proto__",
 			"Constructor",
@@ -71,7 +71,7 @@ describe("a client", () => {
 		expect(calls).toEqual(names);
 	});
 
-	test("has methods that need no this", () => {
+	test("has methods that work without this", () => {
 		const { client, calls } = clientOf("Get");
 		const { get } = client;
 		void get?.();
@@ -79,9 +79,12 @@ describe("a client", () => {
 	});
 });
 
-test.each([closeClient, channelOf])("%o refuses what is no client", (act) => {
-	for (const other of [{}, Object.create(null), noted().caller]) {
-		expect(() => act(other)).toThrow(TypeError);
-		expect(() => act(other)).toThrow("not a client that homing made");
-	}
-});
+test.each([closeClient, channelOf])(
+	"%o throws for an object that is no client",
+	(act) => {
+		for (const other of [{}, Object.create(null), noted().caller]) {
+			expect(() => act(other)).toThrow(TypeError);
+			expect(() => act(other)).toThrow("not a client that homing made");
+		}
+	},
+);

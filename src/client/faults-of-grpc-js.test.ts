@@ -1,4 +1,4 @@
-/** What grpc-js 1.14.7 was seen to do wrong with a service config, done right here. */
+/** Mistakes that grpc-js 1.14.7 makes with a service config, and that homing does not make. */
 
 import { Code } from "@connectrpc/connect";
 import { afterEach, expect, test } from "vitest";
@@ -26,7 +26,7 @@ afterEach(async () => {
 	for (const undo of after.splice(0).reverse()) await undo();
 });
 
-/** A client that has its policy from a service config. */
+/** A client with a policy from a service config. */
 async function configured(
 	answers: readonly Answer[],
 	policy: MethodPolicy,
@@ -81,7 +81,7 @@ test('a timeout of "0.5s" is 500 ms, and so are a backoff and a hedgingDelay', a
 	expect(hedged.times).toEqual([0, 500]);
 });
 
-test("pushback that is no number means no retry, not a retry at once", async () => {
+test("pushback that is not a number means no retry, rather than a retry at once", async () => {
 	const { client, clock, server } = await configured(
 		[pushingBack("soon"), fine],
 		{ retryPolicy },
@@ -91,7 +91,7 @@ test("pushback that is no number means no retry, not a retry at once", async () 
 	expect(server.seen).toHaveLength(1);
 });
 
-test("hedges do not go against a closed throttle", async () => {
+test("no hedges are sent while the throttle is closed", async () => {
 	const watched = await configured(
 		[busy, silent],
 		{ hedgingPolicy },
@@ -106,7 +106,7 @@ test("hedges do not go against a closed throttle", async () => {
 	await call;
 });
 
-test("negative pushback leaves a hedge that is in flight alone, and lets no other go", async () => {
+test("negative pushback stops further hedges, and leaves the one in flight alone", async () => {
 	const watched = await configured([silent, pushingBack("-1")], {
 		hedgingPolicy,
 	});
@@ -150,7 +150,7 @@ test("waitForReady in a service config makes calls wait for a connection", async
 	expect(waiting.decisions).toEqual([]);
 });
 
-test("maxResponseMessageBytes in a service config bounds what is received", async () => {
+test("maxResponseMessageBytes in a service config limits received messages", async () => {
 	const sized =
 		(bytes: number): Answer =>
 		({ stream }) =>

@@ -31,7 +31,7 @@ import type { Target } from "./new-client.ts";
 import type { CallOptions } from "./options/call-options.ts";
 import type { ClientOptions } from "./options/client-options.ts";
 
-/** What a handler has come to: "name aborted" once its signal has fired before it was done. */
+/** Records of handlers: "name aborted" if the signal of a handler fired before it was done. */
 const noted = new Set<string>();
 
 async function happened(note: string): Promise<void> {
@@ -45,7 +45,7 @@ function note(context: HandlerContext): void {
 	else context.signal.addEventListener("abort", add);
 }
 
-/** Waits until the call is over. */
+/** Waits until the call has ended. */
 function forever({ signal }: HandlerContext): Promise<never> {
 	return new Promise((_resolve, reject) => {
 		const stop = (): void => reject(signal.reason);
@@ -69,7 +69,7 @@ function failure(): ConnectError {
 	]);
 }
 
-/** Does what the request asks for: a text in it is an instruction. */
+/** An implementation that does what the text in the request says. */
 const orders: OrderManagementServer = {
 	getOrder({ value }, context) {
 		metadata(context);
@@ -125,7 +125,7 @@ interface Opened extends AsyncDisposable {
 	readonly target: Target;
 }
 
-/** How the same implementation is reached. */
+/** The transports over which the implementation is called. */
 interface Way {
 	readonly name: string;
 	open(): Promise<Opened>;
@@ -134,7 +134,7 @@ interface Way {
 const routes = (router: ConnectRouter): void =>
 	RegisterOrderManagementServer(onConnectRouter(router), orders);
 
-/** On homing's own server. */
+/** Over homing's server. */
 async function onServer(target: (port: number) => Target): Promise<Opened> {
 	const server = new Server();
 	RegisterOrderManagementServer(server, orders);
@@ -142,7 +142,7 @@ async function onServer(target: (port: number) => Target): Promise<Opened> {
 	return opened(target(port), () => server.shutdown({ graceMs: 0 }));
 }
 
-/** On connect-node's adapter, over HTTP/2. */
+/** Over connect-node's adapter and HTTP/2. */
 async function onAdapter(target: (port: number) => Target): Promise<Opened> {
 	const server = createServer(connectNodeAdapter({ routes }));
 	const sessions = new Set<ServerHttp2Session>();
@@ -213,7 +213,7 @@ const ways: readonly Way[] = [
 	},
 ];
 
-/** Ids for the handlers to note. */
+/** Ids for the records of handlers. */
 let ids = 0;
 
 function named(): { id: string; headers: { "x-id": string } } {
@@ -264,7 +264,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 	afterAll(() => way[Symbol.asyncDispose]());
 
 	describe("a unary call", () => {
-		test("is answered, and tells of headers and trailers", async () => {
+		test("returns its response, headers and trailers", async () => {
 			const onHeader = vi.fn<(header: Headers) => void>();
 			const onTrailer = vi.fn<(trailer: Headers) => void>();
 			const headers = { "x-sent": "hello" };
@@ -276,11 +276,11 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(onTrailer.mock.calls[0]?.[0].get("x-trailer")).toBe("last");
 		});
 
-		test("fails with the code, the metadata and the details of the server", async () => {
+		test("fails with the code, metadata and details from the server", async () => {
 			await expectNotFound(client.getOrder({ value: "fail" }));
 		});
 
-		test("is cancelled by its signal, here and there", async () => {
+		test("is cancelled by its signal, on the client and the server", async () => {
 			const { id, headers } = named();
 			const abort = new AbortController();
 			const { signal } = abort;
@@ -290,7 +290,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${id} aborted`);
 		});
 
-		test("is not sent when its signal has fired before", async () => {
+		test("is not sent if its signal has already fired", async () => {
 			const { id, headers } = named();
 			const signal = AbortSignal.abort();
 			const answer = client.getOrder({ value: "hang" }, { headers, signal });
@@ -304,7 +304,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect((await failing(answer)).code).toBe(Code.DeadlineExceeded);
 		});
 
-		test("ends at its deadline, here and there", async () => {
+		test("ends at its deadline, on the client and the server", async () => {
 			const { id, headers } = named();
 			const options = { headers, timeoutMs: 50 };
 			const answer = client.getOrder({ value: "hang" }, options);
@@ -342,18 +342,18 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(actual).toBeLessThanOrEqual(ms);
 		};
 
-		test("of 10 s is the default of unary calls only", async () => {
+		test("is 10 s by default, for unary calls only", async () => {
 			about(10_000, await remaining());
 			expect(await streamRemaining()).toBeUndefined();
 		});
 
-		test("comes from the client, for unary calls only", async () => {
+		test("can be set on the client, for unary calls only", async () => {
 			about(40_000, await remaining({ timeout: "40s" }));
 			expect(await streamRemaining({ timeout: "40s" })).toBeUndefined();
 			expect(await remaining({ timeout: 0 })).toBeUndefined();
 		});
 
-		test("comes from the method before the client", async () => {
+		test("of a method overrides that of the client", async () => {
 			const methods = {
 				getOrder: { timeout: "60s" },
 				searchOrders: { timeout: "80s" },
@@ -362,7 +362,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			about(80_000, await streamRemaining({ timeout: "40s", methods }));
 		});
 
-		test("comes from the call before all", async () => {
+		test("of a call overrides all others", async () => {
 			const methods = { getOrder: { timeout: "60s" } } as const;
 			const call = { timeoutMs: 20_000 };
 			about(20_000, await remaining({ methods }, call));
@@ -370,7 +370,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(await remaining({ methods }, { timeoutMs: 0 })).toBeUndefined();
 		});
 
-		test("ends a stream that has begun", async () => {
+		test("ends a stream that has started", async () => {
 			const { id, headers } = named();
 			const found = client.searchOrders(
 				{ value: "hang" },
@@ -383,12 +383,12 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 	});
 
 	describe("a server-streaming call", () => {
-		test("is iterated over", async () => {
+		test("can be iterated", async () => {
 			const found = client.searchOrders({ value: "a" });
 			expect(await idsOf(found)).toEqual(["a1", "a2", "a3"]);
 		});
 
-		test("is received from one by one, to the end and beyond", async () => {
+		test("can be received message by message, and returns undefined after the end", async () => {
 			const found = client.searchOrders({ value: "a" });
 			for (const id of ["a1", "a2", "a3"]) {
 				expect(await found.recv()).toMatchObject({ id });
@@ -397,7 +397,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(await found.recv()).toBeUndefined();
 		});
 
-		test("can be asked for several messages at once", async () => {
+		test("can be asked for several messages at the same time", async () => {
 			const found = client.searchOrders({ value: "a" });
 			const messages = await Promise.all([1, 2, 3, 4].map(() => found.recv()));
 			expect(messages.map((message) => message?.id)).toEqual([
@@ -408,7 +408,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			]);
 		});
 
-		test("tells of headers and trailers, both ways", async () => {
+		test("provides headers and trailers, both as promises and as callbacks", async () => {
 			const onHeader = vi.fn<(header: Headers) => void>();
 			const onTrailer = vi.fn<(trailer: Headers) => void>();
 			const headers = { "x-sent": "hello" };
@@ -424,7 +424,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(onTrailer.mock.calls[0]?.[0].get("x-trailer")).toBe("last");
 		});
 
-		test("fails after what came before, again and again", async () => {
+		test("fails after the messages before the error, and on every later receive", async () => {
 			const found = client.searchOrders({ value: "fail" });
 			expect(await found.recv()).toMatchObject({ id: "fail1" });
 			await expectNotFound(found.recv());
@@ -433,7 +433,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect((await found.header).get("x-header")).toBe("first");
 		});
 
-		test("is cancelled by leaving the iteration early", async () => {
+		test("is cancelled when the iteration is left early", async () => {
 			const { id, headers } = named();
 			for await (const order of client.searchOrders(
 				{ value: "endless" },
@@ -444,7 +444,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${id} aborted`);
 		});
 
-		test("is cancelled by cancel, and keeps nothing that came before", async () => {
+		test("is cancelled by cancel, which drops unread messages", async () => {
 			const { id, headers } = named();
 			const found = client.searchOrders({ value: "endless" }, { headers });
 			await found.recv();
@@ -454,7 +454,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${id} aborted`);
 		});
 
-		test("is cancelled while it is waited for", async () => {
+		test("is cancelled while a message is awaited", async () => {
 			const found = client.searchOrders({ value: "hang" });
 			await found.recv();
 			const next = found.recv();
@@ -464,7 +464,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect(error.message).toContain("enough");
 		});
 
-		test("is cancelled by its signal, and by being disposed of", async () => {
+		test("is cancelled by its signal, and when it is disposed", async () => {
 			const abort = new AbortController();
 			const first = named();
 			const { signal } = abort;
@@ -488,7 +488,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${second.id} aborted`);
 		});
 
-		test("cancelled before it is answered leaves nothing unsettled", async () => {
+		test("leaves no promise pending if it is cancelled before it is answered", async () => {
 			const found = client.searchOrders({ value: "hang" });
 			found.cancel();
 			const settled = await Promise.all(
@@ -499,7 +499,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			);
 		});
 
-		test("does not mind a cancel after its end", async () => {
+		test("ignores a cancel after its end", async () => {
 			const found = client.searchOrders({ value: "a" });
 			await idsOf(found);
 			found.cancel();
@@ -509,14 +509,14 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 	});
 
 	describe("a client-streaming call", () => {
-		test("takes any iterable", async () => {
+		test("accepts any iterable", async () => {
 			const list = [{ id: "1" }, { id: "2" }];
 			expect((await client.updateOrders(list)).value).toBe("1,2");
 			expect((await client.updateOrders(eachOf(...list))).value).toBe("1,2");
 			expect((await client.updateOrders([])).value).toBe("");
 		});
 
-		test("is sent to by a handle", async () => {
+		test("can be sent with a handle", async () => {
 			const call = client.updateOrders.open({ headers: { "x-sent": "hi" } });
 			await call.send({ id: "1" });
 			await call.send({ id: "2" });
@@ -525,7 +525,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect((await call.trailer).get("x-trailer")).toBe("last");
 		});
 
-		test("fails with what the server says, to those who wait and to those who send", async () => {
+		test("fails with the error from the server, for receivers and senders", async () => {
 			await expectNotFound(
 				client.updateOrders([{ id: "1" }, { id: "fail" }, { id: "2" }]),
 			);
@@ -536,7 +536,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await expectNotFound(call.trailer);
 		});
 
-		test("refuses what is sent after the close", async () => {
+		test("refuses messages after the request has ended", async () => {
 			const call = client.updateOrders.open();
 			const answer = call.closeAndRecv();
 			expect((await failing(call.send({ id: "late" }))).code).toBe(
@@ -545,7 +545,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			expect((await answer).value).toBe("");
 		});
 
-		test("refuses what is sent after the server has answered", async () => {
+		test("refuses messages after the server has answered", async () => {
 			const call = client.updateOrders.open();
 			await call.send({ id: "enough" });
 			expect((await call.closeAndRecv()).value).toBe("enough");
@@ -554,7 +554,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			);
 		});
 
-		test("is over once the server has answered, and lets go of the requests", async () => {
+		test("ends when the server has answered, and closes the iterator of requests", async () => {
 			let returned = false;
 			async function* endless() {
 				try {
@@ -571,7 +571,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await vi.waitFor(() => expect(returned).toBe(true));
 		});
 
-		test("is cancelled, here and there, when its requests throw", async () => {
+		test("is cancelled on both sides if the iterator of requests throws", async () => {
 			const { id, headers } = named();
 			async function* broken() {
 				yield { id: "1" };
@@ -583,7 +583,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${id} aborted`);
 		});
 
-		test("is cancelled by cancel: no send, no answer", async () => {
+		test("is cancelled by cancel, so that send and receive fail", async () => {
 			const { id, headers } = named();
 			const call = client.updateOrders.open({ headers });
 			await call.send({ id: "1" });
@@ -593,7 +593,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await happened(`${id} aborted`);
 		});
 
-		test("ends at its deadline while requests are still awaited", async () => {
+		test("ends at its deadline while it waits for requests", async () => {
 			const call = client.updateOrders.open({ timeoutMs: 100 });
 			await call.send({ id: "1" });
 			expect((await failing(call.header)).code).toBe(Code.DeadlineExceeded);
@@ -607,7 +607,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 	});
 
 	describe("a bidirectional call", () => {
-		test("takes any iterable and is iterated over", async () => {
+		test("accepts any iterable and can be iterated", async () => {
 			const list = [{ value: "1" }, { value: "2" }];
 			expect(await idsOf(client.processOrders(list))).toEqual(["1", "2"]);
 			expect(await idsOf(client.processOrders(eachOf(...list)))).toEqual([
@@ -616,7 +616,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			]);
 		});
 
-		test("talks back and forth on a handle", async () => {
+		test("sends and receives in turn on a handle", async () => {
 			const call = client.processOrders.open();
 			for (const value of ["1", "2", "3"]) {
 				await call.send({ value });
@@ -631,7 +631,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			);
 		});
 
-		test("fails with what the server says", async () => {
+		test("fails with the error from the server", async () => {
 			const call = client.processOrders.open();
 			await call.send({ value: "1" });
 			await call.recv();
@@ -640,7 +640,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await expectNotFound(call.send({ value: "2" }));
 		});
 
-		test("is over when the server says so", async () => {
+		test("ends when the server ends it", async () => {
 			const call = client.processOrders.open();
 			await call.send({ value: "enough" });
 			expect(await call.recv()).toBeUndefined();
@@ -649,7 +649,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			);
 		});
 
-		test("left early is cancelled, and lets go of the requests", async () => {
+		test("is cancelled when it is left early, and closes the iterator of requests", async () => {
 			const { id, headers } = named();
 			let returned = false;
 			async function* endless() {
@@ -674,7 +674,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			await vi.waitFor(() => expect(returned).toBe(true));
 		});
 
-		test("is cancelled when its requests throw", async () => {
+		test("is cancelled if the iterator of requests throws", async () => {
 			async function* broken() {
 				yield { value: "1" };
 				throw new Error("no more orders");
@@ -686,7 +686,7 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 	});
 
 	describe("a call made in a handler", () => {
-		/** Runs `call` in a handler of a homing server, whose own call has a deadline, or is cancelled by what is returned. */
+		/** Runs `call` in a handler of a homing server. The handler's own call has a deadline, or is cancelled by the returned function. */
 		async function inHandler(
 			call: (context: HandlerContext) => Promise<unknown>,
 		): Promise<unknown> {
@@ -714,23 +714,23 @@ describe.each(ways)("a generated client over $name", ({ open }) => {
 			return Number(description);
 		};
 
-		test("inherits its deadline, by itself or from the context", async () => {
+		test("inherits the deadline of the handler, automatically or from the context", async () => {
 			expect(await inHandler(() => left())).toBeLessThanOrEqual(500);
 			expect(await inHandler((context) => left(context))).toBeLessThanOrEqual(
 				500,
 			);
 		});
 
-		test("does not inherit it when told not to", async () => {
+		test("does not inherit the deadline with parent: false", async () => {
 			expect(await inHandler(() => left(false))).toBeGreaterThan(5_000);
 		});
 
-		test("is cancelled with it", async () => {
+		test("is cancelled with the handler", async () => {
 			const { id, headers } = named();
 			const outcome = inHandler(() =>
 				client.getOrder({ value: "hang" }, { headers, timeoutMs: 0 }),
 			);
-			// Its deadline passes on both sides: the server may hear first that the client has given up.
+			// The deadline passes on both sides. The server may first notice that the client has cancelled.
 			expect([Code.Canceled, Code.DeadlineExceeded]).toContain(
 				(await failing(outcome)).code,
 			);

@@ -19,8 +19,8 @@ const echoServer = (resp = "echo") =>
 		router.service(EchoService, { echo: ({ mes }) => ({ resp: resp + mes }) }),
 	);
 
-describe("a client of a string", () => {
-	test("calls, owns its channel, and closes it when it is disposed of", async () => {
+describe("a client with a string target", () => {
+	test("makes calls over its own channel, and closes the channel when it is disposed", async () => {
 		await using server = await echoServer();
 		let channel: Channel | undefined;
 		{
@@ -32,7 +32,7 @@ describe("a client of a string", () => {
 		expect(channel?.state).toBe("shutdown");
 	});
 
-	test("does nothing before its first call", async () => {
+	test("does no I/O before its first call", async () => {
 		await using server = await echoServer();
 		await using client = NewEchoServiceClient(server.address);
 		await new Promise((resolve) => setTimeout(resolve, 50));
@@ -40,7 +40,7 @@ describe("a client of a string", () => {
 		expect(channelOf(client)?.state).toBe("idle");
 	});
 
-	test("is closed by closeClient, as often as one likes", async () => {
+	test("can be closed by closeClient more than once", async () => {
 		const client = NewEchoServiceClient("127.0.0.1:1");
 		const closed = closeClient(client);
 		expect(closeClient(client)).toBe(closed);
@@ -51,7 +51,7 @@ describe("a client of a string", () => {
 	});
 });
 
-test("a client of a Resolver owns its channel, too", async () => {
+test("a client of a Resolver also owns its channel", async () => {
 	await using server = await echoServer();
 	const client = NewEchoServiceClient(staticResolver([server.address]));
 	expect((await client.echo({ mes: "!" })).resp).toBe("echo!");
@@ -59,8 +59,8 @@ test("a client of a Resolver owns its channel, too", async () => {
 	expect(channelOf(client)?.state).toBe("shutdown");
 });
 
-describe("a client of a Channel", () => {
-	test("borrows it: many share one connection, and closing a client closes nothing", async () => {
+describe("a client over a Channel", () => {
+	test("shares its connection with other clients, and leaves it open when it is closed", async () => {
 		await using server = await echoServer();
 		await using channel = new Channel(server.address);
 		const clients = [1, 2, 3].map(() => NewEchoServiceClient(channel));
@@ -101,7 +101,7 @@ describe("a client of a Channel", () => {
 		}
 	});
 
-	test("has policies and interceptors of its own", () => {
+	test("has its own policies and interceptors", () => {
 		const channel = new Channel("127.0.0.1:1");
 		expect(() =>
 			NewEchoServiceClient(channel, {
@@ -118,7 +118,7 @@ describe("a client of a Channel", () => {
 	});
 });
 
-test("a client of another Transport calls over it, and has no Channel", async () => {
+test("a client over another Transport makes its calls over it, and has no Channel", async () => {
 	const transport = createRouterTransport((router) =>
 		router.service(EchoService, { echo: ({ mes }) => ({ resp: mes }) }),
 	);
@@ -129,14 +129,14 @@ test("a client of another Transport calls over it, and has no Channel", async ()
 	expect((await client.echo({ mes: "y" })).resp).toBe("y");
 });
 
-describe("what the plugin baked in", () => {
+describe("the service config and target from the plugin", () => {
 	const bakedClient = (
 		target: Target | undefined,
 		baked: ServiceConfig & { target?: string },
 		options?: ClientOptions,
 	) => newClient<EchoServiceClient>(EchoService, target, options, baked);
 
-	test("is the target where none is given", async () => {
+	test("provide the target if none is given", async () => {
 		await using one = await echoServer("one");
 		await using other = await echoServer("other");
 		await using client = bakedClient(undefined, { target: one.address });
@@ -145,13 +145,13 @@ describe("what the plugin baked in", () => {
 		expect((await given.echo({})).resp).toBe("other");
 	});
 
-	test("is missed where there is neither", () => {
+	test("are required for a client without a target", () => {
 		expect(() => bakedClient(undefined, {})).toThrow(
 			"target: is missing, and the proto gives echo.EchoService none",
 		);
 	});
 
-	test("is checked", () => {
+	test("are checked", () => {
 		const bad = { methodConfig: [{ name: [{ method: "X" }] }] };
 		expect(() => bakedClient("h:1", bad)).toThrow(
 			"baked.methodConfig[0].name[0].method",
@@ -160,7 +160,7 @@ describe("what the plugin baked in", () => {
 	});
 });
 
-describe("a bad option is refused at construction, naming it:", () => {
+describe("a bad option throws when the client is made, and is named:", () => {
 	test.each<[unknown, string]>([
 		[{ timeot: 1 }, "timeot: is not an option; did you mean timeout?"],
 		[{ timeout: "2 seconds" }, "timeout: "],
@@ -199,13 +199,13 @@ describe("a bad option is refused at construction, naming it:", () => {
 		expect(make).toThrow(message);
 	});
 
-	test("a method's policy that is undefined is absent", () => {
+	test("a method policy of undefined is ignored", () => {
 		expect(() =>
 			NewEchoServiceClient("h:1", { methods: { echo: undefined } }),
 		).not.toThrow();
 	});
 
-	test("methods go by the names that the client has them under", () => {
+	test("method policies use the names of the methods on the client", () => {
 		expect(() =>
 			newClient(OrderManagement, "h:1", {
 				methods: { getOrder: { timeout: 1 } },
@@ -214,7 +214,7 @@ describe("a bad option is refused at construction, naming it:", () => {
 	});
 });
 
-describe("a balancer that the plugin baked in", () => {
+describe("a balancer in the service config from the plugin", () => {
 	const expectConnections = async (
 		expected: number,
 		options?: ClientOptions,
@@ -231,7 +231,7 @@ describe("a balancer that the plugin baked in", () => {
 		await expect.poll(() => one.accepted + other.accepted).toBe(expected);
 	};
 
-	test("is used", async () => {
+	test("is used by default", async () => {
 		await expectConnections(1);
 	});
 

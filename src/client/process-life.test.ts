@@ -20,7 +20,7 @@ const here = (file: string): string =>
 
 const services = "../../testdata/services/gen";
 
-/** Without generated clients, which ask for homing by its name. */
+/** Does not use generated clients, which import homing by its package name. */
 const prelude = `
 	import { Channel, closeClient, newClient } from ${here("../client.ts")};
 	import { EchoService } from ${here(`${services}/echo/echo_pb.ts`)};
@@ -34,11 +34,11 @@ const prelude = `
 interface Ended {
 	readonly code: number | null;
 	readonly output: string;
-	/** Milliseconds from when it had said "begin" to its end. */
+	/** Milliseconds from the line "begin" to the end of the process. */
 	readonly ms: number;
 }
 
-/** Runs a program to its end; kills it after 20 s. */
+/** Runs a program until it ends, or kills it after 20 s. */
 async function run(program: string): Promise<Ended> {
 	const child = spawn(
 		process.execPath,
@@ -62,7 +62,7 @@ async function run(program: string): Promise<Ended> {
 }
 
 describe.concurrent("a process ends by itself", () => {
-	test("when its client has done nothing", async () => {
+	test("when its client has made no call", async () => {
 		const { code } = await run(`
 			NewEchoServiceClient("127.0.0.1:1");
 			new Channel("127.0.0.1:1");
@@ -70,7 +70,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(code).toBe(0);
 	});
 
-	test("when its calls are done, though the connection stays open", async () => {
+	test("when its calls have ended, although the connection is open", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { code, output, ms } = await run(`
 			const echo = NewEchoServiceClient("${server.address}");
@@ -81,7 +81,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("when its calls have failed or been cancelled", async () => {
+	test("when its calls have failed or were cancelled", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		const { code, output, ms } = await run(`
 			const echo = NewEchoServiceClient("${server.address}");
@@ -97,7 +97,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("when its server has kept their deadlines, too, and both have reset the streams", async () => {
+	test("when both sides have reset the streams at the deadline", async () => {
 		const server = await startRawServer({
 			onHeaders: (stream) =>
 				setTimeout(() => {
@@ -116,7 +116,7 @@ describe.concurrent("a process ends by itself", () => {
 				orders.updateOrders.open({ timeoutMs: 50 }));
 			const ends = Promise.all(calls.map((call) =>
 				call.recv().catch((error) => error.code)));
-			// The answers are there, and unread, when the deadline's timer finds the time: timers come before the network.
+			// The answers have arrived but are unread when the deadline's timer fires, because timers run before the network.
 			const begin = performance.now();
 			setTimeout(() => setImmediate(() => {
 				while (performance.now() - begin < 500);
@@ -133,7 +133,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("while its channel backs off, or connects without a call that waits", async () => {
+	test("while its channel backs off or connects and no call waits", async () => {
 		const server = net.createServer(() => {}).listen(0, "127.0.0.1");
 		await once(server, "listening");
 		const { port } = server.address() as net.AddressInfo;
@@ -148,7 +148,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("whatever keepalive has to watch over", async () => {
+	test("while keepalive watches a connection", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { code, output, ms } = await run(`
 			const echo = NewEchoServiceClient("${server.address}", {
@@ -161,7 +161,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("though it watches the health of its endpoint", async () => {
+	test("while it watches the health of its endpoint", async () => {
 		const paths: unknown[] = [];
 		await using server = await serveStreams((stream, headers) => {
 			paths.push(headers[":path"]);
@@ -194,7 +194,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("whatever watches over its endpoints, ejected ones and open breakers among them", async () => {
+	test("while it has ejected endpoints and open circuit breakers", async () => {
 		const serve = (then: (stream: ServerHttp2Stream) => void) =>
 			serveStreams((stream, headers) => {
 				if (headers[":path"] !== "/grpc.health.v1.Health/Watch") {
@@ -230,7 +230,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("though a channel of homing's own has streams open, and calls that wait", async () => {
+	test("while an internal channel has open streams and waiting calls", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		const { code, output, ms } = await run(`
 			const { idleEnvironment } = await import(${here("./channel/channel-setting.ts")});
@@ -246,7 +246,7 @@ describe.concurrent("a process ends by itself", () => {
 		expect(ms).toBeLessThan(10_000);
 	});
 
-	test("when its channel has been closed", async () => {
+	test("when its channel is closed", async () => {
 		await using server = await serveStreams(() => {});
 		const { code, output } = await run(`
 			const echo = NewEchoServiceClient("${server.address}", { timeout: 0 });

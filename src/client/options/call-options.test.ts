@@ -18,14 +18,14 @@ const retryPolicy = {
 } as const;
 
 describe("policyOfCall", () => {
-	test("says nothing where the call says nothing", () => {
+	test("returns an empty policy for a call without policy options", () => {
 		expect(policyOfCall(undefined)).toEqual({});
 		expect(policyOfCall({})).toEqual({});
 		const absent: object = { timeoutMs: undefined, parent: undefined };
 		expect(policyOfCall(absent)).toEqual({});
 	});
 
-	test("reads every field", () => {
+	test("compiles every field of the options", () => {
 		expect(
 			policyOfCall({ timeoutMs: 1500, waitForReady: true, retryPolicy }),
 		).toMatchObject({
@@ -74,7 +74,7 @@ describe("a bad option", () => {
 		expect(() => policyOfCall(options as CallOptions)).toThrow(message);
 	});
 
-	test("is refused where only the names are checked, too", () => {
+	test("is also refused by checkCallOptions", () => {
 		expect(() => checkCallOptions({ deadline: 5 } as CallOptions)).toThrow(
 			"deadline: is not an option",
 		);
@@ -82,14 +82,14 @@ describe("a bad option", () => {
 });
 
 describe("metadataOf", () => {
-	test("is a copy, which later changes do not reach", () => {
+	test("copies the headers, so that later changes have no effect", () => {
 		const given = new Headers({ "x-a": "1" });
 		const metadata = metadataOf(given);
 		given.set("x-a", "2");
 		expect(metadata?.get("x-a")).toBe("1");
 	});
 
-	test("takes all that Headers take", () => {
+	test("accepts everything that the constructor of Headers accepts", () => {
 		for (const init of [{ "X-A": "1" }, [["x-a", "1"]]] as HeadersInit[]) {
 			expect(metadataOf(init)?.get("x-a")).toBe("1");
 		}
@@ -111,14 +111,14 @@ describe("metadataOf", () => {
 });
 
 describe("callOptionsKey", () => {
-	test("is a key like any other, and unset by default", () => {
+	test("is a context key whose default value is undefined", () => {
 		expect(callOptionsKey.defaultValue).toBeUndefined();
 		expect(callOptionsKey.id).not.toBe(
 			createContextKey(undefined, { description: "homing call options" }).id,
 		);
 	});
 
-	test("has the timeout beside it", () => {
+	test("is combined with the timeoutMs of the call", () => {
 		expect(policyOfAdded(undefined, undefined)).toEqual({});
 		expect(policyOfAdded(undefined, 0)).toEqual({ timeoutMs: Infinity });
 		expect(policyOfAdded({ waitForReady: true }, 5)).toEqual({

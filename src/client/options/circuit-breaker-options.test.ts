@@ -5,12 +5,12 @@ import {
 	compileCircuitBreaker,
 } from "./circuit-breaker-options.ts";
 
-test("off by default", () => {
+test("circuit breakers are off by default", () => {
 	expect(compileCircuitBreaker(undefined, "c")).toBeUndefined();
 	expect(compileCircuitBreaker(false, "c")).toBeUndefined();
 });
 
-test("an empty object is the defaults", () => {
+test("an empty object selects the defaults", () => {
 	expect(compileCircuitBreaker({}, "c")).toEqual({
 		windowMs: 10_000,
 		failureRatio: 0.5,
@@ -27,7 +27,7 @@ test("an empty object is the defaults", () => {
 	});
 });
 
-test("each field can be set", () => {
+test("every field can be set", () => {
 	const options: Required<CircuitBreakerOptions> = {
 		window: "60s",
 		failureRatio: 1,
@@ -67,7 +67,7 @@ test.each<[string, object, string]>([
 	expect(compile).toThrow(problem);
 });
 
-test.each([true, 5, "on", null])("%o is refused", (value) => {
+test.each([true, 5, "on", null])("the value %o is refused", (value) => {
 	expect(() => compileCircuitBreaker(value, "circuitBreaker")).toThrow(
 		/^circuitBreaker: .* is not an object/,
 	);

@@ -10,7 +10,7 @@ import {
 const here = (file: string): string =>
 	JSON.stringify(new URL(file, import.meta.url).href);
 
-/** What a program prints to stderr that calls an address once, retries being allowed, with NODE_DEBUG as given. */
+/** Runs a program that makes one call, with retries, to an address. Returns what it prints to stderr under NODE_DEBUG. */
 async function printed(address: string, debug: string): Promise<string> {
 	const program = `
 		import { newClient } from ${here("../../client.ts")};
@@ -34,7 +34,7 @@ async function printed(address: string, debug: string): Promise<string> {
 	return stderr;
 }
 
-test("NODE_DEBUG=homing prints what a channel does, a line each", async () => {
+test("NODE_DEBUG=homing prints a line for each event of a channel", async () => {
 	await using server = await serveStreams((stream) => answer(stream));
 	const { address } = server;
 	const lines = (await printed(address, "homing")).trim().split("\n");
@@ -56,7 +56,7 @@ test("NODE_DEBUG=homing prints what a channel does, a line each", async () => {
 	]);
 });
 
-test("failures are printed with their reasons, and so are retries", async () => {
+test("failures and retries are printed with their reasons", async () => {
 	await using server = await serveStreams((stream) =>
 		refuse(stream, 14, "full"),
 	);
@@ -69,7 +69,7 @@ test("failures are printed with their reasons, and so are retries", async () => 
 	);
 });
 
-test("without it nothing is printed", async () => {
+test("nothing is printed without NODE_DEBUG", async () => {
 	await using server = await serveStreams((stream) => answer(stream));
 	expect(await printed(server.address, "other")).toBe("");
 });

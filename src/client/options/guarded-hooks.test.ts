@@ -1,4 +1,4 @@
-/** Whatever a user's hook, listener or balancer throws changes no call and ends no process. */
+/** What a user's hook, listener or balancer throws changes no call and ends no process. */
 
 import { Server } from "homing/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -20,7 +20,7 @@ import { channelOf, closeClient } from "../client-object.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientOptions } from "./client-options.ts";
 
-/** All at which a user's code is called, by the names of the docs. */
+/** All places where homing calls code of the user, by their names in the docs. */
 const HOOKS = [
 	"callStart",
 	"callEnd",
@@ -42,7 +42,7 @@ const PLACES = [
 ] as const;
 type Place = (typeof PLACES)[number];
 
-/** What it does there, in a call that can be cancelled with `abort`. */
+/** What the user's code does there. `abort` cancels the call. */
 interface Victim {
 	readonly client: EchoServiceClient;
 	readonly abort: AbortController;
@@ -63,7 +63,7 @@ const MISCHIEF: Record<string, (victim: Victim) => unknown> = {
 		throw new Error("a mistake of the user's, later");
 	},
 	"returns a thenable that throws": () => ({
-		// biome-ignore lint/suspicious/noThenProperty: it is to be one
+		// biome-ignore lint/suspicious/noThenProperty: this test needs a thenable
 		then() {
 			throw new Error("no promise");
 		},
@@ -78,7 +78,7 @@ const CHANGES_NOTHING = Object.keys(MISCHIEF).filter(
 	(name) => !name.startsWith("c"),
 );
 
-/** A balancer of the user's around a built-in one, which calls `at` wherever the channel calls it. */
+/** A custom balancer that wraps a built-in one and calls `at` in each of its methods. */
 function meddling(at: (place: Place) => unknown) {
 	return (helper: BalancerHelper): Balancer => {
 		const inner = leastRequest({
@@ -126,7 +126,7 @@ function meddling(at: (place: Place) => unknown) {
 	};
 }
 
-/** A balancer that picks its one subchannel as `pick` says. */
+/** A custom balancer with one subchannel, for which `pick` chooses the result. */
 function picking(
 	pick: (subchannel: Subchannel) => Pick,
 ): (helper: BalancerHelper) => Balancer {
@@ -176,8 +176,8 @@ async function echoServer(): Promise<Server> {
 	return server;
 }
 
-describe.each(Object.keys(MISCHIEF))("one that %s", (name) => {
-	test.each(PLACES)("at %s", async (place) => {
+describe.each(Object.keys(MISCHIEF))("a callback that %s", (name) => {
+	test.each(PLACES)("changes no call and is printed: %s", async (place) => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");
 		let abort = new AbortController();
@@ -243,7 +243,7 @@ describe.each(Object.keys(MISCHIEF))("one that %s", (name) => {
 	});
 });
 
-describe("where a call has nothing to go by, its error says whose mistake it is:", () => {
+describe("a call that cannot go on without a callback fails, and its error names the callback:", () => {
 	const wrapped = (subchannel: Subchannel): Subchannel => ({
 		endpoint: subchannel.endpoint,
 		state: subchannel.state,
@@ -292,7 +292,7 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		expect(stray).toEqual([]);
 	});
 
-	test("credentials that throw, or reject, fail the attempt that asked", async () => {
+	test("credentials that throw or reject fail the attempt", async () => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");
 		for (const credentials of [
@@ -311,7 +311,7 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		}
 	});
 
-	test("a resolver whose watch is an async function, no generator", async () => {
+	test("a resolver whose watch is an async function instead of a generator", async () => {
 		for (const watch of [
 			async () => [],
 			async () => Promise.reject(new Error("unseen")),
@@ -325,7 +325,7 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		expect(stray).toEqual([]);
 	});
 
-	test("what has no text, wherever it is thrown", async () => {
+	test("a thrown value that cannot be made a string", async () => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");
 		const thrower = (): never => {
@@ -348,7 +348,7 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 		expect(stray).toEqual([]);
 	});
 
-	test("a balancer that cannot take the endpoints, the first time", async () => {
+	test("a balancer that fails to take the first endpoints", async () => {
 		await using server = await echoServer();
 		const { address } = await server.listen("127.0.0.1:0");
 		for (const update of [
@@ -369,7 +369,7 @@ describe("where a call has nothing to go by, its error says whose mistake it is:
 	});
 });
 
-test("a balancer that leaves its connections open when it is closed, or fails after it has made them, leaves none", async () => {
+test("connections are closed even if a balancer leaves them open when it is closed, or fails after making them", async () => {
 	await using server = await echoServer();
 	const { address } = await server.listen("127.0.0.1:0");
 	const client = NewEchoServiceClient(address, {
@@ -394,7 +394,7 @@ test("a balancer that leaves its connections open when it is closed, or fails af
 	await closeClient(failing);
 });
 
-test("a balancer that failed once to take endpoints goes on with the next, in zones too", async () => {
+test("a balancer that failed to take endpoints gets the next ones, also with zones", async () => {
 	await using server = await echoServer();
 	const { address } = await server.listen("127.0.0.1:0");
 	let updates = 0;
@@ -433,7 +433,7 @@ test("a balancer that failed once to take endpoints goes on with the next, in zo
 });
 
 test.each(["round_robin", "least_request", "pick_first", "ring_hash"])(
-	"a hook that closes the channel while %s connects leaves nothing behind",
+	"a hook that closes the channel while %s connects leaves no connection behind",
 	async (balancer) => {
 		await using server = await echoServer();
 		const all = await Promise.all(
@@ -463,7 +463,7 @@ test.each(["round_robin", "least_request", "pick_first", "ring_hash"])(
 	},
 );
 
-test("what onHeader and onTrailer of a call throw is printed, and the call goes well", async () => {
+test("what onHeader and onTrailer throw is printed, and the call succeeds", async () => {
 	await using server = await echoServer();
 	const { address } = await server.listen("127.0.0.1:0");
 	await using client = NewEchoServiceClient(address);

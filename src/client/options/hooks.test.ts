@@ -13,7 +13,7 @@ import type { CallInfo, ClientHooks } from "./hooks.ts";
 
 type Heard = [name: string, ...args: unknown[]];
 
-/** All hooks, noting what they hear. */
+/** All hooks; each records its calls. */
 function noted(): { hooks: ClientHooks; heard: Heard[]; names(): string[] } {
 	const heard: Heard[] = [];
 	const note =
@@ -41,7 +41,7 @@ function argsOf(heard: Heard[], wanted: string): unknown[] {
 	return found.slice(1);
 }
 
-test("of a call that goes well, in the order in which it goes", async () => {
+test("a successful call calls the hooks in the order of its events", async () => {
 	await using server = await serveStreams((stream) => answer(stream));
 	const { hooks, heard, names } = noted();
 	await using client = NewEchoServiceClient(server.address, { hooks });
@@ -85,7 +85,7 @@ test("of a call that goes well, in the order in which it goes", async () => {
 	}
 });
 
-/** What `callEnd` and `attemptEnd` hear of one call, by their codes. */
+/** The codes that `callEnd` and `attemptEnd` get for one call. */
 async function endsOf(
 	address: string,
 	options: ClientOptions = {},
@@ -102,8 +102,8 @@ async function endsOf(
 	return { call: codeIn("callEnd"), attempt: codeIn("attemptEnd"), attempts };
 }
 
-describe("of a call that fails", () => {
-	test("with the server's code", async () => {
+describe("a failed call calls the hooks", () => {
+	test("with the code of the server", async () => {
 		await using server = await serveStreams((stream) => refuse(stream, 5));
 		expect(await endsOf(server.address)).toEqual({
 			call: Code.NotFound,
@@ -112,7 +112,7 @@ describe("of a call that fails", () => {
 		});
 	});
 
-	test("without a connection: there was no attempt", async () => {
+	test("without attempts if there was no connection", async () => {
 		expect(await endsOf("127.0.0.1:1")).toEqual({
 			call: Code.Unavailable,
 			attempt: "not heard",
@@ -120,7 +120,7 @@ describe("of a call that fails", () => {
 		});
 	});
 
-	test("by its deadline: the attempt, too, for a balancer counts that as a failure", async () => {
+	test("with DEADLINE_EXCEEDED for the call and its attempt, which counts as a failure for the balancer", async () => {
 		await using server = await serveStreams(() => {});
 		expect(await endsOf(server.address, {}, { timeoutMs: 100 })).toEqual({
 			call: Code.DeadlineExceeded,
@@ -129,7 +129,7 @@ describe("of a call that fails", () => {
 		});
 	});
 
-	test("by its caller", async () => {
+	test("with CANCELED if its caller cancels it", async () => {
 		const abort = new AbortController();
 		await using server = await serveStreams(() => abort.abort());
 		expect(await endsOf(server.address, {}, { signal: abort.signal })).toEqual({
@@ -139,7 +139,7 @@ describe("of a call that fails", () => {
 		});
 	});
 
-	test("before it began", async () => {
+	test("without attempts if it was cancelled before it started", async () => {
 		const signal = AbortSignal.abort();
 		expect(await endsOf("127.0.0.1:1", {}, { signal })).toEqual({
 			call: Code.Canceled,
@@ -149,7 +149,7 @@ describe("of a call that fails", () => {
 	});
 });
 
-test("metadataDropped hears of each name that belongs to HTTP/2 or gRPC", async () => {
+test("metadataDropped is called for each name that is reserved for HTTP/2 or gRPC", async () => {
 	const received: Record<string, unknown>[] = [];
 	await using server = await serveStreams((stream, headers) => {
 		received.push(headers);
@@ -185,7 +185,7 @@ test("metadataDropped hears of each name that belongs to HTTP/2 or gRPC", async 
 	});
 });
 
-test("of a call whose failure takes an endpoint out, each once, and in the order in which it happened", async () => {
+test("a call whose failure ejects an endpoint calls each hook once, in the order of the events", async () => {
 	await using sick = await serveStreams((stream) => refuse(stream, 14));
 	await using well = await serveStreams((stream) => answer(stream));
 	const { hooks, heard } = noted();
@@ -245,7 +245,7 @@ test("of a call whose failure takes an endpoint out, each once, and in the order
 	}
 });
 
-test("endpointState hears why, and in the order in which it happened", async () => {
+test("endpointState is called with the reason, in the order of the changes", async () => {
 	const { hooks, heard } = noted();
 	const lost = Promise.withResolvers<void>();
 	const endpointState: ClientHooks["endpointState"] = (...args) => {
@@ -269,7 +269,7 @@ test("endpointState hears why, and in the order in which it happened", async () 
 	]);
 });
 
-test("endpointState hears the error of a failed connection", async () => {
+test("endpointState is called with the error of a failed connection", async () => {
 	const { hooks, heard } = noted();
 	await using client = NewEchoServiceClient("127.0.0.1:1", { hooks });
 	await client.echo({}).catch(() => {});
@@ -297,7 +297,7 @@ describe("resolved", () => {
 	}
 	const good: Resolution = { endpoints: [{ address: "127.0.0.1:1" }] };
 
-	test("hears resolutions, and errors that the resolver survives or not", async () => {
+	test("is called with resolutions, and with errors from which the resolver recovers or not", async () => {
 		const survived = new Error("broken file");
 		const heard = await heardOf(good, survived);
 		expect(heard.slice(0, 3)).toEqual([
@@ -307,12 +307,12 @@ describe("resolved", () => {
 		]);
 	});
 
-	test("hears of a resolution without endpoints", async () => {
+	test("is called with a resolution that has no endpoints", async () => {
 		const [first] = (await heardOf({ endpoints: [] })) as { error: Error }[];
 		expect(first?.error.message).toBe("the resolver has no endpoints");
 	});
 
-	test("hears of a bad address, naming it", async () => {
+	test("is called with an error that names a bad address", async () => {
 		const bad = { endpoints: [{ address: "no-port" }] };
 		const [first] = (await heardOf(bad)) as { error: Error }[];
 		expect(first?.error.message).toContain(
@@ -320,7 +320,7 @@ describe("resolved", () => {
 		);
 	});
 
-	test("hears of a bad service config, and then of the endpoints that come with it", async () => {
+	test("is called with the error of a bad service config, and then with the endpoints", async () => {
 		const serviceConfig = { methodConfig: 5 } as unknown as object;
 		const heard = await heardOf(good, { ...good, serviceConfig });
 		expect(heard[1]).toMatchObject({

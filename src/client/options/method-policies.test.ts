@@ -16,7 +16,7 @@ import { MethodPolicies } from "./method-policies.ts";
 const { getOrder, searchOrders, updateOrders, processOrders } =
 	OrderManagement.method;
 
-/** What each level says; the nearest first. */
+/** The levels of policies, from near to far. */
 interface Levels {
 	readonly method?: MethodPolicy;
 	readonly client?: MethodPolicy;
@@ -25,7 +25,7 @@ interface Levels {
 	readonly baked?: MethodPolicy;
 }
 
-/** A config that speaks of the whole service, or of one method. */
+/** A service config for the whole service, or for one method. */
 function config(
 	policy: MethodPolicy,
 	method?: DescMethod,
@@ -88,7 +88,7 @@ describe("each field comes from the nearest level that sets it:", () => {
 	};
 	for (const [field, at] of Object.entries(fields)) {
 		for (const [nearest, name] of nearestFirst.entries()) {
-			test(`${field}, of those from ${name} on`, () => {
+			test(`${field} comes from ${name}, before all farther levels`, () => {
 				const levels = Object.fromEntries(
 					nearestFirst.map((level, i) => [level, i < nearest ? {} : at(i)]),
 				);
@@ -99,7 +99,7 @@ describe("each field comes from the nearest level that sets it:", () => {
 	}
 });
 
-test("levels that set different fields all count", () => {
+test("the policy combines levels that set different fields", () => {
 	expect(
 		policyUnder({
 			method: { timeout: "1s" },
@@ -117,7 +117,7 @@ test("levels that set different fields all count", () => {
 	});
 });
 
-test("retry and hedging are one slot", () => {
+test("retry and hedging exclude each other: the nearest level that sets either decides", () => {
 	const hedging = { hedgingPolicy: { maxAttempts: 2 } };
 	expect(policyUnder({ client: hedging, baked: retry(3) }).attempts).toEqual(
 		policyUnder({ client: hedging }).attempts,
@@ -127,7 +127,7 @@ test("retry and hedging are one slot", () => {
 	).toEqual({ kind: "once" });
 });
 
-test("a level that sets a timeout of 0 switches off those behind it", () => {
+test("a timeout of 0 overrides the timeouts of farther levels", () => {
 	const policy = policyUnder({
 		client: { timeout: 0 },
 		baked: { timeout: "1s" },
@@ -135,8 +135,8 @@ test("a level that sets a timeout of 0 switches off those behind it", () => {
 	expect(policy.timeoutMs).toBe(Infinity);
 });
 
-describe("built in", () => {
-	test("unary calls have 10 s, streams have no timeout", () => {
+describe("by default", () => {
+	test("unary calls have a timeout of 10 s, and streams have none", () => {
 		expect(policyUnder({}).timeoutMs).toBe(10_000);
 		for (const method of [searchOrders, updateOrders, processOrders]) {
 			expect(policyUnder({}, method).timeoutMs).toBeUndefined();
@@ -144,7 +144,7 @@ describe("built in", () => {
 	});
 
 	test.each(["IDEMPOTENT", "NO_SIDE_EFFECTS"] as const)(
-		"methods that are %s are retried, others are not",
+		"only methods that are %s are retried",
 		(level) => {
 			const idempotency = MethodOptions_IdempotencyLevel[level];
 			const method: DescMethod = { ...getOrder, idempotency };
@@ -162,7 +162,7 @@ describe("built in", () => {
 
 describe("a streaming method", () => {
 	test.each(["client", "resolver", "option", "baked"] as const)(
-		"takes all but the timeout from %s, which speaks of all methods",
+		"takes all fields but the timeout from a %s policy for all methods",
 		(level) => {
 			const policy = { timeout: "1s", waitForReady: true } as const;
 			for (const method of [searchOrders, updateOrders, processOrders]) {
@@ -174,7 +174,7 @@ describe("a streaming method", () => {
 		},
 	);
 
-	test("takes a timeout that its own options set", () => {
+	test("takes a timeout from the options of the method", () => {
 		const levels = {
 			method: { timeout: "3s" },
 			client: { timeout: "1s" },
@@ -182,14 +182,14 @@ describe("a streaming method", () => {
 		expect(policyUnder(levels, searchOrders).timeoutMs).toBe(3000);
 	});
 
-	test("takes a timeout from a config that names it", () => {
+	test("takes a timeout from a service config that names the method", () => {
 		const policies = new MethodPolicies(searchOrders, undefined);
 		const named = config({ timeout: "4s" }, searchOrders);
 		expect(policies.under([named]).timeoutMs).toBe(4000);
 	});
 });
 
-test("a config is the same object until the configs change, so that a call costs no merge", () => {
+test("the merged policy is the same object until the service configs change", () => {
 	const policies = new MethodPolicies(getOrder, undefined);
 	const configs = [config({ timeout: "1s" })];
 	const merged = policies.under(configs);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../discovery/targets/target.ts";
 import { chooseProxy, proxyOption, type Variables } from "./proxy.ts";
 
-/** "host:port" of the proxy on the way to a target. */
+/** The "host:port" of the proxy for a target. */
 function proxyOf(
 	target: string,
 	variables: Variables,
@@ -23,7 +23,7 @@ describe("the proxy of the environment", () => {
 		"http://shop.example:8080",
 		"https://shop.example",
 		"localhost.example:50051",
-	])("leads to %s", (target) => {
+	])("is used for %s", (target) => {
 		expect(proxyOf(target, { http_proxy })).toBe("proxy.example:3128");
 	});
 
@@ -49,11 +49,11 @@ describe("the proxy of the environment", () => {
 		"consul://agent.example:8500/payment",
 		"etcd://etcd.example:2379/payment",
 		"kubernetes:///payment.default:50051",
-	])("does not lead to %s", (target) => {
+	])("is not used for %s", (target) => {
 		expect(proxyOf(target, { http_proxy })).toBeUndefined();
 	});
 
-	test("is named by grpc_proxy before https_proxy before http_proxy, in lower case", () => {
+	test("comes from grpc_proxy, else https_proxy, else http_proxy, in lower case", () => {
 		const target = "https://shop.example";
 		const all = {
 			grpc_proxy: "http://a:1",
@@ -88,7 +88,7 @@ describe("the proxy of the environment", () => {
 		["::1", false],
 		[",", false],
 		["", false],
-	])("with the exception %j leaves out shop.example: %s", (no_proxy, out) => {
+	])("with the exception %j excludes shop.example: %s", (no_proxy, out) => {
 		const target = "shop.example:50051";
 		const expected = out ? undefined : "proxy.example:3128";
 		expect(proxyOf(target, { http_proxy, no_proxy })).toBe(expected);
@@ -97,7 +97,7 @@ describe("the proxy of the environment", () => {
 		);
 	});
 
-	test("has its exceptions in no_grpc_proxy, else in no_proxy", () => {
+	test("takes its exceptions from no_grpc_proxy, else from no_proxy", () => {
 		const target = "shop.example:50051";
 		const no_grpc_proxy = "other.example";
 		const no_proxy = "shop.example";
@@ -115,7 +115,7 @@ describe("the proxy of the environment", () => {
 		["http://10.0.0.7:8080/", "10.0.0.7:8080"],
 		["http://[::1]:8080", "::1:8080"],
 		["user:secret@proxy:3128", "proxy:3128"],
-	])("may be written as %s", (http_proxy, at) => {
+	])("can be written as %s", (http_proxy, at) => {
 		expect(proxyOf("shop.example:1", { http_proxy })).toBe(at);
 	});
 
@@ -127,17 +127,20 @@ describe("the proxy of the environment", () => {
 		["socks5://proxy:1080", "has the scheme socks5:"],
 		["http://proxy:0", "has no port that can be reached"],
 		["http://us%ffer@proxy", "has a % in its user or password"],
-	])("that is %j is refused by the name of its variable", (url, words) => {
-		for (const name of ["grpc_proxy", "https_proxy", "http_proxy"]) {
-			expect(() => proxyOf("shop.example:1", { [name]: url })).toThrow(
-				new RegExp(`^${name}: .*${words}`),
-			);
-		}
-		// Who does not need it does not suffer from it.
-		expect(proxyOf("localhost:1", { http_proxy: url })).toBeUndefined();
-	});
+	])(
+		"is refused if it is %j, with the name of the variable in the error",
+		(url, words) => {
+			for (const name of ["grpc_proxy", "https_proxy", "http_proxy"]) {
+				expect(() => proxyOf("shop.example:1", { [name]: url })).toThrow(
+					new RegExp(`^${name}: .*${words}`),
+				);
+			}
+			// A bad proxy does not matter to targets that do not use it.
+			expect(proxyOf("localhost:1", { http_proxy: url })).toBeUndefined();
+		},
+	);
 
-	test("is refused without showing its password", () => {
+	test("is refused with an error that does not show the password", () => {
 		for (const http_proxy of [
 			"https://user:secret@proxy",
 			"user:secret@pro xy",
@@ -147,7 +150,7 @@ describe("the proxy of the environment", () => {
 			);
 	});
 
-	test("gets user and password, decoded, as RFC 7617 has them", () => {
+	test("gets the decoded user and password, as RFC 7617 defines", () => {
 		const { source } = parseTarget("shop.example:1");
 		const authorized = (http_proxy: string): string | undefined =>
 			chooseProxy(undefined, source, { http_proxy })?.authorization;
@@ -169,7 +172,7 @@ describe("the option", () => {
 		"10.0.0.1:1",
 		"localhost:1",
 		"consul:///payment",
-	])("says of %s otherwise", (target) => {
+	])("overrides the environment for %s", (target) => {
 		expect(proxyOf(target, all, "http://other:8080")).toBe("other:8080");
 		expect(proxyOf(target, { http_proxy }, false)).toBeUndefined();
 	});
