@@ -1,13 +1,15 @@
 import { Code } from "@connectrpc/connect";
 import type { ConnectListener } from "../src/client/endpoint/connect.ts";
-import {
-	type ClientConnection,
-	Http2Code,
-	type RawHeaders,
-	type RequestProgress,
-	type Stream,
-	type StreamListener,
+import { endOfLoss, endOfReset, endOfResponse } from "../src/wire/call-end.ts";
+import type {
+	CallListener,
+	CallStart,
+	ClientCall,
+	ClientConnection,
+	RequestProgress,
 } from "../src/wire/connection.ts";
+import { NO_HEADERS, type RawHeaders } from "../src/wire/headers.ts";
+import { Http2Code } from "../src/wire/http2-code.ts";
 import type { ReceivedRequest, SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -16,8 +18,7 @@ const RESPONSE: RawHeaders = [
 	...["content-type", "application/grpc"],
 ];
 const OK: RawHeaders = ["grpc-status", "0"];
-/** An empty message in its frame. */
-const MESSAGE = new Uint8Array(5);
+const MESSAGE = new Uint8Array(0);
 
 const UNAVAILABLE: RawHeaders = [
 	...RESPONSE,
@@ -77,7 +78,7 @@ export class SimulatedConnection implements ClientConnection {
 	}
 
 	/** Only calls are simulated, no watches. */
-	open(_headers: RawHeaders, listener: StreamListener): Stream {
+	start({ request }: CallStart, listener: CallListener): ClientCall {
 		const stream = new SimulatedStream(this, listener);
 		if (this.#state === "open") {
 			this.#streams.add(stream);
@@ -85,6 +86,7 @@ export class SimulatedConnection implements ClientConnection {
 		} else {
 			this.time.after(0, () => stream.lost("miscarried"));
 		}
+		if (request !== undefined) stream.end();
 		return stream;
 	}
 
@@ -188,19 +190,19 @@ export class SimulatedConnection implements ClientConnection {
 }
 
 /** One unary request and its answer. */
-class SimulatedStream implements Stream, ReceivedRequest {
+class SimulatedStream implements ClientCall, ReceivedRequest {
 	/** The server knows that its client has let go. */
 	cancelled = false;
 	readonly #connection: SimulatedConnection;
-	readonly #listener: StreamListener;
+	readonly #listener: CallListener;
 	#over = false;
 
-	constructor(connection: SimulatedConnection, listener: StreamListener) {
+	constructor(connection: SimulatedConnection, listener: CallListener) {
 		this.#connection = connection;
 		this.#listener = listener;
 	}
 
-	write(): boolean {
+	send(): boolean {
 		return true;
 	}
 
@@ -209,16 +211,16 @@ class SimulatedStream implements Stream, ReceivedRequest {
 		if (!this.#over) this.#connection.request(this);
 	}
 
-	reset(): void {
+	cancel(): void {
 		if (this.#over) return;
 		this.#over = true;
 		this.#connection.cancel(this);
 		this.#connection.over(this);
 	}
 
-	pause(): void {}
+	hold(): void {}
 
-	resume(): void {}
+	release(): void {}
 
 	// What the server does.
 
@@ -232,12 +234,11 @@ class SimulatedStream implements Stream, ReceivedRequest {
 		if (this.#over) return;
 		this.#over = true;
 		if (code === undefined) {
-			this.#listener.headers(RESPONSE, false);
-			this.#listener.data(MESSAGE);
-			this.#listener.end(OK);
+			this.#listener.headers(RESPONSE);
+			this.#listener.message(MESSAGE);
+			this.#listener.end(endOfResponse(RESPONSE, OK));
 		} else {
-			this.#listener.headers(UNAVAILABLE, true);
-			this.#listener.end([]);
+			this.#listener.end(endOfResponse(NO_HEADERS, UNAVAILABLE));
 		}
 		this.#connection.over(this);
 	}
@@ -245,12 +246,13 @@ class SimulatedStream implements Stream, ReceivedRequest {
 	lost(progress: RequestProgress, cause?: Error): void {
 		if (this.#over) return;
 		this.#over = true;
-		this.#listener.reset({
-			code:
-				progress === "processed" ? Http2Code.CANCEL : Http2Code.REFUSED_STREAM,
-			progress,
-			cause,
-		});
+		const code =
+			progress === "processed" ? Http2Code.CANCEL : Http2Code.REFUSED_STREAM;
+		this.#listener.end(
+			cause === undefined
+				? endOfReset(code, progress, NO_HEADERS)
+				: endOfLoss(cause, progress, NO_HEADERS),
+		);
 		this.#connection.over(this);
 	}
 }

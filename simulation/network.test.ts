@@ -1,9 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { parseAddress } from "../src/discovery/targets/address.ts";
-import { ClientCall } from "../src/wire/client-call.ts";
 import type { ClientConnection } from "../src/wire/connection.ts";
-import { GzipTurns } from "../src/wire/gzip-turns.ts";
+import { startOf } from "../testdata/harness/call-start.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { SimulatedServer } from "./server.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -61,20 +60,13 @@ function world() {
 		await time.runUntil(time.now() + 20);
 	};
 	const call = (name: string): void => {
-		const made = new ClientCall(
-			connection as ClientConnection,
-			[],
-			10,
-			new GzipTurns().inflations,
-			{
-				headers: () => {},
-				message: () => {},
-				writable: () => {},
-				end: ({ code, progress }) =>
-					tell(`${name}: ${code === 0 ? "ok" : `${Code[code]}, ${progress}`}`),
-			},
-		);
-		made.closeSend(new Uint8Array(5));
+		connection?.start(startOf({ request: new Uint8Array(0) }), {
+			headers: () => {},
+			message: () => {},
+			writable: () => {},
+			end: ({ code, progress }) =>
+				tell(`${name}: ${code === 0 ? "ok" : `${Code[code]}, ${progress}`}`),
+		});
 	};
 	return {
 		...{ time, network, server, heard, sent, connect, call, given },

@@ -6,7 +6,7 @@ import { settleChannel } from "../src/client/channel/channel-setting.ts";
 import type { ChannelOptions } from "../src/client/options/channel-options.ts";
 import { MethodPolicies } from "../src/client/options/method-policies.ts";
 import { compileMethodPolicy } from "../src/policy/method-policy.ts";
-import type { CallEnd } from "../src/wire/client-call.ts";
+import type { CallEnd } from "../src/wire/connection.ts";
 import { chance, exponential, logNormal } from "./chance.ts";
 import { Directory } from "./directory.ts";
 import { method } from "./method.ts";

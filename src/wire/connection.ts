@@ -1,10 +1,12 @@
 /**
- * The narrow waist of homing: what the rest needs from HTTP/2, and no more.
- * Callbacks, so that a unary call allocates its result and little else.
+ * The narrow waist of homing: what the client and the server need from the wire. Messages go in and come out, and a call
+ * has one end. An engine implements it; nothing above it knows of frames or of message prefixes.
+ * It is made of callbacks, so that a unary call allocates its result and little else.
  */
-
-/** Name, value, name, value, … as they stand on the wire: in order, names in lower case, repeated names kept. */
-export type RawHeaders = readonly string[];
+import type { RawHeaders } from "./headers.ts";
+import type { PreparedHead } from "./prepared-head.ts";
+import type { Status } from "./status.ts";
+import type { Turns } from "./turns.ts";
 
 /**
  * How far a request got. "miscarried": its connection was ending, so nothing of it left this side, or it missed a peer that
@@ -13,6 +15,71 @@ export type RawHeaders = readonly string[];
  * "processed": the application may have seen it, and only a retry policy can tell whether to send it again.
  */
 export type RequestProgress = "miscarried" | "refused" | "processed";
+
+/** How a call ended. */
+export interface CallEnd extends Status {
+	/** Empty for a Trailers-Only response, whose one header block counts as the trailers. */
+	readonly headers: RawHeaders;
+	readonly trailers: RawHeaders;
+	/** The status was found out on this side; it is not the server's own. */
+	readonly local: boolean;
+	readonly progress: RequestProgress;
+	/** What happened to the connection, if the whole connection was lost. */
+	readonly cause?: Error | undefined;
+	/** This side gave the call up, and does not want messages that have already arrived. */
+	readonly isGivenUp?: true;
+}
+
+/** What a client's call tells its owner. */
+export interface CallListener {
+	/** The response headers, once. Not called for a Trailers-Only response. */
+	headers(headers: RawHeaders): void;
+	/** One message of the response, without its prefix and inflated. */
+	message(message: Uint8Array): void;
+	/** There is room again after a `send` that returned false. */
+	writable(): void;
+	/** The call has ended, and every message that arrived has been delivered. Called once; nothing follows it. */
+	end(end: CallEnd): void;
+}
+
+/**
+ * "call": keeps the process alive, and a connection that is closing, until it has ended. "watch": does neither, and is
+ * reset without a word when its connection closes.
+ */
+export type CallPurpose = "call" | "watch";
+
+/** What a client's call starts with. */
+export interface CallStart {
+	readonly head: PreparedHead;
+	/** The value of `grpc-timeout`; undefined for a call without a deadline. */
+	readonly timeout: string | undefined;
+	/** User metadata, encoded for the wire. */
+	readonly metadata: RawHeaders;
+	/** Limit for one message of the response, inflated, in bytes. */
+	readonly maxMessageBytes: number;
+	/** Where large messages of the response wait for their turn to be inflated. */
+	readonly inflations: Turns;
+	readonly purpose: CallPurpose;
+	/** The only message of the request, without its prefix: it leaves with the headers, and the request ends with it. */
+	readonly request: Uint8Array | undefined;
+	readonly isRequestCompressed: boolean;
+}
+
+/** One call of a client: one HTTP/2 stream. */
+export interface ClientCall {
+	/**
+	 * Sends a message, given without its prefix; `compressed` with the encoding that the head announces. Messages of one
+	 * tick leave together. Returns false when the owner should wait for `writable` before it sends more.
+	 */
+	send(message: Uint8Array, compressed: boolean): boolean;
+	/** Ends the request (half-close). */
+	end(): void;
+	/** Resets the stream. Nothing more is heard from the call. */
+	cancel(): void;
+	/** Delivers no message, and stops the server once its flow-control window is full, until `release`. */
+	hold(): void;
+	release(): void;
+}
 
 /** Why a stream ended without its peer having ended it. */
 export interface StreamReset {
@@ -23,41 +90,31 @@ export interface StreamReset {
 	readonly cause: Error | undefined;
 }
 
-/** What a stream tells its owner. After `reset` nothing follows; after `end`, on the client, neither. */
+/** What a server's stream tells its owner. After `reset` nothing follows. */
 export interface StreamListener {
-	/**
-	 * The response headers (client only: a server gets its headers with the stream). `isLast`: their frame has ended the
-	 * stream, and only `end` follows.
-	 */
-	headers(headers: RawHeaders, isLast: boolean): void;
 	data(chunk: Uint8Array): void;
-	/** All data has been delivered and the peer has ended its side; `trailers` is empty when it sent none. */
-	end(trailers: RawHeaders): void;
+	/** All data has been delivered and the peer has ended its side. */
+	end(): void;
 	reset(reset: StreamReset): void;
 	/** There is room again after a `write` that returned false. */
 	writable(): void;
 }
 
-export interface Stream {
-	/** Queues bytes, which leave together with what else is written in this tick. false: wait for `writable`. */
-	write(chunk: Uint8Array): boolean;
-	/** Ends our side, after `last`, if given. On a server: `sendTrailers` does that. */
-	end(last?: Uint8Array): void;
-	/** RST_STREAM with a code of RFC 9113 section 7; nothing is heard from the stream after it. */
-	reset(code: number): void;
-	/** Stops reading, and so, once its window is full, the peer. */
-	pause(): void;
-	resume(): void;
-}
-
-export interface ServerStream extends Stream {
+export interface ServerStream {
 	/** Bytes of headers that the client takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
 	readonly maxHeaderBytes: number;
 	/** Hands over the one that hears this stream. Called while the stream is being accepted. */
 	listen(listener: StreamListener): void;
 	respond(headers: RawHeaders): void;
+	/** Queues a message, given without its prefix. Returns false when the owner should wait for `writable`. */
+	write(message: Uint8Array, compressed: boolean): boolean;
 	/** Ends the stream. Without `respond` before it, the trailers travel as the only headers (Trailers-Only). */
 	sendTrailers(trailers: RawHeaders): void;
+	/** RST_STREAM with a code of RFC 9113 section 7; nothing is heard from the stream after it. */
+	reset(code: number): void;
+	/** Stops reading, and so, once its window is full, the peer. */
+	pause(): void;
+	resume(): void;
 }
 
 /** What a connection tells its owner. */
@@ -75,12 +132,6 @@ export interface ConnectionListener {
 	closed(error: Error | undefined): void;
 }
 
-/**
- * "call": keeps the process alive, and a connection that is closing, until it has ended. "watch": does neither, and is
- * reset in silence when its connection closes.
- */
-export type StreamPurpose = "call" | "watch";
-
 /** Keeps the process alive while calls are open, and only then. */
 export interface ClientConnection {
 	/** Calls that have not ended yet; watches do not count. */
@@ -95,12 +146,11 @@ export interface ClientConnection {
 	readonly responses: number;
 	/** Calls back once, when `responses` grows. Who asks later is called back instead. */
 	awaitResponse(heard: () => void): void;
-	/** Sends request headers. A stream on a connection that is gone hears `reset` in a later microtask. */
-	open(
-		headers: RawHeaders,
-		listener: StreamListener,
-		purpose?: StreamPurpose,
-	): Stream;
+	/**
+	 * Starts a call: sends its headers, and its request if that is given. A call on a connection that is gone ends in a
+	 * later microtask.
+	 */
+	start(start: CallStart, listener: CallListener): ClientCall;
 	/**
 	 * PING (RFC 9113 section 6.7). Calls back when the peer answers it, and on a connection that is gone, never.
 	 * false: it could not be sent, so that nothing can be concluded from silence.
@@ -123,38 +173,4 @@ export interface ServerConnection {
 	close(): void;
 	/** Ends it and all its streams, after a GOAWAY with the code, by default NO_ERROR. */
 	destroy(error?: Error, code?: number): void;
-}
-
-/** Error codes of RFC 9113 section 7. */
-export const Http2Code = {
-	NO_ERROR: 0x0,
-	PROTOCOL_ERROR: 0x1,
-	INTERNAL_ERROR: 0x2,
-	FLOW_CONTROL_ERROR: 0x3,
-	SETTINGS_TIMEOUT: 0x4,
-	STREAM_CLOSED: 0x5,
-	FRAME_SIZE_ERROR: 0x6,
-	REFUSED_STREAM: 0x7,
-	CANCEL: 0x8,
-	COMPRESSION_ERROR: 0x9,
-	CONNECT_ERROR: 0xa,
-	ENHANCE_YOUR_CALM: 0xb,
-	INADEQUATE_SECURITY: 0xc,
-	HTTP_1_1_REQUIRED: 0xd,
-} as const;
-
-/** The value of a header; where it is repeated, the first. */
-export function headerOf(
-	headers: RawHeaders,
-	name: string,
-): string | undefined {
-	for (let i = 0; i < headers.length; i += 2) {
-		if (headers[i] === name) return headers[i + 1];
-	}
-	return undefined;
-}
-
-/** All values of a header, in order. */
-export function valuesOf(headers: RawHeaders, name: string): string[] {
-	return headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name);
 }

@@ -1,10 +1,11 @@
+import { compress } from "./gzip.ts";
 import { deflate, type StoppableWork } from "./gzip-work.ts";
-import { deflatesLater, frameMessage, frameOf } from "./message-writer.ts";
+import { deflatesLater, isCompressed } from "./message-compression.ts";
 import type { Turns } from "./turns.ts";
 
 export interface MessageQueueOwner {
-	/** The next message, framed. */
-	send(frame: Uint8Array): void;
+	/** Hands over the next message, which is `compressed` or not worth it. */
+	send(message: Uint8Array, compressed: boolean): void;
 	/** Nothing waits any more. */
 	emptied(): void;
 	/** A message could not be deflated. Nothing follows. */
@@ -51,7 +52,9 @@ export class MessageQueue {
 			}
 			if (typeof next === "function") next();
 			else if (deflatesLater(next, "gzip")) this.#deflate(next);
-			else this.#owner.send(frameMessage(next, "gzip"));
+			else if (isCompressed(next, "gzip")) {
+				this.#owner.send(compress(next), true);
+			} else this.#owner.send(next, false);
 		}
 	}
 
@@ -59,7 +62,7 @@ export class MessageQueue {
 		this.#deflation = deflate(this.#deflations, message, {
 			done: (payload) => {
 				this.#deflation = undefined;
-				this.#owner.send(frameOf(payload, true));
+				this.#owner.send(payload, true);
 				this.#next();
 			},
 			failed: (error) => {

@@ -9,6 +9,7 @@ import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
 /** A stream that a test reads from, and what came of it. */
 class Reading implements MessageReaderOwner {
 	readonly reader: MessageReader;
+	readonly encoding: string | undefined;
 	readonly gzip = new GzipTurns();
 	readonly messages: Buffer[] = [];
 	readonly ended: Promise<void>;
@@ -19,21 +20,17 @@ class Reading implements MessageReaderOwner {
 	readonly #ended = Promise.withResolvers<void>();
 
 	constructor(maxBytes = 1 << 20, encoding?: string) {
-		this.reader = new MessageReader(
-			{
-				pause: () => {
-					this.paused = true;
-				},
-				resume: () => {
-					this.paused = false;
-				},
-			},
-			this,
-			maxBytes,
-			this.gzip.inflations,
-		);
-		this.reader.encoding = encoding;
+		this.encoding = encoding;
+		this.reader = new MessageReader(this, maxBytes, this.gzip.inflations);
 		this.ended = this.#ended.promise;
+	}
+
+	pause(): void {
+		this.paused = true;
+	}
+
+	resume(): void {
+		this.paused = false;
 	}
 
 	message(message: Uint8Array): void {
@@ -456,8 +453,10 @@ describe("memory", () => {
 	function delivered(chunks: readonly Buffer[], held: boolean): Uint8Array[] {
 		const messages: Uint8Array[] = [];
 		const reader = new MessageReader(
-			{ pause() {}, resume() {} },
 			{
+				encoding: undefined,
+				pause() {},
+				resume() {},
 				message: (message) => messages.push(message),
 				messagesEnd() {},
 				malformed() {},

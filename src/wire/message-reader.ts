@@ -1,14 +1,19 @@
 import { Code } from "@connectrpc/connect";
-import type { Stream } from "./connection.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import { InflatesTooLarge, inflateAtOnce } from "./gzip.ts";
 import { inflate, type StoppableWork } from "./gzip-work.ts";
+import { PREFIX_BYTES } from "./message-frame.ts";
 import type { Turns } from "./turns.ts";
 
-const PREFIX_BYTES = 5;
 const NOTHING = new Uint8Array(0);
 
+/** The stream that messages are read from, and who hears them: in an engine, one object. */
 export interface MessageReaderOwner {
+	/** The peer's `grpc-encoding`; undefined or "identity" when it compresses nothing. Asked for at a compressed message. */
+	readonly encoding: string | undefined;
+	/** Stops reading, and so the peer, once its window is full. */
+	pause(): void;
+	resume(): void;
 	message(message: Uint8Array): void;
 	/** Every message has been delivered, and no more will come. */
 	messagesEnd(): void;
@@ -23,11 +28,9 @@ export interface MessageReaderOwner {
  * its bytes.
  */
 export class MessageReader {
-	readonly #stream: Pick<Stream, "pause" | "resume">;
 	readonly #owner: MessageReaderOwner;
 	readonly #maxBytes: number;
 	readonly #inflations: Turns;
-	#encoding: string | undefined;
 	/** What has come, and has to wait. */
 	readonly #gathered = new GatheredBytes();
 	/** What has come just now, and is read behind that. */
@@ -43,21 +46,10 @@ export class MessageReader {
 	#isCut = false;
 
 	/** `maxBytes`: of one message, inflated. `inflations`: those on other threads. */
-	constructor(
-		stream: Pick<Stream, "pause" | "resume">,
-		owner: MessageReaderOwner,
-		maxBytes: number,
-		inflations: Turns,
-	) {
-		this.#stream = stream;
+	constructor(owner: MessageReaderOwner, maxBytes: number, inflations: Turns) {
 		this.#owner = owner;
 		this.#maxBytes = maxBytes;
 		this.#inflations = inflations;
-	}
-
-	/** The peer's `grpc-encoding`; undefined or "identity" when it compresses nothing. */
-	set encoding(encoding: string | undefined) {
-		this.#encoding = encoding;
 	}
 
 	push(chunk: Uint8Array): void {
@@ -85,7 +77,7 @@ export class MessageReader {
 	hold(): void {
 		if (this.#held) return;
 		this.#held = true;
-		this.#stream.pause();
+		this.#owner.pause();
 	}
 
 	release(): void {
@@ -211,29 +203,36 @@ export class MessageReader {
 				Code.Internal,
 				`received a message with the flags 0x${flag.toString(16)}: gRPC knows 0 and 1`,
 			);
-		} else if (this.#encoding !== "gzip") {
+		} else {
+			this.#openCompressed(payload);
+		}
+	}
+
+	#openCompressed(payload: Uint8Array): void {
+		const { encoding } = this.#owner;
+		if (encoding !== "gzip") {
 			this.#fail(
 				Code.Internal,
-				this.#encoding === undefined || this.#encoding === "identity"
+				encoding === undefined || encoding === "identity"
 					? "received a compressed message without a grpc-encoding"
-					: `received a message compressed with "${this.#encoding}": only gzip is accepted`,
+					: `received a message compressed with "${encoding}": only gzip is accepted`,
 			);
-		} else {
-			let message: Uint8Array | undefined;
-			try {
-				message = inflateAtOnce(payload, this.#maxBytes);
-			} catch (error) {
-				this.#failInflating(error);
-				return;
-			}
-			if (message === undefined) this.#inflate(payload);
-			else this.#owner.message(asBytes(message));
+			return;
 		}
+		let message: Uint8Array | undefined;
+		try {
+			message = inflateAtOnce(payload, this.#maxBytes);
+		} catch (error) {
+			this.#failInflating(error);
+			return;
+		}
+		if (message === undefined) this.#inflate(payload);
+		else this.#owner.message(asBytes(message));
 	}
 
 	#inflate(payload: Uint8Array): void {
 		this.#state = "inflating";
-		this.#stream.pause();
+		this.#owner.pause();
 		this.#inflatingBytes = payload.length;
 		this.#inflation = inflate(this.#inflations, payload, this.#maxBytes, {
 			done: (message) => {
@@ -252,7 +251,7 @@ export class MessageReader {
 	/** Unless there is a reason to stand still. "delivering": released by whoever a message was delivered to. */
 	#resume(): void {
 		const moving = this.#state === "reading" || this.#state === "delivering";
-		if (moving && !this.#held) this.#stream.resume();
+		if (moving && !this.#held) this.#owner.resume();
 	}
 
 	#failInflating(error: unknown): void {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { RawHeaders } from "./connection.ts";
+import type { RawHeaders } from "./headers.ts";
 
 /** Names that belong to HTTP/2 or to gRPC itself: as user metadata they are dropped. */
 const RESERVED: ReadonlySet<string> = new Set([

@@ -1,15 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-	Http2Code,
-	type RawHeaders,
-	type ServerStream,
-	type StreamListener,
-	type StreamReset,
+import type {
+	ServerStream,
+	StreamListener,
+	StreamReset,
 } from "./connection.ts";
+import { compress } from "./gzip.ts";
 import type { GzipTurns } from "./gzip-turns.ts";
+import type { RawHeaders } from "./headers.ts";
+import { Http2Code } from "./http2-code.ts";
+import { deflatesLater, isCompressed } from "./message-compression.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
-import { deflatesLater, frameMessage } from "./message-writer.ts";
 import { appendMetadata, headerBytes, MAX_HEADER_BYTES } from "./metadata.ts";
 import { trailersOfError } from "./status.ts";
 import type { UnreadBytes } from "./unread-bytes.ts";
@@ -70,12 +71,10 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#terms = terms;
 		this.#listener = listener;
 		this.#reader = new MessageReader(
-			stream,
 			this,
 			terms.readMaxBytes,
 			terms.gzip.inflations,
 		);
-		this.#reader.encoding = terms.requestEncoding;
 		stream.listen(this);
 	}
 
@@ -105,8 +104,10 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 			this.#queue.push(message);
 			return false;
 		}
+		const compressed = isCompressed(message, responseEncoding);
 		this.#blocked = !this.#stream.write(
-			frameMessage(message, responseEncoding),
+			compressed ? compress(message) : message,
+			compressed,
 		);
 		return !this.#blocked;
 	}
@@ -161,8 +162,17 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 		this.#reader.release();
 	}
 
-	/** Never heard on a server: the request's headers come with the stream. */
-	headers(): void {}
+	get encoding(): string | undefined {
+		return this.#terms.requestEncoding;
+	}
+
+	pause(): void {
+		this.#stream.pause();
+	}
+
+	resume(): void {
+		this.#stream.resume();
+	}
 
 	data(chunk: Uint8Array): void {
 		this.#lastArrival = this.#terms.unread.nextArrival();
@@ -239,8 +249,8 @@ export class ServerCall implements StreamListener, MessageReaderOwner {
 
 	#newQueue(): MessageQueue {
 		return new MessageQueue(this.#terms.gzip.deflations, {
-			send: (frame) => {
-				this.#blocked = !this.#stream.write(frame);
+			send: (message, compressed) => {
+				this.#blocked = !this.#stream.write(message, compressed);
 			},
 			emptied: () => {
 				this.#queue = undefined;

@@ -2,7 +2,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type Any, AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Http2Code, headerOf, type RawHeaders } from "./connection.ts";
+import { headerOf, type RawHeaders } from "./headers.ts";
+import { Http2Code } from "./http2-code.ts";
 import { toHeaders } from "./metadata.ts";
 
 /** How a call ended, as the wire tells it. 0 is OK (grpc/statuscodes). */

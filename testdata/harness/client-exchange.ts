@@ -3,15 +3,14 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type {
+	CallEnd,
+	CallStart,
+	ClientCall,
 	ClientConnection,
-	RawHeaders,
-	Stream,
-	StreamListener,
-	StreamPurpose,
-	StreamReset,
 } from "../../src/wire/connection.ts";
+import type { RawHeaders } from "../../src/wire/headers.ts";
 import { clientConnection } from "../../src/wire/node/client-connection.ts";
-import { frame } from "./http2-server.ts";
+import { startOf } from "./call-start.ts";
 
 export const POST: RawHeaders = [
 	":method",
@@ -75,86 +74,82 @@ export async function openConnection(address: string): Promise<Opened> {
 
 export interface Outcome {
 	headers: RawHeaders | undefined;
+	/** The messages, one behind the other. */
 	readonly body: Buffer;
 	readonly bodyBytes: number;
-	trailers: RawHeaders | undefined;
-	reset: StreamReset | undefined;
+	end: CallEnd | undefined;
+	/** Those of the end. */
+	readonly trailers: RawHeaders | undefined;
 }
 
 export interface Exchange {
-	readonly stream: Stream;
-	/** Settles with the first of `end` and `reset`. */
+	readonly call: ClientCall;
+	/** Settles with the end of the call. */
 	readonly outcome: Promise<Outcome>;
 	/** What has come so far. */
 	readonly sofar: Outcome;
 	/** Resolves with the next `writable`. */
 	writable(): Promise<void>;
-	/** Resolves with the next data. */
-	data(): Promise<void>;
+	/** Resolves with the next message. */
+	message(): Promise<void>;
 }
 
+/** Starts a call. */
 export function exchange(
 	connection: ClientConnection,
-	headers: RawHeaders = POST,
-	purpose?: StreamPurpose,
+	change?: Partial<CallStart>,
 ): Exchange {
-	const chunks: Uint8Array[] = [];
+	const messages: Uint8Array[] = [];
 	let bodyBytes = 0;
 	const sofar: Outcome = {
 		headers: undefined,
 		get body() {
-			return Buffer.concat(chunks);
+			return Buffer.concat(messages);
 		},
 		get bodyBytes() {
 			return bodyBytes;
 		},
-		trailers: undefined,
-		reset: undefined,
+		end: undefined,
+		get trailers() {
+			return this.end?.trailers;
+		},
 	};
 	const outcome = Promise.withResolvers<Outcome>();
 	let writable = Promise.withResolvers<void>();
-	let data = Promise.withResolvers<void>();
-	const hear: StreamListener = {
+	let next = Promise.withResolvers<void>();
+	const call = connection.start(startOf(change), {
 		headers: (headers) => {
 			sofar.headers = headers;
 		},
-		data: (chunk) => {
-			chunks.push(chunk);
-			bodyBytes += chunk.length;
-			data.resolve();
-			data = Promise.withResolvers();
+		message: (message) => {
+			messages.push(message);
+			bodyBytes += message.length;
+			next.resolve();
+			next = Promise.withResolvers();
 		},
-		end: (trailers) => {
-			if (sofar.trailers ?? sofar.reset) throw new Error("ended twice");
-			sofar.trailers = trailers;
-			outcome.resolve(sofar);
-		},
-		reset: (reset) => {
-			if (sofar.trailers ?? sofar.reset) throw new Error("ended twice");
-			sofar.reset = reset;
+		end: (end) => {
+			if (sofar.end !== undefined) throw new Error("ended twice");
+			sofar.end = end;
 			outcome.resolve(sofar);
 		},
 		writable: () => {
 			writable.resolve();
 			writable = Promise.withResolvers();
 		},
-	};
-	const stream = connection.open(headers, hear, purpose);
+	});
 	return {
-		stream,
+		call,
 		outcome: outcome.promise,
 		sofar,
 		writable: () => writable.promise,
-		data: () => data.promise,
+		message: () => next.promise,
 	};
 }
 
 /** A unary exchange. */
 export function call(
 	connection: ClientConnection,
-	body = frame(),
+	request = new Uint8Array(0),
 ): Promise<Outcome> {
-	const { stream, outcome } = exchange(connection);
-	stream.end(body);
-	return outcome;
+	return exchange(connection, { request }).outcome;
 }

@@ -8,67 +8,99 @@ import {
 	type Address,
 	formatAddress,
 } from "../../src/discovery/targets/address.ts";
+import {
+	endOfLoss,
+	endOfReset,
+	endOfResponse,
+} from "../../src/wire/call-end.ts";
 import type {
+	CallListener,
+	CallPurpose,
+	CallStart,
+	ClientCall,
 	ClientConnection,
-	RawHeaders,
-	Stream,
-	StreamListener,
-	StreamPurpose,
 } from "../../src/wire/connection.ts";
+import type { RawHeaders } from "../../src/wire/headers.ts";
+import { Http2Code } from "../../src/wire/http2-code.ts";
+import { startOf } from "./call-start.ts";
 
-/** One stream, seen from the peer. */
-export class FakeStream implements Stream {
-	readonly headers: RawHeaders;
-	readonly listener: StreamListener;
-	readonly purpose: StreamPurpose;
-	readonly written: Uint8Array[] = [];
-	resetCode: number | undefined;
-	readonly #onClose: (stream: FakeStream) => void;
+const RESPONSE: RawHeaders = [
+	...[":status", "200"],
+	...["content-type", "application/grpc"],
+];
+
+/** One call, seen from the peer. */
+export class FakeCall implements ClientCall {
+	readonly started: CallStart;
+	readonly listener: CallListener;
+	/** The messages of the request, without their prefixes. */
+	readonly sent: Uint8Array[] = [];
+	isCancelled = false;
+	#response: RawHeaders = [];
+	readonly #onClose: (call: FakeCall) => void;
 
 	constructor(
-		headers: RawHeaders,
-		listener: StreamListener,
-		purpose: StreamPurpose,
-		onClose: (stream: FakeStream) => void,
+		start: CallStart,
+		listener: CallListener,
+		onClose: (call: FakeCall) => void,
 	) {
-		this.headers = headers;
+		this.started = start;
 		this.listener = listener;
-		this.purpose = purpose;
 		this.#onClose = onClose;
+		if (start.request !== undefined) this.sent.push(start.request);
+	}
+
+	get purpose(): CallPurpose {
+		return this.started.purpose;
+	}
+
+	/** Those of the request. */
+	get headers(): RawHeaders {
+		const { head, metadata } = this.started;
+		return [...head.headers, ...metadata];
 	}
 
 	/** The peer's headers, and the messages given. */
 	answer(...messages: readonly Uint8Array[]): void {
-		this.listener.headers(
-			[":status", "200", "content-type", "application/grpc"],
-			false,
-		);
-		for (const message of messages) this.listener.data(message);
+		if (this.isCancelled) return;
+		this.#response = RESPONSE;
+		this.listener.headers(RESPONSE);
+		for (const message of messages) this.listener.message(message);
 	}
 
 	/** The peer's trailers. */
 	finish(status = 0, message = ""): void {
+		if (this.isCancelled) return;
 		this.#onClose(this);
-		this.listener.end(["grpc-status", String(status), "grpc-message", message]);
+		const trailers = ["grpc-status", String(status), "grpc-message", message];
+		this.listener.end(endOfResponse(this.#response, trailers));
 	}
 
-	write(chunk: Uint8Array): boolean {
-		this.written.push(chunk);
+	/** The connection is lost, or, without a cause, the peer resets the stream with CANCEL. */
+	lose(cause: Error | undefined): void {
+		if (this.isCancelled) return;
+		this.listener.end(
+			cause === undefined
+				? endOfReset(Http2Code.CANCEL, "processed", this.#response)
+				: endOfLoss(cause, "processed", this.#response),
+		);
+	}
+
+	send(message: Uint8Array): boolean {
+		this.sent.push(message);
 		return true;
 	}
 
-	end(last?: Uint8Array): void {
-		if (last !== undefined) this.written.push(last);
-	}
+	end(): void {}
 
-	reset(code: number): void {
-		this.resetCode = code;
+	cancel(): void {
+		this.isCancelled = true;
 		this.#onClose(this);
 	}
 
-	pause(): void {}
+	hold(): void {}
 
-	resume(): void {}
+	release(): void {}
 }
 
 export class FakeConnection implements ClientConnection {
@@ -76,7 +108,7 @@ export class FakeConnection implements ClientConnection {
 	readonly address: string;
 	readonly listener: ConnectListener;
 	/** Those that are open. */
-	readonly streams: Set<FakeStream> = new Set();
+	readonly streams: Set<FakeCall> = new Set();
 	/** PINGs that wait for an answer. */
 	readonly pings: (() => void)[] = [];
 	/** As node:http2 does once the peer has said GOAWAY. */
@@ -104,32 +136,27 @@ export class FakeConnection implements ClientConnection {
 	}
 
 	/** The newest stream. */
-	get last(): FakeStream {
+	get last(): FakeCall {
 		const last = [...this.streams].at(-1);
 		if (last === undefined) throw new Error("no stream is open");
 		return last;
 	}
 
-	open(
-		headers: RawHeaders,
-		listener: StreamListener,
-		purpose: StreamPurpose = "call",
-	): FakeStream {
-		const stream = new FakeStream(headers, listener, purpose, (closed) =>
+	start(start: CallStart, listener: CallListener): FakeCall {
+		const call = new FakeCall(start, listener, (closed) =>
 			this.#closed(closed),
 		);
-		this.streams.add(stream);
-		return stream;
+		this.streams.add(call);
+		return call;
 	}
 
 	/** A call that nobody waits for. */
-	openCall(): FakeStream {
+	openCall(): FakeCall {
 		const nobody = (): void => {};
-		return this.open([], {
+		return this.start(startOf(), {
 			headers: nobody,
-			data: nobody,
+			message: nobody,
 			end: nobody,
-			reset: nobody,
 			writable: nobody,
 		});
 	}
@@ -172,13 +199,13 @@ export class FakeConnection implements ClientConnection {
 		this.listener.goaway({ code, debugData });
 	}
 
-	get #calls(): FakeStream[] {
+	get #calls(): FakeCall[] {
 		return [...this.streams].filter(({ purpose }) => purpose === "call");
 	}
 
-	#closed(stream: FakeStream): void {
+	#closed(call: FakeCall): void {
 		const hadRoom = this.hasRoom;
-		this.streams.delete(stream);
+		this.streams.delete(call);
 		if (!hadRoom && this.hasRoom) this.listener.room();
 		if (this.isClosing && this.openCalls === 0) this.#end(undefined);
 	}
@@ -188,9 +215,7 @@ export class FakeConnection implements ClientConnection {
 		this.isGone = true;
 		this.lossOf = error;
 		queueMicrotask(() => {
-			for (const { listener } of this.streams) {
-				listener.reset({ code: 8, progress: "processed", cause: error });
-			}
+			for (const call of this.streams) call.lose(error);
 			this.streams.clear();
 			this.listener.closed(error);
 		});

@@ -1,18 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Timer } from "../../policy/clock.ts";
 import { showable } from "../../policy/showable.ts";
-import {
-	type CallEnd,
-	type CallListener,
+import type {
+	CallEnd,
+	CallListener,
 	ClientCall,
-} from "../../wire/client-call.ts";
-import type { ClientConnection, RawHeaders } from "../../wire/connection.ts";
+	ClientConnection,
+} from "../../wire/connection.ts";
 import { formatTimeout } from "../../wire/grpc-timeout.ts";
-import {
-	appendMetadata,
-	headerBytes,
-	MAX_HEADER_BYTES,
-} from "../../wire/metadata.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
+import { appendMetadata, MAX_HEADER_BYTES } from "../../wire/metadata.ts";
+import { requestBytes } from "../../wire/prepared-head.ts";
 import type { RequestBuffer } from "../channel/request-buffer.ts";
 import type { AdmittedPick } from "../endpoint/admitted-pick.ts";
 import type { RoomQueue, WaitingForRoom } from "../endpoint/room-queue.ts";
@@ -172,13 +170,13 @@ export class Attempt implements CallListener, WaitingForRoom {
 	}
 
 	/** Only once it is sent. false: wait for `writable`. */
-	write(frame: Uint8Array): boolean {
-		return this.#stream?.write(frame) ?? false;
+	write(message: Uint8Array, compressed: boolean): boolean {
+		return this.#stream?.send(message, compressed) ?? false;
 	}
 
 	/** Only once it is sent. */
-	closeSend(frame?: Uint8Array): void {
-		this.#stream?.closeSend(frame);
+	closeSend(): void {
+		this.#stream?.end();
 	}
 
 	hold(): void {
@@ -320,10 +318,17 @@ export class Attempt implements CallListener, WaitingForRoom {
 			return;
 		}
 		this.#sentAt = now;
-		let headers: RawHeaders;
+		const head = core.headOf(this.#call.method);
+		const timeout =
+			deadline === undefined ? undefined : formatTimeout(deadline - now);
+		let metadata: RawHeaders;
 		try {
-			headers = this.#requestHeaders();
-			refuseLarge(headers, connection, pick.subchannel as EndpointSubchannel);
+			metadata = this.#metadata();
+			refuseLarge(
+				requestBytes(head, timeout, metadata),
+				connection,
+				pick.subchannel as EndpointSubchannel,
+			);
 		} catch (error) {
 			pick.unused?.();
 			this.#refuse(Code.Internal, "the call cannot be sent", error);
@@ -342,25 +347,36 @@ export class Attempt implements CallListener, WaitingForRoom {
 		});
 		// The hook may have cancelled the call.
 		if (this.#isOver) return;
-		const stream = new ClientCall(
-			connection,
-			headers,
-			maxResponseBytes,
-			core.gzip.inflations,
+		const { request } = this.#owner;
+		const only =
+			request.closed && request.messages.length === 1
+				? (request.messages[0] as Uint8Array)
+				: undefined;
+		this.#stream = connection.start(
+			{
+				head,
+				timeout,
+				metadata,
+				maxMessageBytes: maxResponseBytes,
+				inflations: core.gzip.inflations,
+				purpose: "call",
+				request: only,
+				isRequestCompressed: only !== undefined && request.isCompressed(only),
+			},
 			this,
 		);
-		this.#stream = stream;
-		this.#sendRequest(stream);
+		if (only === undefined) this.#sendRequest(this.#stream, request);
+		else this.#owner.sent(this);
 	}
 
-	#sendRequest(stream: ClientCall): void {
-		const { frames, closed } = this.#owner.request;
-		const before = closed ? frames.length - 1 : frames.length;
+	/** Of any number of messages. */
+	#sendRequest(stream: ClientCall, request: RequestBuffer): void {
+		const { messages, closed } = request;
 		let room = true;
-		for (let i = 0; i < before; i++) {
-			room = stream.write(frames[i] as Uint8Array);
+		for (const message of messages) {
+			room = stream.send(message, request.isCompressed(message));
 		}
-		if (closed) stream.closeSend(frames[before]);
+		if (closed) stream.end();
 		this.#owner.sent(this);
 		if (!closed && room) this.#owner.writable();
 	}
@@ -374,23 +390,19 @@ export class Attempt implements CallListener, WaitingForRoom {
 		}
 	}
 
-	#requestHeaders(): RawHeaders {
-		const call = this.#call;
-		const headers = call.core.requestHeaders(
-			call.method,
-			call.deadline === undefined
-				? undefined
-				: formatTimeout(call.deadline - this.#sentAt),
-		);
+	/** What the caller and the credentials say, and which attempt this is. */
+	#metadata(): RawHeaders {
+		const { metadata } = this.#call;
 		const { previous } = this.#which;
-		if (previous === 0) {
-			if (call.metadata.length > 0) headers.push(...call.metadata);
-		} else {
-			headers.push(PREVIOUS_ATTEMPTS, String(previous));
-			headers.push(...without(PREVIOUS_ATTEMPTS, call.metadata));
-		}
-		if (this.#credentials.length > 0) headers.push(...this.#credentials);
-		return headers;
+		const own =
+			previous === 0
+				? metadata
+				: [
+						PREVIOUS_ATTEMPTS,
+						String(previous),
+						...without(PREVIOUS_ATTEMPTS, metadata),
+					];
+		return this.#credentials.length === 0 ? own : own.concat(this.#credentials);
 	}
 
 	/** Ends the call before anything was sent. */
@@ -429,11 +441,10 @@ export class Attempt implements CallListener, WaitingForRoom {
 
 /** @throws ConnectError RESOURCE_EXHAUSTED for more than the server takes; Node would reset the stream, or close the connection */
 function refuseLarge(
-	headers: RawHeaders,
+	bytes: number,
 	{ maxHeaderBytes }: ClientConnection,
 	subchannel: EndpointSubchannel,
 ): void {
-	const bytes = headerBytes(headers);
 	if (bytes <= maxHeaderBytes && bytes <= MAX_HEADER_BYTES) return;
 	const limit =
 		bytes > MAX_HEADER_BYTES

@@ -1,6 +1,6 @@
 import type { PickInfo } from "../../balancer/balancer.ts";
 import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
 import type { CallInfo } from "../options/hooks.ts";
 

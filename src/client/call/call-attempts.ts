@@ -9,12 +9,12 @@ import type {
 import { HedgingRule } from "../../policy/retry/hedging-rule.ts";
 import { RetryRule } from "../../policy/retry/retry-rule.ts";
 import { parsePushback } from "../../policy/retry/retry-schedule.ts";
-import type { CallEnd, CallListener } from "../../wire/client-call.ts";
-import {
-	type ClientConnection,
-	type RawHeaders,
-	valuesOf,
+import type {
+	CallEnd,
+	CallListener,
+	ClientConnection,
 } from "../../wire/connection.ts";
+import { type RawHeaders, valuesOf } from "../../wire/headers.ts";
 import type { RequestBuffer } from "../channel/request-buffer.ts";
 import { Attempt, type AttemptNumber, type AttemptOwner } from "./attempt.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
@@ -85,29 +85,29 @@ export class CallAttempts implements AttemptOwner {
 		this.#make(false);
 	}
 
-	/** Sends a framed message; false: wait for `writable`. */
-	write(frame: Uint8Array): boolean {
-		if (this.#winner !== undefined) return this.#winner.write(frame);
+	/** Sends a message, given without its prefix; false: wait for `writable`. */
+	write(message: Uint8Array, compressed: boolean): boolean {
+		if (this.#winner !== undefined) {
+			return this.#winner.write(message, compressed);
+		}
 		if (this.#over) return false;
-		const kept = this.request.add(frame);
+		const kept = this.request.add(message, compressed);
 		let room = false;
 		for (const attempt of this.#inFlight) {
-			if (attempt.write(frame)) room = true;
+			if (attempt.write(message, compressed)) room = true;
 		}
 		if (!kept) this.#outgrown();
 		return room;
 	}
 
-	closeSend(frame?: Uint8Array): void {
+	closeSend(): void {
 		if (this.#winner !== undefined) {
-			this.#winner.closeSend(frame);
+			this.#winner.closeSend();
 			return;
 		}
 		if (this.#over) return;
-		const kept = frame === undefined || this.request.add(frame);
 		this.request.close();
-		for (const attempt of this.#inFlight) attempt.closeSend(frame);
-		if (!kept) this.#outgrown();
+		for (const attempt of this.#inFlight) attempt.closeSend();
 	}
 
 	/** Only once messages have come: those of one attempt. */

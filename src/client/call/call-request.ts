@@ -6,8 +6,8 @@ import {
 	scopeOf,
 } from "../../policy/call-scope.ts";
 import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
-import type { CallEnd } from "../../wire/client-call.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { CallEnd } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 
 /** What one call asks for, beside its messages. */
 export interface CallRequest {

@@ -4,11 +4,16 @@ import type { Subchannel } from "../../balancer/balancer.ts";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Due } from "../../policy/deadlines.ts";
 import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
-import type { CallEnd, CallListener } from "../../wire/client-call.ts";
-import type { ClientConnection, RawHeaders } from "../../wire/connection.ts";
+import type {
+	CallEnd,
+	CallListener,
+	ClientConnection,
+} from "../../wire/connection.ts";
+import { compress } from "../../wire/gzip.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { madeByClient } from "../../wire/inner-error.ts";
+import { deflatesLater, isCompressed } from "../../wire/message-compression.ts";
 import { MessageQueue } from "../../wire/message-queue.ts";
-import { deflatesLater, frameMessage } from "../../wire/message-writer.ts";
 import { appendMetadata } from "../../wire/metadata.ts";
 import { errorOfStatus } from "../../wire/status.ts";
 import type { CallLimit } from "../channel/call-limit.ts";
@@ -170,7 +175,10 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 			return;
 		}
 		this.#attempts = attempts;
-		if (only !== undefined) attempts.closeSend(frameMessage(only, compression));
+		if (only !== undefined) {
+			this.#write(only, attempts);
+			attempts.closeSend();
+		}
 		this.#takeTurn(attempts);
 	}
 
@@ -200,7 +208,12 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 			this.#queue.push(message);
 			return false;
 		}
-		return attempts.write(frameMessage(message, compression));
+		return this.#write(message, attempts);
+	}
+
+	#write(message: Uint8Array, attempts: CallAttempts): boolean {
+		const compressed = isCompressed(message, this.core.setting.compression);
+		return attempts.write(compressed ? compress(message) : message, compressed);
 	}
 
 	/** Ends the request. */
@@ -333,8 +346,8 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 	#newQueue(attempts: CallAttempts): MessageQueue {
 		let room = false;
 		return new MessageQueue(this.core.gzip.deflations, {
-			send: (frame) => {
-				room = attempts.write(frame);
+			send: (message, compressed) => {
+				room = attempts.write(message, compressed);
 			},
 			emptied: () => {
 				this.#queue = undefined;

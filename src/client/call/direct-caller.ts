@@ -5,7 +5,7 @@ import type {
 	MessageShape,
 } from "@bufbuild/protobuf";
 import { mergePolicies } from "../../policy/method-policy.ts";
-import type { CallEnd } from "../../wire/client-call.ts";
+import type { CallEnd } from "../../wire/connection.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
 import {
 	type CallOptions,

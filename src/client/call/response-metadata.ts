@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
-import type { CallEnd } from "../../wire/client-call.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { CallEnd } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 
 /** Hears of headers and trailers without asking. */

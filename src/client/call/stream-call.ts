@@ -5,8 +5,8 @@ import type {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
-import type { CallEnd } from "../../wire/client-call.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { CallEnd } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
 import { inContext } from "../channel/outside-calls.ts";

@@ -26,7 +26,9 @@ import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_
 import type { OrderManagementClient } from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
 import { staticResolver } from "../../discovery/static.ts";
 import { THROTTLED } from "../../policy/retry/retry-throttle.ts";
-import { type ClientConnection, Http2Code } from "../../wire/connection.ts";
+import { endOfLoss } from "../../wire/call-end.ts";
+import type { ClientConnection } from "../../wire/connection.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import { type Connect, connectOver } from "../endpoint/connect.ts";
 import { dialPlaintext } from "../endpoint/dial.ts";
 import type { ClientOptions } from "../options/client-options.ts";
@@ -65,30 +67,28 @@ describe("an attempt that never left the client", () => {
 		const real = connectOver(dialPlaintext);
 		const connect: Connect = async (...args) => {
 			const connection = await real(...args);
-			const open: ClientConnection["open"] = (headers, listener, purpose) => {
+			const start: ClientConnection["start"] = (begun, listener) => {
 				made.opened += 1;
-				if (made.opened > count) {
-					return connection.open(headers, listener, purpose);
-				}
-				afterwards(() =>
-					listener.reset({
-						code: Http2Code.REFUSED_STREAM,
-						progress: "miscarried",
-						cause: new Error("the connection is ending"),
-					}),
-				);
+				if (made.opened > count) return connection.start(begun, listener);
+				const cause = new Error("the connection is ending");
+				let cancelled = false;
+				afterwards(() => {
+					if (!cancelled) listener.end(endOfLoss(cause, "miscarried", []));
+				});
 				const nothing = (): void => {};
 				return {
-					write: () => true,
+					send: () => true,
 					end: nothing,
-					reset: nothing,
-					pause: nothing,
-					resume: nothing,
+					cancel: () => {
+						cancelled = true;
+					},
+					hold: nothing,
+					release: nothing,
 				};
 			};
 			return new Proxy(connection, {
 				get: (target, name) => {
-					if (name === "open") return open;
+					if (name === "start") return start;
 					const value = Reflect.get(target, name, target);
 					return typeof value === "function" ? value.bind(target) : value;
 				},

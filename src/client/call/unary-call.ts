@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import type { CallEnd } from "../../wire/client-call.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { CallEnd } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
 import { Call } from "./call.ts";
 import type { CallObserver, CallRequest } from "./call-request.ts";

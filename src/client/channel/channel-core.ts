@@ -26,6 +26,7 @@ import { showable } from "../../policy/showable.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
 import { ACCEPT_ENCODING } from "../../wire/gzip.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
+import { PreparedHead } from "../../wire/prepared-head.ts";
 import type { AdmittedPick } from "../endpoint/admitted-pick.ts";
 import { WaitingCalls } from "../endpoint/waiting-calls.ts";
 import { type CallLimit, callLimitOf } from "./call-limit.ts";
@@ -67,7 +68,7 @@ export class ChannelCore {
 	readonly #retryBudget: RetryBudget;
 	#resolved = false;
 	#lastError: Error | undefined;
-	readonly #requestHeaders = new Map<DescMethod, readonly string[]>();
+	readonly #heads = new Map<DescMethod, PreparedHead>();
 	/** They ask again whenever there is a new picker. */
 	readonly waiting: WaitingCalls;
 	readonly #calls = new Set<ChannelCall>();
@@ -152,36 +153,22 @@ export class ChannelCore {
 		return () => this.#listeners.delete(entry);
 	}
 
-	/** What the headers of every call of a method begin with, `timeout` being its `grpc-timeout`; the caller's to extend. */
-	requestHeaders(method: DescMethod, timeout: string | undefined): string[] {
-		const fixed = this.#fixedHeaders(method);
-		if (timeout === undefined) return fixed.slice(0, -2);
-		// At its full length at once: an array that grows is copied, and takes room for more than it gets.
-		const headers = fixed.slice();
-		headers[headers.length - 1] = timeout;
-		return headers;
-	}
-
-	/** Those that all calls of a method have in common, and room for a timeout behind them. */
-	#fixedHeaders(method: DescMethod): readonly string[] {
-		let headers = this.#requestHeaders.get(method);
-		if (headers === undefined) {
+	/** The headers that all calls of a method share. */
+	headOf(method: DescMethod): PreparedHead {
+		let head = this.#heads.get(method);
+		if (head === undefined) {
 			const { scheme, authority, userAgent, compression } = this.setting;
-			headers = [
-				[":method", "POST"],
-				[":scheme", scheme],
-				[":path", `/${method.parent.typeName}/${method.name}`],
-				[":authority", authority],
-				["te", "trailers"],
-				["content-type", "application/grpc"],
-				["user-agent", userAgent],
-				["grpc-accept-encoding", ACCEPT_ENCODING],
-				compression === undefined ? [] : ["grpc-encoding", compression],
-				["grpc-timeout", ""],
-			].flat();
-			this.#requestHeaders.set(method, headers);
+			head = new PreparedHead({
+				scheme,
+				authority,
+				path: `/${method.parent.typeName}/${method.name}`,
+				userAgent,
+				acceptEncoding: ACCEPT_ENCODING,
+				encoding: compression,
+			});
+			this.#heads.set(method, head);
 		}
-		return headers;
+		return head;
 	}
 
 	/** Where a new call keeps its request. */

@@ -1,3 +1,5 @@
+import { PREFIX_BYTES } from "../../wire/message-frame.ts";
+
 /** How many bytes of requests the calls of a channel may keep, in all, to send them again (gRFC A6). */
 export class RetryBudget {
 	readonly #maxBytes: number;
@@ -24,13 +26,15 @@ export class RetryBudget {
 }
 
 /** Never added to: most calls would make an array only to drop it. */
-const NO_FRAMES: Uint8Array[] = [];
+const NO_MESSAGES: Uint8Array[] = [];
 
-/** The framed messages of a request, as they were written: what a further attempt starts with. */
+/** The messages of a request, as they were sent: what a further attempt starts with. */
 export class RequestBuffer {
 	readonly #budget: RetryBudget;
 	readonly #maxBytes: number;
-	#frames: Uint8Array[] = NO_FRAMES;
+	#messages: Uint8Array[] = NO_MESSAGES;
+	/** Those of them that are compressed. */
+	#compressed: Set<Uint8Array> | undefined;
 	#bytes = 0;
 	#closed = false;
 
@@ -40,11 +44,16 @@ export class RequestBuffer {
 		this.#maxBytes = maxBytes;
 	}
 
-	get frames(): readonly Uint8Array[] {
-		return this.#frames;
+	/** Without their prefixes. */
+	get messages(): readonly Uint8Array[] {
+		return this.#messages;
 	}
 
-	/** The request ends after these frames. */
+	isCompressed(message: Uint8Array): boolean {
+		return this.#compressed?.has(message) ?? false;
+	}
+
+	/** The request ends after these messages. */
 	get closed(): boolean {
 		return this.#closed;
 	}
@@ -53,11 +62,18 @@ export class RequestBuffer {
 		this.#closed = true;
 	}
 
-	/** Keeps a frame; false when it goes beyond what the call or its channel may keep. It is kept all the same, until `free`. */
-	add(frame: Uint8Array): boolean {
-		if (this.#frames === NO_FRAMES) this.#frames = [frame];
-		else this.#frames.push(frame);
-		const bytes = frame.length;
+	/**
+	 * Keeps a message; false when it goes beyond what the call or its channel may keep. It is kept all the same, until
+	 * `free`.
+	 */
+	add(message: Uint8Array, compressed: boolean): boolean {
+		if (this.#messages === NO_MESSAGES) this.#messages = [message];
+		else this.#messages.push(message);
+		if (compressed) {
+			this.#compressed ??= new Set();
+			this.#compressed.add(message);
+		}
+		const bytes = PREFIX_BYTES + message.length;
 		if (this.#bytes + bytes > this.#maxBytes || !this.#budget.take(bytes)) {
 			return false;
 		}
@@ -65,10 +81,11 @@ export class RequestBuffer {
 		return true;
 	}
 
-	/** Forgets all frames. */
+	/** Forgets all messages. */
 	free(): void {
 		this.#budget.giveBack(this.#bytes);
 		this.#bytes = 0;
-		this.#frames = NO_FRAMES;
+		this.#messages = NO_MESSAGES;
+		this.#compressed = undefined;
 	}
 }

@@ -1,9 +1,9 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import {
+	type FakeCall,
 	type FakeConnection,
 	FakeNetwork,
-	type FakeStream,
 } from "../../../testdata/harness/fake-connection.ts";
 import {
 	answer,
@@ -17,7 +17,7 @@ import {
 	HealthCheckResponseSchema,
 	HealthCheckResponse_ServingStatus as Status,
 } from "../../server/gen/grpc/health/v1/health_pb.ts";
-import { headerOf } from "../../wire/connection.ts";
+import { headerOf } from "../../wire/headers.ts";
 import { connectOver } from "./connect.ts";
 import { dialPlaintext } from "./dial.ts";
 import type { SubchannelSetting } from "./subchannel.ts";
@@ -25,9 +25,9 @@ import type { SubchannelSetting } from "./subchannel.ts";
 const UNIMPLEMENTED = 12;
 const UNAVAILABLE = 14;
 
-function says(status: Status): Buffer {
+function says(status: Status): Uint8Array {
 	const response = create(HealthCheckResponseSchema, { status });
-	return frame(toBinary(HealthCheckResponseSchema, response));
+	return toBinary(HealthCheckResponseSchema, response);
 }
 
 /** A connected subchannel, and the watch that its server has got. */
@@ -44,15 +44,15 @@ async function watched(
 	);
 	one.subchannel.connect();
 	await one.clock.advance(0);
-	const watches = (): FakeStream[] => [...network.at(-1).streams];
+	const watches = (): FakeCall[] => [...network.at(-1).streams];
 	return {
 		...one,
 		network,
 		watches,
 		/** The watch that is open. */
-		watch(): FakeStream {
+		watch(): FakeCall {
 			expect(watches()).toHaveLength(1);
-			return watches()[0] as FakeStream;
+			return watches()[0] as FakeCall;
 		},
 	};
 }
@@ -60,16 +60,16 @@ async function watched(
 describe("a subchannel whose health is watched (gRFC A17)", () => {
 	test("asks grpc.health.v1.Health/Watch for the service, on a stream that is no call", async () => {
 		const { network, watch } = await watched();
-		const { headers, purpose, written } = watch();
+		const { headers, purpose, sent } = watch();
 		expect(headerOf(headers, ":path")).toBe("/grpc.health.v1.Health/Watch");
 		expect(headerOf(headers, ":authority")).toBe("here.example");
 		expect(headerOf(headers, "grpc-timeout")).toBeUndefined();
 		expect(purpose).toBe("watch");
 		expect(network.at(0).openCalls).toBe(0);
-		const [request] = written as [Buffer];
-		expect(
-			fromBinary(HealthCheckRequestSchema, request.subarray(5)).service,
-		).toBe("shop.Cart");
+		const [request] = sent as [Uint8Array];
+		expect(fromBinary(HealthCheckRequestSchema, request).service).toBe(
+			"shop.Cart",
+		);
 	});
 
 	test("is connecting until the first answer, and ready with SERVING", async () => {
@@ -107,8 +107,8 @@ describe("a subchannel whose health is watched (gRFC A17)", () => {
 	test("goes from failure to ready and back as its server says", async () => {
 		const { heard, watch } = await watched("");
 		watch().answer(says(Status.NOT_SERVING), says(Status.SERVING));
-		watch().listener.data(says(Status.SERVING));
-		watch().listener.data(says(Status.NOT_SERVING));
+		watch().listener.message(says(Status.SERVING));
+		watch().listener.message(says(Status.NOT_SERVING));
 		expect(heard).toEqual([
 			"connecting",
 			"transientFailure: h:1 is not healthy: it says NOT_SERVING",
@@ -214,15 +214,15 @@ describe("a watch that breaks", () => {
 	test("as its answers cannot be read is a failure, too", async () => {
 		const { heard, watch } = await watched();
 		const broken = watch();
-		broken.answer(frame(Buffer.of(0x08)));
-		expect(broken.resetCode).toBe(8);
+		broken.answer(Buffer.of(0x08));
+		expect(broken.isCancelled).toBe(true);
 		expect(heard.at(-1)).toMatch(/^transientFailure: .*cannot be asked: /);
 	});
 });
 
 describe("the watch ends", () => {
-	function expectCancelled(connection: FakeConnection, watch: FakeStream) {
-		expect(watch.resetCode).toBe(8);
+	function expectCancelled(connection: FakeConnection, watch: FakeCall) {
+		expect(watch.isCancelled).toBe(true);
 		expect(connection.streams.size).toBe(0);
 	}
 
@@ -286,7 +286,7 @@ describe("the name of the service", () => {
 		const first = watch();
 		first.answer(says(Status.NOT_SERVING));
 		subchannel.healthService = "shop.Till";
-		expect(first.resetCode).toBe(8);
+		expect(first.isCancelled).toBe(true);
 		expect(heard.at(-1)).toBe("connecting");
 		expect(network.at(0).streams.size).toBe(1);
 		watch().answer(says(Status.SERVING));
@@ -327,8 +327,8 @@ test("over a real connection, the watch hears its server and does not keep the c
 			return;
 		}
 		respond(stream);
-		stream.write(says(Status.SERVING));
-		arrived.resolve(() => stream.write(says(Status.NOT_SERVING)));
+		stream.write(frame(says(Status.SERVING)));
+		arrived.resolve(() => stream.write(frame(says(Status.NOT_SERVING))));
 	});
 	const { subchannel, reaches } = observedSubchannel(
 		server.address,

@@ -2,15 +2,16 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
-import {
-	type CallEnd,
-	type CallListener,
+import type {
+	CallEnd,
+	CallListener,
 	ClientCall,
-} from "../../wire/client-call.ts";
-import type { ClientConnection, RawHeaders } from "../../wire/connection.ts";
+	ClientConnection,
+} from "../../wire/connection.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
-import { frameMessage } from "../../wire/message-writer.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { appendMetadata } from "../../wire/metadata.ts";
+import { PreparedHead } from "../../wire/prepared-head.ts";
 import type { ChannelOptions } from "../options/channel-options.ts";
 
 /** What an endpoint says of itself: "ready" is SERVING, "connecting" has not said anything yet. */
@@ -121,20 +122,19 @@ export class HealthWatch implements CallListener {
 			return;
 		}
 		if (this.#stopped) return;
-		const connection: Pick<ClientConnection, "open"> = {
-			open: (headers, listener) =>
-				this.connection.open(headers, listener, "watch"),
-		};
-		const headers = [...this.#headers(), ...credentials];
-		const call = new ClientCall(
-			connection,
-			headers,
-			MAX_BYTES,
-			GZIP.inflations,
+		this.#call = this.connection.start(
+			{
+				head: this.#head(),
+				timeout: undefined,
+				metadata: credentials,
+				maxMessageBytes: MAX_BYTES,
+				inflations: GZIP.inflations,
+				purpose: "watch",
+				request: requestOf(this.#service),
+				isRequestCompressed: false,
+			},
 			this,
 		);
-		this.#call = call;
-		call.closeSend(frameMessage(requestOf(this.#service), undefined));
 	}
 
 	#broken(why: string): void {
@@ -156,17 +156,16 @@ export class HealthWatch implements CallListener {
 		return { state: "transientFailure", error };
 	}
 
-	#headers(): RawHeaders {
+	#head(): PreparedHead {
 		const { scheme, authority, userAgent } = this.#setting;
-		return [
-			[":method", "POST"],
-			[":scheme", scheme],
-			[":path", `/${SERVICE}/${METHOD}`],
-			[":authority", authority],
-			["te", "trailers"],
-			["content-type", "application/grpc"],
-			["user-agent", userAgent],
-		].flat();
+		return new PreparedHead({
+			scheme,
+			authority,
+			path: `/${SERVICE}/${METHOD}`,
+			userAgent,
+			acceptEncoding: undefined,
+			encoding: undefined,
+		});
 	}
 
 	async #authorize(): Promise<RawHeaders> {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { startOf } from "../../../testdata/harness/call-start.ts";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { FakeConnection } from "../../../testdata/harness/fake-connection.ts";
-import { Http2Code } from "../../wire/connection.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import type { Keepalive } from "../options/channel-options.ts";
 import { KeepalivePace, KeepaliveWatch } from "./keepalive.ts";
 
@@ -93,17 +94,12 @@ describe("keepalive", () => {
 	test("has no use for a watch: it is no call", async () => {
 		const { clock, connection } = watching({ time: "30s" });
 		const nobody = (): void => {};
-		connection.open(
-			[],
-			{
-				headers: nobody,
-				data: nobody,
-				end: nobody,
-				reset: nobody,
-				writable: nobody,
-			},
-			"watch",
-		);
+		connection.start(startOf({ purpose: "watch" }), {
+			headers: nobody,
+			message: nobody,
+			end: nobody,
+			writable: nobody,
+		});
 		await clock.advance(600_000);
 		expect(connection.pings).toHaveLength(0);
 	});

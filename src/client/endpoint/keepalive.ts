@@ -1,6 +1,7 @@
 import { parseDuration } from "../../checks/duration.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
-import { type ClientConnection, Http2Code } from "../../wire/connection.ts";
+import type { ClientConnection } from "../../wire/connection.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import type { Keepalive } from "../options/channel-options.ts";
 import { Probe } from "./probe.ts";
 

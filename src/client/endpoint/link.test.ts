@@ -13,7 +13,7 @@ import {
 	type RawStream,
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { Http2Code } from "../../wire/connection.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import { connectOver } from "./connect.ts";
 import { dialPlaintext } from "./dial.ts";
 import { KeepalivePace } from "./keepalive.ts";
@@ -116,9 +116,9 @@ describe("a connection in doubt", () => {
 				if (cause === "a deadline that passed") subchannel.doubt(connection);
 				for (let second = 0; second < 120; second++) await clock.advance(1000);
 				request.headers(OK, true);
-				const { reset, headers } = await inFlight;
-				expect(reset).toBeUndefined();
-				expect(headers?.slice(-2)).toEqual(["grpc-status", "0"]);
+				const { end, trailers } = await inFlight;
+				expect(end?.local).toBe(false);
+				expect(trailers?.slice(-2)).toEqual(["grpc-status", "0"]);
 				expect(requests).toHaveLength(1);
 			} finally {
 				subchannel.shutdown();
@@ -147,15 +147,15 @@ describe("a connection in doubt", () => {
 		await clock.advance(60_000);
 		const { connection } = subchannel;
 		if (connection === undefined) throw new Error("not connected");
-		const { stream, outcome } = exchange(connection);
-		stream.end();
+		const { call, outcome } = exchange(connection);
+		call.end();
 		tap.freeze();
 		subchannel.doubt(connection);
 		await clock.advance(1000);
 		expect(subchannel.state).toBe("idle");
-		const { reset }: Outcome = await outcome;
-		expect(reset?.cause?.message).toBe(SILENT);
-		expect(reset?.progress).toBe("processed");
+		const { end }: Outcome = await outcome;
+		expect(end?.cause?.message).toBe(SILENT);
+		expect(end?.progress).toBe("processed");
 	});
 
 	test("of a peer that lives is cleared by its answer over a real network", async () => {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { call } from "../../../testdata/harness/client-exchange.ts";
 import { settled } from "../../../testdata/harness/fake-clock.ts";
 import { FakeNetwork } from "../../../testdata/harness/fake-connection.ts";
 import {
@@ -382,21 +383,11 @@ describe("a connection that is lost", () => {
 	});
 });
 
-/** Makes a call; resolves with its trailers, or the error code of its reset. */
-function firstCall(
+/** Makes a call; resolves with its trailers. */
+async function firstCall(
 	connection: ClientConnection,
-): Promise<readonly string[] | number> {
-	return new Promise((resolve) => {
-		const headers = [":method", "POST", ":scheme", "http", ":path", "/a.B/C"];
-		const stream = connection.open([...headers, ":authority", "x"], {
-			headers: () => {},
-			data: () => {},
-			end: resolve,
-			reset: ({ code }) => resolve(code),
-			writable: () => {},
-		});
-		stream.end();
-	});
+): Promise<readonly string[] | undefined> {
+	return (await call(connection)).trailers;
 }
 
 describe("several addresses", () => {
@@ -461,7 +452,7 @@ describe("ejection", () => {
 		expect(subchannel.state).toBe("transientFailure");
 		expect(subchannel.connection).toBeUndefined();
 		await clock.advance(600_000);
-		expect(call.resetCode).toBeUndefined();
+		expect(call.isCancelled).toBe(false);
 		expect(network.at(0).isGone).toBe(false);
 	});
 

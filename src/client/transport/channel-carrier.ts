@@ -12,7 +12,7 @@ import type {
 } from "@connectrpc/connect";
 import type { Clock } from "../../policy/clock.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
-import type { CallEnd } from "../../wire/client-call.ts";
+import type { CallEnd } from "../../wire/connection.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 import type { CallRequest } from "../call/call-request.ts";
 import { encodeMessage } from "../call/message-codec.ts";

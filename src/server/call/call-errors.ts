@@ -1,7 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { formatDuration } from "../../checks/duration.ts";
-import { Http2Code, type StreamReset } from "../../wire/connection.ts";
+import type { StreamReset } from "../../wire/connection.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import { isNews, outwardText } from "../../wire/inner-error.ts";
 import { nameOfReset } from "../../wire/status.ts";
 

@@ -7,7 +7,7 @@ import {
 	type UnaryRequest,
 } from "@connectrpc/connect";
 import { type CallScope, callScope } from "../../policy/call-scope.ts";
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 import { contextPeer, type Peer } from "../peer.ts";
 import type { CallLifetime } from "./call-lifetime.ts";

@@ -8,11 +8,8 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../../policy/clock.ts";
 import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
-import type {
-	RawHeaders,
-	ServerStream,
-	StreamReset,
-} from "../../wire/connection.ts";
+import type { ServerStream, StreamReset } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
 import { ownBytes } from "../../wire/own-bytes.ts";
 import {

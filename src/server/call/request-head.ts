@@ -1,4 +1,4 @@
-import type { RawHeaders } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 
 /** What the headers of a request say to the server itself. */
 export interface RequestHead {

@@ -1,11 +1,8 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../policy/clock.ts";
-import {
-	Http2Code,
-	type RawHeaders,
-	type ServerConnection,
-	type ServerStream,
-} from "../../wire/connection.ts";
+import type { ServerConnection, ServerStream } from "../../wire/connection.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
+import { Http2Code } from "../../wire/http2-code.ts";
 import { serverConnection } from "../../wire/node/server-connection.ts";
 import { debugLog } from "../debug-log.ts";
 import { type Peer, peerOfSocket } from "../peer.ts";

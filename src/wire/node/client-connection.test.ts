@@ -1,12 +1,13 @@
 import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
+import { startOf } from "../../../testdata/harness/call-start.ts";
 import {
 	call,
 	exchange,
 	type Opened,
 	openConnection,
-	POST,
 } from "../../../testdata/harness/client-exchange.ts";
 import { tapFrames } from "../../../testdata/harness/frame-tap.ts";
 import {
@@ -24,7 +25,8 @@ import {
 	type RawStream,
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { Http2Code } from "../connection.ts";
+import { Http2Code } from "../http2-code.ts";
+import { codeOfReset } from "../status.ts";
 import { clientConnection } from "./client-connection.ts";
 import { STREAM_WINDOW_BYTES } from "./windows.ts";
 
@@ -66,14 +68,21 @@ describe("a request", () => {
 			stream.on("end", () => answer(stream));
 		});
 		const { connection } = await open(server.address);
-		const headers = [...POST, "x-a", "1", "x-b-bin", "YQ", "x-b-bin", "Yg"];
-		const { stream, outcome } = exchange(connection, headers);
-		stream.write(Buffer.from("one "));
-		stream.write(Buffer.from("two "));
-		stream.end(Buffer.from("three"));
+		const metadata = ["x-a", "1", "x-b-bin", "YQ", "x-b-bin", "Yg"];
+		const { call, outcome } = exchange(connection, { timeout: "1S", metadata });
+		call.send(Buffer.from("one"), false);
+		call.send(Buffer.from("two"), true);
+		call.send(Buffer.from("three"), false);
+		call.end();
 		expect((await outcome).trailers).toEqual(["grpc-status", "0"]);
-		expect(await seen.promise).toEqual(headers);
-		expect(String(Buffer.concat(body))).toBe("one two three");
+		expect(await seen.promise).toEqual([
+			...startOf().head.headers,
+			...["grpc-timeout", "1S"],
+			...metadata,
+		]);
+		expect(Buffer.concat(body)).toEqual(
+			Buffer.concat([frame("one"), frame("two", 1), frame("three")]),
+		);
 	});
 
 	test("leaves in one DATA frame what was written in one tick", async () => {
@@ -82,10 +91,10 @@ describe("a request", () => {
 		});
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
-		const { stream, outcome } = exchange(connection);
-		for (let i = 0; i < 10; i++) stream.write(Buffer.from("1234567"));
+		const { call, outcome } = exchange(connection);
+		for (let i = 0; i < 10; i++) call.send(Buffer.from("12"), false);
 		await tap.until((frame) => frame.type === "DATA");
-		stream.end();
+		call.end();
 		await outcome;
 		const data = tap.frames.filter(({ type }) => type === "DATA");
 		expect(data.map(({ payload }) => payload.length)).toEqual([70, 0]);
@@ -99,11 +108,11 @@ describe("a request", () => {
 			stream.on("end", () => answer(stream));
 		});
 		const { connection } = await open(server.address);
-		const { stream, writable, outcome } = exchange(connection);
+		const { call, writable, outcome } = exchange(connection);
 		let written = 0;
 		// The window of a Node server is 64 KiB.
 		while (written < 100 * 64 * 1024) {
-			const room = stream.write(Buffer.alloc(16 * 1024));
+			const room = call.send(Buffer.alloc(16 * 1024), false);
 			written += 16 * 1024;
 			if (!room && (await isBlocked(writable()))) break;
 		}
@@ -112,7 +121,7 @@ describe("a request", () => {
 		const room = writable();
 		read();
 		await room;
-		stream.end();
+		call.end();
 		await outcome;
 	});
 
@@ -134,10 +143,10 @@ describe("a request", () => {
 		});
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
-		const { stream } = exchange(connection);
-		stream.write(frame("a part"));
+		const { call } = exchange(connection);
+		call.send(Buffer.from("a part"), false);
 		await tap.until(({ type }) => type === "DATA");
-		stream.reset(Http2Code.CANCEL);
+		call.cancel();
 		await tap.until(({ type }) => type === "RST_STREAM");
 		expect(await aborted.promise).toEqual({
 			code: Http2Code.CANCEL,
@@ -157,9 +166,9 @@ describe("a request", () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
-		const { stream } = exchange(connection);
-		stream.write(frame("never sent"));
-		stream.reset(Http2Code.CANCEL);
+		const never = exchange(connection);
+		never.call.send(Buffer.from("never sent"), false);
+		never.call.cancel();
 		await call(connection);
 		const ofFirst = tap.frames.filter(({ streamId }) => streamId === 1);
 		for (const { type, endStream } of ofFirst) {
@@ -174,11 +183,11 @@ describe("a request", () => {
 		});
 		const { connection } = await open(server.address);
 		const upload = Buffer.alloc(4 << 20);
+		const metadata = ["x-stuck", "1"];
 		for (let i = 0; i < 300; i++) {
-			const { stream } = exchange(connection, [...POST, "x-stuck", "1"]);
-			stream.end(upload);
+			const stuck = exchange(connection, { metadata, request: upload });
 			await call(connection);
-			stream.reset(Http2Code.CANCEL);
+			stuck.call.cancel();
 		}
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
@@ -189,35 +198,33 @@ describe("a request", () => {
 		});
 		const { connection } = await open(server.address);
 		for (let i = 0; i < 10; i++) {
-			exchange(connection, [...POST, "x-stuck", "1"]).stream.end(
-				Buffer.alloc(4 << 20),
-			);
+			exchange(connection, {
+				metadata: ["x-stuck", "1"],
+				request: Buffer.alloc(4 << 20),
+			});
 		}
-		const { trailers, reset } = await call(connection);
-		expect(reset).toBeUndefined();
+		const { trailers, end } = await call(connection);
+		expect(end?.local).toBe(false);
 		expect(trailers).toEqual(["grpc-status", "0"]);
 	});
 
 	test("that HTTP/2 does not allow fails alone, and is not called miscarried: it would be sent again for ever", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
-		const twice = [...POST, "authorization", "a", "authorization", "b"];
-		const { reset } = await exchange(connection, twice).outcome;
-		expect(reset?.progress).toBe("processed");
-		expect(reset?.cause?.message).toContain("authorization");
+		const metadata = ["authorization", "a", "authorization", "b"];
+		const { end } = await exchange(connection, { metadata }).outcome;
+		expect(end?.progress).toBe("processed");
+		expect(end?.cause?.message).toContain("authorization");
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 
 	test("with more headers than the peer takes fails alone, and as refused: it would fail again", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
-		const { outcome } = exchange(connection, [
-			...POST,
-			"x-large",
-			"x".repeat(200_000),
-		]);
-		const { reset } = await outcome;
-		expect(reset).toMatchObject({ progress: "refused", cause: undefined });
+		const { end } = await exchange(connection, {
+			metadata: ["x-large", "x".repeat(200_000)],
+		}).outcome;
+		expect(end).toMatchObject({ progress: "refused", cause: undefined });
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 });
@@ -238,12 +245,12 @@ describe("a response", () => {
 	test("is headers, data and trailers, raw and in order", async () => {
 		await using server = await serveStreams((stream) => {
 			respond(stream, { "x-a": ["1", "2"] });
-			stream.write("some");
-			stream.write(" bytes");
+			stream.write(frame("some"));
+			stream.write(frame(" bytes"));
 			finish(stream, { "grpc-status": 5, "x-b": ["3", "4"] });
 		});
 		const { connection } = await open(server.address);
-		const { headers, body, trailers, reset } = await call(connection);
+		const { headers, body, trailers, end } = await call(connection);
 		expect(headers?.slice(0, 4)).toEqual([
 			":status",
 			"200",
@@ -253,15 +260,15 @@ describe("a response", () => {
 		expect(headers?.join(" ")).toContain("x-a 1 x-a 2");
 		expect(String(body)).toBe("some bytes");
 		expect(trailers).toEqual(["grpc-status", "5", "x-b", "3", "x-b", "4"]);
-		expect(reset).toBeUndefined();
+		expect(end).toMatchObject({ code: 5, local: false, headers });
 	});
 
-	test("of trailers only is headers and an end without trailers", async () => {
+	test("of trailers only is an end with trailers, and no headers", async () => {
 		await using server = await serveStreams((stream) => refuse(stream, 5));
 		const { connection } = await open(server.address);
 		const { headers, trailers } = await call(connection);
-		expect(headers).toContain("grpc-status");
-		expect(trailers).toEqual([]);
+		expect(headers).toBeUndefined();
+		expect(trailers).toContain("grpc-status");
 	});
 
 	test("may have headers of information before its own (HTTP 103)", async () => {
@@ -298,23 +305,20 @@ describe("a response", () => {
 		await opened.promise;
 		const told: string[] = [];
 		const ended = Promise.withResolvers<void>();
-		connection
-			.open(POST, {
-				headers: (_, isLast) => told.push(`headers ${isLast}`),
-				data: (chunk) => told.push(`data ${chunk.length}`),
-				end: (trailers) => {
-					told.push(`end ${trailers}`);
-					ended.resolve();
-				},
-				reset: () => ended.resolve(),
-				writable: () => {},
-			})
-			.end(frame());
+		connection.start(startOf({ request: new Uint8Array() }), {
+			headers: () => told.push("headers"),
+			message: (message) => told.push(`message ${Buffer.from(message)}`),
+			end: ({ trailers }) => {
+				told.push(`end ${trailers}`);
+				ended.resolve();
+			},
+			writable: () => {},
+		});
 		await ended.promise;
 		expect(told).toEqual([
-			"headers false",
-			"data 6",
-			"data 6",
+			"headers",
+			"message a",
+			"message b",
 			"end grpc-status,5",
 		]);
 		connection.destroy();
@@ -324,7 +328,7 @@ describe("a response", () => {
 	test("that ends with data, without trailers, ends", async () => {
 		await using server = await serveStreams((stream) => {
 			stream.respond({ ":status": 200, "content-type": "application/grpc" });
-			stream.end("bytes");
+			stream.end(frame("bytes"));
 		});
 		const { connection } = await open(server.address);
 		const { body, trailers } = await call(connection);
@@ -337,10 +341,10 @@ describe("a response", () => {
 			answer(stream, "early");
 		});
 		const { connection } = await open(server.address);
-		const { stream, outcome } = exchange(connection);
-		stream.write(frame("a part"));
+		const { call, outcome } = exchange(connection);
+		call.send(Buffer.from("a part"), false);
 		expect((await outcome).trailers).toEqual(["grpc-status", "0"]);
-		stream.reset(Http2Code.CANCEL);
+		call.cancel();
 	});
 
 	test("that is whole before a large request lets go of what was not sent yet", async () => {
@@ -394,7 +398,7 @@ describe("a response", () => {
 			});
 			const { connection } = await open(server.address);
 			const { trailers, body } = await call(connection);
-			expect(body).toHaveLength(10_005);
+			expect(body).toHaveLength(10_000);
 			expect(trailers).toEqual(["grpc-status", "0"]);
 			await server.stop();
 		},
@@ -417,7 +421,7 @@ describe("a response", () => {
 		});
 		const { connection } = await open(server.address);
 		const { trailers, body } = await call(connection);
-		expect(body).toHaveLength(10_005);
+		expect(body).toHaveLength(10_000);
 		expect(trailers).toEqual(["grpc-status", "0"]);
 		await server.stop();
 	});
@@ -429,19 +433,21 @@ describe("a response", () => {
 			answer(stream, "too late");
 		});
 		const { connection } = await open(server.address);
-		const { stream, sofar } = exchange(connection);
-		stream.end(frame());
-		stream.reset(Http2Code.CANCEL);
+		const { call: cancelled, sofar } = exchange(connection, {
+			request: new Uint8Array(),
+		});
+		cancelled.cancel();
 		await responded.promise;
 		await call(connection);
 		expect(sofar).toMatchObject({ headers: undefined, trailers: undefined });
-		expect(sofar.reset).toBeUndefined();
+		expect(sofar.end).toBeUndefined();
 	});
 });
 
 describe("flow control", () => {
-	test("a paused stream stops its server once its window is full, and no other stream", async () => {
+	test("a call that is held stops its server once its window is full, and no other stream", async () => {
 		let written = 0;
+		const block = frame(Buffer.alloc(16 * 1024 - 5));
 		await using server = await serveStreams((stream, headers) => {
 			if (headers["x-fast"] === undefined) {
 				answer(stream, "quick");
@@ -451,7 +457,7 @@ describe("flow control", () => {
 			const write = (): void => {
 				while (written < 64 << 20) {
 					written += 16 * 1024;
-					if (!stream.write(Buffer.alloc(16 * 1024))) {
+					if (!stream.write(block)) {
 						stream.once("drain", write);
 						return;
 					}
@@ -461,14 +467,10 @@ describe("flow control", () => {
 			write();
 		});
 		const { connection } = await open(server.address);
-		const { stream, data, sofar, outcome } = exchange(connection, [
-			...POST,
-			"x-fast",
-			"1",
-		]);
-		stream.end();
-		await data();
-		stream.pause();
+		const held = exchange(connection, { metadata: ["x-fast", "1"] });
+		held.call.end();
+		await held.message();
+		held.call.hold();
 		let before = -1;
 		while (before !== written) {
 			before = written;
@@ -478,9 +480,9 @@ describe("flow control", () => {
 		}
 		expect(written).toBeGreaterThan(STREAM_WINDOW_BYTES / 2);
 		expect(written).toBeLessThan(STREAM_WINDOW_BYTES + (512 << 10));
-		stream.resume();
-		await outcome;
-		expect(sofar.bodyBytes).toBe(64 << 20);
+		held.call.release();
+		await held.outcome;
+		expect(held.sofar.bodyBytes).toBe(4096 * (16 * 1024 - 5));
 	});
 });
 
@@ -497,10 +499,12 @@ describe("a reset by the server", () => {
 				stream.close(Http2Code[name]),
 			);
 			const { connection } = await open(server.address);
-			const { stream, outcome } = exchange(connection);
-			stream.write(frame());
-			expect((await outcome).reset).toEqual({
-				code: Http2Code[name],
+			const { call, outcome } = exchange(connection);
+			call.send(new Uint8Array(), false);
+			expect((await outcome).end).toMatchObject({
+				code: codeOfReset(Http2Code[name]),
+				message: `the server reset the stream (${name})`,
+				local: true,
 				progress,
 				cause: undefined,
 			});
@@ -515,10 +519,10 @@ describe("a reset by the server", () => {
 			);
 		});
 		const { connection } = await open(server.address);
-		const { headers, body, reset } = await call(connection);
+		const { headers, body, end } = await call(connection);
 		expect(headers).toBeDefined();
-		expect(body).toEqual(frame("first"));
-		expect(reset?.code).toBe(Http2Code.INTERNAL_ERROR);
+		expect(String(body)).toBe("first");
+		expect(end?.message).toContain("INTERNAL_ERROR");
 	});
 
 	test("leaves the other streams alone", async () => {
@@ -528,9 +532,9 @@ describe("a reset by the server", () => {
 		});
 		const { connection } = await open(server.address);
 		const good = call(connection);
-		const bad = exchange(connection, [...POST, "x-bad", "1"]);
-		bad.stream.end();
-		expect((await bad.outcome).reset?.code).toBe(Http2Code.CANCEL);
+		const bad = exchange(connection, { metadata: ["x-bad", "1"] });
+		bad.call.end();
+		expect((await bad.outcome).end?.code).toBe(Code.Canceled);
 		expect((await good).trailers).toEqual(["grpc-status", "0"]);
 	});
 });
@@ -549,10 +553,10 @@ describe("a lost connection", () => {
 		for (const one of calls) void one.then(() => order.push("reset"));
 		void closed.then(() => order.push("closed"));
 		server.cut();
-		for (const { reset } of await Promise.all(calls)) {
-			expect(reset?.progress).toBe("processed");
-			expect(reset?.cause).toBeInstanceOf(Error);
-			expect(reset?.cause?.message).not.toBe("");
+		for (const { end } of await Promise.all(calls)) {
+			expect(end?.progress).toBe("processed");
+			expect(end?.cause).toBeInstanceOf(Error);
+			expect(end?.cause?.message).not.toBe("");
 		}
 		await closed;
 		await Promise.resolve();
@@ -564,8 +568,8 @@ describe("a lost connection", () => {
 			onRequest: (stream) => stream.connection.socket.resetAndDestroy(),
 		});
 		const { connection, closed } = await open(server.address);
-		const { reset } = await call(connection);
-		expect(reset?.cause?.message).toContain("ECONNRESET");
+		const { end } = await call(connection);
+		expect(end?.cause?.message).toContain("ECONNRESET");
 		expect((await closed)?.message).toContain("ECONNRESET");
 		await server.stop();
 	});
@@ -575,15 +579,15 @@ describe("a lost connection", () => {
 		const { connection, closed } = await open(server.address);
 		server.cut();
 		await closed;
-		const { outcome, sofar, stream } = exchange(connection);
-		expect(sofar.reset).toBeUndefined();
-		stream.write(frame());
-		stream.end();
-		stream.pause();
-		stream.resume();
-		const { reset } = await outcome;
-		expect(reset?.progress).toBe("miscarried");
-		expect(reset?.cause).toBeInstanceOf(Error);
+		const { outcome, sofar, call } = exchange(connection);
+		expect(sofar.end).toBeUndefined();
+		call.send(new Uint8Array(), false);
+		call.end();
+		call.hold();
+		call.release();
+		const { end } = await outcome;
+		expect(end?.progress).toBe("miscarried");
+		expect(end?.cause).toBeInstanceOf(Error);
 	});
 });
 
@@ -611,7 +615,7 @@ describe("GOAWAY", () => {
 		await three.promise;
 		const [first, second] = requests as [RawStream, RawStream];
 		first.connection.goAway(second.id, errorCode.NO_ERROR);
-		expect((await calls[2])?.reset).toMatchObject({ progress: "miscarried" });
+		expect((await calls[2])?.end).toMatchObject({ progress: "miscarried" });
 		for (const stream of [first, second]) {
 			stream.headers([
 				[":status", "200"],
@@ -631,11 +635,11 @@ describe("GOAWAY", () => {
 				connection.goAway(id, errorCode.ENHANCE_YOUR_CALM, "too_many_pings"),
 		});
 		const { connection, closed } = await open(server.address);
-		const { reset } = await call(connection);
-		expect(reset?.cause?.message).toBe(
+		const { end } = await call(connection);
+		expect(end?.cause?.message).toBe(
 			"the peer closed the connection: GOAWAY with error code 11 too_many_pings",
 		);
-		expect(await closed).toBe(reset?.cause);
+		expect(await closed).toBe(end?.cause);
 		await server.stop();
 	});
 
@@ -652,14 +656,14 @@ describe("GOAWAY", () => {
 			}
 			(await connecting).goaway(Http2Code.NO_ERROR);
 			await wentAway;
-			const { outcome, sofar, stream } = exchange(connection);
-			stream.write(frame());
-			stream.end();
-			stream.pause();
-			stream.resume();
-			expect(sofar.reset).toBeUndefined();
-			expect((await outcome).reset).toMatchObject({ progress: "miscarried" });
-			stream.reset(Http2Code.CANCEL);
+			const { outcome, sofar, call: missed } = exchange(connection);
+			missed.send(new Uint8Array(), false);
+			missed.end();
+			missed.hold();
+			missed.release();
+			expect(sofar.end).toBeUndefined();
+			expect((await outcome).end).toMatchObject({ progress: "miscarried" });
+			missed.cancel();
 		},
 	);
 });
@@ -697,7 +701,7 @@ test("destroy ends the streams with the error that it was given", async () => {
 	await arrived.promise;
 	const error = new Error("enough");
 	connection.destroy(error);
-	expect((await inFlight).reset?.cause).toBe(error);
+	expect((await inFlight).end?.cause).toBe(error);
 	expect(await closed).toBe(error);
 });
 
@@ -742,9 +746,8 @@ describe("a peer that allows few streams", () => {
 		await using _ = server;
 		const { connection } = await open(server.address);
 		const first = call(connection);
-		const waiting = exchange(connection);
-		waiting.stream.end(frame());
-		waiting.stream.reset(Http2Code.CANCEL);
+		const waiting = exchange(connection, { request: new Uint8Array() });
+		waiting.call.cancel();
 		const last = call(connection);
 		await Promise.all([first, last]);
 		expect(seen()).toBe(2);

@@ -4,19 +4,21 @@ import {
 	connect,
 } from "node:http2";
 import type { Socket } from "node:net";
-import {
-	type ClientConnection,
-	type ConnectionListener,
-	Http2Code,
-	type RawHeaders,
-	type RequestProgress,
-	type Stream,
-	type StreamListener,
-	type StreamPurpose,
+import { endOfLoss } from "../call-end.ts";
+import type {
+	CallEnd,
+	CallListener,
+	CallStart,
+	ClientCall,
+	ClientConnection,
+	ConnectionListener,
+	RequestProgress,
 } from "../connection.ts";
+import { NO_HEADERS } from "../headers.ts";
+import { Http2Code } from "../http2-code.ts";
 import { MAX_HEADER_BYTES } from "../metadata.ts";
-import { NodeClientStream, type StreamOwner } from "./client-stream.ts";
-import { toHeaderList } from "./header-list.ts";
+import { type CallHost, NodeClientCall } from "./client-call.ts";
+import { requestHeaders, toHeaderList } from "./header-list.ts";
 import { headerPairs } from "./header-pairs.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
@@ -32,7 +34,7 @@ export function clientConnection(
 /** The last are kept for what is opened before the connection has been replaced. */
 const LAST_STREAM_ID = 2 ** 31 - 2 ** 16;
 
-class NodeClientConnection implements ClientConnection, StreamOwner {
+class NodeClientConnection implements ClientConnection, CallHost {
 	readonly #socket: Socket;
 	readonly #session: ClientHttp2Session;
 	readonly #listener: ConnectionListener;
@@ -45,7 +47,7 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	#openCalls = 0;
 	#responses = 0;
 	#awaitsResponse: (() => void) | undefined;
-	readonly #watches = new Set<NodeClientStream>();
+	readonly #watches = new Set<NodeClientCall>();
 	#closing = false;
 	#isUsedUp = false;
 
@@ -131,31 +133,27 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 		return this.#socket.bytesRead;
 	}
 
-	open(
-		headers: RawHeaders,
-		listener: StreamListener,
-		purpose: StreamPurpose = "call",
-	): Stream {
+	start(start: CallStart, listener: CallListener): ClientCall {
 		let http2: ClientHttp2Stream;
 		try {
-			http2 = this.#session.request(toHeaderList(headers));
+			http2 = this.#session.request(toHeaderList(requestHeaders(start)));
 		} catch (error) {
 			// Where the connection is not to blame, to send the same again would be no use.
 			const isOver = this.#session.closed || this.#session.destroyed;
-			queueMicrotask(() =>
-				listener.reset({
-					code: Http2Code.REFUSED_STREAM,
-					progress: isOver ? "miscarried" : "processed",
-					cause: this.#error ?? (error as Error),
-				}),
+			return new UnsentCall(
+				endOfLoss(
+					this.#error ?? (error as Error),
+					isOver ? "miscarried" : "processed",
+					NO_HEADERS,
+				),
+				listener,
 			);
-			return UNOPENED;
 		}
-		const stream = new NodeClientStream(http2, listener, this);
-		if (purpose === "watch") this.#watches.add(stream);
+		const call = new NodeClientCall(http2, start, listener, this);
+		if (start.purpose === "watch") this.#watches.add(call);
 		else if (this.#openCalls++ === 0) this.#session.ref();
 		if ((http2.id ?? 0) > LAST_STREAM_ID && !this.#isUsedUp) this.#useUp();
-		return stream;
+		return call;
 	}
 
 	/** As if the peer had said GOAWAY; but later, as the owner is about to get its stream. */
@@ -200,9 +198,9 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 			: undefined;
 	}
 
-	streamClosed(stream: NodeClientStream): void {
+	callClosed(call: NodeClientCall): void {
 		const hadRoom = this.hasRoom;
-		if (!this.#watches.delete(stream) && --this.#openCalls === 0) {
+		if (!this.#watches.delete(call) && --this.#openCalls === 0) {
 			this.#session.unref();
 			if (this.#closing) this.#closeSession();
 		}
@@ -235,15 +233,32 @@ class NodeClientConnection implements ClientConnection, StreamOwner {
 	}
 
 	#closeSession(): void {
-		for (const watch of this.#watches) watch.reset(Http2Code.CANCEL);
+		for (const watch of this.#watches) watch.cancel();
 		this.#session.close();
 	}
 }
 
-const UNOPENED: Stream = {
-	write: () => false,
-	end: () => {},
-	reset: () => {},
-	pause: () => {},
-	resume: () => {},
-};
+/** A call that could not be sent, and ends in a later microtask. */
+class UnsentCall implements ClientCall {
+	#isCancelled = false;
+
+	constructor(end: CallEnd, listener: CallListener) {
+		queueMicrotask(() => {
+			if (!this.#isCancelled) listener.end(end);
+		});
+	}
+
+	send(): boolean {
+		return false;
+	}
+
+	end(): void {}
+
+	cancel(): void {
+		this.#isCancelled = true;
+	}
+
+	hold(): void {}
+
+	release(): void {}
+}

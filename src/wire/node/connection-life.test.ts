@@ -6,7 +6,6 @@ import {
 	exchange,
 	type Opened,
 	openConnection,
-	POST,
 } from "../../../testdata/harness/client-exchange.ts";
 import { tapFrames } from "../../../testdata/harness/frame-tap.ts";
 import {
@@ -24,7 +23,6 @@ import {
 	startRawServer,
 	uint32,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { Http2Code } from "../connection.ts";
 
 const after: (() => unknown)[] = [];
 afterEach(async () => {
@@ -83,7 +81,7 @@ describe("room", () => {
 		await until(() => connection.hasRoom);
 		expect(connection.openCalls).toBe(1);
 		expect(rooms()).toBe(1);
-		second.stream.reset(Http2Code.CANCEL);
+		second.call.cancel();
 		await until(() => connection.openCalls === 0);
 		expect(rooms()).toBe(1);
 	});
@@ -114,10 +112,10 @@ describe("room", () => {
 		});
 		after.push(() => server.stop());
 		const { connection, rooms } = await open(server.address);
-		const watch = exchange(connection, POST, "watch");
+		const watch = exchange(connection, { purpose: "watch" });
 		expect(connection.openCalls).toBe(0);
 		expect(connection.hasRoom).toBe(false);
-		watch.stream.reset(Http2Code.CANCEL);
+		watch.call.cancel();
 		await until(() => connection.hasRoom);
 		expect(rooms()).toBe(1);
 	});
@@ -232,7 +230,7 @@ describe("a watch", () => {
 			else answerCall = () => answer(stream);
 		});
 		const { connection, closed } = await open(server.address);
-		const watch = exchange(connection, POST, "watch");
+		const watch = exchange(connection, { purpose: "watch" });
 		const inFlight = call(connection);
 		await until(() => arrived === 2);
 		const [session] = server.sessions;
@@ -240,14 +238,14 @@ describe("a watch", () => {
 		answerCall();
 		expect((await inFlight).trailers).toEqual(["grpc-status", "0"]);
 		expect(await closed).toBeUndefined();
-		expect(watch.sofar.reset).toBeUndefined();
+		expect(watch.sofar.end).toBeUndefined();
 		if (session?.destroyed === false) await once(session, "close");
 	});
 
 	test("alone is no reason to keep a closing connection", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		const { connection, closed } = await open(server.address);
-		exchange(connection, POST, "watch");
+		exchange(connection, { purpose: "watch" });
 		connection.close();
 		expect(await closed).toBeUndefined();
 	});
@@ -294,11 +292,11 @@ describe("a GOAWAY in two steps", () => {
 		const [first, second] = requests as [RawStream, RawStream];
 		first.connection.goAway(2 ** 31 - 1, errorCode.NO_ERROR);
 		await wentAway;
-		expect((await call(connection)).reset?.progress).toBe("miscarried");
+		expect((await call(connection)).end?.progress).toBe("miscarried");
 		first.connection.goAway(first.id, errorCode.NO_ERROR);
-		expect((await calls[1])?.reset?.progress).toBe("miscarried");
+		expect((await calls[1])?.end?.progress).toBe("miscarried");
 		first.headers(OK, true);
-		expect((await calls[0])?.reset).toBeUndefined();
+		expect((await calls[0])?.end?.local).toBe(false);
 		expect(goaways).toHaveLength(2);
 		expect(second.id).toBeGreaterThan(first.id);
 	});

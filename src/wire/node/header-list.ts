@@ -1,9 +1,10 @@
 import type { OutgoingHttpHeaders } from "node:http2";
-import type { RawHeaders } from "../connection.ts";
+import type { CallStart } from "../connection.ts";
+import type { RawHeaders } from "../headers.ts";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
-/** Whether `respond` takes header arrays (Node 24.7); it costs a third less than an object does. `request` does, too. */
+/** Whether `request` and `respond` take header arrays (Node 24.7), which cost a third less than objects. */
 const takesArrays: boolean = major > 24 || (major === 24 && minor >= 7);
 
 /** Headers in the cheapest form that this version of Node takes. */
@@ -24,4 +25,21 @@ export function toHeaderObject(headers: RawHeaders): OutgoingHttpHeaders {
 		else object[name] = [String(before), value];
 	}
 	return object;
+}
+
+/** All headers of a request, in an array that is allocated once, at its full length. */
+export function requestHeaders({
+	head,
+	timeout,
+	metadata,
+}: CallStart): RawHeaders {
+	const { headers } = head;
+	if (timeout === undefined) {
+		return metadata.length === 0 ? headers : headers.concat(metadata);
+	}
+	head.cached ??= [...headers, "grpc-timeout", ""];
+	const fixed = head.cached as string[];
+	const list = metadata.length === 0 ? fixed.slice() : fixed.concat(metadata);
+	list[fixed.length - 1] = timeout;
+	return list;
 }

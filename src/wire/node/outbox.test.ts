@@ -1,5 +1,7 @@
 import type { Http2Stream } from "node:http2";
 import { describe, expect, test } from "vitest";
+import { frame } from "../../../testdata/harness/http2-server.ts";
+import { PREFIX_BYTES } from "../message-frame.ts";
 import { Outbox, resetStream } from "./outbox.ts";
 
 const KIB = 1024;
@@ -44,6 +46,11 @@ function outbox(noted: Noted): Outbox {
 	return new Outbox(noted as unknown as Http2Stream);
 }
 
+/** A message that takes so many bytes with its prefix. */
+function message(bytes: number): Uint8Array {
+	return new Uint8Array(bytes - PREFIX_BYTES);
+}
+
 const tick = (): Promise<void> =>
 	new Promise((resolve) => setImmediate(resolve));
 
@@ -51,10 +58,10 @@ describe("small writes", () => {
 	test("leave together at the end of the tick", async () => {
 		const noted = new Noted();
 		const box = outbox(noted);
-		for (let i = 0; i < 3; i++) box.write(Buffer.alloc(10));
+		for (let i = 0; i < 3; i++) box.write(message(10), false);
 		expect(noted.done).toEqual([]);
 		await tick();
-		box.write(Buffer.alloc(7));
+		box.write(message(7), false);
 		await tick();
 		expect(noted.done).toEqual(["write 30", "write 7"]);
 	});
@@ -64,17 +71,21 @@ describe("small writes", () => {
 		const noted = new Noted();
 		noted.write = (chunk) => written.push(chunk) > 0;
 		const box = outbox(noted);
-		for (const text of ["one ", "two ", "three"]) box.write(Buffer.from(text));
+		box.write(Buffer.from("one"), false);
+		box.write(Buffer.from("two"), true);
+		box.write(Buffer.from("three"), false);
 		await tick();
-		expect(String(Buffer.concat(written))).toBe("one two three");
+		expect(Buffer.concat(written)).toEqual(
+			Buffer.concat([frame("one"), frame("two", 1), frame("three")]),
+		);
 	});
 });
 
 test("32 KiB leave at once", async () => {
 	const noted = new Noted();
 	const box = outbox(noted);
-	box.write(Buffer.alloc(KIB));
-	box.write(Buffer.alloc(31 * KIB));
+	box.write(message(KIB), false);
+	box.write(message(31 * KIB), false);
 	expect(noted.done).toEqual([`write ${32 * KIB}`]);
 	await tick();
 	expect(noted.done).toHaveLength(1);
@@ -83,8 +94,8 @@ test("32 KiB leave at once", async () => {
 test("what is too large to copy together leaves corked", () => {
 	const noted = new Noted();
 	const box = outbox(noted);
-	box.write(Buffer.alloc(10));
-	box.write(Buffer.alloc(64 * KIB));
+	box.write(message(10), false);
+	box.write(message(64 * KIB), false);
 	expect(noted.done).toEqual([
 		"cork",
 		"write 10",
@@ -97,33 +108,49 @@ describe("a full stream", () => {
 	test("is told by every write until it has drained", async () => {
 		const noted = new Noted(32 * KIB);
 		const box = outbox(noted);
-		expect(box.write(Buffer.alloc(KIB))).toBe(true);
-		expect(box.write(Buffer.alloc(32 * KIB))).toBe(false);
-		expect(box.write(Buffer.alloc(1))).toBe(false);
+		expect(box.write(message(KIB), false)).toBe(true);
+		expect(box.write(message(32 * KIB), false)).toBe(false);
+		expect(box.write(message(5), false)).toBe(false);
 		box.drained();
-		expect(box.write(Buffer.alloc(1))).toBe(true);
+		expect(box.write(message(5), false)).toBe(true);
 	});
 
 	test("is noticed where only one of several parts met it", () => {
 		const noted = new Noted(70 * KIB);
 		const box = outbox(noted);
-		box.write(Buffer.alloc(30 * KIB));
-		expect(box.write(Buffer.alloc(60 * KIB))).toBe(false);
+		box.write(message(30 * KIB), false);
+		expect(box.write(message(60 * KIB), false)).toBe(false);
 	});
 });
 
 describe("the end", () => {
-	test("comes after what was written, with the last bytes", () => {
+	test("leaves with the messages of its tick", async () => {
 		const noted = new Noted();
 		const box = outbox(noted);
-		box.write(Buffer.alloc(10));
-		box.end(Buffer.alloc(5));
-		expect(noted.done).toEqual(["write 10", "end 5"]);
+		box.write(message(10), false);
+		box.write(message(6), false);
+		box.end();
+		await tick();
+		expect(noted.done).toEqual(["end 16"]);
+	});
+
+	test("comes after messages that are too large to copy together", () => {
+		const noted = new Noted();
+		const box = outbox(noted);
+		box.write(message(31 * KIB), false);
+		box.write(message(64 * KIB), false);
+		box.end();
+		expect(noted.done.slice(1)).toEqual([
+			`write ${31 * KIB}`,
+			`write ${64 * KIB}`,
+			"uncork",
+			"end 0",
+		]);
 	});
 
 	test("may have no bytes of its own", () => {
 		const noted = new Noted();
-		outbox(noted).end(undefined);
+		outbox(noted).end();
 		expect(noted.done).toEqual(["end 0"]);
 	});
 });
@@ -133,11 +160,11 @@ test.each(["destroyed", "closed"] as const)(
 	async (how) => {
 		const noted = new Noted();
 		const box = outbox(noted);
-		box.write(Buffer.alloc(10));
+		box.write(message(10), false);
 		noted[how] = true;
 		await tick();
-		box.write(Buffer.alloc(64 * KIB));
-		box.end(Buffer.alloc(1));
+		box.write(message(64 * KIB), false);
+		box.end();
 		resetStream(noted as unknown as Http2Stream, 8);
 		expect(noted.done).toEqual([]);
 	},

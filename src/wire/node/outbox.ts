@@ -1,69 +1,109 @@
 import type { Http2Stream } from "node:http2";
+import { frameOf, PREFIX_BYTES, writeFrame } from "../message-frame.ts";
 
-/** Small writes wait for the end of the tick, to leave together; from this many bytes on they leave at once. */
+/** Small messages wait for the end of the tick, to leave together; from this many bytes on they leave at once. */
 const FLUSH_BYTES = 32 * 1024;
 
-/** Up to this many bytes, copying the parts together is cheaper than handing each to the socket. */
+/** Up to this many bytes, copying messages together is cheaper than handing each to the socket. */
 const JOIN_BYTES = 64 * 1024;
 
-/** The bytes that leave on one `Http2Stream`. */
+/** The messages that leave on one `Http2Stream`. */
 export class Outbox {
 	readonly #http2: Http2Stream;
-	#queue: Uint8Array[] = [];
+	#messages: Uint8Array[] = [];
+	/** For each message, whether it is compressed. */
+	#flags: boolean[] = [];
+	/** Of the messages that wait, with their prefixes. */
 	#queuedBytes = 0;
-	#scheduled = false;
-	#full = false;
+	#isScheduled = false;
+	#isFull = false;
 
 	constructor(http2: Http2Stream) {
 		this.#http2 = http2;
 	}
 
-	/** false: full, until the stream's "drain" and `drained`. */
-	write(chunk: Uint8Array): boolean {
-		this.#queue.push(chunk);
-		this.#queuedBytes += chunk.length;
+	/** Returns false when the stream is full: it is until its "drain", which is told by `drained`. */
+	write(message: Uint8Array, compressed: boolean): boolean {
+		this.#messages.push(message);
+		this.#flags.push(compressed);
+		this.#queuedBytes += PREFIX_BYTES + message.length;
 		if (this.#queuedBytes >= FLUSH_BYTES) {
 			this.#flush();
-		} else if (!this.#scheduled) {
-			this.#scheduled = true;
+		} else if (!this.#isScheduled) {
+			this.#isScheduled = true;
 			process.nextTick(Outbox.#flushLater, this);
 		}
-		return !this.#full;
+		return !this.#isFull;
+	}
+
+	get isFull(): boolean {
+		return this.#isFull;
 	}
 
 	drained(): void {
-		this.#full = false;
+		this.#isFull = false;
 	}
 
-	end(last: Uint8Array | undefined): void {
-		if (this.#queue.length > 0) this.#flush();
-		endStream(this.#http2, last);
+	/** Ends this side of the stream behind the messages. */
+	end(): void {
+		if (this.#messages.length > 0 && this.#canJoin) {
+			endStream(this.#http2, this.#takeJoined());
+			return;
+		}
+		if (this.#messages.length > 0) this.#flush();
+		endStream(this.#http2, undefined);
 	}
 
 	static #flushLater(outbox: Outbox): void {
-		outbox.#scheduled = false;
-		if (outbox.#queue.length > 0) outbox.#flush();
+		outbox.#isScheduled = false;
+		if (outbox.#messages.length > 0) outbox.#flush();
 	}
 
 	#flush(): void {
-		const queue = this.#queue;
+		if (isGone(this.#http2)) this.#take();
+		else if (this.#canJoin) this.#write(this.#takeJoined());
+		else this.#writeEach();
+	}
+
+	get #canJoin(): boolean {
+		return this.#messages.length === 1 || this.#queuedBytes <= JOIN_BYTES;
+	}
+
+	/** All messages that wait, in one buffer. */
+	#takeJoined(): Uint8Array {
 		const bytes = this.#queuedBytes;
-		this.#queue = [];
-		this.#queuedBytes = 0;
-		if (isGone(this.#http2)) return;
-		if (queue.length === 1 || bytes <= JOIN_BYTES) {
-			const joined =
-				queue.length === 1
-					? (queue[0] as Uint8Array)
-					: Buffer.concat(queue, bytes);
-			if (!this.#http2.write(joined)) this.#full = true;
-			return;
+		const { messages, flags } = this.#take();
+		if (messages.length === 1) {
+			return frameOf(messages[0] as Uint8Array, flags[0] as boolean);
 		}
+		const joined = Buffer.allocUnsafe(bytes);
+		let at = 0;
+		for (let i = 0; i < messages.length; i++) {
+			const message = messages[i] as Uint8Array;
+			at = writeFrame(joined, at, message, flags[i] as boolean);
+		}
+		return joined;
+	}
+
+	#writeEach(): void {
+		const { messages, flags } = this.#take();
 		this.#http2.cork();
-		for (const chunk of queue) {
-			if (!this.#http2.write(chunk)) this.#full = true;
+		for (let i = 0; i < messages.length; i++) {
+			this.#write(frameOf(messages[i] as Uint8Array, flags[i] as boolean));
 		}
 		this.#http2.uncork();
+	}
+
+	#write(bytes: Uint8Array): void {
+		if (!this.#http2.write(bytes)) this.#isFull = true;
+	}
+
+	#take(): { messages: Uint8Array[]; flags: boolean[] } {
+		const taken = { messages: this.#messages, flags: this.#flags };
+		this.#messages = [];
+		this.#flags = [];
+		this.#queuedBytes = 0;
+		return taken;
 	}
 }
 
@@ -82,7 +122,7 @@ function isGone(http2: Http2Stream): boolean {
 }
 
 /**
- * RST_STREAM, and nothing before it. Http2Stream.close() would first end the writable side: its END_STREAM reaches the
+ * RST_STREAM, and nothing before it. Http2Stream.close() would first end the writable side: its END_STREAM would reach the
  * peer ahead of the reset, and a server would take a cancelled upload for a complete one.
  */
 export function resetStream(http2: Http2Stream, code: number): void {
@@ -92,8 +132,8 @@ export function resetStream(http2: Http2Stream, code: number): void {
 }
 
 /**
- * For the "end" event. A stream that its peer closes with NO_ERROR is kept by Node until its writable side has finished:
- * for ever, if `resetStream` has been here before, or if flow control holds back what the peer will never read.
+ * For the "end" event. Node keeps a stream that its peer closes with NO_ERROR until its writable side has finished: for
+ * ever, if `resetStream` was called before, or if flow control holds back what the peer will never read.
  */
 export function leaveClosed(http2: Http2Stream): void {
 	if (http2.closed && !http2.writableFinished) http2.destroy();

@@ -6,13 +6,13 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import {
-	Http2Code,
-	type RawHeaders,
-	type ServerConnection,
-	type ServerStream,
-	type StreamListener,
+import type {
+	ServerConnection,
+	ServerStream,
+	StreamListener,
 } from "../connection.ts";
+import type { RawHeaders } from "../headers.ts";
+import { Http2Code } from "../http2-code.ts";
 import { MAX_HEADER_BYTES } from "../metadata.ts";
 import { nameOfReset } from "../status.ts";
 import { directPush, readOn } from "./direct-push.ts";
@@ -270,12 +270,8 @@ class NodeServerStream implements ServerStream {
 		this.#http2.respond(toHeaderList(headers), WITH_TRAILERS);
 	}
 
-	write(chunk: Uint8Array): boolean {
-		return this.#outbox.write(chunk);
-	}
-
-	end(last?: Uint8Array): void {
-		this.#outbox.end(last);
+	write(message: Uint8Array, compressed: boolean): boolean {
+		return this.#outbox.write(message, compressed);
 	}
 
 	sendTrailers(trailers: RawHeaders): void {
@@ -284,7 +280,7 @@ class NodeServerStream implements ServerStream {
 		this.resume();
 		if (http2.headersSent) {
 			this.#trailers = trailers;
-			this.#outbox.end(undefined);
+			this.#outbox.end();
 		} else {
 			http2.respond(toHeaderList(trailers), WITHOUT_BODY);
 			this.#over();
@@ -316,7 +312,7 @@ class NodeServerStream implements ServerStream {
 	}
 
 	heardEnd(): void {
-		if (!this.#http2.aborted) this.#listener?.end([]);
+		if (!this.#http2.aborted) this.#listener?.end();
 		leaveClosed(this.#http2);
 	}
 

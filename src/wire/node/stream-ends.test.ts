@@ -19,7 +19,8 @@ import {
 	startRawServer,
 	uint32,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { Http2Code, type ServerStream } from "../connection.ts";
+import type { ServerStream } from "../connection.ts";
+import { Http2Code } from "../http2-code.ts";
 import { serverConnection } from "./server-connection.ts";
 
 const HEADERS = [
@@ -30,6 +31,8 @@ const STATUS = [["grpc-status", "4"]] as const;
 
 /** More than the window of a stream holds. */
 const BLOCK_BYTES = 256 * 1024;
+
+const EMPTY = new Uint8Array();
 
 /** So that no stream waits for another. */
 function openWindow(connection: RawConnection): void {
@@ -73,13 +76,20 @@ const servers: readonly (readonly [string, (stream: RawStream) => void])[] = [
 
 /** What a client has done with a call so far. */
 const requests: readonly ((exchange: Exchange) => void)[] = [
-	({ stream }) => stream.end(frame()),
-	({ stream }) => stream.write(frame()),
-	({ stream }) => stream.write(new Uint8Array(BLOCK_BYTES)),
-	({ stream }) => stream.end(new Uint8Array(BLOCK_BYTES)),
-	({ stream }) => {
-		stream.end(frame());
-		stream.pause();
+	({ call }) => {
+		call.send(EMPTY, false);
+		call.end();
+	},
+	({ call }) => call.send(EMPTY, false),
+	({ call }) => call.send(new Uint8Array(BLOCK_BYTES), false),
+	({ call }) => {
+		call.send(new Uint8Array(BLOCK_BYTES), false);
+		call.end();
+	},
+	({ call }) => {
+		call.send(EMPTY, false);
+		call.end();
+		call.hold();
 	},
 ];
 
@@ -99,13 +109,13 @@ test.each(servers)(
 					const one = exchange(connection);
 					requests[i % requests.length]?.(one);
 					// Whatever of the request is left, nobody reads.
-					void one.outcome.then(() => one.stream.reset(Http2Code.CANCEL));
+					void one.outcome.then(() => one.call.cancel());
 					while (arrived.length === 0) await new Promise(setImmediate);
 					const stream = arrived.pop() as RawStream;
 					moment(() => {
 						answer(stream);
-						if (resets) one.stream.reset(Http2Code.CANCEL);
-						else setImmediate(() => one.stream.resume());
+						if (resets) one.call.cancel();
+						else setImmediate(() => one.call.release());
 					});
 				}
 			}
@@ -137,7 +147,7 @@ const endings: readonly ((stream: ServerStream) => void)[] = [
 	(stream) => stream.reset(Http2Code.CANCEL),
 	(stream) => {
 		stream.respond(response);
-		stream.write(new Uint8Array(BLOCK_BYTES));
+		stream.write(new Uint8Array(BLOCK_BYTES), false);
 		stream.reset(Http2Code.CANCEL);
 	},
 	(stream) => {
@@ -147,7 +157,7 @@ const endings: readonly ((stream: ServerStream) => void)[] = [
 	(stream) => stream.sendTrailers([...response, "grpc-status", "4"]),
 	(stream) => {
 		stream.respond(response);
-		stream.write(frame());
+		stream.write(EMPTY, false);
 		stream.sendTrailers(["grpc-status", "4"]);
 	},
 	(stream) => {
@@ -174,7 +184,6 @@ test.each(clients)(
 					closed: closed.resolve,
 					stream: (stream) => {
 						stream.listen({
-							headers: () => {},
 							data: () => {},
 							end: () => {},
 							reset: () => {},

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-	openConnection,
-	POST,
-} from "../../../testdata/harness/client-exchange.ts";
+import { startOf } from "../../../testdata/harness/call-start.ts";
+import { openConnection } from "../../../testdata/harness/client-exchange.ts";
 import { FrameClient } from "../../../testdata/harness/frame-client.ts";
 import { reachableBytes } from "../../../testdata/harness/heap.ts";
 import { processOrders, serving } from "../../../testdata/harness/serving.ts";
@@ -10,8 +8,6 @@ import {
 	frameType,
 	startRawServer,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { ClientCall } from "../client-call.ts";
-import { GzipTurns } from "../gzip-turns.ts";
 
 /** Messages without a byte in them, each byte of which travels in a DATA frame of its own. */
 function tinyFrames(streamId: number, bytes: number): Buffer {
@@ -60,23 +56,17 @@ describe("DATA frames of one byte that nobody reads take memory in proportion to
 		using opened = await openConnection(server.address);
 		const { socket, connection } = opened;
 		let messages = 0;
-		const call = new ClientCall(
-			connection,
-			POST,
-			1 << 22,
-			new GzipTurns().inflations,
-			{
-				headers() {},
-				message: () => {
-					messages += 1;
-				},
-				writable() {},
-				end() {},
+		const call = connection.start(startOf(), {
+			headers() {},
+			message: () => {
+				messages += 1;
 			},
-		);
+			writable() {},
+			end() {},
+		});
 		call.hold();
 		const before = reachableBytes();
-		call.closeSend();
+		call.end();
 		while (socket.bytesRead < frames.length) {
 			await new Promise((resolve) => setTimeout(resolve, 1));
 		}

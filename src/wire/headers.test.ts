@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { headerOf } from "./connection.ts";
+import { headerOf } from "./headers.ts";
 
 test("a header is found by its name, never by a value that looks like it", () => {
 	const headers = ["x-a", "grpc-status", "grpc-status", "0"];
