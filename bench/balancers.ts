@@ -1,11 +1,10 @@
 /**
- * What the balancers cost: `node bench/balancers.ts`, from the sources.
+ * Measures the balancers: `node bench/balancers.ts`, from the sources.
  *
- * Of each policy, over more and more endpoints that are all ready: a pick (with
- * the start and the end of its call), what it leaves on the heap, an update that
- * puts one endpoint in another's place, and how long it takes until all are
- * ready, one by one, each with a pick in between. It is CPU time; policies take
- * turns, round by round, and what is printed are medians.
+ * For each policy over 10, 1,000 and 10,000 ready endpoints it prints the cost of a pick (with the start and the end of its
+ * call), the bytes that a pick leaves on the heap, the cost of an update that replaces one endpoint, and the time until all
+ * endpoints are ready when they become ready one by one, with a pick after each. All times are CPU time. Policies take turns
+ * in each round, and the medians are printed.
  */
 
 import type {
@@ -28,7 +27,7 @@ import { markdownTable } from "../testdata/harness/markdown-table.ts";
 const SIZES = [10, 1000, 10_000];
 const ROUNDS = 9;
 const ROUNDS_UNTIL_READY = 3;
-/** Of each thing in each round: the platform counts CPU time in milliseconds. */
+/** How long each thing is measured in a round. The platform counts CPU time in milliseconds. */
 const ROUND_MS = 40;
 
 interface Contestant {
@@ -59,7 +58,7 @@ const CONTESTANTS: readonly Contestant[] = [
 	},
 ];
 
-/** Calls with different keys, as ring_hash needs them. */
+/** Calls with different keys, for ring_hash. */
 const CALLS: readonly PickInfo[] = Array.from({ length: 1024 }, (_, i) => ({
 	...anyCall,
 	hashKey: `user-${i}`,
@@ -73,11 +72,11 @@ const WENT_WELL = { code: undefined, latencyMs: 5, sent: true } as const;
 interface Standing {
 	readonly helper: FakeBalancerHelper;
 	readonly balancer: Balancer;
-	/** One endpoint is another in every list. */
+	/** Returns the next list, in which one endpoint is replaced. */
 	readonly next: () => Endpoint[];
 }
 
-/** In medians of all rounds. */
+/** Medians of all rounds. */
 interface Costs {
 	readonly pickNs: number;
 	readonly pickBytes: number;
@@ -85,7 +84,7 @@ interface Costs {
 	readonly untilReadyMs: number;
 }
 
-/** Over the most endpoints: of a pick, but not by ring_hash, and of an update of one. */
+/** Bounds with the most endpoints, for a pick (except by ring_hash) and for an update of one endpoint. */
 const MAX_PICK_NS = 1000;
 const MAX_UPDATE_MS = 5;
 
@@ -171,7 +170,7 @@ function standing({ factory, weight }: Contestant, size: number): Standing {
 			weight: weight(i),
 			zone: `zone-${i % 3}`,
 		}));
-		// As a resolver has them: out of somebody's answer.
+		// Made anew, as a resolver makes them from an answer.
 		return JSON.parse(JSON.stringify(endpoints));
 	};
 	const due = new Set<() => void>();
@@ -180,7 +179,7 @@ function standing({ factory, weight }: Contestant, size: number): Standing {
 		return () => due.delete(action);
 	};
 	balancer.update(next());
-	// A long list is taken over in slices.
+	// A balancer takes over a long list in slices.
 	for (const action of due) {
 		due.delete(action);
 		action();
@@ -189,7 +188,7 @@ function standing({ factory, weight }: Contestant, size: number): Standing {
 	return { helper, balancer, next };
 }
 
-/** With a call after each. */
+/** Makes the endpoints ready one by one, with a call after each. */
 function connect(helper: FakeBalancerHelper): void {
 	for (const subchannel of [...helper.made]) {
 		if (subchannel.state === "shutdown") continue;
@@ -220,7 +219,7 @@ function samples(): (contestant: Contestant) => number[] {
 	};
 }
 
-/** How long once takes, of as many times as the round has room for; in milliseconds. */
+/** Repeats something for the length of a round. Returns the time of one repetition in milliseconds. */
 function repeated(action: () => void): number {
 	for (let times = 1; ; times *= 2) {
 		const ms = timed(() => {
@@ -230,14 +229,14 @@ function repeated(action: () => void): number {
 	}
 }
 
-/** In bytes. */
+/** Returns by how many bytes an action increases the heap in use. */
 function heapOf(action: () => void): number {
 	const before = process.memoryUsage().heapUsed;
 	action();
 	return process.memoryUsage().heapUsed - before;
 }
 
-/** In milliseconds of this thread's CPU, so that what else the machine does counts little. */
+/** Returns the CPU time of an action in this thread, in milliseconds, which depends little on what else the machine does. */
 function timed(action: () => void): number {
 	const before = process.threadCpuUsage();
 	action();

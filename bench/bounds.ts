@@ -1,13 +1,13 @@
 import type { Finding, FindingKey } from "./group.ts";
 import { compare, type Ratio } from "./series.ts";
 
-/** What homing must reach, on the engine that stands on `node:http2`. */
+/** A ratio that homing must reach, with the engine on `node:http2`. */
 export interface Bound {
 	readonly title: string;
 	readonly finding: FindingKey;
-	/** Who is measured: homing, unless it says otherwise. */
+	/** The contestant that is measured. Default: homing. */
 	readonly one?: string;
-	/** To whom or to what it is compared. */
+	/** The contestant that it is compared with. */
 	readonly other: string;
 	readonly at: "most" | "least";
 	readonly ratio: number;
@@ -102,7 +102,7 @@ export interface Verdict {
 	readonly ok: boolean;
 }
 
-/** Of the bounds whose measurements were made. */
+/** Checks the bounds for which there are findings. */
 export function judge(findings: readonly Finding[]): Verdict[] {
 	return BOUNDS.flatMap((bound) => {
 		const finding = findings.find(({ key }) => key === bound.finding);

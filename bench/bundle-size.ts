@@ -7,7 +7,7 @@ import type { Series } from "./series.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
-/** Over a Transport that the program brings along: the same one for both, and so not counted. */
+/** Programs with a client over a given Transport, which is the same for all and not counted. */
 const BROWSER_PROGRAMS = {
 	homing: `export { NewBenchClient } from "./gen/bench_rpc.ts";`,
 	"connect's createClient": `
@@ -63,7 +63,7 @@ async function bundledBytes(
 		platform,
 		target: "es2022",
 		write: false,
-		// This package's own tsconfig would lead "homing" to the sources, rather than to what is published.
+		// The tsconfig of this package maps "homing" to the sources. Bundle the published files instead.
 		tsconfigRaw: {},
 	});
 	return gzipSync((outputFiles[0] as { contents: Uint8Array }).contents).length;

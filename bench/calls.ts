@@ -8,16 +8,16 @@ import { WORKLOADS, type WorkloadName } from "./workloads.ts";
 
 type Role = "client" | "server";
 
-/** Two processes, one of which is measured. */
+/** A client process and a server process, one of which is measured. */
 interface Pair {
 	readonly client: Side<Task, Work>;
 	readonly server: Side<null, Standing>;
 }
 
-/** The other end of what is measured: the leanest there is, and the same for all. */
+/** The other side of every measurement: the cheapest one, and the same for all contestants. */
 const OPPOSITE: Peer = "node:http2";
 
-/** Every workload, seen from the client's process and from the server's. */
+/** All workloads, measured once in the client process and once in the server process. */
 export const callGroups: readonly Group[] = (
 	["client", "server"] as const
 ).flatMap((role) =>

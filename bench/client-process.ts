@@ -1,4 +1,4 @@
-/** One client under measurement, alone in its process: `node bench/client-process.ts PEER`. */
+/** Runs one measured client in its own process: `node bench/client-process.ts PEER`. */
 
 import type { BenchClient } from "./clients/client.ts";
 import { clientOf } from "./peers.ts";
@@ -11,7 +11,7 @@ export interface Task {
 	readonly ms: number;
 }
 
-/** What a side did, and what it took. */
+/** What a side has done, and what it cost. */
 export interface Work {
 	readonly units: number;
 	readonly wallMs: number;

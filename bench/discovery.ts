@@ -1,11 +1,10 @@
 /**
- * What discovery costs: `node bench/discovery.ts`, from the sources, against
- * real systems on this machine, those that `npm run peers` has built.
+ * Measures discovery: `node bench/discovery.ts`, from the sources, against real registries on this machine, which
+ * `npm run peers` builds.
  *
- * Of each system: from the moment at which a server begins to announce itself to
- * the first answer that a running client has from it; and the CPU time of a
- * process whose client watches a service while nothing happens, beside one that
- * has its endpoint's address and watches nothing.
+ * For each registry it prints the time from the moment a server starts to announce itself until a running client gets its
+ * first answer from that server, and the CPU time of an idle process whose client watches a service, beside one whose
+ * client has a fixed address and watches nothing.
  */
 
 import { execFile } from "node:child_process";
@@ -27,13 +26,13 @@ import type { EchoServiceClient } from "../testdata/services/gen/echo/echo_rpc.t
 /** A registry that runs on this machine. */
 interface System extends AsyncDisposable {
 	readonly registry: Registry;
-	/** Where clients find a service. */
+	/** The target by which clients find a service. */
 	target(service: string): string;
 }
 
 interface Contestant {
 	readonly name: string;
-	/** Why it cannot be had here. */
+	/** Why it is not available on this machine, if it is not. */
 	readonly missing: string | undefined;
 	start(): Promise<System>;
 }
@@ -70,28 +69,27 @@ const TRIALS = 21;
 const IDLE_MS = 20_000;
 
 /**
- * From one trial to the next, each of which changes the service twice: one that
- * changes more often than that is not asked for each time (docs/consul.md), and
- * that is not what is measured.
+ * The pause between two trials. Each trial changes the service twice. homing does not ask for every change of a service that
+ * changes more often than this (docs/consul.md), and that is not to be measured.
  */
 const PAUSE_MS = 1000;
 
-/** Of the slowest. */
+/** Bound for the slowest trial, in milliseconds. */
 const MAX_UNTIL_CALLED_MS = 200;
-/** More than without a watch. Two processes that do nothing at all differ by 0.1 and more. */
+/** Bound for the CPU time that watching adds, in milliseconds a second. Two idle processes differ by 0.1 and more. */
 const MAX_IDLE_MS_PER_S = 0.3;
 
 const [mode, target = ""] = process.argv.slice(2);
 if (mode === "idle") console.log(await idleCpu(target));
 else process.exitCode = (await run()) || mode !== "--check" ? 0 : 1;
 
-/** Resolves with whether all are within their bounds. */
+/** Measures all registries. Returns whether all are within their bounds. */
 async function run(): Promise<boolean> {
 	const rows: string[][] = [];
 	let within = true;
 	for (const { name, missing, start } of CONTESTANTS) {
 		if (missing !== undefined) {
-			console.log(`${name} is left out: ${missing}`);
+			console.log(`${name} is skipped: ${missing}`);
 			continue;
 		}
 		await using system = await start();
@@ -110,21 +108,21 @@ async function run(): Promise<boolean> {
 	}
 	const head = [
 		"",
-		"until called",
-		"the slowest",
+		"until the first call",
+		"slowest",
 		"CPU, watching",
 		"CPU, not watching",
 	];
 	console.log(markdownTable([head, ...rows]));
 	console.log(
 		within
-			? `\nAll are called within ${MAX_UNTIL_CALLED_MS} ms, and watching takes at most ${MAX_IDLE_MS_PER_S} ms of CPU a second.\n`
+			? `\nAll servers are called within ${MAX_UNTIL_CALLED_MS} ms, and watching takes at most ${MAX_IDLE_MS_PER_S} ms of CPU time a second.\n`
 			: "\nTOO SLOW\n",
 	);
 	return within;
 }
 
-/** A server that says who it is. */
+/** A server that answers with its name. */
 async function serving(name: string): Promise<Server> {
 	const server = new Server();
 	server.add(EchoService, { echo: () => ({ resp: name }) });
@@ -132,7 +130,7 @@ async function serving(name: string): Promise<Server> {
 	return server;
 }
 
-/** In milliseconds, the shortest first. */
+/** Times until the first call, in milliseconds, sorted. */
 async function untilCalled({ registry, target }: System): Promise<number[]> {
 	await using first = await serving("first");
 	await first.announce(registry, { name: "until-called" });
@@ -156,7 +154,7 @@ async function untilCalled({ registry, target }: System): Promise<number[]> {
 	return times.sort((a, b) => a - b);
 }
 
-/** CPU time, in milliseconds a second. */
+/** CPU time of idle clients, in milliseconds a second. */
 async function idle({
 	registry,
 	target,
@@ -179,11 +177,11 @@ async function idle({
 	return { watching, still };
 }
 
-/** Of this process, with a client that has nothing to do. */
+/** CPU time of this process with an idle client, in milliseconds a second. */
 async function idleCpu(target: string): Promise<number> {
 	await using client = newClient<EchoServiceClient>(EchoService, target);
 	await client.echo({});
-	// What was compiled and thrown away so far is not what is measured.
+	// Wait until the work after the start, such as optimizing and collecting garbage, is over.
 	await new Promise((resolve) => setTimeout(resolve, 5000));
 	const before = process.cpuUsage();
 	await new Promise((resolve) => setTimeout(resolve, IDLE_MS));

@@ -1,4 +1,4 @@
-/** gRPC's messages on an HTTP/2 stream, as one would write it by hand: no compression, no limits. */
+/** Reads and writes gRPC messages on an HTTP/2 stream, as one would by hand: without compression or limits. */
 
 const PREFIX_BYTES = 5;
 
@@ -10,7 +10,7 @@ export function frame(message: Uint8Array): Buffer {
 	return framed;
 }
 
-/** The message of chunks that hold one and no more. */
+/** Returns the message in chunks that contain exactly one. */
 export function unframe(chunks: readonly Buffer[]): Buffer {
 	const [first, ...others] = chunks;
 	if (first === undefined) throw new Error("the response has no message");
@@ -18,7 +18,7 @@ export function unframe(chunks: readonly Buffer[]): Buffer {
 	return framed.subarray(PREFIX_BYTES);
 }
 
-/** Calls `found` with each message of the chunks that the function it returns is given. */
+/** Returns a function that takes chunks and calls `found` with each message in them. */
 export function messagesInto(
 	found: (message: Buffer) => void,
 ): (chunk: Buffer) => void {

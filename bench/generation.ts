@@ -1,12 +1,10 @@
 /**
- * What the plugin costs: `npm run build && node bench/generation.ts`.
+ * Measures the plugin: `npm run build && node bench/generation.ts`.
  *
- * First the whole process for one small file, against a Node that does nothing
- * and the peers. Then files of 125 services and more, against the parsing of
- * the request and the building of its registry, which no generator on
- * protobuf-es gets around; both in a process that has done nothing before, as
- * plugins are run. Everything is measured in alternating rounds, and what is
- * printed are medians.
+ * First it runs the whole process for one small file, and compares it with a Node that does nothing and with the peers. Then it
+ * generates large files with 125 services and more, and compares the time with that of parsing the request and building its
+ * registry, which every generator on protobuf-es has to do. Both run in a new process, as plugins do. Subjects take turns in
+ * each round, and the medians are printed.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -21,7 +19,7 @@ const LARGE_ROUNDS = 9;
 const path = (relative: string): string =>
 	fileURLToPath(new URL(`../${relative}`, import.meta.url));
 
-/** Scripts that print how many milliseconds of CPU they took for the request on standard input. */
+/** Scripts that read a request from standard input and print the CPU time for it in milliseconds. */
 const parseAndBuild = `
 	import { readFileSync } from "node:fs";
 	import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
@@ -77,7 +75,7 @@ async function smallFile(): Promise<void> {
 
 function largeFiles(): void {
 	console.log(
-		"\none large file, the first that a process sees: CPU of all the work ÷ of parsing the request and building its registry",
+		"\none large file, in a new process: CPU time of generating it ÷ CPU time of parsing the request and building its registry",
 	);
 	for (const services of [125, 250, 500, 1000]) {
 		const request = toBinary(
@@ -93,12 +91,12 @@ function largeFiles(): void {
 		console.log(
 			`  ${services * 8} methods`.padEnd(22),
 			`${generated.toFixed(0).padStart(5)} ms ÷ ${parse.toFixed(0).padStart(5)} ms = ${(generated / parse).toFixed(2)},`,
-			`${((generated / services / 8) * 1000).toFixed(0)} µs a method`,
+			`${((generated / services / 8) * 1000).toFixed(0)} µs per method`,
 		);
 	}
 }
 
-/** The median of each subject, over rounds in which all take their turn; the first round, with cold caches, does not count. */
+/** Measures all subjects in turn in each round, and returns their medians. The first round, with cold caches, is not counted. */
 function rounds<Subject>(
 	count: number,
 	subjects: Readonly<Record<string, Subject>>,

@@ -1,27 +1,27 @@
 import type { Series } from "./series.ts";
 
-/** How much is measured. */
+/** How long to measure. */
 export interface Effort {
 	readonly rounds: number;
 	readonly roundMs: number;
-	/** Before the first round, of each contestant. */
+	/** How long each contestant warms up before the first round, in milliseconds. */
 	readonly warmUpMs: number;
 }
 
 export interface Finding {
 	readonly key: FindingKey;
 	readonly title: string;
-	/** All others are shown as multiples of this contestant. */
+	/** The contestant of which the others are shown as multiples. */
 	readonly base: string;
-	/** Of the numbers, where they say something by themselves: then the medians are shown, too. */
+	/** The unit of the numbers. If it is given, the medians are printed as well. */
 	readonly unit?: string;
 	readonly series: Series;
 }
 
-/** The group's name, and what was measured. */
+/** The name of the group, and what was measured. */
 export type FindingKey = `${string}/${string}`;
 
-/** Measurements that are made together, and can be asked for by name. */
+/** Measurements that are made together. The command line selects groups by their names. */
 export interface Group {
 	readonly name: string;
 	run(effort: Effort): Promise<readonly Finding[]>;

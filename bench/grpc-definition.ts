@@ -7,7 +7,7 @@ import {
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { Bench } from "./gen/bench_pb.ts";
 
-/** Bench as grpc-js and nice-grpc know services, with protobuf-es's messages. */
+/** The service Bench as a definition for grpc-js and nice-grpc, with the messages of protobuf-es. */
 export const benchDefinition: ServiceDefinition = Object.fromEntries(
 	Bench.methods.map((method) => [
 		method.localName,

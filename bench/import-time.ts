@@ -6,10 +6,10 @@ import { alternate, type Series } from "./series.ts";
 
 const run = promisify(execFile);
 
-/** Where "homing" is this package, and the peers are installed. */
+/** The directory in which "homing" is this package and the peers are installed. */
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What generated messages stand on, whoever sends them. */
+/** What generated messages import, with every library. */
 const MESSAGES = ["@bufbuild/protobuf", "@bufbuild/protobuf/codegenv2"];
 
 /** What a program with a client imports. */
@@ -39,7 +39,7 @@ async function measureImports({ rounds }: Effort): Promise<Finding[]> {
 	];
 }
 
-/** In milliseconds. */
+/** Imports modules in a new process, and returns the CPU time in milliseconds. */
 async function cpuOfImport(contestant: Contestant): Promise<number> {
 	const imports = [...MESSAGES, ...IMPORTS[contestant]].map(
 		(name) => `await import(${JSON.stringify(name)});`,

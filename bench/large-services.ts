@@ -1,9 +1,9 @@
 /**
- * What a service of very many endpoints costs a client: `node bench/large-services.ts`, from the sources.
+ * Measures what a service with very many endpoints costs a client: `node bench/large-services.ts`, from the sources.
  *
- * Connections are faked, so that it is homing's own work that is measured: that of a call that fails because no endpoint can
- * be reached; of calls that wait while one endpoint after the other turns out to be dead; and how long the event loop
- * stands still while a resolver's endpoints are taken over and connected, and when a few of them change.
+ * Connections are faked, so that only homing's own work is measured: a call that fails because no endpoint can be reached,
+ * calls that wait while one endpoint after the other fails to connect, and the longest turn of the event loop while the
+ * endpoints of a resolver are taken over and connected, and when a few of them change.
  */
 
 import { DirectCaller } from "../src/client/call/direct-caller.ts";
@@ -28,7 +28,7 @@ const ROUNDS = 5;
 const DEAD = 4000;
 const WAITING = 1000;
 
-/** Of the event loop, in milliseconds, and of a failing call with the most endpoints beside that with one. */
+/** Bounds: the longest turn of the event loop in milliseconds, and the ratio of a failing call with many endpoints to one with one. */
 const MAX_STALL_MS = 50;
 const MAX_RATIO = 2;
 
@@ -43,7 +43,7 @@ interface Made {
 	readonly resolver: ToldResolver;
 }
 
-/** Connects once, and not again after a failure. */
+/** A clock that ignores long timers, so that failed endpoints are not connected to again. */
 const patient: Clock = {
 	...systemClock,
 	afterIdle: (ms, action) =>
@@ -66,10 +66,10 @@ if (most > one * MAX_RATIO) missed.push("a failing call");
 
 const waitingMs = await waitingCallsMs();
 console.log(
-	`\n${shown(WAITING)} calls that wait while ${shown(DEAD)} endpoints turn out to be dead: ${waitingMs.toFixed(0)} ms of CPU time\n`,
+	`\n${shown(WAITING)} calls that wait while ${shown(DEAD)} endpoints fail to connect: ${waitingMs.toFixed(0)} ms of CPU time\n`,
 );
 
-console.log(`${shown(LARGE)} endpoints, by every policy\n`);
+console.log(`${shown(LARGE)} endpoints, with each balancer\n`);
 for (const balancer of [
 	"least_request",
 	"round_robin",
@@ -80,7 +80,7 @@ for (const balancer of [
 }
 console.log(
 	missed.length === 0
-		? `\nA failing call costs the same with any number of endpoints, and no stall is over ${MAX_STALL_MS} ms.\n`
+		? `\nA failing call costs about the same with any number of endpoints, and no turn of the event loop takes over ${MAX_STALL_MS} ms.\n`
 		: `\nTOO SLOW: ${missed.join(", ")}\n`,
 );
 if (process.argv.includes("--check") && missed.length > 0) process.exitCode = 1;
@@ -96,7 +96,7 @@ async function failingCallUs(size: number): Promise<number> {
 		for (let i = 0; i < CALLS; i++) await client.echo({}).catch(() => {});
 		samples.push((cpuMs(before) / CALLS) * 1000);
 	}
-	// The first warms up.
+	// The first round warms up.
 	return samples.slice(1).sort((a, b) => a - b)[ROUNDS >> 1] as number;
 }
 
@@ -161,8 +161,8 @@ async function large(balancer: string): Promise<string> {
 }
 
 /**
- * Ends what it measures when it is called: the longest turn of the event loop, in milliseconds of this thread's CPU time, so
- * that what else the machine does counts little.
+ * Starts to measure the turns of the event loop. The function that it returns stops the measurement and returns the longest turn,
+ * in milliseconds of CPU time of this thread, which depends little on what else the machine does.
  */
 function stall(): () => number {
 	let longest = 0;

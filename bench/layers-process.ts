@@ -1,6 +1,6 @@
 /**
- * One checkout of homing under measurement, alone in its process: `node bench/layers-process.ts DIRECTORY`. Its client calls
- * over a connection in memory, so that what is measured is homing's own work above the wire, codec included.
+ * Measures one checkout of homing in its own process: `node bench/layers-process.ts DIRECTORY`. The client calls over a
+ * connection in memory, so that only homing's own work above the wire is measured, including the codec.
  */
 
 import { join, resolve } from "node:path";
@@ -9,23 +9,23 @@ import type { BenchClient } from "./gen/bench_rpc.ts";
 import { MemoryConnection } from "./memory-connection.ts";
 import { answerWith, cpuMs } from "./side.ts";
 
-/** What is asked: the CPU time of as much as can be done in `ms`, or the bytes that `units` take. */
+/** Asks for the CPU time per unit, measured for `ms` milliseconds, or for the bytes per unit that `units` units allocate. */
 export type LayersTask =
 	| { readonly row: LayersRow; readonly ms: number }
 	| { readonly row: LayersRow; readonly units: number };
 
 export type LayersRow = "unary" | "stream";
 
-/** For each call or message: microseconds of CPU time, or bytes allocated. */
+/** Microseconds of CPU time, or allocated bytes, per call or message. */
 export type LayersAnswer = number;
 
-/** The parcel of small calls, encoded. */
+/** The encoded message of small calls. */
 const ANSWER = Buffer.from("\n\fAda Lovelace");
 
 const IN_FLIGHT = { unary: 64, stream: 4 } as const;
 const MESSAGES = 1000;
 
-/** Everything is the checkout's own, down to the codec. */
+/** The checkout, from which everything is imported, including the codec. */
 const directory = resolve(process.argv[2] as string);
 const { SMALL } = await importFrom("bench/parcels.ts");
 const client = await clientOf();
@@ -64,7 +64,7 @@ async function clientOf(): Promise<BenchClient> {
 	return NewBenchClient(new Channel("ipv4:192.0.2.1:1", {}, environment));
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: it is of another checkout, whose types may differ.
+// biome-ignore lint/suspicious/noExplicitAny: another checkout may have other types.
 function importFrom(file: string): Promise<any> {
 	return import(pathToFileURL(join(directory, file)).href);
 }
@@ -76,7 +76,7 @@ async function cpuUs(row: LayersRow, ms: number): Promise<number> {
 	return ((cpuMs() - before) * 1000) / units;
 }
 
-/** The process has a young generation that takes all of it: nothing is collected meanwhile. */
+/** Counts allocated bytes. The young generation of the process is so large that no garbage is collected meanwhile. */
 async function bytes(row: LayersRow, atLeast: number): Promise<number> {
 	if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
 	globalThis.gc();
@@ -95,7 +95,7 @@ function allocated(): number {
 	return heapUsed + arrayBuffers;
 }
 
-/** With as many in flight as the row says; resolves with how many units that was. */
+/** Repeats the calls of a row, with its number of calls in flight, while `more` returns true. Returns the number of units. */
 async function repeat(row: LayersRow, more: () => boolean): Promise<number> {
 	const step = steps[row];
 	let units = 0;

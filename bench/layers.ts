@@ -11,11 +11,11 @@ const ROWS = {
 	stream: "a message of a server stream of 1,000 with `for await`",
 } as const satisfies Record<LayersRow, string>;
 
-/** Calls, or messages, whose allocations are counted at a time. */
+/** The number of calls or messages whose allocations are counted at a time. */
 const COUNTED = { unary: 5000, stream: 20_000 } as const;
 const COUNTED_ROUNDS = 3;
 
-/** A young generation that takes all that is counted: nothing is collected before it has been counted. */
+/** A young generation so large that no garbage is collected while allocations are counted. */
 const COUNTING = [
 	"--expose-gc",
 	"--min-semi-space-size=128",
@@ -23,9 +23,10 @@ const COUNTING = [
 ];
 
 /**
- * What homing's layers cost above the wire, over a connection in memory, beside another checkout of homing, if one is given.
+ * Measures what homing's layers above the wire cost, over a connection in memory, and compares with another checkout if one is
+ * given.
  *
- * @param other the directory of a checkout that has been built
+ * @param other the directory of another checkout, which must be built
  */
 export function layers(other: string | undefined): Group {
 	const directories = new Map<Contestant, string>([

@@ -4,21 +4,21 @@ const MESSAGES_A_TURN = 100;
 const HEADERS = [":status", "200", "content-type", "application/grpc"];
 const TRAILERS = ["grpc-status", "0"];
 
-/** What a checkout of before the waist of messages listens with. */
+/** The listener of checkouts whose wire carried bytes. */
 interface ByteListener {
 	headers(headers: readonly string[], isLast: boolean): void;
 	data(chunk: Uint8Array): void;
 	end(trailers: readonly string[]): void;
 }
 
-/** What one of after it starts a call with. */
+/** What checkouts whose wire carries messages pass to start a call. */
 interface CallStart {
 	readonly head: { readonly headers: readonly string[] };
-	/** The only message, if there is no other. */
+	/** The request message of a call that has exactly one. */
 	readonly request: Uint8Array | undefined;
 }
 
-/** What it listens with. */
+/** The listener of checkouts whose wire carries messages. */
 interface MessageListener {
 	headers(headers: readonly string[]): void;
 	message(message: Uint8Array): void;
@@ -26,14 +26,14 @@ interface MessageListener {
 }
 
 interface Call {
-	/** Delivers the answer, or a part of it; true: that was all. */
+	/** Delivers the answer or a part of it. Returns whether that was all. */
 	answer(): boolean;
 }
 
 /**
- * A connection without a network: whatever is called, it answers in the next turn of the event loop, all calls of one turn
- * together, as a socket does. It fulfils both the interface of bytes that homing's wire had once (`open`), and the one of
- * messages that it has (`start`): a client calls the one that it knows.
+ * A connection without a network. It answers all calls of one turn of the event loop together in the next turn, as a socket
+ * does. It implements both the earlier interface of homing's wire, which carried bytes (`open`), and the present one, which
+ * carries messages (`start`). A client calls the one that it knows.
  */
 export class MemoryConnection {
 	readonly openCalls = 0;
@@ -43,7 +43,7 @@ export class MemoryConnection {
 	responses = 0;
 	readonly #payload: Uint8Array;
 	readonly #frame: Uint8Array;
-	/** The frames of one turn of a stream. */
+	/** The frames of a stream that arrive in one turn. */
 	readonly #frames: Uint8Array;
 	readonly #messages: number;
 	#isDue = false;
@@ -52,7 +52,7 @@ export class MemoryConnection {
 	readonly #answer = (): void => this.#answerAll();
 	#awaitsResponse: (() => void) | undefined;
 
-	/** Unary calls are answered with the encoded `answer`, streams with so many of it. */
+	/** Answers unary calls with the encoded `answer`, and streams with `messages` copies of it. */
 	constructor(answer: Uint8Array, messages: number) {
 		this.#payload = answer;
 		this.#frame = frameOf(this.#payload);
@@ -74,7 +74,7 @@ export class MemoryConnection {
 
 	destroy(): void {}
 
-	/** The interface of bytes. */
+	/** Starts a call that carries bytes. */
 	open(headers: readonly string[], listener: ByteListener): object {
 		const isStream = headers[5]?.endsWith("/Stream") ?? false;
 		return new ByteCall(
@@ -85,7 +85,7 @@ export class MemoryConnection {
 		);
 	}
 
-	/** The interface of messages. */
+	/** Starts a call that carries messages. */
 	start(start: CallStart, listener: MessageListener): object {
 		const isStream = start.head.headers[5]?.endsWith("/Stream") ?? false;
 		const call = new MessageCall(
@@ -98,7 +98,7 @@ export class MemoryConnection {
 		return call;
 	}
 
-	/** The request of a call is whole. */
+	/** The request of a call is complete. */
 	ask(call: Call): void {
 		this.#waiting.push(call);
 		if (this.#isDue) return;
@@ -152,7 +152,7 @@ class ByteCall implements Call {
 
 	reset(): void {}
 
-	/** Its answers are shorter than what makes a client pause. */
+	/** Does nothing, because the answers are too short to make a client pause. */
 	pause(): void {}
 
 	resume(): void {}
@@ -197,7 +197,7 @@ class MessageCall implements Call {
 
 	cancel(): void {}
 
-	/** As with `ByteCall`. */
+	/** Does nothing, as in `ByteCall`. */
 	hold(): void {}
 
 	release(): void {}

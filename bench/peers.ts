@@ -1,7 +1,7 @@
 import type { ConnectClient } from "./clients/client.ts";
 import type { StartServer } from "./servers/server.ts";
 
-/** Who is compared; the first is what a careful person would write by hand on `node:http2`. */
+/** What homing is compared with. The first is what a careful programmer would write by hand on `node:http2`. */
 export const PEERS = [
 	"node:http2",
 	"homing",
@@ -12,7 +12,7 @@ export const PEERS = [
 
 export type Peer = (typeof PEERS)[number];
 
-/** The file of a peer: clients and servers have one each. */
+/** The name of a peer's file, in `clients` and in `servers`. */
 export function fileOf(peer: string): string {
 	return `${peer.replace(":", "-")}.ts`;
 }

@@ -6,7 +6,7 @@ import { Side } from "./side.ts";
 
 const CONTESTANTS = ["homing-bare", "homing", "homing-policies"] as const;
 
-/** What deadline, retries, balancer, ejection, breaker and limits cost a call that goes well. */
+/** Measures what deadlines, retries, balancing, outlier detection, circuit breakers and limits cost a successful call. */
 export const policies: Group = {
 	name: "policies",
 	async run({ rounds, roundMs, warmUpMs }) {

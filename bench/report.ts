@@ -3,7 +3,7 @@ import type { Verdict } from "./bounds.ts";
 import type { Finding } from "./group.ts";
 import { compare, quantile, type Ratio } from "./series.ts";
 
-/** A finding as text: each contestant as a multiple of the base. */
+/** Formats a finding: each contestant as a multiple of the base. */
 export function reportFinding({ title, base, unit, series }: Finding): string {
 	const rows = [...series].map(([contestant, values]) => [
 		contestant,
@@ -14,12 +14,12 @@ export function reportFinding({ title, base, unit, series }: Finding): string {
 	return `${title}\n${markdownTable([head, ...rows], [...head.keys()])}`;
 }
 
-/** Three digits, or as many as there are before the point. */
+/** Formats a number with three digits, or with all digits before the decimal point. */
 function shown(value: number): string {
 	return value < 100 ? value.toPrecision(3) : value.toFixed(0);
 }
 
-/** Bounds and what was measured, as a table in Markdown. */
+/** Formats the bounds and what was measured, as a table in Markdown. */
 export function reportVerdicts(verdicts: readonly Verdict[]): string {
 	const head = ["homing ÷ peer", "bound", "measured", "spread", ""];
 	const rows = verdicts.map(({ bound, measured, ok }) => [

@@ -1,4 +1,4 @@
-/** `npm run bench`: measures homing beside its peers. bench/README.md says how, and what may be asked for. */
+/** `npm run bench`: compares homing with other libraries. bench/README.md describes the measurements and the options. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -47,7 +47,7 @@ console.log(
 );
 console.log(
 	load > availableParallelism() / 2
-		? "This machine is busy with something else: expect wide spreads.\n"
+		? "This machine is busy with something else, so expect wide spreads.\n"
 		: "",
 );
 for (const group of chosen(positionals)) {
@@ -60,7 +60,7 @@ const verdicts = judge(findings);
 if (verdicts.length > 0) console.log(reportVerdicts(verdicts));
 if (values.check && verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
 
-/** One that speaks for itself. */
+/** Runs a benchmark that prints its results itself. */
 async function runProgram(name: string): Promise<[]> {
 	const file = fileURLToPath(new URL(name, import.meta.url));
 	const options = values.check ? ["--check"] : [];
@@ -75,12 +75,12 @@ async function runProgram(name: string): Promise<[]> {
 	return [];
 }
 
-/** The groups whose names begin so; all, if nothing is asked for. */
+/** The groups whose names begin with one of the given names. All groups, if no name is given. */
 function chosen(names: readonly string[]): readonly Group[] {
 	for (const name of names) {
 		if (!groups.some((group) => group.name.startsWith(name))) {
 			console.error(
-				`no group begins with "${name}"; there are ${groups.map((group) => group.name).join(", ")}`,
+				`no group begins with "${name}"; the groups are ${groups.map((group) => group.name).join(", ")}`,
 			);
 			process.exit(2);
 		}

@@ -1,18 +1,18 @@
-/** What was measured of each contestant: a number for each round, in the order of the rounds. */
+/** The measured numbers of each contestant, one for each round, in the order of the rounds. */
 export type Series<Contestant extends string = string> = ReadonlyMap<
 	Contestant,
 	readonly number[]
 >;
 
 export interface Ratio {
-	/** Of the medians. */
+	/** The ratio of the medians. */
 	readonly ratio: number;
-	/** Quartiles of the rounds' own ratios. */
+	/** The quartiles of the ratios of single rounds. */
 	readonly low: number;
 	readonly high: number;
 }
 
-/** How one contestant compares to another; undefined if either was not measured. */
+/** Compares one contestant with another. Returns undefined if either was not measured. */
 export function compare(
 	series: Series,
 	one: string,
@@ -28,7 +28,7 @@ export function compare(
 	};
 }
 
-/** The value below which a fraction of all lies. Between neighbours it is interpolated. */
+/** The value below which the given fraction of all values lies, interpolated between neighbours. */
 export function quantile(values: readonly number[], fraction: number): number {
 	const sorted = values.toSorted((a, b) => a - b);
 	const at = (sorted.length - 1) * fraction;
@@ -37,7 +37,7 @@ export function quantile(values: readonly number[], fraction: number): number {
 	return below + (above - below) * (at % 1);
 }
 
-/** Measures in rounds, each contestant once a round, so that what disturbs the machine disturbs all alike. */
+/** Measures each contestant once in every round, so that disturbances affect all of them alike. */
 export async function alternate<Contestant extends string, T>(
 	contestants: readonly Contestant[],
 	rounds: number,
@@ -54,7 +54,7 @@ export async function alternate<Contestant extends string, T>(
 	return measured;
 }
 
-/** One number of each of several things measured. */
+/** Takes one number from each measurement. */
 export function seriesOf<Contestant extends string, T>(
 	measured: ReadonlyMap<Contestant, readonly T[]>,
 	number: (measured: T) => number,

@@ -1,12 +1,12 @@
-/** One server under measurement, alone in its process: `node bench/server-process.ts PEER`. */
+/** Runs one measured server in its own process: `node bench/server-process.ts PEER`. */
 
 import { type Peer, serverOf } from "./peers.ts";
 import { answerWith, cpuMs } from "./side.ts";
 
-/** How a server stands. */
+/** The state of a server. */
 export interface Standing {
 	readonly port: number;
-	/** Of its process, so far. */
+	/** CPU time of its process so far, in milliseconds. */
 	readonly cpuMs: number;
 }
 

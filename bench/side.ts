@@ -3,12 +3,12 @@ import { fileURLToPath } from "node:url";
 
 type Answer<A> = { readonly answer: A } | { readonly error: string };
 
-/** A process of this directory that answers questions, one at a time. */
+/** A program of this directory in its own process. It answers questions, one at a time. */
 export class Side<Question, A> implements Disposable {
 	readonly #process: ChildProcess;
 	readonly #name: string;
 
-	/** `execArgv`: options of Node. */
+	/** @param execArgv options for Node */
 	constructor(
 		file: string,
 		argument: string,
@@ -22,7 +22,7 @@ export class Side<Question, A> implements Disposable {
 		);
 	}
 
-	/** Rejects with what went wrong over there. */
+	/** Asks a question. Rejects with the error of the other process. */
 	ask(question: Question): Promise<A> {
 		const child = this.#process;
 		return new Promise((resolve, reject) => {
@@ -46,7 +46,7 @@ export class Side<Question, A> implements Disposable {
 	}
 }
 
-/** Makes this process a side that answers so, for as long as there is someone to ask. */
+/** Answers the questions of the parent process with `answer`, until the parent disconnects. */
 export function answerWith<Question, A>(
 	answer: (question: Question) => Promise<A>,
 ): void {
@@ -60,7 +60,7 @@ export function answerWith<Question, A>(
 	});
 }
 
-/** Processor time of this process and all its threads, in milliseconds. */
+/** CPU time of this process with all its threads, in milliseconds. */
 export function cpuMs(): number {
 	const { user, system } = process.cpuUsage();
 	return (user + system) / 1000;

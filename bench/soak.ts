@@ -1,4 +1,4 @@
-/** `npm run soak`: what is left in memory after more than a million calls? bench/README.md says how it is found out. */
+/** `npm run soak`: looks for leaks after more than a million calls. bench/README.md describes how. */
 
 import { parseArgs } from "node:util";
 import { channelOf, closeClient } from "homing";
@@ -18,17 +18,17 @@ import {
 } from "./soak/leftovers.ts";
 import { SoakService } from "./soak/service.ts";
 
-/** At rest, Node itself keeps hold of now one, now another object a connection. What leaks grows with the calls. */
+/** How many objects more than before are allowed: Node may keep one for each connection. Leaks grow with the calls. */
 const NODES_OWN = 8;
 
 const CALLS = 1_200_000;
 const IN_FLIGHT = 64;
 const MAX_GROWTH_BYTES = 1024 * 1024;
 
-/** Calls until everything that is made on first use has been made. */
+/** How many calls to make until everything that is created on first use exists. */
 const FIRST_CALLS = 2400;
 
-/** Several, so that the resets of calls that are given up spread over several connections, as they would in life. */
+/** The number of clients. Several, so that the resets of cancelled calls are spread over several connections. */
 const CLIENTS = 8;
 
 const { values } = parseArgs({
@@ -57,7 +57,9 @@ const last = await rest();
 violations.push(...differences(first, last));
 const growth = last.heapBytes - fifth.heapBytes;
 if (growth > MAX_GROWTH_BYTES) {
-	violations.push(`the heap has grown by ${growth} bytes since a fifth`);
+	violations.push(
+		`the heap has grown by ${growth} bytes since a fifth of the calls`,
+	);
 }
 
 await Promise.all(clients.map((client) => closeClient(client)));
@@ -70,7 +72,7 @@ if (resources !== "") violations.push(`left after closing: ${resources}`);
 for (const violation of violations) console.error(`LEAK: ${violation}`);
 if (violations.length > 0) process.exitCode = 1;
 
-/** Makes calls, some at a time, until so many have been made in all. */
+/** Makes calls, `IN_FLIGHT` at a time, until `total` calls have been made since the start. */
 async function makeCalls(total: number): Promise<void> {
 	const work = async (): Promise<void> => {
 		while (made < total) {
@@ -82,7 +84,7 @@ async function makeCalls(total: number): Promise<void> {
 	await Promise.all(Array.from({ length: IN_FLIGHT }, work));
 }
 
-/** Of twelve calls, ten go well, one is cancelled, and one runs out of time. */
+/** Chooses the kind of a call. Of twelve calls, ten succeed, one is cancelled, and one exceeds its deadline. */
 function callOf(number: number): SoakCall {
 	const turn = number % 12;
 	const kinds =
@@ -91,7 +93,7 @@ function callOf(number: number): SoakCall {
 	return kinds[which % kinds.length] as SoakCall;
 }
 
-/** Lets everything come to an end, and looks at what there still is. */
+/** Waits until nothing is in flight, and then counts what is left. */
 async function rest(): Promise<Leftovers> {
 	await settle();
 	const left = await leftovers(signal);
@@ -100,18 +102,18 @@ async function rest(): Promise<Leftovers> {
 	return left;
 }
 
-/** Calls that the client has given up take the server a moment to hear of. */
+/** Waits until no call is in flight. A server needs a moment to notice that a call was cancelled. */
 async function settle(): Promise<void> {
 	const deadline = performance.now() + 10_000;
 	while (inFlight() > 0 && performance.now() < deadline) {
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
 	if (inFlight() > 0) violations.push(`${inFlight()} calls are still open`);
-	// Streams and sockets close a few turns after their calls; a connection is watched over for a second after its last.
+	// Streams and sockets close a few turns after their calls. A connection is watched for a second after its last call.
 	await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
-/** On both sides. */
+/** The number of calls in flight on both sides. */
 function inFlight(): number {
 	const ofClients = clients.map(
 		(client) =>

@@ -3,13 +3,13 @@ import type { BenchClient } from "./clients/client.ts";
 import { OrderSchema } from "./gen/bench_pb.ts";
 import { LARGE, SMALL } from "./parcels.ts";
 
-/** What clients and servers are kept busy with. */
+/** What the clients do in a measurement. */
 export interface Workload {
 	readonly title: string;
-	/** What is counted. */
+	/** What is counted: calls or messages. */
 	readonly unit: "call" | "message";
 	readonly inFlight: number;
-	/** One step of it; resolves with how many units that was. */
+	/** Does one step. Returns the number of units in it. */
 	step(client: BenchClient): Promise<number>;
 }
 

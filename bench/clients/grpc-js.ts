@@ -8,7 +8,7 @@ import type { Order, Parcel } from "../gen/bench_pb.ts";
 import { benchDefinition } from "../grpc-definition.ts";
 import type { BenchClient } from "./client.ts";
 
-/** What the definition makes of the constructor's product. */
+/** The type of the client that the definition produces. */
 interface Methods {
 	echo(
 		parcel: Parcel,

@@ -1,4 +1,4 @@
-/** With everything switched off that is on by default: what the policies are compared to. */
+/** homing with all defaults switched off, as the base for the cost of policies. */
 
 import { NewBenchClient } from "../gen/bench_rpc.ts";
 import type { BenchClient } from "./client.ts";

@@ -1,4 +1,4 @@
-/** With every policy at work, those among them that are off by default, over two endpoints: with one there is nothing to choose. */
+/** homing with all policies switched on, over two endpoints, so that the balancer has a choice. */
 
 import { staticResolver } from "homing";
 import { NewBenchClient } from "../gen/bench_rpc.ts";
@@ -8,7 +8,7 @@ import { benchClient } from "./homing.ts";
 export function connect(address: string): BenchClient {
 	const endpoints = ["one", "two"].map((name) => ({
 		address,
-		// The same server, but not the same endpoint.
+		// The same server as another endpoint.
 		attributes: { name },
 	}));
 	return benchClient(

@@ -1,4 +1,4 @@
-/** With everything that is on by default: deadline, balancer, policies. */
+/** homing with its default options: deadline, balancer, policies. */
 
 import {
 	type BenchClient as Generated,
@@ -10,7 +10,7 @@ export function connect(address: string): BenchClient {
 	return benchClient(NewBenchClient(address));
 }
 
-/** A client of homing's, whatever its options, under measurement. */
+/** Makes a measured client from a homing client with any options. */
 export function benchClient(client: Generated): BenchClient {
 	return {
 		echo: (parcel) => client.echo(parcel),

@@ -1,4 +1,4 @@
-/** Bare `node:http2`: what a careful person would write by hand. */
+/** Bare `node:http2`: what a careful programmer would write by hand. */
 
 import {
 	type ClientHttp2Session,
@@ -49,7 +49,7 @@ export function connect(address: string): BenchClient {
 	};
 }
 
-/** Calls one of `failed` and `succeeded`, at the end. */
+/** Sends a request. At the end, calls `failed` or `succeeded`. */
 function request(
 	session: ClientHttp2Session,
 	method: DescMethod,

@@ -1,7 +1,7 @@
 import type { Order, Parcel } from "../gen/bench_pb.ts";
 import { SMALL } from "../parcels.ts";
 
-/** Bench for the servers whose handlers return messages and async iterables of them. */
+/** An implementation of Bench for servers whose handlers return messages or async iterables of messages. */
 export const handlers = {
 	echo: async (parcel: Parcel): Promise<Parcel> => parcel,
 	async *stream({ count }: Order): AsyncGenerator<Parcel> {

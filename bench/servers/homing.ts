@@ -1,4 +1,4 @@
-/** With everything that is on by default. */
+/** homing with its default options. */
 
 import { Server } from "homing/server";
 import { RegisterBenchServer } from "../gen/bench_rpc.ts";

@@ -1,4 +1,4 @@
-/** Bare `node:http2`: what a careful person would write by hand. */
+/** Bare `node:http2`: what a careful programmer would write by hand. */
 
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";

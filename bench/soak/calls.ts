@@ -2,23 +2,23 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { SoakClient } from "../gen/soak_rpc.ts";
 import { type SoakService, STREAMED } from "./service.ts";
 
-/** What a call is made with. */
+/** What a call needs. */
 export interface CallSetting {
 	readonly client: SoakClient;
 	readonly service: SoakService;
-	/** The same for all calls, and never aborted. */
+	/** A signal that all calls share and that is never aborted. */
 	readonly signal: AbortSignal;
-	/** Of this call alone. */
+	/** The number of this call. */
 	readonly number: number;
 }
 
-/** One way to call; throws when the call does not go as it should. */
+/** Makes one call. Throws if its result is not as expected. */
 export type SoakCall = (setting: CallSetting) => Promise<void>;
 
-/** Longer than a call needs that is answered, shorter than one likes to wait. */
+/** A timeout in milliseconds that is longer than a normal call needs. */
 const TIMEOUT_MS = 5;
 
-/** Ten calls that go well. */
+/** Ten calls that succeed. */
 export const GOOD_CALLS: readonly SoakCall[] = [
 	...Array.from({ length: 6 }, () => unary),
 	download,
@@ -176,6 +176,6 @@ async function failing(code: Code, answer: Promise<unknown>): Promise<void> {
 
 function same<T>(actual: T, expected: T): void {
 	if (actual !== expected) {
-		throw new Error(`a call gave ${actual} instead of ${expected}`);
+		throw new Error(`a call returned ${actual} instead of ${expected}`);
 	}
 }

@@ -2,16 +2,16 @@ import type { HandlerContext } from "@connectrpc/connect";
 import type { Request } from "../gen/soak_pb.ts";
 import type { SoakServer } from "../gen/soak_rpc.ts";
 
-/** How many messages a stream has. */
+/** The number of messages in a stream. */
 export const STREAMED = 3;
 
 type Answer = { number: number };
 
-/** Answers with what it is asked. */
+/** A service that echoes its requests. */
 export class SoakService implements SoakServer {
 	readonly #waiting = new Map<number, () => void>();
 
-	/** Resolves when the request of that number has reached a handler that hangs. */
+	/** Resolves when the request with that number has reached a handler that hangs. */
 	hanging(number: number): Promise<void> {
 		return new Promise((resolve) => {
 			this.#waiting.set(number, resolve);
@@ -55,7 +55,7 @@ export class SoakService implements SoakServer {
 		}
 	}
 
-	/** Until the call is cancelled or runs out of time. */
+	/** Waits until the call is cancelled or its deadline passes. */
 	#hang({ number }: Request, { signal }: HandlerContext): Promise<never> {
 		this.#waiting.get(number)?.();
 		this.#waiting.delete(number);
