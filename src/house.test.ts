@@ -8,7 +8,10 @@ import { VERSION } from "./version.ts";
 
 const src = fileURLToPath(new URL(".", import.meta.url));
 
-/** What each room may import; itself always. The plugin shares the words of policies with the runtime, and nothing else. */
+/**
+ * The rooms that each room may import, besides itself. (A room is a folder of `src`.) The plugin shares policies with the
+ * runtime, and nothing else.
+ */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	plugin: ["checks", "policy", "gen"],
 	checks: [],
@@ -23,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 	gen: [],
 };
 
-/** The rooms inside of the client, from the highest to the lowest: each may import those below it. */
+/** The rooms inside the client, from the highest to the lowest. Each may import those below it. */
 const CLIENT_ROOMS = [
 	"",
 	"transport",
@@ -33,8 +36,19 @@ const CLIENT_ROOMS = [
 	"options",
 ] as const;
 
-/** The one file that points up: it loads the systems of string targets, and only when one is used. */
+/** The one file that imports upwards: it loads the system of a string target dynamically, when one is used. */
 const LOADER = "client/channel/resolver-of-target.ts";
+
+const MAX_FILES = 20;
+const MAX_LINES = 400;
+
+/** Folders and files that exceed these limits, until they are divided. */
+const STILL_FULL: readonly string[] = ["wire"];
+const STILL_LONG: readonly string[] = [
+	"client/call/attempt.ts",
+	"client/call/call.ts",
+	"client/channel/channel-core.ts",
+];
 
 interface Import {
 	readonly from: string;
@@ -44,6 +58,9 @@ interface Import {
 const files: readonly string[] = readdirSync(src, { recursive: true })
 	.map(String)
 	.filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
+
+/** The files that are not generated. */
+const written = files.filter((file) => !file.split("/").includes("gen"));
 
 const imports: readonly Import[] = files.flatMap((from) => {
 	const text = readFileSync(join(src, from), "utf8");
@@ -64,32 +81,32 @@ function roomOf(file: string): string {
 	return file.includes("/") ? (file.split("/")[0] as string) : "";
 }
 
-describe("the house", () => {
-	test("has imports to look at", () => {
+describe("the source code", () => {
+	test("has imports, and the test finds them", () => {
 		expect(imports.length).toBeGreaterThan(100);
 		for (const { to } of imports) expect(files).toContain(to);
 	});
 
-	test("has only rooms that the design knows", () => {
+	test("has only the rooms listed above", () => {
 		const rooms = new Set(files.map(roomOf));
 		rooms.delete("");
 		expect([...rooms].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
 	});
 
-	test("imports point one way", () => {
+	test("imports only from rooms that are listed as allowed", () => {
 		const against = imports.filter(({ from, to }) => {
 			const [room, other] = [roomOf(from), roomOf(to)];
 			if (room === "" || room === other) return false;
-			// Generated code stands on the public face, by its types.
+			// Generated code imports types from the public entry points.
 			if (from.includes("/gen/") || to === "generated.ts") return false;
-			// Every room may say which version it is of.
+			// Every room may import the version.
 			if (to === "version.ts") return false;
 			return !MAY_IMPORT[room]?.includes(other);
 		});
 		expect(against).toEqual([]);
 	});
 
-	test("imports inside the client point down", () => {
+	test("imports only downwards inside the client", () => {
 		const levelOf = (file: string): number =>
 			CLIENT_ROOMS.findIndex((room) => {
 				const [, inner = "", rest] = file.split("/");
@@ -105,7 +122,23 @@ describe("the house", () => {
 		).toEqual([]);
 	});
 
-	test("has no circle of files", () => {
+	test("has at most 20 source files in a folder", () => {
+		const folders = Map.groupBy(written, dirname);
+		const full = [...folders]
+			.filter(([, { length }]) => length > MAX_FILES)
+			.map(([folder]) => folder);
+		expect(full.filter((folder) => !STILL_FULL.includes(folder))).toEqual([]);
+	});
+
+	test("has at most 400 lines in a file", () => {
+		const long = written.filter((file) => {
+			const text = readFileSync(join(src, file), "utf8");
+			return text.trimEnd().split("\n").length > MAX_LINES;
+		});
+		expect(long.filter((file) => !STILL_LONG.includes(file))).toEqual([]);
+	});
+
+	test("has no circular imports", () => {
 		const targets = Map.groupBy(imports, ({ from }) => from);
 		const done = new Set<string>();
 		const path: string[] = [];
@@ -125,11 +158,11 @@ describe("the house", () => {
 		expect(circles).toEqual([]);
 	});
 
-	test("has the version of the package", () => {
+	test("states the version of package.json", () => {
 		expect(VERSION).toBe(packageJson.version);
 	});
 
-	test("depends on nothing at run time but its peers and Node", async () => {
+	test("depends only on its peer dependencies and Node", async () => {
 		for (const entry of [
 			"client.ts",
 			"server.ts",
@@ -144,14 +177,14 @@ describe("the house", () => {
 		}
 	});
 
-	test("brings no server code into a program that only calls", async () => {
+	test("adds no server code to a program with only a client", async () => {
 		const { inputs } = await bundle("client.ts", "node");
 		expect(
 			inputs.filter((file) => /^src\/(server|plugin)\//.test(file)),
 		).toEqual([]);
 	});
 
-	test("loads no system before a target names it", async () => {
+	test("loads no discovery system before a target names it", async () => {
 		const { metafile } = await build({
 			absWorkingDir: dirname(src),
 			entryPoints: [join(src, "client.ts")],
@@ -185,13 +218,13 @@ describe("the house", () => {
 		);
 	});
 
-	test("brings no Node import into the browser", async () => {
+	test("imports nothing from Node in browsers", async () => {
 		const external = await importsOf("browser.ts", "browser");
 		expect(external.filter((name) => name.startsWith("node:"))).toEqual([]);
 		expect(external).toContain("@connectrpc/connect");
 	});
 
-	test("has the same names in the browser", async () => {
+	test("exports the same names in browsers", async () => {
 		const [node, browser] = await Promise.all([
 			import("./client.ts"),
 			import("./browser.ts"),
@@ -200,7 +233,7 @@ describe("the house", () => {
 	});
 });
 
-/** No peer, no built-in of Node. */
+/** A package that is neither a peer dependency nor part of Node. */
 const FOREIGN =
 	/^(?!node:|@bufbuild\/protobuf(\/|$)|@connectrpc\/connect(\/|$))/;
 
