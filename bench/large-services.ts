@@ -12,7 +12,7 @@ import { settleChannel } from "../src/client/channel/channel-setting.ts";
 import { makeClient } from "../src/client/client-object.ts";
 import type { Connect } from "../src/client/endpoint/connect.ts";
 import type { ChannelOptions } from "../src/client/options/channel-options.ts";
-import { settleClient } from "../src/client/options/client-options.ts";
+import { compileClientOptions } from "../src/client/options/client-options.ts";
 import type { Endpoint } from "../src/discovery/resolver.ts";
 import { type Clock, systemClock } from "../src/policy/clock.ts";
 import { FakeNetwork } from "../testdata/harness/fake-connection.ts";
@@ -190,7 +190,7 @@ function channel(
 	const core = new ChannelCore(
 		settleChannel(resolver, options, { clock, random: Math.random, connect }),
 	);
-	const { policies } = settleClient(
+	const { policies } = compileClientOptions(
 		EchoService,
 		{ retryPolicy: false },
 		undefined,

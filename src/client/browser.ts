@@ -3,7 +3,10 @@ import type { Resolver } from "../discovery/resolver.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
 import { isTransport, overTransport } from "./foreign-client.ts";
 import type { Target } from "./new-client.ts";
-import { type ClientOptions, settleClient } from "./options/client-options.ts";
+import {
+	type ClientOptions,
+	compileClientOptions,
+} from "./options/client-options.ts";
 
 /**
  * `newClient` for browsers, where there are no sockets: it makes clients over a Connect Transport only.
@@ -16,8 +19,8 @@ export function newClient<T extends object>(
 	options: ClientOptions = {},
 	baked?: ServiceConfig & { target?: string },
 ): T {
-	const settled = settleClient(service, options, baked);
-	if (isTransport(target)) return overTransport(service, target, settled);
+	const compiled = compileClientOptions(service, options, baked);
+	if (isTransport(target)) return overTransport(service, target, compiled);
 	throw needsNode(
 		"a target to connect to",
 		"a Connect Transport, as createConnectTransport of @connectrpc/connect-web makes one",

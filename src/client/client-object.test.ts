@@ -19,19 +19,26 @@ function noted(): { caller: Caller; calls: string[] } {
 	return { caller, calls };
 }
 
-const footing = { channel: undefined, close: async () => {} };
+const lifecycle = { channel: undefined, close: async () => {} };
 
 function clientOf(...methods: string[]): {
 	client: Record<string, () => unknown>;
 	calls: string[];
 } {
 	const { caller, calls } = noted();
-	return { client: makeClient(serviceOf(...methods), caller, footing), calls };
+	return {
+		client: makeClient(serviceOf(...methods), caller, lifecycle),
+		calls,
+	};
 }
 
 describe("a client", () => {
 	test("has no prototype and no string keys but its methods", () => {
-		const client = makeClient<object>(OrderManagement, noted().caller, footing);
+		const client = makeClient<object>(
+			OrderManagement,
+			noted().caller,
+			lifecycle,
+		);
 		expect(Object.getPrototypeOf(client)).toBeNull();
 		expect(Object.getOwnPropertyNames(client)).toEqual([
 			"getOrder",
@@ -43,7 +50,11 @@ describe("a client", () => {
 	});
 
 	test("is no thenable, so that it can be awaited and returned from async functions", async () => {
-		const client = makeClient<object>(OrderManagement, noted().caller, footing);
+		const client = makeClient<object>(
+			OrderManagement,
+			noted().caller,
+			lifecycle,
+		);
 		expect(await client).toBe(client);
 		expect(await (async () => client)()).toBe(client);
 	});

@@ -16,28 +16,31 @@ import type { CallOptions } from "./options/call-options.ts";
 import { clientName } from "./options/client-options.ts";
 import { RefusedStream } from "./refused-stream.ts";
 
-/** What belongs to a client. It is kept outside of the client object, whose names are those of its RPCs only. */
-interface Footing {
+/**
+ * The channel of a client, and how to close it. It is kept outside of the client object, which has no names but those of
+ * its RPCs.
+ */
+interface Lifecycle {
 	readonly channel: Channel | undefined;
 	close(): Promise<void>;
 }
 
-const footings = new WeakMap<object, Footing>();
+const lifecycles = new WeakMap<object, Lifecycle>();
 
 /** Makes a client: an object without a prototype that has a function for each method of the service. */
 export function makeClient<T extends object>(
 	service: DescService,
 	caller: Caller,
-	footing: Footing,
+	lifecycle: Lifecycle,
 ): T {
 	const client = Object.create(null) as Record<string, unknown>;
 	for (const method of service.methods) {
 		client[clientName(method.localName)] = functionOf(method, caller);
 	}
 	Object.defineProperty(client, Symbol.asyncDispose, {
-		value: () => footing.close(),
+		value: () => lifecycle.close(),
 	});
-	footings.set(client, footing);
+	lifecycles.set(client, lifecycle);
 	return client as T;
 }
 
@@ -48,7 +51,7 @@ export function makeClient<T extends object>(
  * @throws TypeError if `client` was not made by homing
  */
 export function closeClient(client: object): Promise<void> {
-	return footingOf(client).close();
+	return lifecycleOf(client).close();
 }
 
 /**
@@ -58,17 +61,17 @@ export function closeClient(client: object): Promise<void> {
  * @throws TypeError if `client` was not made by homing
  */
 export function channelOf(client: object): Channel | undefined {
-	return footingOf(client).channel;
+	return lifecycleOf(client).channel;
 }
 
-function footingOf(client: object): Footing {
-	const footing = footings.get(client);
-	if (footing === undefined) {
+function lifecycleOf(client: object): Lifecycle {
+	const lifecycle = lifecycles.get(client);
+	if (lifecycle === undefined) {
 		throw new TypeError(
 			"not a client that homing made: pass what New…Client or newClient returned",
 		);
 	}
-	return footing;
+	return lifecycle;
 }
 
 type AnyMethod = MethodOf<DescMessage, DescMessage>;

@@ -2,7 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { OptionError } from "../checks/option-error.ts";
 import { makeClient } from "./client-object.ts";
-import type { SettledClient } from "./options/client-options.ts";
+import type { CompiledClientOptions } from "./options/client-options.ts";
 import { ConnectCaller } from "./transport/connect-caller.ts";
 import { ForeignCarrier } from "./transport/foreign-carrier.ts";
 import { InterceptedTransport } from "./transport/intercepted-transport.ts";
@@ -26,13 +26,13 @@ export function isTransport(target: unknown): target is Transport {
 export function overTransport<T extends object>(
 	service: DescService,
 	transport: Transport,
-	settled: SettledClient,
+	compiled: CompiledClientOptions,
 ): T {
-	refuseChannelOptions(settled, "Transport");
-	const { baked } = settled.policies;
+	refuseChannelOptions(compiled, "Transport");
+	const { baked } = compiled.policies;
 	const carrier = new ForeignCarrier(transport, baked?.retryThrottling);
 	const caller = new ConnectCaller(
-		new InterceptedTransport(carrier, settled.interceptors, settled.policies),
+		new InterceptedTransport(carrier, compiled.interceptors, compiled.policies),
 	);
 	return makeClient(service, caller, {
 		channel: undefined,
@@ -46,7 +46,7 @@ export function overTransport<T extends object>(
  * @throws OptionError that names the first of them
  */
 export function refuseChannelOptions(
-	{ channel }: SettledClient,
+	{ channel }: CompiledClientOptions,
 	borrowed: "Channel" | "Transport",
 ): void {
 	const [key] = Object.keys(channel);

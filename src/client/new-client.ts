@@ -14,8 +14,8 @@ import {
 } from "./foreign-client.ts";
 import {
 	type ClientOptions,
-	type SettledClient,
-	settleClient,
+	type CompiledClientOptions,
+	compileClientOptions,
 } from "./options/client-options.ts";
 import { ChannelCarrier } from "./transport/channel-carrier.ts";
 import { ConnectCaller } from "./transport/connect-caller.ts";
@@ -41,33 +41,33 @@ export function newClient<T extends object>(
 	options: ClientOptions = {},
 	baked?: ServiceConfig & { target?: string },
 ): T {
-	const settled = settleClient(service, options, baked);
+	const compiled = compileClientOptions(service, options, baked);
 	const found = target ?? baked?.target;
 	if (found instanceof Channel) {
-		refuseChannelOptions(settled, "Channel");
-		return overChannel(service, found, settled, async () => {});
+		refuseChannelOptions(compiled, "Channel");
+		return overChannel(service, found, compiled, async () => {});
 	}
-	if (isTransport(found)) return overTransport(service, found, settled);
+	if (isTransport(found)) return overTransport(service, found, compiled);
 	if (found === undefined) {
 		throw new OptionError(
 			"target",
 			`is missing, and the proto gives ${service.typeName} none: pass one like "localhost:50051"`,
 		);
 	}
-	const { balancer, serviceConfig } = settled.channel;
+	const { balancer, serviceConfig } = compiled.channel;
 	const channel = new Channel(found, {
-		...settled.channel,
+		...compiled.channel,
 		// The service config in the generated code also configures the channel, unless the options do.
 		serviceConfig:
 			serviceConfig ?? (balancer === undefined ? baked : undefined),
 	});
-	return overChannel(service, channel, settled, () => channel.close());
+	return overChannel(service, channel, compiled, () => channel.close());
 }
 
 function overChannel<T extends object>(
 	service: DescService,
 	channel: Channel,
-	{ interceptors, policies }: SettledClient,
+	{ interceptors, policies }: CompiledClientOptions,
 	close: () => Promise<void>,
 ): T {
 	const { core, interceptors: channelsOwn } = insideOf(channel);

@@ -8,7 +8,7 @@ import {
 import { makeClient } from "../../src/client/client-object.ts";
 import {
 	type ClientOptions,
-	settleClient,
+	compileClientOptions,
 } from "../../src/client/options/client-options.ts";
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -28,9 +28,9 @@ export function clientInTime<T extends object>(
 	clock: FakeClock = new FakeClock(),
 	environment: Partial<Environment> = {},
 ): ClientInTime<T> {
-	const settled = settleClient(service, options, undefined);
+	const compiled = compileClientOptions(service, options, undefined);
 	const core = new ChannelCore(
-		settleChannel(target, settled.channel, {
+		settleChannel(target, compiled.channel, {
 			random: () => 0.5,
 			// Time that a test moves on leaves no peer the time to answer.
 			silenceMs: Infinity,
@@ -38,7 +38,7 @@ export function clientInTime<T extends object>(
 			clock,
 		}),
 	);
-	const caller = new DirectCaller(core, service.methods, settled.policies);
+	const caller = new DirectCaller(core, service.methods, compiled.policies);
 	const close = (): Promise<void> => core.close(0);
 	return {
 		client: makeClient(service, caller, { channel: undefined, close }),

@@ -57,7 +57,7 @@ const clientOptions: OptionTable<ClientOptions> = {
 };
 
 /** The checked options of a client, by who uses them. */
-export interface SettledClient {
+export interface CompiledClientOptions {
 	readonly policies: ClientPolicies;
 	readonly interceptors: readonly Interceptor[];
 	/** The channel options that are set. */
@@ -70,11 +70,11 @@ export interface SettledClient {
  * @param baked the service config that the plugin has put into the generated code
  * @throws OptionError that names the bad option
  */
-export function settleClient(
+export function compileClientOptions(
 	service: DescService,
 	options: ClientOptions,
 	baked: ServiceConfig | undefined,
-): SettledClient {
+): CompiledClientOptions {
 	checkOptions(options, clientOptions);
 	return {
 		policies: {

@@ -38,7 +38,10 @@ import {
 import type { RetryThrottling } from "../../policy/service-config.ts";
 import { makeClient } from "../client-object.ts";
 import { newClient } from "../new-client.ts";
-import { type ClientOptions, settleClient } from "../options/client-options.ts";
+import {
+	type ClientOptions,
+	compileClientOptions,
+} from "../options/client-options.ts";
 import { ConnectCaller } from "./connect-caller.ts";
 import { ForeignCarrier } from "./foreign-carrier.ts";
 import { InterceptedTransport } from "./intercepted-transport.ts";
@@ -80,7 +83,7 @@ function over(
 			return inner.stream(method, signal, 0, header, ...rest);
 		},
 	};
-	const { interceptors, policies } = settleClient(
+	const { interceptors, policies } = compileClientOptions(
 		OrderManagement,
 		options,
 		undefined,
