@@ -44,14 +44,17 @@ test.each([
 	true,
 	2n,
 	{ seconds: 2 },
-])("%o is no duration, and the error says where and what to write", (value) => {
-	expect(() => parseDuration(value, "client.timeout")).toThrow(OptionError);
-	expect(() => parseDuration(value, "client.timeout")).toThrow(
-		/^client\.timeout: .* is not a duration; write milliseconds .* "1\.5s"/,
-	);
-});
+])(
+	"%o is not a duration, and the error names the option and says what to write",
+	(value) => {
+		expect(() => parseDuration(value, "client.timeout")).toThrow(OptionError);
+		expect(() => parseDuration(value, "client.timeout")).toThrow(
+			/^client\.timeout: .* is not a duration; write milliseconds .* "1\.5s"/,
+		);
+	},
+);
 
-test("the error shows the value", () => {
+test("the error shows the value that was refused", () => {
 	expect(() => parseDuration("2ms", "t")).toThrow('"2ms"');
 });
 
@@ -67,6 +70,6 @@ test.each([
 	[1234.5678, "1.235 s"],
 	[90_000, "90 s"],
 	[-20, "-20 ms"],
-])("%d ms reads as %s", (ms, text) => {
+])("%d ms is formatted as %s", (ms, text) => {
 	expect(formatDuration(ms)).toBe(text);
 });

@@ -1,20 +1,20 @@
 import { OptionError, shown } from "./option-error.ts";
 
-/** Milliseconds, or proto3 JSON: "1.5s". */
+/** A length of time: a number of milliseconds, or a string of seconds as proto3 JSON writes it, such as "1.5s". */
 export type Duration = number | `${number}s`;
 
-/** The longest `google.protobuf.Duration`, about 10,000 years. */
+/** The longest `google.protobuf.Duration`: about 10,000 years. */
 const MAX_SECONDS = 315_576_000_000;
 
 /**
- * The milliseconds of a duration, with a fraction where it has one.
+ * Converts a duration to milliseconds. The result may have a fraction.
  *
- * Accepts what `Duration` says: a finite number of milliseconds, 0 or more, or
- * the JSON form of `google.protobuf.Duration`, seconds with at most nine
- * decimals ("0.5s" is 500).
+ * Accepts a finite number of milliseconds that is 0 or more, or the JSON form
+ * of `google.protobuf.Duration`: seconds with at most nine decimals ("0.5s" is
+ * 500).
  *
- * @param where the path that the error names
- * @throws OptionError for anything else
+ * @param where the path of the option, for the error message
+ * @throws OptionError for any other value
  */
 export function parseDuration(value: unknown, where: string): number {
 	if (typeof value === "number") {
@@ -31,7 +31,7 @@ export function parseDuration(value: unknown, where: string): number {
 		throw refused(value, where);
 	}
 	const seconds = Number(match[1]);
-	// Whole nanoseconds first, so that "1.1s" is 1100 and not 1100.0000000000002.
+	// The fraction is read as whole nanoseconds, so that "1.1s" is 1100 and not 1100.0000000000002.
 	const nanoseconds = Number((match[2] ?? "").padEnd(9, "0"));
 	if (seconds > MAX_SECONDS) {
 		throw refused(value, where);
@@ -46,7 +46,7 @@ function refused(value: unknown, where: string): OptionError {
 	);
 }
 
-/** A duration as messages show it: `formatDuration(2000)` is "2 s", `formatDuration(150)` "150 ms". */
+/** Formats milliseconds for error messages: `formatDuration(2000)` is "2 s", `formatDuration(150)` is "150 ms". */
 export function formatDuration(ms: number): string {
 	const rounded = round(ms);
 	return Math.abs(rounded) < 1000

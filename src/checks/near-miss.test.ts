@@ -15,11 +15,14 @@ test.each([
 	expect(nearMiss(name, keys)).toBe(meant);
 });
 
-test.each(["deadline", "x", "ca", ""])("%j is near to nothing", (name) => {
-	expect(nearMiss(name, keys)).toBeUndefined();
-});
+test.each(["deadline", "x", "ca", ""])(
+	"%j is not a near miss for any candidate",
+	(name) => {
+		expect(nearMiss(name, keys)).toBeUndefined();
+	},
+);
 
-test("a short name does not change altogether", () => {
+test("a short name of which every letter differs is not a near miss", () => {
 	expect(nearMiss("dns", ["srv", "unix"])).toBeUndefined();
 });
 

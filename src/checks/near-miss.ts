@@ -1,14 +1,15 @@
 /**
- * The candidate that a misspelled name most likely means: the same but for case
- * and word separators, or at most three slips of the keyboard away. None when
- * nothing is that near.
+ * Finds the candidate that a misspelled name most likely means. The comparison
+ * ignores case, hyphens and underscores. A candidate is near enough when at most
+ * three typing errors (fewer for a short name) lead to it. Returns undefined
+ * when no candidate is near enough.
  */
 export function nearMiss(
 	name: string,
 	candidates: Iterable<string>,
 ): string | undefined {
 	const folded = fold(name);
-	// A short name may not change altogether: "dns" is no slip for "srv".
+	// At most a third of the characters may differ: "dns" is not a misspelling of "srv".
 	let least = Math.min(3, Math.floor(folded.length / 3)) + 1;
 	let nearest: string | undefined;
 	for (const candidate of candidates) {
@@ -25,7 +26,10 @@ function fold(name: string): string {
 	return name.toLowerCase().replace(/[-_]/g, "");
 }
 
-/** Characters to insert, drop, change or swap with their neighbour (optimal string alignment). */
+/**
+ * The edit distance: how many characters must be inserted, dropped, changed or
+ * swapped with their neighbour (optimal string alignment).
+ */
 function distance(from: string, to: string): number {
 	let beforeLast: number[] = [];
 	let last = Array.from({ length: to.length + 1 }, (_, index) => index);

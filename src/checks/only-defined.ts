@@ -1,11 +1,11 @@
-/** The object without the keys whose value is `undefined`. */
+/** Copies an object without the keys whose value is `undefined`. */
 export function onlyDefined<T extends object>(object: T): OnlyDefined<T> {
 	return Object.fromEntries(
 		Object.entries(object).filter(([, value]) => value !== undefined),
 	) as OnlyDefined<T>;
 }
 
-/** What may be undefined may be absent, and what is there is defined. */
+/** `T` with each key that may be `undefined` turned into an optional key that is never `undefined`. */
 export type OnlyDefined<T> = {
 	[Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key];
 } & {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { OptionError, shown } from "./option-error.ts";
 
-test("the message is the option and the problem, and both are there alone", () => {
+test("the message joins the option and the problem, and the error holds each of them", () => {
 	const error = new OptionError("client.timeout", "is missing", "missing");
 	expect(error).toBeInstanceOf(TypeError);
 	expect(error.message).toBe("client.timeout: is missing");
@@ -13,7 +13,7 @@ test("the message is the option and the problem, and both are there alone", () =
 	});
 });
 
-test("a problem of the outermost value needs no path", () => {
+test("the message is only the problem when the option's path is empty", () => {
 	expect(new OptionError("", "is not an object").message).toBe(
 		"is not an object",
 	);
@@ -38,6 +38,6 @@ test.each([
 	expect(shown(value)).toBe(text);
 });
 
-test("a long value is cut", () => {
+test("a long value is shortened", () => {
 	expect(shown("x".repeat(1000))).toHaveLength(78);
 });

@@ -1,10 +1,10 @@
-/** Why an option was refused: it is missing, its name is not known, or its value is wrong. */
+/** Why an option was refused: it is missing, its name is unknown, or its value is invalid. */
 export type OptionErrorKind = "missing" | "unknown" | "invalid";
 
 /**
- * Thrown when an option, a target, a policy or a service config is bad, at the
- * moment it is given. The message names the option, says what is wrong with its
- * value, and what to write instead.
+ * Thrown for an invalid option, target, policy or service config, as soon as it
+ * is given. The message names the option and says what is wrong with its value
+ * and what to write instead.
  */
 export class OptionError extends TypeError {
 	override readonly name = "OptionError";
@@ -26,7 +26,7 @@ export class OptionError extends TypeError {
 	}
 }
 
-/** A value as an error message shows it: short, on one line, strings in quotes. */
+/** Formats any value for an error message: short, on one line, with strings in quotes. */
 export function shown(value: unknown): string {
 	if (typeof value === "function") {
 		return "a function";

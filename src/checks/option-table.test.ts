@@ -48,7 +48,7 @@ const table: OptionTable<Options> = {
 	methods: mapOf(optionsOf<{ timeout?: Duration }>({ timeout: parseDuration })),
 };
 
-test("options that fit the table pass, and undefined is absent", () => {
+test("options that fit the table are accepted, and undefined counts as absent", () => {
 	expect(() =>
 		checkOptions(
 			{
@@ -116,7 +116,7 @@ test.each<[string, unknown, string | RegExp]>([
 	expect(() => checkOptions(options, table)).toThrow(message);
 });
 
-test("the error tells an unknown key from a missing and a bad one", () => {
+test("the error's kind tells unknown, missing and invalid options apart", () => {
 	expect(kindOf({ colour: 1 })).toBe("unknown");
 	expect(kindOf({ keepalive: {} })).toBe("missing");
 	expect(kindOf({ timeout: "x" })).toBe("invalid");
@@ -131,14 +131,14 @@ function kindOf(options: unknown): unknown {
 	return undefined;
 }
 
-test("the path starts where the caller says", () => {
+test("the path in the error starts with the path that the caller gives", () => {
 	expect(() => checkOptions({ timeout: -1 }, table, "call")).toThrow(
 		/^call\.timeout: /,
 	);
 });
 
 describe("checks", () => {
-	test("integer holds its bounds", () => {
+	test("integer accepts only whole numbers within its bounds", () => {
 		const check = integer(1, 10);
 		expect(check(1, "n")).toBe(1);
 		expect(check(10, "n")).toBe(10);
@@ -150,7 +150,7 @@ describe("checks", () => {
 		expect(() => integer(0)(-1, "n")).toThrow("that is 0 or more");
 	});
 
-	test("oneOf names its values", () => {
+	test("the error of oneOf lists its values", () => {
 		const check = oneOf("gzip", "identity");
 		expect(check("gzip", "c")).toBe("gzip");
 		expect(() => check("br", "c")).toThrow(
@@ -168,20 +168,20 @@ describe("checks", () => {
 		expect(() => check(7, "k")).toThrow("k: 7 is not a switch");
 	});
 
-	test("either does not hide a fault of a check", () => {
+	test("either rethrows what a check throws that is not an OptionError", () => {
 		const faulty: Check = () => {
 			throw new RangeError("bug");
 		};
 		expect(() => either("x", faulty, anything)(1, "k")).toThrow(RangeError);
 	});
 
-	test("mapOf keeps a key named __proto__ a key", () => {
+	test("mapOf keeps a key named __proto__ as an ordinary key", () => {
 		const map = mapOf(boolean)(JSON.parse('{"__proto__":true}'), "m");
 		expect(Object.keys(map)).toEqual(["__proto__"]);
 	});
 });
 
-test("a promise of options is not mistaken for options without any", () => {
+test("a promise of options is refused, not taken for an empty options object", () => {
 	const tls = Promise.resolve({});
 	expect(() => checkOptions(tls, table)).toThrow(
 		new OptionError("options", "is a promise; await it"),

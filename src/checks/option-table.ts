@@ -1,12 +1,15 @@
 import { nearMiss } from "./near-miss.ts";
 import { OptionError, shown } from "./option-error.ts";
 
-/** Returns the value that it accepts, as it is used; throws a OptionError that names `where` for any other. */
+/**
+ * Checks one value. Returns an accepted value in the form in which it is used;
+ * throws an OptionError that names `where` for any other value.
+ */
 export type Check<T = unknown> = (value: unknown, where: string) => T;
 
 /**
- * What an options object may hold: one row an option, with the check of its
- * value. The compiler holds the rows against the type's keys.
+ * Describes an options object: one row for each option, with the check of its
+ * value. TypeScript reports a row that is missing or has no such option.
  *
  * ```ts
  * const keepaliveOptions: OptionTable<Keepalive> = {
@@ -21,16 +24,16 @@ export type OptionTable<Options extends object> = {
 	readonly [Key in keyof Required<Options> & string]: OptionRow;
 };
 
-/** The check of a value that may be absent, or of one that may not. */
+/** The check of an optional value, or, wrapped in `required`, of a value that must be present. */
 export type OptionRow = Check | { readonly required: Check };
 
 /**
- * Holds an options object against its table. An option that is `undefined` is
- * absent; symbol keys are not looked at.
+ * Checks an options object against its table. An option whose value is
+ * `undefined` counts as absent. Symbol keys are ignored.
  *
  * @param where the path of the object, "" for the outermost
- * @throws OptionError that names the key, for an unknown one (with the one that
- * was probably meant), a bad value, or a required one that is absent
+ * @throws OptionError for an unknown key (naming the key that was probably
+ * meant), for an invalid value, and for a required option that is absent
  */
 export function checkOptions<Options extends object>(
 	options: unknown,
@@ -50,7 +53,7 @@ export function checkOptions<Options extends object>(
 	}
 }
 
-/** Throws a OptionError for the first own key that is not among the known ones. */
+/** Throws an OptionError for the first own key that is not in `known`. */
 export function refuseUnknownKeys(
 	options: object,
 	known: readonly string[],
@@ -70,7 +73,7 @@ export function refuseUnknownKeys(
 	}
 }
 
-/** The path of a key or of an index under `where`. */
+/** Appends a key or an index to the path `where`. */
 export function at(where: string, key: string | number): string {
 	if (typeof key === "number") {
 		return `${where}[${key}]`;
@@ -78,25 +81,25 @@ export function at(where: string, key: string | number): string {
 	return where === "" ? key : `${where}.${key}`;
 }
 
-// ── The checks of which tables are made. parseDuration and parseCode are checks too. ──
+// ── The checks that tables are made of. parseDuration and parseCode are checks too. ──
 
-/** Checked elsewhere. */
+/** Accepts every value: for an option that is checked elsewhere. */
 export const anything: Check = (value) => value;
 
 export const boolean: Check<boolean> = (value, where) =>
 	typeof value === "boolean" ? value : refuse(value, where, "true or false");
 
-/** A string that is not empty. */
+/** Accepts a string that is not empty. */
 export const text: Check<string> = (value, where) =>
 	typeof value === "string" && value !== ""
 		? value
 		: refuse(value, where, "a string with something in it");
 
-// biome-ignore lint/complexity/noBannedTypes: what is called, and how, is the option's own affair
+// biome-ignore lint/complexity/noBannedTypes: the check does not know the signature that the option's type declares
 export const callable: Check<Function> = (value, where) =>
 	typeof value === "function" ? value : refuse(value, where, "a function");
 
-/** An object that is no list, no function, and no promise of one. */
+/** Accepts an object that is not an array, a function or a promise. */
 export const record: Check<Readonly<Record<string, unknown>>> = (
 	value,
 	where,
@@ -142,7 +145,7 @@ export function listOf<T>(check: Check<T>): Check<T[]> {
 			: refuse(value, where, "a list");
 }
 
-/** An object whose keys are free and whose values all pass the same check; `undefined` ones are absent. */
+/** Accepts an object with any keys whose values all pass the same check. Keys with the value `undefined` are left out. */
 export function mapOf<T>(check: Check<T>): Check<Record<string, T>> {
 	return (value, where) =>
 		Object.fromEntries(
@@ -152,7 +155,7 @@ export function mapOf<T>(check: Check<T>): Check<Record<string, T>> {
 		);
 }
 
-/** An object with a table of its own. */
+/** Accepts an object that fits a table of its own. */
 export function optionsOf<Options extends object>(
 	table: OptionTable<Options>,
 ): Check<Options> {
@@ -163,15 +166,16 @@ export function optionsOf<Options extends object>(
 }
 
 /**
- * The first check that accepts the value. When none does, the error is that of
- * a check that looked inside the value, else it asks for `what`.
+ * Accepts a value that one of several checks accepts, and returns the result of
+ * the first such check. When every check fails, it throws the error of a check
+ * that found a fault inside the value, or else an error that asks for `what`.
  */
 export function either<T>(
 	what: string,
 	...checks: readonly Check<T>[]
 ): Check<T> {
 	return (value, where) => {
-		let deeper: OptionError | undefined;
+		let innerError: OptionError | undefined;
 		for (const check of checks) {
 			try {
 				return check(value, where);
@@ -179,11 +183,11 @@ export function either<T>(
 				if (!(error instanceof OptionError)) {
 					throw error;
 				}
-				deeper ??= error.option === where ? undefined : error;
+				innerError ??= error.option === where ? undefined : error;
 			}
 		}
-		if (deeper !== undefined) {
-			throw deeper;
+		if (innerError !== undefined) {
+			throw innerError;
 		}
 		return refuse(value, where, what);
 	};

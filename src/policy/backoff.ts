@@ -1,15 +1,16 @@
-/** The times between attempts, in milliseconds. */
+/** How long an exponential backoff waits, in milliseconds. */
 export interface BackoffPace {
-	/** After the first failure. */
+	/** The wait after the first failure. */
 	readonly initialMs: number;
-	/** Of each time, to the one before. */
+	/** How many times longer each wait is than the one before. */
 	readonly multiplier: number;
+	/** The longest wait, before jitter. */
 	readonly maxMs: number;
 }
 
 /**
- * That of connections (grpc/connection-backoff), but for the longest: gRPC's two minutes would make an outage longer than
- * it is.
+ * The backoff between attempts to connect (gRPC, "Connection Backoff Protocol"), but with 15 s as the longest wait. With
+ * gRPC's two minutes, clients would stay disconnected long after an outage has ended.
  */
 export const DEFAULT_PACE: BackoffPace = {
 	initialMs: 1000,
@@ -19,20 +20,20 @@ export const DEFAULT_PACE: BackoffPace = {
 
 const JITTER = 0.2;
 
-/** Exponential backoff with jitter, from the start of one attempt to the start of the next. */
+/** Exponential backoff with a jitter of ±20 %. A wait counts from the start of one attempt to the start of the next. */
 export class Backoff {
 	readonly #random: () => number;
 	readonly #pace: BackoffPace;
 	#baseMs: number;
 
-	/** `random`: at least 0, less than 1. */
+	/** @param random returns a number that is at least 0 and less than 1 */
 	constructor(random: () => number, pace: Partial<BackoffPace> = {}) {
 		this.#random = random;
 		this.#pace = { ...DEFAULT_PACE, ...pace };
 		this.#baseMs = this.#pace.initialMs;
 	}
 
-	/** Milliseconds until the next attempt; longer every time. */
+	/** Returns the milliseconds until the next attempt, and lengthens the wait after it. */
 	next(): number {
 		const { multiplier, maxMs } = this.#pace;
 		const ms = this.#baseMs * (1 - JITTER + 2 * JITTER * this.#random());
@@ -40,6 +41,7 @@ export class Backoff {
 		return ms;
 	}
 
+	/** Starts again with the initial wait. */
 	reset(): void {
 		this.#baseMs = this.#pace.initialMs;
 	}

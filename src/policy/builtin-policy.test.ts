@@ -13,7 +13,7 @@ test("a stream has no timeout", () => {
 	expect(builtinPolicy({ streaming: true, idempotent: false })).toEqual({});
 });
 
-test("an idempotent method is tried three times when unavailable", () => {
+test("an idempotent method is attempted up to three times on UNAVAILABLE", () => {
 	expect(builtinPolicy({ streaming: true, idempotent: true })).toEqual({
 		attempts: {
 			kind: "retry",
@@ -26,7 +26,7 @@ test("an idempotent method is tried three times when unavailable", () => {
 	});
 });
 
-test("the throttling is one that a service config could have", () => {
+test("the built-in throttling is valid in a service config", () => {
 	const config = { retryThrottling: builtinRetryThrottling };
 	expect(parseServiceConfig(config, "").retryThrottling).toEqual({
 		maxTokens: 100,

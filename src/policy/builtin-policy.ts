@@ -5,10 +5,10 @@ import {
 } from "./method-policy.ts";
 import type { RetryThrottling } from "./service-config.ts";
 
-/** What holds for a unary method where no level says otherwise. */
+/** The built-in policy of a unary method. */
 export const unaryPolicy: MethodPolicy = { timeout: "10s" };
 
-/** What holds for a method whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT where no level says otherwise. */
+/** The built-in policy of a method whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT. */
 export const idempotentPolicy: MethodPolicy = {
 	retryPolicy: {
 		maxAttempts: 3,
@@ -25,7 +25,7 @@ export const builtinRetryThrottling: RetryThrottling = {
 	tokenRatio: 0.1,
 };
 
-/** The farthest level: what holds for a method when nobody has set anything. */
+/** Returns the built-in policy of a method. It applies to each field that no other level sets. */
 export function builtinPolicy(method: {
 	readonly streaming: boolean;
 	readonly idempotent: boolean;

@@ -1,23 +1,24 @@
-/** A timer that is under way, to be given back to `Clock.cancel`. */
+/** A running timer, as `Clock.cancel` takes it. */
 export type Timer = unknown;
 
-/** Time, passed in, so that a test of it takes none. */
+/** The current time and timers. Code gets its clock passed in, so that tests can use a fake one and need not wait. */
 export interface Clock {
-	/** Milliseconds on a clock that never jumps; its zero means nothing. */
+	/** Milliseconds on a monotonic clock, counted from an arbitrary moment. */
 	now(): number;
 	/** Calls `action` once after `ms` milliseconds, and keeps the process alive until then. */
 	after(ms: number, action: () => void): Timer;
-	/** As `after`, but lets the process end meanwhile. */
+	/** Does what `after` does, but does not keep the process alive. */
 	afterIdle(ms: number, action: () => void): Timer;
-	/** A timer that has fired or is undefined is ignored. */
+	/** Cancels a timer. Does nothing for a timer that has fired and for undefined. */
 	cancel(timer: Timer): void;
 }
 
-/** Longer timers than this (24.8 days) fire at once in JavaScript. */
+/** The longest delay of a JavaScript timer (24.8 days). A timer with a longer delay would fire immediately. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 type PlatformTimer = ReturnType<typeof setTimeout>;
 
+/** The clock of the platform: `performance.now` and `setTimeout`. */
 export const systemClock: Clock = {
 	now: () => performance.now(),
 	after: (ms, action) => setTimeout(action, Math.min(ms, MAX_TIMER_MS)),

@@ -30,7 +30,7 @@ test.each(grpcNames)("%s is %d in any spelling", (name, number) => {
 	expect(parseCode(Code[number], "codes")).toBe(number);
 });
 
-test("CANCELED is CANCELLED", () => {
+test("CANCELED and CANCELLED name the same code", () => {
 	expect(parseCode("CANCELED", "codes")).toBe(Code.Canceled);
 });
 
@@ -46,18 +46,21 @@ test.each([
 	undefined,
 	{},
 	"constructor",
-])("%o is no code", (value) => {
+])("%o is not a status code", (value) => {
 	expect(() => parseCode(value, "codes[1]")).toThrow(OptionError);
 	expect(() => parseCode(value, "codes[1]")).toThrow(
 		/^codes\[1\]: .* is not a status code; write .*"UNAVAILABLE"/,
 	);
 });
 
-test.each([0, "OK", "ok"])("%o is refused, as success is no failure", (ok) => {
-	expect(() => parseCode(ok, "codes[0]")).toThrow(
-		"codes[0]: OK is not a failure; remove it from the list",
-	);
-});
+test.each([0, "OK", "ok"])(
+	"%o is refused, because a policy lists failures",
+	(ok) => {
+		expect(() => parseCode(ok, "codes[0]")).toThrow(
+			"codes[0]: OK is not a failure; remove it from the list",
+		);
+	},
+);
 
 test.each(grpcNames)("%s is named as Connect names it", (_, number) => {
 	const message = new ConnectError("x", number).message;

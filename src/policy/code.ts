@@ -1,10 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import { OptionError, shown } from "../checks/option-error.ts";
+import { listOf } from "../checks/option-table.ts";
 
-/** "UNAVAILABLE", "CANCELLED" and "CANCELED" in any case, or Connect's spelling. */
+/** The name of a status code as gRPC spells it ("UNAVAILABLE", "CANCELLED" or "CANCELED") or as Connect does ("Unavailable"). */
 export type CodeName = keyof typeof Code | Uppercase<string>;
 
-/** By name without case and underscores, so that DEADLINE_EXCEEDED and DeadlineExceeded are one. */
+/** Codes by name, in lower case and without underscores, so that DEADLINE_EXCEEDED and DeadlineExceeded are the same. */
 const byName: ReadonlyMap<string, Code> = new Map([
 	...Object.values(Code)
 		.filter((value) => typeof value === "number")
@@ -13,13 +14,13 @@ const byName: ReadonlyMap<string, Code> = new Map([
 ]);
 
 /**
- * The status code that a policy names: a number from 1 to 16, or a name in any
- * case, spelled as gRPC does or as Connect does (gRFC A6).
+ * Reads a status code from a policy: a number from 1 to 16, or a name in any
+ * case, spelled as in gRPC or as in Connect (gRFC A6).
  *
- * OK (0) is refused, as grpc-java does: a policy lists failures.
+ * Refuses OK (0), as grpc-java does, because a policy lists failures.
  *
- * @param where the path that the error names
- * @throws OptionError for anything else
+ * @param where the path of the option, for the error message
+ * @throws OptionError for any other value
  */
 export function parseCode(value: unknown, where: string): Code {
 	if (typeof value === "number" && Code[value] !== undefined) {
@@ -39,7 +40,21 @@ export function parseCode(value: unknown, where: string): Code {
 	);
 }
 
-/** A code as Connect prints it in messages: "deadline_exceeded". */
+/**
+ * Reads a list of status codes that names at least one.
+ *
+ * @throws OptionError for an empty list, and for an item that `parseCode` refuses
+ */
+export function parseCodes(value: unknown, where: string): ReadonlySet<Code> {
+	const codes = new Set(listOf(parseCode)(value, where));
+	if (codes.size > 0) return codes;
+	throw new OptionError(
+		where,
+		'is empty; name at least one code, as in ["UNAVAILABLE"]',
+	);
+}
+
+/** The name of a code as Connect prints it in messages: "deadline_exceeded". */
 export function codeName(code: Code): string {
 	const name = Code[code] ?? String(code);
 	return name.replace(

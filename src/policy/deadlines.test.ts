@@ -28,7 +28,7 @@ function made() {
 	return { clock, deadlines: new Deadlines(clock) };
 }
 
-test("each is due at its time, whatever the order in which they came", async () => {
+test("each deadline fires at its time, whatever the order in which they were added", async () => {
 	const { clock, deadlines } = made();
 	const items = [50, 10, 30, 10, 20.5].map((at) => new Item(clock, at));
 	for (const item of items) deadlines.add(item);
@@ -36,7 +36,7 @@ test("each is due at its time, whatever the order in which they came", async () 
 	expect(items.map(({ passedAt }) => passedAt)).toEqual([50, 10, 30, 10, 21]);
 });
 
-test("none that was taken out is due, and the others are in time: 1,000 of them by chance", async () => {
+test("of 1,000 random deadlines, the deleted ones never fire and the others fire in time", async () => {
 	const { clock, deadlines } = made();
 	const random = seeded(7);
 	const items: Item[] = [];
@@ -61,7 +61,7 @@ test("none that was taken out is due, and the others are in time: 1,000 of them 
 	expect(clock.pending).toBe(0);
 });
 
-test("there is one timer, and none when there is nothing to wait for", () => {
+test("there is one timer for all deadlines, and none when there are no deadlines", () => {
 	const { clock, deadlines } = made();
 	const items = [30, 20, 10, 40].map((at) => new Item(clock, at));
 	for (const item of items) deadlines.add(item);
@@ -72,7 +72,7 @@ test("there is one timer, and none when there is nothing to wait for", () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("what comes due may take others out, and add some", async () => {
+test("a deadline that fires may delete others and add new ones", async () => {
 	const { clock, deadlines } = made();
 	const late = new Item(clock, 12);
 	const gone = new Item(clock, 10);
@@ -88,7 +88,7 @@ test("what comes due may take others out, and add some", async () => {
 	expect(late.passedAt).toBe(12);
 });
 
-test("one whose time has passed is due at the next turn of the clock, not at once", async () => {
+test("a deadline in the past fires at the next timer event, not inside add", async () => {
 	const { clock, deadlines } = made();
 	await clock.advance(100);
 	const item = new Item(clock, 50);

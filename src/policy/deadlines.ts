@@ -1,24 +1,25 @@
 import type { Clock, Timer } from "./clock.ts";
 
-/** What has a deadline. */
+/** An object with a deadline, such as a call. */
 export interface Due {
-	/** Milliseconds on the channel's clock; does not change while it is kept. */
+	/** The deadline in milliseconds, on the clock of the `Deadlines`. It must not change while the object is in them. */
 	readonly dueAt: number;
-	/** Where it is kept: `Deadlines`' own, -1 for nowhere. */
+	/** The index in the heap; -1 while the object is not in it. Only `Deadlines` writes it. */
 	duePlace: number;
-	/** Its deadline has passed, and it is kept no more. */
+	/** Called when the deadline has passed, after the object has been removed from the heap. */
 	due(): void;
 }
 
 /**
- * The deadlines of a channel's calls, under one timer: nearly all calls end long before theirs, and a timer for each would
- * be made only to be cancelled. A binary heap, the earliest first. The process stays alive while there are any.
+ * The deadlines of many calls, under one timer. Nearly all calls end long before their deadline, so that a timer for each
+ * call would be created only to be cancelled. The deadlines are a binary heap with the earliest first. The process stays
+ * alive while the heap holds any.
  */
 export class Deadlines {
 	readonly #clock: Clock;
 	readonly #heap: Due[] = [];
 	#timer: Timer;
-	/** Of the timer, which may be for one that is gone. */
+	/** When the timer fires. The deadline that it was set for may have been deleted since. */
 	#wakesAt = Infinity;
 
 	constructor(clock: Clock) {
@@ -30,7 +31,7 @@ export class Deadlines {
 		if (item.dueAt < this.#wakesAt) this.#wake(item.dueAt);
 	}
 
-	/** One that is not kept is ignored. */
+	/** Removes an object. Does nothing if the object is not in the heap. */
 	delete(item: Due): void {
 		const place = item.duePlace;
 		if (place < 0) return;
@@ -70,7 +71,7 @@ export class Deadlines {
 		}
 	}
 
-	/** Puts an item at a place, or above it: those that are later make room. */
+	/** Puts an item at a place of the heap or above it, and moves items with later deadlines down. */
 	#rise(item: Due, place: number): void {
 		const heap = this.#heap;
 		let at = place;
@@ -84,7 +85,7 @@ export class Deadlines {
 		this.#put(item, at);
 	}
 
-	/** Puts an item at a place, or below it: those that are earlier make room. */
+	/** Puts an item at a place of the heap or below it, and moves items with earlier deadlines up. */
 	#sink(item: Due, place: number): void {
 		const heap = this.#heap;
 		let at = place;

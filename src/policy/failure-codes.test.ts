@@ -12,7 +12,7 @@ test.each([
 	[[], 'o: is empty; name at least one code, as in ["UNAVAILABLE"]'],
 	[
 		["UNAVAILABLE", "CANCELLED"],
-		"o: CANCELLED is never a failure of the server: the caller has let go; remove it from the list",
+		"o: CANCELLED is never a failure of the server: the caller cancelled the call; remove it from the list",
 	],
 	["UNKNOWN", 'o: "UNKNOWN" is not a list'],
 	[

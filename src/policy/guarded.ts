@@ -1,8 +1,8 @@
 import { printMistake } from "./print-error.ts";
 
 /**
- * A user's callback that can break nothing: what it throws, or its promise rejects with, is printed under its `name`, and
- * that is all.
+ * Wraps a user's callback so that an error in it does no harm: what it throws, or what its promise rejects with, is
+ * printed with the callback's `name` and has no other effect.
  */
 export function guarded<This, Args extends unknown[]>(
 	callback: (this: This, ...args: Args) => unknown,
@@ -10,15 +10,18 @@ export function guarded<This, Args extends unknown[]>(
 ): (this: This, ...args: Args) => void {
 	return function (this: This, ...args: Args): void {
 		try {
-			disarm(callback.apply(this, args), name);
+			printRejection(callback.apply(this, args), name);
 		} catch (error) {
 			printMistake(name, error);
 		}
 	};
 }
 
-/** What a callback has returned of which nothing is wanted: the rejection of a promise would end the process. */
-export function disarm(returned: unknown, name: string): void {
+/**
+ * Takes a return value that is not used. If it is a promise, prints its rejection, which would otherwise end the process
+ * as an unhandled rejection.
+ */
+export function printRejection(returned: unknown, name: string): void {
 	if (typeof (returned as PromiseLike<unknown> | null)?.then !== "function") {
 		return;
 	}

@@ -20,7 +20,7 @@ const hedgingPolicy: MethodPolicy["hedgingPolicy"] = { maxAttempts: 2 };
 const compiled = (policy: MethodPolicy) => compileMethodPolicy(policy, "");
 
 describe("compileMethodPolicy", () => {
-	test("holds only what the level sets", () => {
+	test("the compiled policy holds only the fields that the level sets", () => {
 		expect(Object.keys(compiled({}))).toEqual([]);
 		expect(Object.keys(compiled({ timeout: undefined }))).toEqual([]);
 		expect(compiled({ timeout: "2s", waitForReady: false })).toEqual({
@@ -29,7 +29,7 @@ describe("compileMethodPolicy", () => {
 		});
 	});
 
-	test("reads sizes as numbers and as proto3 JSON strings", () => {
+	test("sizes may be numbers or proto3 JSON strings", () => {
 		expect(
 			compileMethodPolicy(
 				{ maxRequestMessageBytes: "1024", maxResponseMessageBytes: 0 },
@@ -38,13 +38,16 @@ describe("compileMethodPolicy", () => {
 		).toEqual({ maxRequestMessageBytes: 1024, maxResponseMessageBytes: 0 });
 	});
 
-	test.each([0, "0s"])("timeout %j is no timeout", (timeout) => {
-		expect(compileMethodPolicy({ timeout }, "")).toEqual({
-			timeoutMs: Infinity,
-		});
-	});
+	test.each([0, "0s"])(
+		"a timeout of %j switches the timeout off",
+		(timeout) => {
+			expect(compileMethodPolicy({ timeout }, "")).toEqual({
+				timeoutMs: Infinity,
+			});
+		},
+	);
 
-	test("the way that a call is sent is one slot", () => {
+	test("retryPolicy and hedgingPolicy set the same field, attempts", () => {
 		expect(compiled({ retryPolicy }).attempts?.kind).toBe("retry");
 		expect(compiled({ hedgingPolicy }).attempts?.kind).toBe("hedge");
 		expect(compiled({ retryPolicy: false }).attempts).toEqual({ kind: "once" });
@@ -59,7 +62,7 @@ describe("compileMethodPolicy", () => {
 					"methods.create",
 				),
 			).toThrow(
-				/^methods\.create\.hedgingPolicy: stands beside a retryPolicy; .*remove one/,
+				/^methods\.create\.hedgingPolicy: is given together with a retryPolicy; .*remove one/,
 			);
 		},
 	);
@@ -76,7 +79,7 @@ describe("compileMethodPolicy", () => {
 		expect(() => compileMethodPolicy(policy, "m")).toThrow(message);
 	});
 
-	test("the rules reach the policies inside", () => {
+	test("the rules are applied to the retry and hedging policies inside", () => {
 		const without = { ...retryPolicy, maxAttempts: undefined };
 		expect(
 			compileMethodPolicy({ retryPolicy: without }, "", {
@@ -85,7 +88,7 @@ describe("compileMethodPolicy", () => {
 		).toMatchObject({ maxAttempts: 4 });
 	});
 
-	test("the rows refuse the keys that the compiler ignores", () => {
+	test("checkOptions with the rows refuses the keys that compileMethodPolicy ignores", () => {
 		const policy = { timeout: 5, colour: "red" };
 		expect(compileMethodPolicy(policy, "")).toEqual({ timeoutMs: 5 });
 		expect(() => checkOptions(policy, methodPolicyOptions)).toThrow(
@@ -95,7 +98,7 @@ describe("compileMethodPolicy", () => {
 });
 
 describe("mergePolicies", () => {
-	test("each field is that of the nearest level that sets it", () => {
+	test("each field is taken from the nearest level that sets it", () => {
 		expect(
 			mergePolicies(
 				compiled({ timeout: "1s" }),
@@ -110,7 +113,7 @@ describe("mergePolicies", () => {
 		});
 	});
 
-	test("a nearer level may lengthen the timeout, and switch it off", () => {
+	test("a nearer level may lengthen the timeout or switch it off", () => {
 		const far = compiled({ timeout: "1s" });
 		expect(mergePolicies(compiled({ timeout: "9s" }), far).timeoutMs).toBe(
 			9000,
@@ -120,7 +123,7 @@ describe("mergePolicies", () => {
 		);
 	});
 
-	test("retry and hedging displace each other", () => {
+	test("a nearer hedging policy replaces a farther retry policy, and the reverse", () => {
 		const retry = compiled({ retryPolicy });
 		const hedge = compiled({ hedgingPolicy });
 		const once = compiled({ retryPolicy: false });
@@ -132,7 +135,7 @@ describe("mergePolicies", () => {
 		);
 	});
 
-	test("no level is changed, and none makes an empty policy", () => {
+	test("merging does not change the levels, and merging no levels gives an empty policy", () => {
 		const near = compiled({ timeout: 1 });
 		mergePolicies(near, compiled({ waitForReady: true }));
 		expect(near).toEqual({ timeoutMs: 1 });
@@ -140,7 +143,7 @@ describe("mergePolicies", () => {
 	});
 });
 
-test("what a wide level says reaches a streaming method without its timeout", () => {
+test("a service-wide policy applies to a streaming method without its timeout", () => {
 	expect(forStreaming(compiled({ timeout: "1s", waitForReady: true }))).toEqual(
 		{ waitForReady: true },
 	);

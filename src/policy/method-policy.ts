@@ -21,37 +21,42 @@ import {
 } from "./retry/retry-policy.ts";
 
 /**
- * What one level says of a method. Retry and hedging are one slot: the nearest
- * level that sets either decides.
+ * The policy of a method, as one level sets it. The levels are, from the nearest: call, `methods`, client, the resolver's
+ * service config, the `serviceConfig` option, the policies that the plugin found, and the built-in policy. Each field is
+ * taken from the nearest level that sets it. Retry and hedging count as one field: the nearest level that sets either of
+ * them decides.
  */
 export interface MethodPolicy {
 	/**
-	 * How long the whole call may take, with all its attempts and the time between them: milliseconds, or "2s". 0
-	 * switches the deadline off. Default: 10 s for unary calls, none for streams.
+	 * The limit for the whole call, including all attempts and the waits between them: milliseconds, or "2s". 0 switches
+	 * the limit off. Default: 10 s for unary calls, no limit for streams.
 	 */
 	timeout?: Duration | undefined;
 	/**
-	 * Whether calls wait for a connection until their deadline, instead of failing while there is none. Default:
-	 * false.
+	 * Whether a call waits for a connection until its deadline, instead of failing with UNAVAILABLE while no endpoint can
+	 * be connected. Default: false.
 	 */
 	waitForReady?: boolean | undefined;
 	/**
-	 * When a failed call is tried again. `false` switches off the retries and hedges that farther levels ask for.
-	 * Default: three attempts on UNAVAILABLE for methods whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT,
-	 * else none.
+	 * When a failed call is retried. `false` switches off the retries and the hedging that farther levels set.
+	 * Default: up to three attempts on UNAVAILABLE for methods whose `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT;
+	 * no retries for other methods.
 	 */
 	retryPolicy?: RetryPolicy | false | undefined;
-	/** Sends a call again before it has failed: only for methods that may be carried out more than once. Default: none. */
+	/**
+	 * Sends further attempts before the first has failed. Use it only for methods that are safe to run more than once.
+	 * Default: no hedging.
+	 */
 	hedgingPolicy?: HedgingPolicy | undefined;
-	/** The most bytes of one request message, before compression. Default: no limit. */
+	/** The largest size of one request message, in bytes before compression. Default: no limit. */
 	maxRequestMessageBytes?: number | undefined;
-	/** The most bytes of one response message, after decompression. Default: 4 MiB. */
+	/** The largest size of one response message, in bytes after decompression. Default: 4 MiB. */
 	maxResponseMessageBytes?: number | undefined;
 }
 
-/** A method policy that has been checked. A field that its level does not set is not there. */
+/** A checked method policy. A field that its level does not set is absent. */
 export interface CompiledMethodPolicy {
-	/** More than 0; Infinity where the timeout was switched off. */
+	/** More than 0; Infinity if the timeout is switched off. */
 	readonly timeoutMs?: number;
 	readonly waitForReady?: boolean;
 	readonly attempts?: AttemptPolicy;
@@ -59,15 +64,15 @@ export interface CompiledMethodPolicy {
 	readonly maxResponseMessageBytes?: number;
 }
 
-/** How often a call is sent: retry and hedging exclude each other. */
+/** Whether a call is sent once, retried, or hedged. Retry and hedging exclude each other. */
 export type AttemptPolicy =
 	| { readonly kind: "once" }
 	| CompiledRetryPolicy
 	| CompiledHedgingPolicy;
 
 /**
- * The rows of a method policy, for the tables of options that include one.
- * `compileMethodPolicy` looks into the two attempt policies.
+ * The rows of a method policy, for option tables that include them. The two
+ * attempt policies are checked by `compileMethodPolicy`.
  */
 export const methodPolicyOptions: OptionTable<MethodPolicy> = {
 	timeout: parseDuration,
@@ -79,10 +84,10 @@ export const methodPolicyOptions: OptionTable<MethodPolicy> = {
 };
 
 /**
- * Checks what one level says of a method. Keys that are no policy's are ignored,
- * so an object that holds more than a policy (a client's options, an entry of a
- * service config) can be given as it is; `checkOptions` with
- * `methodPolicyOptions` is what refuses them.
+ * Checks the method policy of one level. Ignores keys that are not part of a
+ * method policy, so that an object that also holds other options (such as a
+ * client's options, or an entry of a service config) can be passed as it is. Use
+ * `checkOptions` with `methodPolicyOptions` to refuse unknown keys.
  *
  * @param where the path of the policy, "" for the outermost
  * @throws OptionError with the path of the first bad field
@@ -120,7 +125,7 @@ function attemptPolicy(
 	if (fields.has("retryPolicy") && fields.has("hedgingPolicy")) {
 		throw new OptionError(
 			at(where, "hedgingPolicy"),
-			"stands beside a retryPolicy; a method has one or the other, so remove one",
+			"is given together with a retryPolicy; a method can have only one of them, so remove one",
 		);
 	}
 	return (
@@ -135,7 +140,7 @@ function attemptPolicy(
 	);
 }
 
-/** Each field from the nearest level that sets it. */
+/** Merges the levels: each field is taken from the nearest level that sets it. */
 export function mergePolicies(
 	...nearestFirst: readonly (CompiledMethodPolicy | undefined)[]
 ): CompiledMethodPolicy {
@@ -143,8 +148,8 @@ export function mergePolicies(
 }
 
 /**
- * What a level that speaks of a whole service or client means for a streaming
- * method: all but its timeout, which is for unary calls.
+ * The part of a service-wide or client-wide policy that applies to a streaming
+ * method: everything but the timeout, which is for unary calls only.
  */
 export function forStreaming(
 	policy: CompiledMethodPolicy,

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { tooOld } from "./oldest-node.ts";
 
-test("a Node older than package.json asks for is told of in one sentence", () => {
+test("a Node version older than `engines` in package.json gives an error message of one sentence", () => {
 	expect(packageJson.engines.node).toBe(">=22.12.0");
 	for (const version of ["18.20.8", "20.20.2", "21.7.3", "22.0.0", "22.11.9"]) {
 		expect(tooOld(version)).toBe(
@@ -20,6 +20,6 @@ test("a Node older than package.json asks for is told of in one sentence", () =>
 	}
 });
 
-test("where there is no Node, none is too old", () => {
+test("there is no error message where the program does not run on Node", () => {
 	expect(tooOld(undefined)).toBeUndefined();
 });

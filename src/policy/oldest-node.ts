@@ -1,10 +1,10 @@
-/** The oldest Node on which homing runs: `engines` in package.json. */
+/** The oldest version of Node on which homing runs; the same as `engines` in package.json. */
 const OLDEST = [22, 12] as const;
 
 /**
- * What to say of a Node that is too old; undefined if it is not.
+ * Returns the error message for a Node version that is too old, or undefined if the version is supported.
  *
- * @param version "20.20.2"; undefined where there is no Node
+ * @param version such as "20.20.2"; undefined if the program does not run on Node
  */
 export function tooOld(version: string | undefined): string | undefined {
 	if (version === undefined) return undefined;

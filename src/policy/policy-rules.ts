@@ -2,15 +2,15 @@ import { OptionError, shown } from "../checks/option-error.ts";
 import { type Check, refuseUnknownKeys } from "../checks/option-table.ts";
 import { JsonFields, parseUint32 } from "./proto-json.ts";
 
-/** How policies are read, where that is not the same for every reader. */
+/** How strictly policies are read. Service configs and options that a program wrote differ in this. */
 export interface PolicyRules {
-	/** For a `retryPolicy` without `maxAttempts`; without this, that is an error. */
+	/** The `maxAttempts` of a `retryPolicy` that has none. Default: such a policy is an error. */
 	readonly defaultMaxAttempts?: number | undefined;
-	/** Options that a program wrote: an unknown key in a retry or hedging policy is an error. In a service config it is ignored. */
+	/** Whether an unknown key in a retry or hedging policy is an error. Default: false, as a service config requires. */
 	readonly refuseUnknown?: boolean | undefined;
 }
 
-/** The fields of a retry or hedging policy, and no others if the rules say so. */
+/** Reads the fields of a retry or hedging policy. Throws an OptionError for other keys if the rules refuse them. */
 export function policyFields(
 	policy: unknown,
 	known: readonly string[],
@@ -24,7 +24,7 @@ export function policyFields(
 	return fields;
 }
 
-/** The check of the attempts of a retry or hedging policy: 2 or more. */
+/** Checks `maxAttempts` of a retry or hedging policy: a whole number that is 2 or more. */
 export const maxAttempts: Check<number> = (value, where) => {
 	const attempts = parseUint32(value, where);
 	if (attempts >= 2) return attempts;

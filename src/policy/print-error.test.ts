@@ -15,13 +15,13 @@ afterEach(() => {
 	vi.restoreAllMocks();
 });
 
-test("an error is printed whole, for the console to show its stack", () => {
+test("the error object itself is printed, so that the console shows its stack", () => {
 	const error = new Error("mine");
 	printError("Echo/Echo failed:", error);
 	expect(printed).toEqual([["homing: Echo/Echo failed:", error]]);
 });
 
-test("an error that cannot be shown harms nobody", () => {
+test("an error that throws when it is formatted is printed without its content", () => {
 	vi.spyOn(console, "error").mockImplementation((...args) => {
 		if (args.length > 1) throw new Error("do not look at me");
 		printed.push(args);
@@ -32,7 +32,7 @@ test("an error that cannot be shown harms nobody", () => {
 	]);
 });
 
-test("a callback that throws again and again is printed once a second, with how often", () => {
+test("a callback that throws repeatedly is printed once a second, with the number of errors in between", () => {
 	for (let n = 0; n < 1000; n++) {
 		printMistake("the hook oneThatThrows", n);
 		printMistake("the hook another", n);

@@ -4,13 +4,13 @@ import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
 
 const asIs = (value: unknown): unknown => value;
 
-test("a field is found by its JSON name however it is spelled", () => {
+test("a field is found by its JSON name in either spelling", () => {
 	const fields = new JsonFields({ maxAttempts: 3, initial_backoff: "1s" }, "p");
 	expect(fields.required("maxAttempts", asIs)).toBe(3);
 	expect(fields.required("initialBackoff", asIs)).toBe("1s");
 });
 
-test("null is absent", () => {
+test("a field that is null counts as absent", () => {
 	const fields = new JsonFields({ timeout: null, other: undefined }, "p");
 	expect(fields.has("timeout")).toBe(false);
 	expect(fields.optional("timeout", asIs)).toBeUndefined();
@@ -19,15 +19,18 @@ test("null is absent", () => {
 	);
 });
 
-test("a field in both spellings is an error", () => {
+test("a field that is given in both spellings is an error", () => {
 	expect(
 		() => new JsonFields({ maxAttempts: 3, max_attempts: 3 }, "p"),
 	).toThrow("p.maxAttempts: is given twice");
 });
 
-test.each([null, 7, "x", [], undefined])("%o has no fields", (value) => {
-	expect(() => new JsonFields(value, "p")).toThrow(/^p: .* is not an object/);
-});
+test.each([null, 7, "x", [], undefined])(
+	"%o is refused, as it is not an object",
+	(value) => {
+		expect(() => new JsonFields(value, "p")).toThrow(/^p: .* is not an object/);
+	},
+);
 
 test.each([
 	[0, 0],
@@ -50,7 +53,7 @@ test.each([
 	true,
 	null,
 	Infinity,
-])("%o is no uint32", (value) => {
+])("%o is not a uint32", (value) => {
 	expect(() => parseUint32(value, "n")).toThrow(OptionError);
 });
 
@@ -72,6 +75,6 @@ test.each([
 	"a",
 	[],
 	null,
-])("%o is no double", (value) => {
+])("%o is not a double", (value) => {
 	expect(() => parseDouble(value, "n")).toThrow(/^n: .* is not a number/);
 });

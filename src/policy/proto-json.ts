@@ -2,14 +2,14 @@ import { OptionError, shown } from "../checks/option-error.ts";
 import { at, type Check, record } from "../checks/option-table.ts";
 
 /**
- * The fields of a message in proto3 JSON: names may be lowerCamelCase or as the
- * proto spells them (`retry_policy`), and a field that is null is absent.
+ * The fields of a message in proto3 JSON. A name may be in lowerCamelCase or as
+ * in the proto (`retry_policy`). A field that is null counts as absent.
  */
 export class JsonFields {
 	readonly #fields = new Map<string, unknown>();
 	readonly #where: string;
 
-	/** @throws OptionError for what is no object, or gives a field in both spellings */
+	/** @throws OptionError for a value that is not an object, and for a field that is given in both spellings */
 	constructor(value: unknown, where: string) {
 		this.#where = where;
 		for (const [spelled, field] of Object.entries(record(value, where))) {
@@ -30,14 +30,18 @@ export class JsonFields {
 		return this.#fields.has(name);
 	}
 
-	/** The field as `check` reads it, or `undefined` when it is absent. */
+	/** Returns the field as `check` reads it, or `undefined` if it is absent. */
 	optional<T>(name: string, check: Check<T>): T | undefined {
 		return this.has(name)
 			? check(this.#fields.get(name), at(this.#where, name))
 			: undefined;
 	}
 
-	/** The field as `check` reads it; a OptionError when it is absent. */
+	/**
+	 * Returns the field as `check` reads it.
+	 *
+	 * @throws OptionError if it is absent
+	 */
 	required<T>(name: string, check: Check<T>): T {
 		if (!this.has(name)) {
 			throw new OptionError(at(this.#where, name), "is missing", "missing");
@@ -46,7 +50,7 @@ export class JsonFields {
 	}
 }
 
-/** A double: a number, or a string that is one. */
+/** Reads a double in proto3 JSON: a number, or a string that holds a number. */
 export function parseDouble(value: unknown, where: string): number {
 	const number = numberOf(value);
 	if (number === undefined || !Number.isFinite(number)) {
@@ -55,7 +59,7 @@ export function parseDouble(value: unknown, where: string): number {
 	return number;
 }
 
-/** A uint32 or its wrapper: a whole number from 0 to 4294967295, or a string that is one. */
+/** Reads a uint32 in proto3 JSON: a whole number from 0 to 4294967295, or a string that holds one. */
 export function parseUint32(value: unknown, where: string): number {
 	const number = numberOf(value);
 	if (number === undefined || number < 0 || number !== number >>> 0) {

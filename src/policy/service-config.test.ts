@@ -14,7 +14,7 @@ const retryPolicy = {
 	retryableStatusCodes: ["UNAVAILABLE"],
 } as const;
 
-test("an empty config says nothing", () => {
+test("an empty config sets no field", () => {
 	expect(parse({})).toEqual({ methods: new Map() });
 });
 
@@ -46,24 +46,24 @@ describe("the policy of a method", () => {
 	const of = (service: string, method: string, streaming?: boolean) =>
 		methodPolicyOf(parse(config), service, method, streaming);
 
-	test("is that of the exact name, else of the service, else the default", () => {
+	test("is that of the exact name, or else of the service, or else the default", () => {
 		expect(of("a.B", "Get")?.timeoutMs).toBe(3000);
 		expect(of("a.B", "get")?.timeoutMs).toBe(2000);
 		expect(of("a.C", "Get")?.timeoutMs).toBe(2000);
 		expect(of("x.Y", "Get")?.timeoutMs).toBe(1000);
 	});
 
-	test("is of one entry, not a mixture of several", () => {
+	test("comes from one entry; entries are not merged", () => {
 		expect(of("a.B", "Get")?.waitForReady).toBeUndefined();
 		expect(of("a.B", "Other")?.attempts).toBeUndefined();
 	});
 
-	test("is undefined where no entry fits", () => {
+	test("is undefined if no entry matches", () => {
 		const narrow = parse({ methodConfig: [{ name: [{ service: "a.B" }] }] });
 		expect(methodPolicyOf(narrow, "a.C", "Get")).toBeUndefined();
 	});
 
-	test("has a timeout for a stream only where the method is named", () => {
+	test("has a timeout for a streaming method only if an entry names the method", () => {
 		expect(of("a.B", "Get", true)?.timeoutMs).toBe(3000);
 		expect(of("a.B", "Other", true)).toEqual({});
 		expect(of("x.Y", "Get", true)).toEqual({ waitForReady: true });
@@ -74,7 +74,7 @@ describe("names", () => {
 	const named = (...names: unknown[]) =>
 		parse({ methodConfig: names.map((name) => ({ name })) });
 
-	test("null and empty parts are absent, as in proto3 JSON", () => {
+	test("null and empty parts count as absent, as in proto3 JSON", () => {
 		expect([...named([{ service: "", method: null }]).methods.keys()]).toEqual([
 			"/",
 		]);
@@ -84,7 +84,7 @@ describe("names", () => {
 		[
 			"twice in one list",
 			[[{ service: "a.B" }, { service: "a.B" }]],
-			/methodConfig\[0\]\.name\[1\]: names a\.B, as a name before it/,
+			/methodConfig\[0\]\.name\[1\]: names a\.B, which an earlier name/,
 		],
 		[
 			"twice in two entries",
@@ -102,7 +102,7 @@ describe("names", () => {
 		[
 			"a method without a service",
 			[[{ method: "Get" }]],
-			/methodConfig\[0\]\.name\[0\]\.method: "Get" stands without its service/,
+			/methodConfig\[0\]\.name\[0\]\.method: "Get" is given without its service/,
 		],
 		[
 			"a service that is no string",
@@ -121,7 +121,7 @@ describe("names", () => {
 	});
 });
 
-describe("an invalid known field rejects the whole", () => {
+describe("an invalid known field makes the whole config invalid", () => {
 	test.each<[unknown, string]>([
 		[null, "serviceConfig: null is not an object"],
 		["{}", 'serviceConfig: "{}" is not an object'],
@@ -149,7 +149,7 @@ describe("an invalid known field rejects the whole", () => {
 					{ name: [], retryPolicy, hedgingPolicy: { maxAttempts: 2 } },
 				],
 			},
-			"serviceConfig.methodConfig[0].hedgingPolicy: stands beside",
+			"serviceConfig.methodConfig[0].hedgingPolicy: is given together with a retryPolicy",
 		],
 		[{ retryThrottling: [] }, "serviceConfig.retryThrottling: "],
 		[
@@ -166,11 +166,11 @@ describe("an invalid known field rejects the whole", () => {
 		],
 		[
 			{ loadBalancingConfig: [{ a: {}, b: {} }] },
-			"serviceConfig.loadBalancingConfig[0]: does not name one balancer",
+			"serviceConfig.loadBalancingConfig[0]: does not name exactly one balancer",
 		],
 		[
 			{ loadBalancingConfig: [{ a: {} }, {}] },
-			"serviceConfig.loadBalancingConfig[1]: does not name one balancer",
+			"serviceConfig.loadBalancingConfig[1]: does not name exactly one balancer",
 		],
 		[
 			{ loadBalancingConfig: [{ a: 1 }] },
@@ -215,7 +215,7 @@ describe("retryThrottling", () => {
 	);
 });
 
-test("the balancers are kept in order, an empty list is none", () => {
+test("the balancers are kept in order, and an empty list counts as absent", () => {
 	expect(
 		parse({ loadBalancingConfig: [{ grpclb: {} }, { ring_hash: { a: 1 } }] })
 			.loadBalancingConfig,
@@ -226,14 +226,14 @@ test("the balancers are kept in order, an empty list is none", () => {
 	expect(parse({ loadBalancingConfig: [] })).toEqual({ methods: new Map() });
 });
 
-test("health is asked for a named service, the empty name included", () => {
+test("healthCheckConfig takes any service name, including the empty one", () => {
 	const health = (config: object) =>
 		parse({ healthCheckConfig: config }).healthCheckConfig;
 	expect(health({ serviceName: "" })).toEqual({ serviceName: "" });
 	expect(health({})).toBeUndefined();
 });
 
-test("the published spelling with proto names is understood", () => {
+test("field names in the proto's spelling are accepted", () => {
 	expect(
 		parse({
 			method_config: [
@@ -243,7 +243,7 @@ test("the published spelling with proto names is understood", () => {
 	).toEqual({ maxRequestMessageBytes: 10 });
 });
 
-test("a published config without attempts can be given a default", () => {
+test("a retry policy without maxAttempts takes the default that the rules give", () => {
 	const { maxAttempts: _, ...rest } = retryPolicy;
 	const config = {
 		methodConfig: [{ name: [{ service: "a.B" }], retryPolicy: rest }],

@@ -11,13 +11,13 @@ import type { PolicyRules } from "./policy-rules.ts";
 import { JsonFields, parseDouble, parseUint32 } from "./proto-json.ts";
 
 /**
- * gRPC's service config, in its JSON spelling. Unknown fields are ignored, an
- * invalid known one rejects the whole.
+ * gRPC's service config, in its JSON spelling (gRFC A21, `service_config.proto`). Unknown fields are ignored. An invalid
+ * value in a known field makes the whole config invalid.
  */
 export interface ServiceConfig {
 	/**
-	 * Policies of methods. For each method the entry that names it holds; else the one that names its service; else
-	 * the one named `{}`. Default: none.
+	 * The policies of methods. For each method, one entry applies: the one that names the method; if there is none, the
+	 * one that names its service; if there is none, the one with the name `{}`. Default: no policies.
 	 */
 	methodConfig?:
 		| readonly (MethodPolicy & {
@@ -25,38 +25,38 @@ export interface ServiceConfig {
 		  })[]
 		| undefined;
 	/**
-	 * When retries stop because too many calls of the channel fail (gRFC A6). Default: 100 tokens, and 0.1 for each
-	 * call that goes well.
+	 * Stops retries while too many attempts of the channel fail (gRFC A6). Default: `{ maxTokens: 100, tokenRatio: 0.1 }`.
 	 */
 	retryThrottling?: RetryThrottling | undefined;
 	/**
-	 * Balancers with their configurations, of which the first known one is used: `[{ round_robin: {} }]`. Default:
-	 * what the option `balancer` says.
+	 * Balancers with their configurations, such as `[{ round_robin: {} }]`. The first one that the channel knows is used.
+	 * Default: the balancer of the option `balancer`.
 	 */
 	loadBalancingConfig?: readonly Record<string, object>[] | undefined;
 	/**
-	 * The service whose health each endpoint is asked for by grpc.health.v1.Health (gRFC A17). Default: nobody is
-	 * asked.
+	 * The service whose health the client watches on each endpoint, by grpc.health.v1.Health (gRFC A17). Default: no
+	 * health checks.
 	 */
 	healthCheckConfig?: { serviceName: string } | undefined;
 }
 
+/** The retry throttling of a channel (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"). */
 export interface RetryThrottling {
 	/**
-	 * How many tokens there are; each failed attempt takes one, and retries stop while half or less are left. A whole
-	 * number from 1 to 1000.
+	 * The number of tokens at the start, which is also the largest. Each failed attempt takes one token. Retries stop
+	 * while half of the tokens or fewer are left. A whole number from 1 to 1000.
 	 */
 	maxTokens: number;
-	/** How many tokens a call that goes well gives back. More than 0; decimals after the third do not count. */
+	/** The tokens that each success gives back. At least 0.001; only three decimals count. */
 	tokenRatio: number;
 }
 
-/** A service config that has been checked. A field that it does not set is not there. */
+/** A checked service config. A field that it does not set is absent. */
 export interface CompiledServiceConfig {
-	/** By `service/method`, `service/` and `/`: see `methodPolicyOf`. */
+	/** The policies by `service/method`, `service/` and `/` (the default): see `methodPolicyOf`. */
 	readonly methods: ReadonlyMap<string, CompiledMethodPolicy>;
 	readonly retryThrottling?: Readonly<RetryThrottling>;
-	/** In the order of preference, at least one. Which of them are known is the channel's business. */
+	/** At least one, the preferred one first. The channel decides which of them it knows. */
 	readonly loadBalancingConfig?: readonly BalancerConfig[];
 	readonly healthCheckConfig?: { readonly serviceName: string };
 }
@@ -67,10 +67,10 @@ export interface BalancerConfig {
 }
 
 /**
- * Checks a service config as gRFC A6, A17, A21 and `service_config.proto` say.
+ * Checks a service config by gRFC A6, A17, A21 and `service_config.proto`.
  *
  * @param config the parsed JSON
- * @param where what the errors' paths start with
+ * @param where the path with which the paths in errors start
  * @throws OptionError with the path of the first bad field
  */
 export function parseServiceConfig(
@@ -88,11 +88,12 @@ export function parseServiceConfig(
 }
 
 /**
- * What a service config says of a method: the entry that names it, else the one
- * that names its service, else the default one. Entries are not mixed.
+ * Finds the policy of a method in a service config: the entry that names the
+ * method, or else the entry that names its service, or else the default entry.
+ * Entries are not merged.
  *
- * @param streaming a streaming method takes a timeout only from an entry that
- * names it
+ * @param streaming whether the method is a streaming method, which takes a
+ * timeout only from an entry that names the method itself
  */
 export function methodPolicyOf(
 	config: CompiledServiceConfig,
@@ -115,14 +116,14 @@ function methodConfigs(
 	return (value, where) => {
 		const methods = new Map<string, CompiledMethodPolicy>();
 		listOf((entry, path) => {
-			// Before the names: an entry without a name is skipped, and may not be wrong.
+			// The policy is checked before the names: an entry without names is skipped, but must be valid.
 			const policy = compileMethodPolicy(entry, path, rules);
 			const name: Check<void> = (value, path) => {
 				const key = methodKey(value, path);
 				if (methods.has(key)) {
 					throw new OptionError(
 						path,
-						`names ${named(key)}, as a name before it does; put all that is said of it into one entry`,
+						`names ${named(key)}, which an earlier name already names; put its whole policy into one entry`,
 					);
 				}
 				methods.set(key, policy);
@@ -140,7 +141,7 @@ function methodKey(value: unknown, where: string): string {
 	if (method !== "" && service === "") {
 		throw new OptionError(
 			at(where, "method"),
-			`${shown(method)} stands without its service; add "service": "package.Service"`,
+			`${shown(method)} is given without its service; add "service": "package.Service"`,
 		);
 	}
 	return `${service}/${method}`;
@@ -178,7 +179,7 @@ function tokens(value: unknown, where: string): number {
 
 function tokenRatio(value: unknown, where: string): number {
 	const ratio = parseDouble(value, where);
-	// Of 1.005 the thousandths are 1005, though 1.005 * 1000 falls short of it.
+	// 1.005 is 1005 thousandths, but in floating point 1.005 * 1000 is a little less than 1005.
 	const thousandths = Math.floor(Number((ratio * 1000).toFixed(6)));
 	if (thousandths < 1) {
 		throw new OptionError(where, `${shown(value)} is not 0.001 or more`);
@@ -200,7 +201,7 @@ function balancer(value: unknown, where: string): BalancerConfig {
 	if (first === undefined || others.length > 0) {
 		throw new OptionError(
 			where,
-			'does not name one balancer; write one to an entry, as in [{ "round_robin": {} }]',
+			'does not name exactly one balancer; write one balancer in each entry, as in [{ "round_robin": {} }]',
 		);
 	}
 	const [name, config] = first;
@@ -224,6 +225,6 @@ function healthServiceName(value: unknown, where: string): string {
 	}
 	throw new OptionError(
 		where,
-		`${shown(value)} is not the name of a service; "" is the server as a whole`,
+		`${shown(value)} is not the name of a service; write "package.Service", or "" for the server as a whole`,
 	);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { showable } from "./showable.ts";
 
-test("what has a text stays what it is", () => {
+test("a value that can be converted to a string is returned as it is", () => {
 	const object = { toString: () => "text" };
 	const error = new Error("text");
 	for (const thrown of [
@@ -17,7 +17,7 @@ test("what has a text stays what it is", () => {
 	}
 });
 
-test("an object without one becomes an Error, whose cause it is", () => {
+test("an object that cannot be converted becomes an Error with the object as its cause", () => {
 	const throwing = {
 		toString(): string {
 			throw new Error("no text");

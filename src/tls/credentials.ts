@@ -8,19 +8,31 @@ import {
 } from "../checks/option-table.ts";
 import { isPem, type Pem, pem, pemBlocks, pems, textOf } from "./pem.ts";
 
-/** What both sides of TLS have to say of themselves and of whom they trust, as node:tls has it. */
+/**
+ * The TLS options that clients and servers share, named as in node:tls. Strings and bytes hold PEM: the content of a file,
+ * not its name.
+ */
 export interface TlsCredentials {
-	/** The authorities that are trusted: PEM as text or bytes, with one certificate in it or with many, or a list of such. */
+	/**
+	 * The certificate authorities to trust: PEM with one or more certificates, or a list of such PEMs. Default: Node's
+	 * certificate authorities.
+	 */
 	ca?: Pem | readonly Pem[] | undefined;
-	/** Our own certificate, followed by those between it and its authority; with `key`. */
+	/** This side's own certificate, followed by its intermediate certificates. Requires `key`. */
 	cert?: Pem | undefined;
-	/** The private key of `cert`. */
+	/** The private key of `cert`. Requires `cert`. */
 	key?: Pem | undefined;
-	/** Of a `key` that is encrypted. */
+	/** The passphrase of an encrypted `key`. */
 	passphrase?: string | undefined;
-	/** "TLSv1.2" or "TLSv1.3"; HTTP/2 knows none before (RFC 9113 section 9.2). Default: that of Node, TLS 1.2. */
+	/**
+	 * The lowest version of TLS to accept, "TLSv1.2" or "TLSv1.3"; HTTP/2 allows no older version (RFC 9113 section 9.2).
+	 * Default: Node's default, which is TLS 1.2.
+	 */
 	minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
-	/** Lists of revoked certificates, in PEM. With one, each authority of a chain needs its own (OpenSSL, X509_V_FLAG_CRL_CHECK_ALL). */
+	/**
+	 * Certificate revocation lists in PEM. If any is given, each certificate authority in a peer's chain needs one
+	 * (OpenSSL, X509_V_FLAG_CRL_CHECK_ALL). Default: revocation is not checked.
+	 */
 	crl?: Pem | readonly Pem[] | undefined;
 }
 
@@ -34,28 +46,28 @@ export const credentialsTable: OptionTable<TlsCredentials> = {
 };
 
 /**
- * Holds together what only together has a meaning; asked before the values are looked at.
+ * Checks that `cert` and `key` are given together. Call it before the values themselves are checked.
  *
- * @throws OptionError that names what is missing
+ * @throws OptionError that names the missing option
  */
 export function checkPairs(options: unknown, where: string): void {
 	const { cert, key } = record(options, where);
-	// What is no PEM at all is told first.
+	// The check of the value itself gives the better error for what is not PEM.
 	if (!isPem(cert ?? key)) return;
 	if ((cert === undefined) === (key === undefined)) return;
 	const [given, missing] =
 		cert === undefined ? ["key", "cert"] : ["cert", "key"];
 	throw new OptionError(
 		at(where, missing),
-		`is missing beside ${at(where, given)}; a certificate is shown with its key`,
+		`is missing beside ${at(where, given)}; a certificate is used with its private key, so give both`,
 		"missing",
 	);
 }
 
 /**
- * Refuses a passphrase that is missing, or that has nothing to open.
+ * Checks that an encrypted key has a passphrase, and that a passphrase has a key.
  *
- * @throws OptionError that names it
+ * @throws OptionError that names the passphrase
  */
 export function checkPassphrase(
 	{ key, passphrase }: TlsCredentials,
@@ -66,7 +78,7 @@ export function checkPassphrase(
 		if (passphrase === undefined) return;
 		throw new OptionError(
 			path,
-			`opens nothing; ${at(where, "key")} is missing`,
+			`is given without a key to decrypt; ${at(where, "key")} is missing`,
 		);
 	}
 	if (passphrase === undefined && isEncrypted(key)) {
@@ -78,7 +90,7 @@ export function checkPassphrase(
 	}
 }
 
-/** PKCS #8 (RFC 7468 section 11), and the older form (RFC 1421 section 4.6.1.1). */
+/** Recognizes encrypted PKCS #8 (RFC 7468 section 11) and the older form (RFC 1421 section 4.6.1.1). */
 function isEncrypted(key: Pem): boolean {
 	return (
 		/-----BEGIN ENCRYPTED PRIVATE KEY-----/.test(textOf(key)) ||

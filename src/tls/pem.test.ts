@@ -5,7 +5,7 @@ import { type Pem, type PemKind, pem, pemBlocks, pems } from "./pem.ts";
 const { certificate, key } = makeIdentity({ commonName: "one" });
 const secret = key.split("\n")[1] as string;
 
-/** The words of the refusal; none for what is accepted. */
+/** Returns the message of the error with which a value is refused; "" if it is accepted. */
 function refusal(kind: PemKind, value: unknown): string {
 	try {
 		pem(kind)(value, "tls.x");
@@ -24,7 +24,7 @@ describe("PEM", () => {
 		["with its key before it", "certificate", key + certificate],
 		["a private key", "private key", key],
 		["a key behind its certificate", "private key", certificate + key],
-	])("%s is taken", (_, kind, value) => {
+	])("%s is accepted", (_, kind, value) => {
 		expect(refusal(kind, value)).toBe("");
 	});
 
@@ -36,33 +36,33 @@ describe("PEM", () => {
 		["C:\\certs\\ca", "is a path: read the file"],
 		["file:///etc/ca", "is a path: read the file"],
 		["certs/server.crt", '"certs/server.crt" is a path: read the file'],
-		["ca", "holds no certificate in PEM; give the text of the file"],
+		["ca", "holds no certificate in PEM; give the content of the file"],
 		["", "is empty"],
 		[" \n", "is empty"],
-		[key, "holds a PRIVATE KEY, and no certificate"],
+		[key, "holds a PRIVATE KEY, but no certificate"],
 		[
 			certificate.replace(/-----END[\s\S]*/, ""),
 			"is cut off: -----END CERTIFICATE----- is missing",
 		],
-	])("%j is refused, saying what it is", (value, words) => {
+	])("%j is refused, and the error says what it is", (value, words) => {
 		expect(refusal("certificate", value)).toContain(`tls.x: `);
 		expect(refusal("certificate", value)).toContain(words);
 	});
 
-	test("DER is refused, saying how to make PEM of it", () => {
+	test("DER is refused, and the error says how to convert it to PEM", () => {
 		const der = Buffer.from(certificate.replace(/-----.*-----/g, ""), "base64");
 		expect(refusal("certificate", der)).toContain(
 			"is binary (DER or PKCS #12)",
 		);
 	});
 
-	test("what is no text is refused by its type", () => {
+	test("a value that is neither text nor bytes is refused by its type", () => {
 		expect(refusal("certificate", new URL("file:///ca.pem"))).toContain(
 			"an object of class URL is not PEM text or bytes",
 		);
 	});
 
-	test("no error shows what may be a key", () => {
+	test("no error shows what may be a private key", () => {
 		for (const value of [
 			secret,
 			`/${secret}`.repeat(4),
@@ -75,7 +75,7 @@ describe("PEM", () => {
 		}
 	});
 
-	test("a list has at least one, and each of its items is held against the same", () => {
+	test("a list must not be empty, and each item is checked", () => {
 		const check = pems("certificate");
 		expect(check([certificate, Buffer.from(certificate)], "ca")).toHaveLength(
 			2,
@@ -86,7 +86,7 @@ describe("PEM", () => {
 		);
 	});
 
-	test("has its blocks in order, without what stands between", () => {
+	test("pemBlocks returns the blocks in order, without the text between them", () => {
 		const { certificate: other } = makeIdentity({ commonName: "other" });
 		expect(
 			pemBlocks(`x\n${certificate}${key}y\n${other}`, "certificate"),

@@ -1,10 +1,10 @@
 import { OptionError, shown } from "../checks/option-error.ts";
 import { type Check, listOf } from "../checks/option-table.ts";
 
-/** What PEM holds (RFC 7468). */
+/** What a PEM block holds (RFC 7468). */
 export type PemKind = "certificate" | "private key" | "CRL";
 
-/** PEM text, or the bytes of such a text. */
+/** PEM as text, or the bytes of that text. */
 export type Pem = string | Uint8Array;
 
 const labels: Readonly<Record<PemKind, RegExp>> = {
@@ -19,7 +19,7 @@ const examples: Readonly<Record<PemKind, string>> = {
 	CRL: "-----BEGIN X509 CRL-----",
 };
 
-/** PEM text or bytes with at least one of a kind in it. No error shows what may be a key. */
+/** Accepts PEM that holds at least one block of the kind. Its errors never show what may be a private key. */
 export function pem(kind: PemKind): Check<Pem> {
 	return (value, where) => {
 		if (!isPem(value)) {
@@ -32,7 +32,7 @@ export function pem(kind: PemKind): Check<Pem> {
 	};
 }
 
-/** The same, or a list of them. */
+/** Accepts what `pem` accepts, or a list of such values that is not empty. */
 export function pems(kind: PemKind): Check<Pem | readonly Pem[]> {
 	return (value, where) => {
 		if (!Array.isArray(value)) return pem(kind)(value, where);
@@ -41,7 +41,7 @@ export function pems(kind: PemKind): Check<Pem | readonly Pem[]> {
 	};
 }
 
-/** Each certificate, key or list of a PEM text, from its first line to its last; what stands between them is a comment. */
+/** Returns each PEM block of the kind, from its BEGIN line to its END line. Text between the blocks is a comment. */
 export function pemBlocks(value: Pem, kind: PemKind): string[] {
 	const blocks = textOf(value).matchAll(
 		/-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g,
@@ -51,7 +51,7 @@ export function pemBlocks(value: Pem, kind: PemKind): string[] {
 		.map(([block]) => block);
 }
 
-/** By its type; what is in it is another question. */
+/** Whether a value has the type of PEM. Does not look at the content. */
 export function isPem(value: unknown): value is Pem {
 	return typeof value === "string" || value instanceof Uint8Array;
 }
@@ -71,24 +71,24 @@ function whyNone(value: Pem, kind: PemKind): string {
 	const [, first] = /-----BEGIN ([A-Z0-9 ]+)-----/.exec(text) ?? [];
 	if (first === undefined) {
 		return isDer(value)
-			? `is binary (DER or PKCS #12) and no PEM; convert it with openssl, to text that begins with ${examples[kind]}`
-			: `holds no ${kind} in PEM; give the text of the file, which begins with ${examples[kind]}, and not its name`;
+			? `is binary (DER or PKCS #12), not PEM; convert it with openssl to text that begins with ${examples[kind]}`
+			: `holds no ${kind} in PEM; give the content of the file, which begins with ${examples[kind]}, not its name`;
 	}
 	if (!labels[kind].test(first)) {
-		return `holds a ${first}, and no ${kind} (${examples[kind]})`;
+		return `holds a ${first}, but no ${kind} (${examples[kind]})`;
 	}
 	return text.includes(`-----END ${first}-----`)
 		? `has a ${kind} that is not PEM`
 		: `is cut off: ${examples[kind].replace(/BEGIN .*-----/, `END ${first}-----`)} is missing`;
 }
 
-/** A SEQUENCE with a length of several bytes (X.690 section 8.1.3.5). */
+/** Whether the bytes begin as DER does: with a SEQUENCE whose length takes several bytes (X.690 section 8.1.3.5). */
 function isDer(value: Pem): boolean {
 	const [tag, length = 0] = typeof value === "string" ? [] : value;
 	return tag === 0x30 && length > 0x80;
 }
 
-/** Base64 has slashes, too: only what can be nothing else is a path, and is shown. */
+/** Base64 contains slashes too. A value is taken for a path, and shown in the error, only if it cannot be key material. */
 function isPath(text: string): boolean {
 	return (
 		text.length < 256 &&

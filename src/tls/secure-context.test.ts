@@ -9,7 +9,7 @@ import {
 	checkPassphrase,
 	type TlsCredentials,
 } from "./credentials.ts";
-import { contextKeeper, secureContext } from "./secure-context.ts";
+import { cachedSecureContext, secureContext } from "./secure-context.ts";
 
 const one = makeIdentity({ commonName: "one" });
 const other = makeIdentity({ commonName: "other" });
@@ -43,7 +43,7 @@ describe("credentials", () => {
 			/^tls\.ca: its certificate cannot be read: wrong tag/,
 		],
 		[
-			"one among good ones, which Node passes over in silence",
+			"an unreadable authority among good ones, which Node itself ignores silently",
 			{ ca: [cert, cert + broken("CERTIFICATE") + cert] },
 			/^tls\.ca\[1\]: certificate 2 of 3 cannot be read/,
 		],
@@ -62,23 +62,26 @@ describe("credentials", () => {
 			{ cert, key: other.key },
 			/^tls\.key: does not belong to the first certificate of tls\.cert/,
 		],
-		["a certificate without key", { cert }, /^tls\.key: is missing beside/],
-		["a key without certificate", { key: one.key }, /^tls\.cert: is missing/],
+		["a certificate without a key", { cert }, /^tls\.key: is missing beside/],
+		["a key without a certificate", { key: one.key }, /^tls\.cert: is missing/],
 		[
 			"a passphrase without a key",
 			{ ca: cert, passphrase },
-			/^tls\.passphrase: opens nothing; tls\.key is missing/,
+			/^tls\.passphrase: is given without a key to decrypt; tls\.key is missing/,
 		],
 		[
 			"a list of revoked certificates that cannot be read",
 			{ crl: broken("X509 CRL") },
 			/^tls\.crl: cannot be used/,
 		],
-	])("with %s are refused by name", (_, credentials, words) => {
-		expect(() => read(credentials)).toThrow(words);
-	});
+	])(
+		"with %s are refused, and the error names the option",
+		(_, credentials, words) => {
+			expect(() => read(credentials)).toThrow(words);
+		},
+	);
 
-	test.each(encrypted)("open an encrypted key: %#", (key) => {
+	test.each(encrypted)("decrypt an encrypted key: %#", (key) => {
 		expect(read({ cert, key, passphrase })).toBeDefined();
 		expect(() => read({ cert, key })).toThrow(
 			"tls.passphrase: is missing, and tls.key is encrypted",
@@ -88,8 +91,8 @@ describe("credentials", () => {
 		);
 	});
 
-	test("are read once, as long as they stay what they are", () => {
-		const contextOf = contextKeeper();
+	test("give the same context again while they stay equal", () => {
+		const contextOf = cachedSecureContext();
 		const crl = makeRevocationList(one, []);
 		const bytes = (): TlsCredentials => ({
 			ca: [Buffer.from(cert), other.certificate],
@@ -111,8 +114,8 @@ describe("credentials", () => {
 		}
 	});
 
-	test("without authorities follow those of the platform, which a program may change", () => {
-		const contextOf = contextKeeper();
+	test("without `ca` give a new context each time, as a program may change the platform's authorities", () => {
+		const contextOf = cachedSecureContext();
 		expect(contextOf({}, "tls()")).not.toBe(contextOf({}, "tls()"));
 	});
 });

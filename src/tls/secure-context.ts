@@ -9,7 +9,7 @@ import { at } from "../checks/option-table.ts";
 import type { TlsCredentials } from "./credentials.ts";
 import { type Pem, pemBlocks } from "./pem.ts";
 
-/** Credentials as node:tls takes them. */
+/** Converts credentials to the options of node:tls. */
 export function nodeCredentials(options: TlsCredentials): SecureContextOptions {
 	const { ca, cert, key, passphrase, minVersion, crl } = options;
 	return {
@@ -23,9 +23,10 @@ export function nodeCredentials(options: TlsCredentials): SecureContextOptions {
 }
 
 /**
- * Reads credentials. Of a bundle, Node would take what comes before a certificate that it cannot read, and say nothing.
+ * Creates a TLS context from credentials, and checks each certificate. Node itself would use the certificates of a bundle
+ * up to the first that it cannot read, and silently ignore the rest.
  *
- * @throws OptionError that names what cannot be read, or does not belong together
+ * @throws OptionError that names the option that cannot be read, or the key that does not belong to the certificate
  */
 export function secureContext(
 	options: TlsCredentials,
@@ -38,7 +39,7 @@ export function secureContext(
 		if (own?.checkPrivateKey(readKey(key, passphrase, where)) === false) {
 			throw new OptionError(
 				at(where, "key"),
-				`does not belong to the first certificate of ${at(where, "cert")}, which is our own`,
+				`does not belong to the first certificate of ${at(where, "cert")}, which must be this side's own`,
 			);
 		}
 	}
@@ -46,29 +47,34 @@ export function secureContext(
 		return createSecureContext(nodeCredentials(options));
 	} catch (error) {
 		throw new OptionError(
-			/CRL/.test(wordsOf(error)) ? at(where, "crl") : where,
-			`cannot be used: ${wordsOf(error)}`,
+			/CRL/.test(reasonOf(error)) ? at(where, "crl") : where,
+			`cannot be used: ${reasonOf(error)}`,
 		);
 	}
 }
 
-/** Keeps the last context: a function for the options is asked for each connection, and mostly says the same. */
-export function contextKeeper(): typeof secureContext {
+/**
+ * Returns a `secureContext` that keeps its last context and reuses it for equal credentials. A function for the TLS options
+ * is called for each connection, and mostly returns the same.
+ */
+export function cachedSecureContext(): typeof secureContext {
 	let last:
-		| { readonly of: TlsCredentials; readonly context: SecureContext }
+		| { readonly credentials: TlsCredentials; readonly context: SecureContext }
 		| undefined;
 	return (options, where) => {
-		if (last !== undefined && sameCredentials(last.of, options)) {
+		if (last !== undefined && sameCredentials(last.credentials, options)) {
 			return last.context;
 		}
 		const context = secureContext(options, where);
-		// Without authorities of its own it has the platform's, which a program may change.
-		if (options.ca !== undefined) last = { of: copied(options), context };
+		// Without `ca` the context holds the platform's authorities, which a program may change.
+		if (options.ca !== undefined) {
+			last = { credentials: copyCredentials(options), context };
+		}
 		return context;
 	};
 }
 
-/** By content: files are read into new bytes each time. */
+/** Compares credentials by content, because each read of a file gives new bytes. */
 export function sameCredentials(a: TlsCredentials, b: TlsCredentials): boolean {
 	return (
 		a.passphrase === b.passphrase &&
@@ -80,8 +86,8 @@ export function sameCredentials(a: TlsCredentials, b: TlsCredentials): boolean {
 	);
 }
 
-/** What a caller may go on to change is copied. */
-export function copied(options: TlsCredentials): TlsCredentials {
+/** Copies credentials, so that a caller who changes its bytes later does not change the copy. */
+export function copyCredentials(options: TlsCredentials): TlsCredentials {
 	return { ...options, ...nodeCredentials(options) } as TlsCredentials;
 }
 
@@ -127,7 +133,7 @@ function readCertificates(value: Pem, where: string): X509Certificate[] {
 		} catch (error) {
 			throw new OptionError(
 				where,
-				`${length === 1 ? "its certificate" : `certificate ${index + 1} of ${length}`} cannot be read: ${wordsOf(error)}`,
+				`${length === 1 ? "its certificate" : `certificate ${index + 1} of ${length}`} cannot be read: ${reasonOf(error)}`,
 			);
 		}
 	});
@@ -145,7 +151,7 @@ function readKey(
 			...(passphrase !== undefined && { passphrase }),
 		});
 	} catch (error) {
-		if (/bad decrypt/.test(wordsOf(error))) {
+		if (/bad decrypt/.test(reasonOf(error))) {
 			throw new OptionError(
 				at(where, "passphrase"),
 				`does not open ${at(where, "key")}`,
@@ -153,13 +159,13 @@ function readKey(
 		}
 		throw new OptionError(
 			at(where, "key"),
-			`cannot be read as a private key: ${wordsOf(error)}`,
+			`cannot be read as a private key: ${reasonOf(error)}`,
 		);
 	}
 }
 
-/** Of OpenSSL's "error:05800074:x509 certificate routines::key values mismatch", what is for people. */
-function wordsOf(error: unknown): string {
+/** Returns "key values mismatch" from OpenSSL's "error:05800074:x509 certificate routines::key values mismatch". */
+function reasonOf(error: unknown): string {
 	const { message } = error as Error;
 	return message.replace(/^error:[\dA-F]+:[^:]*:[^:]*:/, "");
 }

@@ -5,28 +5,29 @@ import {
 	type PeerCertificate,
 } from "node:tls";
 import { shown } from "../checks/option-error.ts";
-import { disarm } from "../policy/guarded.ts";
-import { contextKeeper } from "./secure-context.ts";
+import { printRejection } from "../policy/guarded.ts";
+import { cachedSecureContext } from "./secure-context.ts";
 import { type TlsOptions, type TlsSource, tlsOptions } from "./tls-options.ts";
 
-/** How one connection is secured. */
+/** The TLS parameters of one connection. */
 export interface TlsConnection {
-	/** What the certificate has to be made out to. */
+	/** The name that the server's certificate must match. */
 	readonly name: string;
-	/** For node:tls, but for where it connects to, and ALPN. */
+	/** The options of node:tls, without the address and ALPN. */
 	readonly options: ConnectionOptions;
 }
 
 /**
- * Makes ready what a source says of each connection. Rejects with what is wrong with it.
+ * Returns a function that makes the TLS parameters of each connection from the user's options. Its promise rejects if
+ * `source` fails, and with an OptionError if the options are invalid.
  *
- * @param serverName used where the options name none
+ * @param serverName the name that the certificate must match if the options have no `servername`
  */
 export function tlsConnections(
 	source: TlsSource,
 	serverName: string,
 ): (address: string) => Promise<TlsConnection> {
-	const contextOf = contextKeeper();
+	const contextOf = cachedSecureContext();
 	return async (address) => {
 		const options = tlsOptions(await source(address), "tls()");
 		const name = options.servername ?? serverName;
@@ -35,7 +36,7 @@ export function tlsConnections(
 			options: {
 				secureContext: contextOf(options, "tls()"),
 				rejectUnauthorized: options.rejectUnauthorized ?? true,
-				// Server Name Indication has no place for an address (RFC 6066 section 3).
+				// Server Name Indication cannot carry an IP address (RFC 6066 section 3).
 				servername: isIP(name) === 0 ? name : "",
 				checkServerIdentity: (_host, certificate) =>
 					identityError(options, name, certificate),
@@ -44,7 +45,10 @@ export function tlsConnections(
 	};
 }
 
-/** Why a certificate is not that of the server. What a check of the user's throws would be an uncaught exception. */
+/**
+ * Returns why a certificate does not belong to the server; undefined if it does. Catches what the user's check throws,
+ * which would otherwise be an uncaught exception.
+ */
 function identityError(
 	{ checkServerIdentity: own }: TlsOptions,
 	name: string,
@@ -58,7 +62,7 @@ function identityError(
 		refusal = error;
 	}
 	if (refusal === undefined) return undefined;
-	disarm(refusal, "tls.checkServerIdentity");
+	printRejection(refusal, "tls.checkServerIdentity");
 	return new Error(
 		refusal instanceof Error
 			? `tls.checkServerIdentity refused the certificate: ${refusal.message}`

@@ -1,8 +1,8 @@
 /**
- * What a TLS error means for the one who has to mend it; an error that is not of TLS is returned as it is.
+ * Turns a TLS error into one that says what is wrong and what to change. Returns an error that is not a TLS error as it is.
  *
  * @param at the address, for the message
- * @param name what the certificate had to be made out to
+ * @param name the name that the server's certificate had to match
  */
 export function explainTls(
 	error: Error & { code?: string },
@@ -22,11 +22,11 @@ export function explainTls(
 		case "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION":
 		case "ERR_SSL_UNSUPPORTED_PROTOCOL":
 			return because(
-				`${at} and this side have no version of TLS in common: TLS 1.2 is the least, or what tls.minVersion says`,
+				`${at} and this side have no TLS version in common: the lowest is TLS 1.2, or what tls.minVersion says`,
 			);
 		case "ERR_TLS_CERT_ALTNAME_INVALID":
 			return because(
-				`the certificate of ${at} is not made out to "${name}": set \`authority\` or \`tls.servername\` to a name in it`,
+				`the certificate of ${at} is not for "${name}": set \`authority\` or \`tls.servername\` to a name in the certificate`,
 			);
 		case "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED":
 			return because(
@@ -38,7 +38,7 @@ export function explainTls(
 		case "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN":
 		case "ERR_SSL_TLSV1_ALERT_ACCESS_DENIED":
 		case "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA":
-			return because(`${at} turned away the client's certificate, tls.cert`);
+			return because(`${at} refused the client's certificate, tls.cert`);
 		case "DEPTH_ZERO_SELF_SIGNED_CERT":
 		case "SELF_SIGNED_CERT_IN_CHAIN":
 		case "UNABLE_TO_GET_ISSUER_CERT":
@@ -49,20 +49,20 @@ export function explainTls(
 			);
 		case "CERT_REVOKED":
 			return because(
-				`the certificate of ${at} has been revoked, as tls.crl says`,
+				`the certificate of ${at} is revoked: a list in tls.crl names it`,
 			);
 		case "UNABLE_TO_GET_CRL":
 			return because(
-				`whether the certificate of ${at} has been revoked is not known: tls.crl needs a list of each authority in its chain`,
+				`cannot tell whether the certificate of ${at} is revoked: tls.crl needs a list of each certificate authority in its chain`,
 			);
 		case "CRL_HAS_EXPIRED":
 			return because(
-				`whether the certificate of ${at} has been revoked is not known: a list in tls.crl is too old`,
+				`cannot tell whether the certificate of ${at} is revoked: a list in tls.crl has expired`,
 			);
 		case "ECONNRESET":
 			return error.message.includes("before secure TLS connection")
 				? new Error(
-						`${at} closed the connection during the TLS handshake: it has ended, does not speak TLS, or turned the client away`,
+						`${at} closed the connection during the TLS handshake: it is shutting down, does not speak TLS, or refused the client`,
 						{ cause: error },
 					)
 				: error;
@@ -73,12 +73,12 @@ export function explainTls(
 	}
 }
 
-/** The words in "<thread>:error:0A00010B:SSL routines:<function>:wrong version number:<file>:77:". */
+/** Returns "wrong version number" from "<thread>:error:0A00010B:SSL routines:<function>:wrong version number:<file>:77:". */
 function openSslReason({ message }: Error): string | undefined {
 	return /error:[0-9A-F]{8}:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1];
 }
 
-/** Said of a TLS server that did not agree on HTTP/2 (RFC 9113 section 3.2). */
+/** The error message for a TLS server that did not choose HTTP/2 by ALPN (RFC 9113 section 3.2). */
 export function noHttp2(at: string): string {
 	return `${at} speaks TLS but does not offer HTTP/2 by ALPN ("h2"): is it an HTTP/1.1 server, or a proxy without HTTP/2?`;
 }

@@ -14,22 +14,25 @@ import {
 	type TlsCredentials,
 } from "./credentials.ts";
 
-/** Options of TLS, as node:tls has them; strings and bytes are PEM, the text of a file and not its name. */
+/**
+ * The TLS options of a client, named as in node:tls. Strings and bytes hold PEM: the content of a file, not its name.
+ */
 export interface TlsOptions extends TlsCredentials {
-	/** Whether the certificate of the server must be good; false accepts any, which is for tests only. Default: true. */
+	/** Whether the server's certificate must be valid. `false` accepts any certificate; use it in tests only. Default: true. */
 	rejectUnauthorized?: boolean | undefined;
-	/** The name that the certificate of the server must have. Default: that of the `authority`. */
+	/** The name that the server's certificate must match. Default: the host of the `authority`. */
 	servername?: string | undefined;
 	/**
-	 * Decides whether a certificate that a trusted authority has signed is that of the server, instead of by `name`: by a
-	 * SPIFFE ID in `certificate.subjectaltname`, say. Returns an Error to refuse it; what it throws refuses it, too.
+	 * Decides whether a certificate that a trusted authority has signed belongs to the server, for example by a SPIFFE ID in
+	 * `certificate.subjectaltname`. Returns undefined to accept the certificate, or an Error to refuse it; an error that it
+	 * throws refuses it too. Default: the certificate must match `name`.
 	 */
 	checkServerIdentity?:
 		| ((name: string, certificate: PeerCertificate) => Error | undefined)
 		| undefined;
 }
 
-/** Asked for each new connection, with the address that it goes to, so that certificates can change without a restart. */
+/** Called for each new connection, with its address, so that certificates can change without a restart. */
 export type TlsSource = (address: string) => TlsOptions | Promise<TlsOptions>;
 
 const table: OptionTable<TlsOptions> = {
@@ -39,7 +42,7 @@ const table: OptionTable<TlsOptions> = {
 	checkServerIdentity: callable,
 };
 
-/** Throws OptionError that names the bad option. */
+/** Checks the TLS options of a client. Throws an OptionError that names the invalid option. */
 export const tlsOptions: Check<TlsOptions> = (value, where) => {
 	checkPairs(value, where);
 	checkOptions(value, table, where);

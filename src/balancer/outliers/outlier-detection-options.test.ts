@@ -84,7 +84,7 @@ test("each of the three ways to eject can be switched off", () => {
 });
 
 test.each<[string, object, string]>([
-	["interval", { interval: 0 }, "is no time at all"],
+	["interval", { interval: 0 }, "is not more than 0"],
 	["interval", { interval: "10" }, "is not a duration"],
 	["baseEjectionTime", { baseEjectionTime: -1 }, "is not a duration"],
 	["maxEjectionTime", { maxEjectionTime: "1m" }, "is not a duration"],

@@ -226,7 +226,7 @@ describe("a bad option is refused at construction, naming it:", () => {
 		],
 		[{ balancer: {} }, "balancer: "],
 		[{ connectTimeout: text }, "connectTimeout: "],
-		[{ connectTimeout: 0 }, "connectTimeout: 0 is no time at all"],
+		[{ connectTimeout: 0 }, "connectTimeout: 0 is not more than 0"],
 		[{ connectTimeout: -1 }, "connectTimeout: "],
 		[{ idleTimeout: "0s" }, "idleTimeout: "],
 		[{ idleTimeout: "1m" }, "idleTimeout: "],
@@ -235,7 +235,7 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ hooks: { callStart: 5 } }, "hooks.callStart: "],
 		[
 			{ outlierDetection: { interval: 0 } },
-			"outlierDetection.interval: 0 is no time at all",
+			"outlierDetection.interval: 0 is not more than 0",
 		],
 		[{ outlierDetection: true }, "outlierDetection: true is not an object"],
 		[
@@ -249,7 +249,7 @@ describe("a bad option is refused at construction, naming it:", () => {
 		[{ connectBackoff: 5 }, "connectBackoff: 5 is not an object"],
 		[
 			{ connectBackoff: { initial: 0 } },
-			"connectBackoff.initial: 0 is no time at all",
+			"connectBackoff.initial: 0 is not more than 0",
 		],
 		[
 			{ connectBackoff: { multiplier: 0.5 } },

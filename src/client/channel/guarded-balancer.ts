@@ -10,7 +10,7 @@ import type {
 } from "../../balancer/balancer.ts";
 import { shown } from "../../checks/option-error.ts";
 import type { Endpoint } from "../../discovery/resolver.ts";
-import { disarm, guarded } from "../../policy/guarded.ts";
+import { guarded, printRejection } from "../../policy/guarded.ts";
 
 type OwnSubchannel = ReturnType<BalancerHelper["createSubchannel"]>;
 type SubchannelPick = Extract<Pick, { kind: "subchannel" }>;
@@ -50,7 +50,7 @@ class GuardedBalancer implements Balancer {
 		this.#helper = helper;
 		try {
 			const made: unknown = factory(this.#lent(helper));
-			disarm(made, "the function given as `balancer`");
+			printRejection(made, "the function given as `balancer`");
 			checkBalancer(made);
 			this.#balancer = made;
 		} catch (error) {
@@ -61,7 +61,7 @@ class GuardedBalancer implements Balancer {
 
 	/** Throws what the balancer throws: the channel keeps the picker that it has. */
 	update(endpoints: readonly Endpoint[]): void {
-		disarm(this.#balancer.update(endpoints), "`update` of a balancer");
+		printRejection(this.#balancer.update(endpoints), "`update` of a balancer");
 	}
 
 	exitIdle(): void {
@@ -127,7 +127,7 @@ class GuardedPicker implements Picker {
 	pick(call: PickInfo): Pick {
 		const pick = this.#picker.pick(call);
 		if (!PICKS.has((pick as Partial<Pick> | undefined)?.kind)) {
-			disarm(pick, "`pick` of a picker");
+			printRejection(pick, "`pick` of a picker");
 			throw new TypeError(
 				`the picker answered ${shown(pick)}, which is no Pick`,
 			);

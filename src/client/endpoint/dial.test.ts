@@ -163,7 +163,7 @@ describe("TLS", () => {
 		const server = await serving({ identity: issue("elsewhere.example") });
 		const message = await whyNot(server.address, { tls: { ca } });
 		expect(message).toContain(
-			`the certificate of ${server.address} is not made out to "127.0.0.1": set \`authority\` or \`tls.servername\``,
+			`the certificate of ${server.address} is not for "127.0.0.1": set \`authority\` or \`tls.servername\``,
 		);
 	});
 
@@ -232,7 +232,7 @@ describe("TLS", () => {
 			);
 		(await dial("TLSv1.2")).destroy();
 		await expect(dial("TLSv1.3")).rejects.toThrow(
-			/have no version of TLS in common: .* tls\.minVersion/,
+			/have no TLS version in common: .* tls\.minVersion/,
 		);
 	});
 
@@ -245,12 +245,14 @@ describe("TLS", () => {
 		const [its, other] = lists as [string, string];
 		await client(server.address, { tls: { ca, crl: other } }).echo({});
 		expect(await whyNot(server.address, { tls: { ca, crl: [its] } })).toContain(
-			"has been revoked, as tls.crl says",
+			"is revoked: a list in tls.crl names it",
 		);
 		const strangers = makeRevocationList(stranger, []);
 		expect(
 			await whyNot(server.address, { tls: { ca, crl: strangers } }),
-		).toContain("tls.crl needs a list of each authority in its chain");
+		).toContain(
+			"tls.crl needs a list of each certificate authority in its chain",
+		);
 	});
 
 	test("asks a function who the server is, where one is given: a SPIFFE ID", async () => {

@@ -123,9 +123,7 @@ describe("through a proxy", () => {
 				tls: { ca },
 				authority: "other.example",
 			}),
-		).toContain(
-			`the certificate of ${NAME} is not made out to "other.example"`,
-		);
+		).toContain(`the certificate of ${NAME} is not for "other.example"`);
 	});
 
 	test("addresses of a resolver go where the option is set, and only there", async () => {

@@ -60,7 +60,7 @@ describe("a bad option", () => {
 		[{ hedgingPolicy: { maxAttempts: 0 } }, "hedgingPolicy.maxAttempts: "],
 		[
 			{ retryPolicy, hedgingPolicy: { maxAttempts: 2 } },
-			"hedgingPolicy: stands beside a retryPolicy",
+			"hedgingPolicy: is given together with a retryPolicy",
 		],
 		[{ hashKey: 5 }, "hashKey: "],
 		[{ signal: 5 }, "signal: "],

@@ -49,8 +49,8 @@ test("every field can be set", () => {
 });
 
 test.each<[string, object, string]>([
-	["window", { window: 0 }, "is no time at all"],
-	["openFor", { openFor: "0s" }, "is no time at all"],
+	["window", { window: 0 }, "is not more than 0"],
+	["openFor", { openFor: "0s" }, "is not more than 0"],
 	["openFor", { openFor: "5" }, "is not a duration"],
 	["failureRatio", { failureRatio: 0 }, "above 0, at most 1"],
 	["failureRatio", { failureRatio: 50 }, "above 0, at most 1"],

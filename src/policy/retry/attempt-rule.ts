@@ -1,26 +1,36 @@
 import type { Code } from "@connectrpc/connect";
 
-/** What to do now that an attempt has failed. */
+/** What to do after an attempt has failed. */
 export type AttemptDecision =
-	/** Make the next after `delayMs` milliseconds. */
+	/** Make the next attempt after `delayMs` milliseconds. */
 	| {
 			readonly kind: "next";
 			readonly delayMs: number;
 			readonly reason: string;
 	  }
-	/** The policy would have another, but there shall be none: those still under way decide. */
+	/**
+	 * Make no further attempt, although the code is one that the policy retries. Attempts that are still in flight decide
+	 * how the call ends.
+	 */
 	| { readonly kind: "denied"; readonly reason: string }
-	/** The call fails as the attempt did. */
+	/** Fail the call with the error of the attempt. */
 	| { readonly kind: "fatal" };
 
-/** How one call goes by its attempt policy. */
+/** Decides, for one call, when its policy wants another attempt. Holds the counts of that call; does no I/O. */
 export interface AttemptRule {
-	/** Milliseconds from the sending of an attempt until the next is due, should it not have ended; undefined: not before it ends. Absent where that is always so. */
+	/**
+	 * Returns the milliseconds after which the next attempt is due while the one just sent has not ended. Undefined: the
+	 * next attempt is not due before this one has ended. Absent if that is always so.
+	 */
 	afterSent?(): number | undefined;
-	/** Asked when an attempt is due: why it shall not be made after all; undefined counts it as made. */
+	/** Called when an attempt is due. Returns why it must not be made; returns undefined, and counts the attempt, if it may. */
 	refusal(): string | undefined;
-	/** Whether another attempt would follow a failure with this code, as things stand. Counts nothing. */
+	/** Whether another attempt would follow if an attempt failed with this code now. Changes no count. */
 	mayFollow(code: Code): boolean;
-	/** Of those that the policy counts. `pushback`: milliseconds, or "never", if the server said so. */
+	/**
+	 * Called when an attempt has failed. Not called for attempts that are retried transparently.
+	 *
+	 * @param pushback the milliseconds that the server asks the client to wait, or "never"; undefined if it asks for nothing
+	 */
 	failed(code: Code, pushback: number | "never" | undefined): AttemptDecision;
 }

@@ -20,7 +20,7 @@ test("a policy is compiled to milliseconds and a set of codes", () => {
 	});
 });
 
-test("without a delay all go at once, and without codes each failure is fatal", () => {
+test("by default there is no delay between attempts, and every failure is fatal", () => {
 	expect(compileHedgingPolicy({ maxAttempts: 2 }, "hedgingPolicy")).toEqual({
 		kind: "hedge",
 		maxAttempts: 2,
@@ -29,7 +29,7 @@ test("without a delay all go at once, and without codes each failure is fatal", 
 	});
 });
 
-test("the attempts stay as they are written: the channel has the cap", () => {
+test("maxAttempts is kept as written, because the channel applies the limit", () => {
 	expect(compileHedgingPolicy({ maxAttempts: 9 }, "h").maxAttempts).toBe(9);
 });
 
@@ -45,13 +45,13 @@ test.each<[object, string]>([
 	expect(() => compileHedgingPolicy(policy, "h")).toThrow(message);
 });
 
-test("the default for retry attempts is not one for hedges", () => {
+test("the default of maxAttempts for retry policies does not apply to hedging policies", () => {
 	expect(() =>
 		compileHedgingPolicy({}, "h", { defaultMaxAttempts: 3 }),
 	).toThrow("h.maxAttempts: is missing");
 });
 
-test("an unknown key is refused where a program wrote it", () => {
+test("an unknown key is refused in options that a program wrote", () => {
 	expect(() =>
 		compileHedgingPolicy({ maxAttempts: 2, hedgeDelay: 5 }, "h", {
 			refuseUnknown: true,

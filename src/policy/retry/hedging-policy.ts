@@ -8,29 +8,29 @@ import {
 	policyFields,
 } from "../policy-rules.ts";
 
-/** Send a call several times without waiting for it to fail (gRFC A6). */
+/** When further attempts of a call are sent before the first has failed (gRFC A6, "Hedging Policy"). */
 export interface HedgingPolicy {
 	/**
-	 * The most attempts of a call, with the first: 2 or more. More than 5 counts as 5, unless the channel option
-	 * `maxAttempts` says otherwise.
+	 * The largest number of attempts of a call, including the first: 2 or more. A value above 5 counts as 5, unless the
+	 * channel option `maxAttempts` sets another limit.
 	 */
 	maxAttempts: number;
 	/**
-	 * The wait before each further attempt, while none has been answered: milliseconds, or "0.1s". Default: 0, all
+	 * The wait before each further attempt while none has succeeded: milliseconds, or "0.1s". Default: 0, which sends all
 	 * attempts at once.
 	 */
 	hedgingDelay?: Duration | undefined;
 	/**
-	 * The codes after which the other attempts go on, and the next is made at once; any other ends the call. Default:
-	 * none.
+	 * The codes with which an attempt may fail without failing the call: the other attempts continue, and the next one is
+	 * sent at once. Any other code ends the call. Default: none.
 	 */
 	nonFatalStatusCodes?: readonly (CodeName | Code)[] | undefined;
 }
 
-/** A hedging policy that has been checked. */
+/** A checked hedging policy. */
 export interface CompiledHedgingPolicy {
 	readonly kind: "hedge";
-	/** As it was written: the channel has a cap for it. */
+	/** As written. The channel applies its own limit. */
 	readonly maxAttempts: number;
 	readonly hedgingDelayMs: number;
 	readonly nonFatalCodes: ReadonlySet<Code>;

@@ -26,7 +26,7 @@ function close(throttle: RetryThrottle): void {
 	while (throttle.allows) throttle.failed();
 }
 
-test("the next attempt is due hedgingDelay after the one before, until all have been made", () => {
+test("each attempt is due hedgingDelay after the one before, until maxAttempts have been made", () => {
 	const { rule } = made();
 	for (const _ of "123") {
 		expect(rule.afterSent()).toBe(500);
@@ -35,7 +35,7 @@ test("the next attempt is due hedgingDelay after the one before, until all have 
 	expect(rule.afterSent()).toBeUndefined();
 });
 
-test("without a delay the next is due at once", () => {
+test("without a delay the next attempt is due at once", () => {
 	const { hedgingDelayMs: _, ...rest } = policy;
 	const rule = new HedgingRule(
 		{ ...rest, hedgingDelayMs: 0 },
@@ -45,7 +45,7 @@ test("without a delay the next is due at once", () => {
 	expect(rule.afterSent()).toBe(0);
 });
 
-test("the channel may allow fewer", () => {
+test("the channel's limit applies if it is lower than maxAttempts", () => {
 	const { rule } = made({ maxAttempts: 2 });
 	rule.refusal();
 	expect(rule.afterSent()).toBeUndefined();
@@ -57,7 +57,7 @@ test("the channel may allow fewer", () => {
 	expect(single.afterSent()).toBeUndefined();
 });
 
-test("a non-fatal code sends the next at once", () => {
+test("a failure with a non-fatal code makes the next attempt due at once", () => {
 	const { rule } = made();
 	expect(rule.failed(Code.Unavailable, undefined)).toEqual({
 		kind: "next",
@@ -71,7 +71,7 @@ test("a non-fatal code sends the next at once", () => {
 	});
 });
 
-test("any other code ends the call, pushed back or not", () => {
+test("any other code ends the call, with or without pushback", () => {
 	expect(made().rule.failed(Code.Internal, undefined)).toEqual({
 		kind: "fatal",
 	});
@@ -79,7 +79,7 @@ test("any other code ends the call, pushed back or not", () => {
 });
 
 describe("pushback", () => {
-	test("says when the next goes", () => {
+	test("sets the wait before the next attempt", () => {
 		expect(made().rule.failed(Code.Unavailable, 1234)).toEqual({
 			kind: "next",
 			delayMs: 1234,
@@ -87,7 +87,7 @@ describe("pushback", () => {
 		});
 	});
 
-	test("that says never ends new hedges for good", () => {
+	test('of "never" stops new attempts for good', () => {
 		const { rule } = made();
 		rule.refusal();
 		expect(rule.failed(Code.Unavailable, "never")).toEqual({
@@ -108,14 +108,14 @@ describe("pushback", () => {
 });
 
 describe("the throttle", () => {
-	test("keeps a hedge back that is due", () => {
+	test("stops an attempt that is due", () => {
 		const { rule, throttle } = made();
 		close(throttle);
 		expect(rule.refusal()).toBe(THROTTLED);
 		expect(rule.afterSent()).toBeUndefined();
 	});
 
-	test("keeps the next back when one fails, and all after it", () => {
+	test("stops the next attempt and all later ones after a failure", () => {
 		const { rule, throttle } = made();
 		close(throttle);
 		expect(rule.failed(Code.Unavailable, undefined)).toEqual({
@@ -143,7 +143,7 @@ describe("the throttle", () => {
 	});
 });
 
-test("whether another hedge may follow a failure is told, and counts nothing", () => {
+test("mayFollow says whether another attempt would follow a failure, and changes no count", () => {
 	const { rule, throttle } = made();
 	for (let i = 0; i < 10; i++) {
 		expect(rule.mayFollow(Code.Unavailable)).toBe(true);

@@ -4,17 +4,17 @@ import type { AttemptDecision, AttemptRule } from "./attempt-rule.ts";
 import type { CompiledHedgingPolicy } from "./hedging-policy.ts";
 import { type RetryThrottle, THROTTLED } from "./retry-throttle.ts";
 
-/** Several attempts at a time, without waiting for the first to fail (gRFC A6, "Hedging Policy"). */
+/** Sends several attempts of a call without waiting for the first to fail (gRFC A6, "Hedging Policy"). */
 export class HedgingRule implements AttemptRule {
 	readonly #policy: CompiledHedgingPolicy;
 	readonly #maxAttempts: number;
 	readonly #throttle: RetryThrottle;
-	/** The first always goes. */
+	/** Attempts made. The first is always made. */
 	#made = 1;
-	/** Why there are no further ones. */
+	/** Why no further attempts are made; undefined while they may be. */
 	#stopped: string | undefined;
 
-	/** `maxAttempts`: the most that the channel allows. */
+	/** @param options.maxAttempts the channel's limit */
 	constructor(
 		policy: CompiledHedgingPolicy,
 		throttle: RetryThrottle,
@@ -42,7 +42,7 @@ export class HedgingRule implements AttemptRule {
 			this.#policy.nonFatalCodes.has(code) &&
 			!this.#stopped &&
 			this.#made < this.#maxAttempts &&
-			this.#throttle.bearsFailure
+			this.#throttle.allowsAfterFailure
 		);
 	}
 

@@ -64,7 +64,7 @@ test.each<[string, unknown, string | RegExp]>([
 	);
 });
 
-test("a bad code is refused with its place in the list", () => {
+test("an invalid code is refused, and the error gives its index in the list", () => {
 	const bad = { ...policy, retryableStatusCodes: ["UNAVAILABLE", "NOPE"] };
 	expect(() => compileRetryPolicy(bad, "retryPolicy")).toThrow(
 		/^retryPolicy\.retryableStatusCodes\[1\]: "NOPE"/,
@@ -87,12 +87,12 @@ describe("rules", () => {
 		compileRetryPolicy({ ...policy, maxAttempts }, "retryPolicy", rules)
 			.maxAttempts;
 
-	test("attempts stay as they are written: the channel has the cap", () => {
+	test("maxAttempts is kept as written, because the channel applies the limit", () => {
 		expect(attempts(5)).toBe(5);
 		expect(attempts(20)).toBe(20);
 	});
 
-	test("absent attempts take the default that the reader gives", () => {
+	test("a missing maxAttempts takes the default that the rules give", () => {
 		expect(attempts(undefined, { defaultMaxAttempts: 3 })).toBe(3);
 		expect(attempts(4, { defaultMaxAttempts: 3 })).toBe(4);
 		expect(attempts(undefined, { defaultMaxAttempts: 9 })).toBe(9);
@@ -110,7 +110,7 @@ describe("rules", () => {
 	});
 });
 
-test.each([true, "yes", 3, []])("%o is no retry policy", (value) => {
+test.each([true, "yes", 3, []])("%o is refused as a retry policy", (value) => {
 	expect(() => compileRetryPolicy(value, "retryPolicy")).toThrow(
 		/^retryPolicy: .* is not an object/,
 	);

@@ -1,8 +1,8 @@
 import type { Code } from "@connectrpc/connect";
-import { type Duration, parseDuration } from "../../checks/duration.ts";
+import type { Duration } from "../../checks/duration.ts";
 import { OptionError, shown } from "../../checks/option-error.ts";
-import { type Check, listOf } from "../../checks/option-table.ts";
-import { type CodeName, parseCode } from "../code.ts";
+import { parsePeriod } from "../../checks/period.ts";
+import { type CodeName, parseCodes } from "../code.ts";
 import {
 	maxAttempts,
 	type PolicyRules,
@@ -10,27 +10,27 @@ import {
 } from "../policy-rules.ts";
 import { parseDouble } from "../proto-json.ts";
 
-/** When a failed call is tried again (gRFC A6). */
+/** When a failed call is retried (gRFC A6, "Retry Policy"). */
 export interface RetryPolicy {
 	/**
-	 * The most attempts of a call, with the first: 2 or more. More than 5 counts as 5, unless the channel option
-	 * `maxAttempts` says otherwise.
+	 * The largest number of attempts of a call, including the first: 2 or more. A value above 5 counts as 5, unless the
+	 * channel option `maxAttempts` sets another limit.
 	 */
 	maxAttempts: number;
-	/** The wait before the first retry, 20 % more or less by chance: milliseconds, or "0.1s". More than 0. */
+	/** The wait before the first retry, before a jitter of ±20 %: milliseconds, or "0.1s". More than 0. */
 	initialBackoff: Duration;
-	/** The longest wait before a retry, before chance adds to it: milliseconds, or "1s". More than 0. */
+	/** The longest wait before a retry, before a jitter of ±20 %: milliseconds, or "1s". More than 0. */
 	maxBackoff: Duration;
 	/** How many times longer each wait is than the one before. More than 0. */
 	backoffMultiplier: number;
-	/** The codes after which a call is tried again; any other ends it. At least one: ["UNAVAILABLE"]. */
+	/** The codes after which a call is retried; any other code ends it. At least one, as in ["UNAVAILABLE"]. */
 	retryableStatusCodes: readonly (CodeName | Code)[];
 }
 
-/** A retry policy that has been checked. */
+/** A checked retry policy. */
 export interface CompiledRetryPolicy {
 	readonly kind: "retry";
-	/** As it was written: the channel has a cap for it. */
+	/** As written. The channel applies its own limit. */
 	readonly maxAttempts: number;
 	readonly initialBackoffMs: number;
 	readonly maxBackoffMs: number;
@@ -64,36 +64,15 @@ export function compileRetryPolicy(
 	return {
 		kind: "retry",
 		maxAttempts: attempts,
-		initialBackoffMs: fields.required(
-			"initialBackoff",
-			aboveZero(parseDuration),
-		),
-		maxBackoffMs: fields.required("maxBackoff", aboveZero(parseDuration)),
-		backoffMultiplier: fields.required(
-			"backoffMultiplier",
-			aboveZero(parseDouble),
-		),
-		retryableCodes: fields.required("retryableStatusCodes", retryableCodes),
+		initialBackoffMs: fields.required("initialBackoff", parsePeriod),
+		maxBackoffMs: fields.required("maxBackoff", parsePeriod),
+		backoffMultiplier: fields.required("backoffMultiplier", multiplier),
+		retryableCodes: fields.required("retryableStatusCodes", parseCodes),
 	};
 }
 
-function aboveZero(parse: Check<number>): Check<number> {
-	return (value, where) => {
-		const number = parse(value, where);
-		if (number <= 0) {
-			throw new OptionError(where, `${shown(value)} is not more than 0`);
-		}
-		return number;
-	};
-}
-
-function retryableCodes(value: unknown, where: string): ReadonlySet<Code> {
-	const codes = new Set(listOf(parseCode)(value, where));
-	if (codes.size === 0) {
-		throw new OptionError(
-			where,
-			'is empty; name at least one code, as in ["UNAVAILABLE"]',
-		);
-	}
-	return codes;
+function multiplier(value: unknown, where: string): number {
+	const number = parseDouble(value, where);
+	if (number > 0) return number;
+	throw new OptionError(where, `${shown(value)} is not more than 0`);
 }

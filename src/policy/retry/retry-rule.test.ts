@@ -36,7 +36,7 @@ function failuresLeft(throttle: RetryThrottle): number {
 	return count;
 }
 
-test("a retryable code means another attempt, after a backoff that grows", () => {
+test("a failure with a retryable code leads to another attempt, after a backoff that grows", () => {
 	const { rule } = made();
 	expect(rule.failed(Code.Unavailable, undefined)).toEqual({
 		kind: "next",
@@ -53,7 +53,7 @@ test("a retryable code means another attempt, after a backoff that grows", () =>
 	});
 });
 
-test("any other code ends the call, at whichever attempt", () => {
+test("any other code ends the call, whichever attempt it is", () => {
 	expect(made().rule.failed(Code.Internal, undefined)).toEqual({
 		kind: "fatal",
 	});
@@ -62,7 +62,7 @@ test("any other code ends the call, at whichever attempt", () => {
 	expect(rule.failed(Code.NotFound, undefined)).toEqual({ kind: "fatal" });
 });
 
-test("there are no more than maxAttempts, the first among them", () => {
+test("there are at most maxAttempts attempts, including the first", () => {
 	const { rule } = made();
 	for (const _ of "123") {
 		expect(rule.failed(Code.Unavailable, undefined).kind).toBe("next");
@@ -73,7 +73,7 @@ test("there are no more than maxAttempts, the first among them", () => {
 	});
 });
 
-test("the channel may allow fewer", () => {
+test("the channel's limit applies if it is lower than maxAttempts", () => {
 	const { rule } = made({ maxAttempts: 2 });
 	expect(rule.failed(Code.Unavailable, undefined).kind).toBe("next");
 	expect(rule.failed(Code.Unavailable, undefined)).toEqual({
@@ -83,7 +83,7 @@ test("the channel may allow fewer", () => {
 });
 
 describe("pushback", () => {
-	test("is waited exactly, and the backoff starts from the initial one again", () => {
+	test("sets the exact wait, and the backoff starts again at the initial one", () => {
 		const { rule } = made({ random: () => 0 });
 		rule.failed(Code.Unavailable, undefined);
 		expect(rule.failed(Code.Unavailable, 5000)).toEqual({
@@ -96,7 +96,7 @@ describe("pushback", () => {
 		});
 	});
 
-	test("that says never is a denial", () => {
+	test('of "never" denies the retry', () => {
 		expect(made().rule.failed(Code.Unavailable, "never")).toEqual({
 			kind: "denied",
 			reason: "the server said not to retry",
@@ -109,13 +109,13 @@ describe("pushback", () => {
 		expect(rule.failed(Code.Unavailable, 0)).toMatchObject({ kind: "denied" });
 	});
 
-	test("makes no other code retryable", () => {
+	test("does not make another code retryable", () => {
 		expect(made().rule.failed(Code.Internal, 0)).toEqual({ kind: "fatal" });
 	});
 });
 
 describe("the throttle", () => {
-	test("loses a token with each failure that is retryable, the last of a call among them", () => {
+	test("loses a token with each retryable failure, including the last one of a call", () => {
 		const { rule, throttle } = made();
 		for (const _ of "1234") rule.failed(Code.Unavailable, undefined);
 		expect(failuresLeft(throttle)).toBe(1);
@@ -128,14 +128,14 @@ describe("the throttle", () => {
 		expect(failuresLeft(throttle)).toBe(3);
 	});
 
-	test("loses none with other failures, be there pushback or not", () => {
+	test("loses no token with other failures, with or without pushback", () => {
 		const { rule, throttle } = made();
 		rule.failed(Code.Internal, undefined);
 		rule.failed(Code.Internal, 10);
 		expect(failuresLeft(throttle)).toBe(5);
 	});
 
-	test("that has half of its tokens left, or fewer, denies retries, pushed back or not", () => {
+	test("denies retries when at most half of its tokens are left, with or without pushback", () => {
 		const { rule, throttle } = made();
 		for (const _ of "1234") throttle.failed();
 		expect(throttle.allows).toBe(true);
@@ -147,7 +147,7 @@ describe("the throttle", () => {
 		expect(rule.failed(Code.Unavailable, 10).kind).toBe("denied");
 	});
 
-	test("is asked before the backoff, not after it", () => {
+	test("is checked before the backoff, not after it", () => {
 		const { rule, throttle } = made();
 		expect(rule.failed(Code.Unavailable, undefined).kind).toBe("next");
 		for (const _ of "123456789") throttle.failed();
@@ -155,7 +155,7 @@ describe("the throttle", () => {
 	});
 });
 
-test("whether another attempt may follow is told, and counts nothing", () => {
+test("mayFollow says whether another attempt would follow, and changes no count", () => {
 	const { rule, throttle } = made();
 	for (let i = 0; i < 10; i++) {
 		expect(rule.mayFollow(Code.Unavailable)).toBe(true);

@@ -5,7 +5,7 @@ import type { CompiledRetryPolicy } from "./retry-policy.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
 import { type RetryThrottle, THROTTLED } from "./retry-throttle.ts";
 
-/** One attempt after the other, while they fail with a retryable code (gRFC A6, "Retry Policy"). */
+/** Makes one attempt after another while they fail with a retryable code (gRFC A6, "Retry Policy"). */
 export class RetryRule implements AttemptRule {
 	readonly #policy: CompiledRetryPolicy;
 	readonly #maxAttempts: number;
@@ -13,7 +13,10 @@ export class RetryRule implements AttemptRule {
 	readonly #schedule: RetrySchedule;
 	#failures = 0;
 
-	/** `channel.maxAttempts`: the most that it allows; `random`: at least 0, less than 1. */
+	/**
+	 * @param channel.maxAttempts the channel's limit
+	 * @param channel.random returns a number that is at least 0 and less than 1
+	 */
 	constructor(
 		policy: CompiledRetryPolicy,
 		throttle: RetryThrottle,
@@ -25,14 +28,14 @@ export class RetryRule implements AttemptRule {
 		this.#schedule = new RetrySchedule(policy, channel.random);
 	}
 
-	/** The throttle was asked before the backoff. */
+	/** Never refuses: `failed` has asked the throttle before the backoff. */
 	refusal(): undefined {}
 
 	mayFollow(code: Code): boolean {
 		return (
 			this.#policy.retryableCodes.has(code) &&
 			this.#failures + 1 < this.#maxAttempts &&
-			this.#throttle.bearsFailure
+			this.#throttle.allowsAfterFailure
 		);
 	}
 

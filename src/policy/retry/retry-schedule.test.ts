@@ -30,32 +30,32 @@ function waits(schedule: RetrySchedule, count: number): number[] {
 }
 
 describe("the backoff", () => {
-	test("before retry n is initial * multiplier^(n-1), at most max", () => {
+	test("before retry n is initial * multiplier^(n-1), but at most max", () => {
 		expect(waits(schedule(), 6)).toEqual([100, 200, 400, 800, 1000, 1000]);
 	});
 
-	test("is up to a fifth shorter or longer by chance", () => {
+	test("has a jitter of up to 20 % in either direction", () => {
 		expect(waits(schedule({}, 0), 2)).toEqual([80, 160]);
 		const longest = schedule({}, 1 - 2 ** -53);
 		expect(longest.next()).toBeCloseTo(120, 9);
 		expect(longest.next()).toBeCloseTo(240, 9);
 	});
 
-	test("has its jitter after max, so that callers at max do not meet", () => {
+	test("applies the jitter after max, so that clients at max do not retry at the same moment", () => {
 		const shortest = schedule({}, 0);
 		expect(waits(shortest, 8).at(-1)).toBe(800);
 		const longest = schedule({}, 0.75);
 		expect(waits(longest, 8).at(-1)).toBe(1100);
 	});
 
-	test("asks for chance anew each time", () => {
+	test("takes a new random number each time", () => {
 		const chances = [0, 0.5, 0.75];
 		const next = (): number => chances.shift() as number;
 		const drawn = new RetrySchedule(policy, next);
 		expect(waits(drawn, 3)).toEqual([80, 200, 440]);
 	});
 
-	test("is max from the start when the initial one is longer", () => {
+	test("is max from the start if the initial backoff is longer", () => {
 		expect(waits(schedule({ initialBackoffMs: 5000 }), 2)).toEqual([
 			1000, 1000,
 		]);
@@ -77,12 +77,12 @@ describe("the backoff", () => {
 });
 
 describe("pushback", () => {
-	test("is waited exactly, whatever max and jitter say", () => {
+	test("is the exact wait, without max and jitter", () => {
 		expect(schedule({}, 0).next(7777)).toBe(7777);
 		expect(schedule({}, 0).next(0)).toBe(0);
 	});
 
-	test("makes the backoff start from the initial one again", () => {
+	test("makes the backoff start again at the initial one", () => {
 		const pushed = schedule();
 		waits(pushed, 3);
 		expect(pushed.next(30)).toBe(30);
@@ -102,13 +102,16 @@ describe("grpc-retry-pushback-ms", () => {
 		expect(parsePushback([value])).toBe(ms);
 	});
 
-	test("that is not there asks for nothing", () => {
+	test("that is absent gives undefined", () => {
 		expect(parsePushback([])).toBeUndefined();
 	});
 
-	test.each(["-1", "-0", "-2147483648"])("%s is negative: never", (value) => {
-		expect(parsePushback([value])).toBe("never");
-	});
+	test.each(["-1", "-0", "-2147483648"])(
+		"of %s is negative and means never",
+		(value) => {
+			expect(parsePushback([value])).toBe("never");
+		},
+	);
 
 	test.each([
 		"",
@@ -128,7 +131,7 @@ describe("grpc-retry-pushback-ms", () => {
 		expect(parsePushback([value])).toBe("never");
 	});
 
-	test("that is repeated means never, be the values apart or joined", () => {
+	test("that is repeated means never, whether the values are separate or joined", () => {
 		expect(parsePushback(["10", "10"])).toBe("never");
 		expect(parsePushback(["10,10"])).toBe("never");
 		expect(parsePushback(["10, 20"])).toBe("never");

@@ -1,32 +1,35 @@
 import type { CompiledRetryPolicy } from "./retry-policy.ts";
 
-/** What a retry policy says of the time between attempts. */
+/** The part of a retry policy that sets the time between attempts. */
 type Backoffs = Pick<
 	CompiledRetryPolicy,
 	"initialBackoffMs" | "maxBackoffMs" | "backoffMultiplier"
 >;
 
-/** The share of a backoff by which chance makes it shorter or longer. */
+/** The largest fraction by which jitter shortens or lengthens a backoff. */
 const JITTER = 0.2;
 
-/** When the retries of one call go (gRFC A6, "Exponential Backoff", with the jitter of its 2024 amendment, and "Pushback"). */
+/**
+ * The waits between the attempts of one call (gRFC A6, "Exponential Backoff" and "Pushback", with the jitter of its 2024
+ * amendment). `Backoff` is for connections: its jitter and its reset follow other rules.
+ */
 export class RetrySchedule {
 	readonly #policy: Backoffs;
 	readonly #random: () => number;
-	/** Backoffs since the start, or since the server last said when. */
+	/** Backoffs since the start of the call, or since the server's last pushback. */
 	#backoffs = 0;
 
-	/** `random`: at least 0, less than 1. */
+	/** @param random returns a number that is at least 0 and less than 1 */
 	constructor(policy: Backoffs, random: () => number) {
 		this.#policy = policy;
 		this.#random = random;
 	}
 
 	/**
-	 * Milliseconds until the next retry: what the server asked for, to the
-	 * millisecond, after which the backoff starts from the initial one again;
-	 * else the backoff, `min(initial * multiplier^(n-1), max)`, 20 % more or
-	 * less. Transparent retries do not ask.
+	 * Returns the milliseconds until the next retry. With pushback, it is exactly
+	 * the time that the server asked for, and the backoff starts again at the
+	 * initial one. Otherwise it is the backoff, `min(initial * multiplier^(n-1),
+	 * max)`, with a jitter of ±20 %. Not called for transparent retries.
 	 */
 	next(pushbackMs?: number): number {
 		if (pushbackMs !== undefined) {
@@ -44,12 +47,12 @@ export class RetrySchedule {
 const MAX_INT32 = 2 ** 31 - 1;
 
 /**
- * What a server asks for with `grpc-retry-pushback-ms` (gRFC A6): the
- * milliseconds until the next attempt, or "never". It asks for nothing
- * (`undefined`) when the header is not there. A value that is no signed 32-bit
- * integer, has needless zeros in front, is negative or is there twice is "never".
+ * Reads `grpc-retry-pushback-ms` (gRFC A6): the milliseconds that the server
+ * asks the client to wait before the next attempt. Returns undefined when the
+ * header is absent, and "never" when its value is negative, is not a signed
+ * 32-bit integer, has leading zeros, or is repeated.
  *
- * @param values those of the header; repeated ones may be joined by a comma
+ * @param values the values of the header; repeated values may be joined by a comma
  */
 export function parsePushback(
 	values: readonly string[],

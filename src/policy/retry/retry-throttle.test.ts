@@ -20,11 +20,11 @@ function failuresLeft(throttle: RetryThrottle): number {
 	return count;
 }
 
-test("starts full", () => {
+test("a throttle starts with all its tokens", () => {
 	expect(failuresLeft(new RetryThrottle(builtinRetryThrottling))).toBe(50);
 });
 
-test("allows while there are more than half of the tokens, and not at the half", () => {
+test("a throttle allows retries while more than half of the tokens are left, and not at exactly half", () => {
 	const even = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.1 });
 	fail(even, 4);
 	expect(even.allows).toBe(true);
@@ -42,7 +42,7 @@ test("allows while there are more than half of the tokens, and not at the half",
 	expect(odd.allows).toBe(true);
 });
 
-test("a success brings tokenRatio of what a failure takes", () => {
+test("a failure takes one token, and a success gives back tokenRatio", () => {
 	const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.1 });
 	fail(throttle, 6);
 	succeed(throttle, 10);
@@ -51,7 +51,7 @@ test("a success brings tokenRatio of what a failure takes", () => {
 	expect(throttle.allows).toBe(true);
 });
 
-test("the tokens stay between none and maxTokens", () => {
+test("the tokens stay between 0 and maxTokens", () => {
 	const throttle = new RetryThrottle({ maxTokens: 4, tokenRatio: 1 });
 	succeed(throttle, 100);
 	expect(failuresLeft(throttle)).toBe(2);
@@ -63,7 +63,7 @@ test("the tokens stay between none and maxTokens", () => {
 });
 
 test.each([0.1, 0.7, 0.035, 0.005, 1.005, 2.035])(
-	"200 successes at a ratio of %d make 200 times that, without a drift",
+	"200 successes at a ratio of %d add exactly 200 times the ratio",
 	(tokenRatio) => {
 		const throttle = new RetryThrottle({ maxTokens: 1000, tokenRatio });
 		fail(throttle, 500 + Math.round(200 * tokenRatio));
@@ -75,7 +75,7 @@ test.each([0.1, 0.7, 0.035, 0.005, 1.005, 2.035])(
 	},
 );
 
-test("a ratio counts to its last thousandth", () => {
+test("a ratio counts to three decimals", () => {
 	const throttle = new RetryThrottle({ maxTokens: 1000, tokenRatio: 1.005 });
 	fail(throttle, 903);
 	succeed(throttle, 400);
@@ -85,7 +85,7 @@ test("a ratio counts to its last thousandth", () => {
 	expect(throttle.allows).toBe(true);
 });
 
-test("new limits keep the fraction of the tokens", () => {
+test("new limits keep the fraction of tokens that are left", () => {
 	const throttle = new RetryThrottle({ maxTokens: 100, tokenRatio: 0.1 });
 	throttle.reconfigure({ maxTokens: 10, tokenRatio: 1 });
 	expect(failuresLeft(throttle)).toBe(5);
@@ -95,7 +95,7 @@ test("new limits keep the fraction of the tokens", () => {
 	expect(throttle.allows).toBe(true);
 });
 
-test("new limits that grow do not let a throttled channel retry, nor do those that shrink", () => {
+test("a throttled channel stays throttled when the limits grow or shrink", () => {
 	const throttle = new RetryThrottle({ maxTokens: 7, tokenRatio: 0.001 });
 	fail(throttle, 4);
 	for (const maxTokens of [1000, 3, 999, 1]) {
@@ -104,7 +104,7 @@ test("new limits that grow do not let a throttled channel retry, nor do those th
 	}
 });
 
-test("new limits let a channel retry that might before, by however little", () => {
+test("a channel that may retry by a small margin may still retry after new limits", () => {
 	const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.001 });
 	fail(throttle, 5);
 	succeed(throttle, 1);
@@ -113,7 +113,7 @@ test("new limits let a channel retry that might before, by however little", () =
 	expect(throttle.allows).toBe(true);
 });
 
-test("the new ratio holds from then on", () => {
+test("the new ratio applies to later successes", () => {
 	const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.001 });
 	fail(throttle, 6);
 	throttle.reconfigure({ maxTokens: 10, tokenRatio: 2 });

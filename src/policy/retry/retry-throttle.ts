@@ -1,55 +1,56 @@
 import type { RetryThrottling } from "../service-config.ts";
 
-/** Why there is no retry, and no further hedge. */
+/** The reason given when the throttle denies a retry or a further hedging attempt. */
 export const THROTTLED =
 	"too many attempts have failed on this channel: its retry throttle is closed";
 
 /**
- * Stops the retries and hedges of a channel while the server fails too much of
- * what it is sent (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"). It
- * starts full, and counts in thousandths of a token, so that nothing drifts.
+ * Stops the retries and hedging attempts of a channel while too many attempts
+ * fail (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"). It starts with
+ * all its tokens. It counts in thousandths of a token, so that rounding errors
+ * do not add up.
  */
 export class RetryThrottle {
 	#tokens: number;
 	#max: number;
 	#ratio: number;
 
-	/** `throttling` has been checked, as by `parseServiceConfig`. */
+	/** The argument must have been checked, as `parseServiceConfig` does. */
 	constructor({ maxTokens, tokenRatio }: Readonly<RetryThrottling>) {
 		this.#max = thousandths(maxTokens);
 		this.#ratio = thousandths(tokenRatio);
 		this.#tokens = this.#max;
 	}
 
-	/** What is left. */
+	/** The tokens that are left. */
 	get tokens(): number {
 		return this.#tokens / 1000;
 	}
 
-	/** A retry or a further hedge may go: there are more than half of the tokens. */
+	/** Whether a retry or a further hedging attempt may be made: more than half of the tokens are left. */
 	get allows(): boolean {
 		return this.#tokens > this.#max / 2;
 	}
 
-	/** It would still allow one after one more failure. */
-	get bearsFailure(): boolean {
+	/** Whether the throttle would still allow an attempt after one more failure. */
+	get allowsAfterFailure(): boolean {
 		return this.#tokens - 1000 > this.#max / 2;
 	}
 
-	/** An attempt failed with a retryable or non-fatal code, or the server said not to retry: one token less. */
+	/** Takes one token: an attempt failed with a retryable or non-fatal code, or the server asked not to retry. */
 	failed(): void {
 		this.#tokens = Math.max(this.#tokens - 1000, 0);
 	}
 
-	/** An attempt went well: `tokenRatio` tokens more. */
+	/** Adds `tokenRatio` tokens: an attempt succeeded. */
 	succeeded(): void {
 		this.#tokens = Math.min(this.#tokens + this.#ratio, this.#max);
 	}
 
-	/** Takes new limits; what there is stays the same fraction of what there can be, as in gRPC's core. */
+	/** Takes new limits. The tokens that are left stay the same fraction of `maxTokens`, as in gRPC's C core. */
 	reconfigure({ maxTokens, tokenRatio }: Readonly<RetryThrottling>): void {
 		const max = thousandths(maxTokens);
-		// Rounded up: what is more than half stays more than half.
+		// Rounded up, so that more than half of the tokens stays more than half.
 		this.#tokens = Math.ceil((this.#tokens * max) / this.#max);
 		this.#max = max;
 		this.#ratio = thousandths(tokenRatio);

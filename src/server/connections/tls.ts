@@ -14,14 +14,14 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import type { Clock } from "../../policy/clock.ts";
-import { disarm } from "../../policy/guarded.ts";
+import { printRejection } from "../../policy/guarded.ts";
 import {
 	checkPassphrase,
 	credentialsTable,
 	type TlsCredentials,
 } from "../../tls/credentials.ts";
 import {
-	copied,
+	copyCredentials,
 	nodeCredentials,
 	sameCredentials,
 	secureContext,
@@ -157,7 +157,7 @@ export class TlsTerminator {
 		serverTlsOptions(options, "tls");
 		// Says of each what is wrong with it.
 		secureContext(options, "tls");
-		const from = { ...options, ...copied(options) };
+		const from = { ...options, ...copyCredentials(options) };
 		this.#made = { from, server: this.#serverOf(options) };
 	}
 
@@ -212,7 +212,7 @@ function refusalOf(
 	try {
 		const refusal: unknown = check?.(certificate);
 		if (refusal === undefined || refusal instanceof Error) return refusal;
-		disarm(refusal, "tls.checkClientIdentity");
+		printRejection(refusal, "tls.checkClientIdentity");
 		throw new TypeError("it returned neither an Error nor undefined");
 	} catch (cause) {
 		return new Error(
