@@ -1,33 +1,38 @@
-/** What a `for await` over a stream's responses needs of the stream. */
-interface Receiving<T> {
-	/** The next message, as `toResult` has it. */
+/** What a `for await` over the responses of a stream needs of that stream. */
+interface Responses<T> {
 	next(): Promise<IteratorResult<T, undefined>>;
+}
+
+interface Cancellable {
 	cancel(reason?: unknown): void;
 }
 
-/** Receives message by message; leaving early cancels the call. */
-export function messageIteration<T>(
-	stream: Receiving<T>,
-): AsyncIterator<T, undefined> {
-	return {
-		next: () => stream.next(),
-		return: async () => {
-			stream.cancel(new Error("the caller stopped reading"));
-			return { done: true, value: undefined };
-		},
-		// Connect's clients end an iteration so when its call is aborted.
-		throw: async (error) => {
-			stream.cancel(error);
-			throw error;
-		},
-	};
-}
+/**
+ * Iterates over the responses of a call; leaving the iteration early cancels the call.
+ *
+ * A class with a plain `next`, no async generator: V8 needs one microtask for a message of this, and three for one of that.
+ */
+export class ResponseIterator<T> implements AsyncIterator<T, undefined> {
+	readonly #responses: Responses<T>;
+	readonly #call: Cancellable;
 
-/** A step of an iteration; undefined is its end. */
-export function toResult<T>(
-	value: T | undefined,
-): IteratorResult<T, undefined> {
-	return value === undefined
-		? { done: true, value: undefined }
-		: { done: false, value };
+	constructor(responses: Responses<T>, call: Cancellable) {
+		this.#responses = responses;
+		this.#call = call;
+	}
+
+	next(): Promise<IteratorResult<T, undefined>> {
+		return this.#responses.next();
+	}
+
+	async return(): Promise<IteratorResult<T, undefined>> {
+		this.#call.cancel(new Error("the caller stopped reading"));
+		return { done: true, value: undefined };
+	}
+
+	/** Connect's clients end an iteration like this when their call is aborted. */
+	async throw(error: unknown): Promise<never> {
+		this.#call.cancel(error);
+		throw error;
+	}
 }

@@ -3,8 +3,9 @@ import type {
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
+import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 import type { CallEnd } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
@@ -15,48 +16,42 @@ import type { CallObserver, CallRequest } from "./call-request.ts";
 import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
-import { messageIteration, toResult } from "./message-iteration.ts";
-import { requestIterator } from "./request-iterator.ts";
+import { RequestPump, type RequestSink } from "./request-pump.ts";
+import { ResponseIterator } from "./response-iterator.ts";
 import { type MetadataListener, noteReceived } from "./response-metadata.ts";
+import { nobodyReads, sendIsClosed } from "./send-refusals.ts";
 import { wrongNumber } from "./wrong-number.ts";
-
-/** While this many bytes of messages wait to be received, the server is stopped. */
-const HOLD_BYTES = 64 * 1024;
-
-/** What a message counts beside its bytes, so that endless empty ones stop the server too. */
-const MESSAGE_OVERHEAD_BYTES = 64;
 
 const SENT: Promise<void> = Promise.resolve();
 
-interface Settler<T> {
-	resolve(value: T): void;
-	reject(error: ConnectError): void;
-}
-
-/** A streaming call of any kind over a channel: the handle itself. */
+/** A streaming call of any kind over a channel. It is the handle itself. */
 export class StreamCall<I extends DescMessage, O extends DescMessage>
-	implements StreamHandle<I, O>, CallObserver
+	implements
+		StreamHandle<I, O>,
+		CallObserver,
+		QueueOwner<Uint8Array, MessageShape<O>>,
+		RequestSink<MessageInitShape<I>>
 {
 	readonly #method: MethodOf<I, O>;
 	readonly #call: Call;
 	readonly #onHeader: MetadataListener["onHeader"];
 	readonly #onTrailer: MetadataListener["onTrailer"];
 	readonly #site: CallSite | undefined;
-	#sendClosed = false;
-	readonly #senders: Settler<void>[] = [];
-	#received: Uint8Array[] = [];
-	#receivedBytes = 0;
-	#held = false;
+	/** Responses that have arrived, still encoded, on their way to the reader. */
+	readonly #responses = new AsyncQueue<Uint8Array, MessageShape<O>>(this);
 	#only: Promise<MessageShape<O>> | undefined;
-	readonly #receivers: Settler<MessageShape<O> | undefined>[] = [];
+	#pump: RequestPump<I> | undefined;
+	#sendClosed = false;
+	/** Resolves when there is room to send again; shared by all sends that wait. */
+	#room: PromiseWithResolvers<void> | undefined;
 	#headers: RawHeaders | undefined;
-	readonly #headerWaiters: Settler<Headers>[] = [];
-	readonly #trailerWaiters: Settler<Headers>[] = [];
+	/** `header` and `trailer`, if somebody has asked for them. */
+	#header: PromiseWithResolvers<Headers> | undefined;
+	#trailer: PromiseWithResolvers<Headers> | undefined;
 	#end: CallEnd | undefined;
 	#error: ConnectError | undefined;
-	#onEnd: (() => void) | undefined;
 
-	/** `site`: where the call is made. */
+	/** `site`: where the call is made, for the stack of its error. */
 	constructor(
 		core: ChannelCore,
 		request: CallRequest & { readonly method: MethodOf<I, O> },
@@ -72,45 +67,33 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#call = new Call(core, request, this);
 	}
 
-	/** Begins a call that sends message by message; `sendOnly` begins the others. */
+	/** Starts a call that sends message by message; `sendOnly` starts a call with a single request. */
 	start(): void {
 		this.#call.start();
 	}
 
 	get header(): Promise<Headers> {
-		return quiet(
-			new Promise((resolve, reject) => {
-				if (this.#headers !== undefined) resolve(toHeaders(this.#headers));
-				else if (this.#error !== undefined) reject(this.#error);
-				else if (this.#end !== undefined) resolve(new Headers());
-				else this.#headerWaiters.push({ resolve, reject });
-			}),
-		);
+		if (this.#header === undefined) {
+			this.#header = quietly();
+			this.#settleHeader(this.#header);
+		}
+		return this.#header.promise;
 	}
 
 	get trailer(): Promise<Headers> {
-		return quiet(
-			new Promise((resolve, reject) => {
-				if (this.#error !== undefined) reject(this.#error);
-				else if (this.#end !== undefined) {
-					resolve(toHeaders(this.#end.trailers));
-				} else this.#trailerWaiters.push({ resolve, reject });
-			}),
-		);
+		if (this.#trailer === undefined) {
+			this.#trailer = quietly();
+			this.#settleTrailer(this.#trailer);
+		}
+		return this.#trailer.promise;
 	}
 
 	send(message: MessageInitShape<I>): Promise<void> {
-		const refusal = this.#whyNotSend();
-		if (refusal !== undefined) return Promise.reject(refusal);
 		try {
-			const encoded = encodeMessage(this.#method.input, message);
-			if (this.#call.send(encoded)) return SENT;
+			return this.sendNext(message) ?? SENT;
 		} catch (error) {
 			return Promise.reject(error);
 		}
-		return new Promise((resolve, reject) => {
-			this.#senders.push({ resolve, reject });
-		});
 	}
 
 	closeSend(): Promise<void> {
@@ -125,11 +108,12 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	sendAll(messages: Messages<I>): void {
-		void this.#pump(messages);
+		this.#pump = new RequestPump(messages, this);
+		this.#pump.start();
 	}
 
 	recv(): Promise<MessageShape<O> | undefined> {
-		return this.#receive(itself);
+		return this.#responses.read();
 	}
 
 	closeAndRecv(): Promise<MessageShape<O>> {
@@ -156,184 +140,130 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return messageIteration({
-			next: () => this.#receive(toResult),
-			cancel: (reason) => this.cancel(reason),
-		});
+		return new ResponseIterator(this.#responses, this);
 	}
 
-	// What the call tells.
+	// The call tells its observer:
 
 	headers(headers: RawHeaders): void {
 		this.#headers = headers;
-		for (const { resolve } of this.#headerWaiters.splice(0)) {
-			resolve(toHeaders(headers));
-		}
+		if (this.#header !== undefined) this.#settleHeader(this.#header);
 		this.#onHeader?.(toHeaders(headers));
 	}
 
 	message(message: Uint8Array): void {
-		const receiver = this.#receivers.shift();
-		if (receiver !== undefined) {
-			try {
-				receiver.resolve(this.#decode(message));
-			} catch (error) {
-				receiver.reject(error as ConnectError);
-			}
-			return;
-		}
-		this.#received.push(message);
-		this.#receivedBytes += message.length + MESSAGE_OVERHEAD_BYTES;
-		if (!this.#held && this.#receivedBytes >= HOLD_BYTES) {
-			this.#held = true;
-			this.#call.hold();
-		}
+		this.#responses.push(message);
 	}
 
 	writable(): void {
-		for (const { resolve } of this.#senders.splice(0)) resolve();
+		this.#room?.resolve();
+		this.#room = undefined;
 	}
 
 	end(end: CallEnd, error: ConnectError | undefined): void {
 		this.#end = end;
 		this.#error = error;
 		showCallSite(error, this.#site);
-		// What the server sent before its end, or that of the connection, is for the caller; a call that was given up has nothing more to say.
-		if (end.isGivenUp) this.#received = [];
 		noteReceived(error, end, this.#headers);
-		if (error === undefined) this.#endWell(end);
-		else this.#endWithError(error);
-		// Trailers-Only.
-		if (this.#headers === undefined && !end.local)
+		if (error === undefined) this.#responses.end();
+		// Messages that arrived before the server or the connection ended the call are still delivered. After a call was
+		// given up on this side, nothing is.
+		else if (end.isGivenUp) this.#responses.abort(error);
+		else this.#responses.fail(error);
+		this.#room?.reject(this.#whyNotSend());
+		this.#room = undefined;
+		if (this.#header !== undefined) this.#settleHeader(this.#header);
+		if (this.#trailer !== undefined) this.#settleTrailer(this.#trailer);
+		// In a Trailers-Only response there are no headers.
+		if (this.#headers === undefined && !end.local) {
 			this.#onHeader?.(new Headers());
+		}
 		this.#onTrailer?.(toHeaders(end.trailers));
-		this.#onEnd?.();
+		this.#pump?.stop();
 	}
 
-	#endWell(end: CallEnd): void {
-		for (const { resolve } of this.#receivers.splice(0)) resolve(undefined);
-		if (this.#senders.length > 0) {
-			const tooLate = this.#whyNotSend() as ConnectError;
-			for (const { reject } of this.#senders.splice(0)) reject(tooLate);
-		}
-		for (const { resolve } of this.#headerWaiters.splice(0)) {
-			resolve(new Headers());
-		}
-		for (const { resolve } of this.#trailerWaiters.splice(0)) {
-			resolve(toHeaders(end.trailers));
+	// The queue of responses asks its owner:
+
+	/** Decodes a response for its reader. Ends the call, and throws ConnectError, if the bytes are no message. */
+	open(message: Uint8Array): MessageShape<O> {
+		try {
+			return decodeMessage(this.#method.output, message);
+		} catch (error) {
+			showCallSite(error, this.#site);
+			this.#call.fail(error as ConnectError);
+			// The call itself may have ended well before.
+			this.#error ??= error as ConnectError;
+			this.#responses.abort(error);
+			throw error;
 		}
 	}
 
-	#endWithError(error: ConnectError): void {
-		for (const waiters of [
-			this.#receivers,
-			this.#senders,
-			this.#headerWaiters,
-			this.#trailerWaiters,
-		]) {
-			for (const { reject } of waiters.splice(0)) reject(error);
+	bytesOf(message: Uint8Array): number {
+		return message.length;
+	}
+
+	hold(): void {
+		this.#call.hold();
+	}
+
+	release(): void {
+		this.#call.release();
+	}
+
+	// The pump of requests asks its sink:
+
+	get takesRequests(): boolean {
+		return this.#end === undefined;
+	}
+
+	/** Sends one message. Returns a promise if there is no room for the next one yet. Throws ConnectError. */
+	sendNext(message: MessageInitShape<I>): Promise<void> | undefined {
+		const refusal = this.#whyNotSend();
+		if (refusal !== undefined) throw refusal;
+		if (this.#call.send(encodeMessage(this.#method.input, message))) {
+			return undefined;
 		}
+		this.#room ??= Promise.withResolvers();
+		return this.#room.promise;
+	}
+
+	requestsEnded(): void {
+		this.#closeSend();
+	}
+
+	requestsFailed(error: unknown): void {
+		this.#call.cancel(error, "the request messages could not all be sent");
 	}
 
 	#closeSend(): void {
 		if (this.#sendClosed) return;
 		this.#sendClosed = true;
 		this.#call.closeSend();
-		// There is nothing left to hold back.
+		// No send has to wait for room any more.
 		this.writable();
 	}
 
 	#whyNotSend(): ConnectError | undefined {
 		if (this.#error !== undefined) return this.#error;
-		if (this.#end !== undefined) {
-			return new ConnectError(
-				"the server has ended the call with status OK: nobody reads what is sent now",
-				Code.FailedPrecondition,
-			);
-		}
-		return this.#sendClosed
-			? new ConnectError(
-					"the request has been closed: send before closeSend or closeAndRecv",
-					Code.FailedPrecondition,
-				)
-			: undefined;
+		if (this.#end !== undefined) return nobodyReads();
+		return this.#sendClosed ? sendIsClosed() : undefined;
 	}
 
-	#release(): void {
-		this.#held = false;
-		this.#call.release();
+	#settleHeader({ resolve, reject }: PromiseWithResolvers<Headers>): void {
+		if (this.#headers !== undefined) resolve(toHeaders(this.#headers));
+		else if (this.#error !== undefined) reject(this.#error);
+		else if (this.#end !== undefined) resolve(new Headers());
 	}
 
-	/** The next message in the form that the receiver wants; of undefined at the end. */
-	#receive<T>(formOf: (message: MessageShape<O> | undefined) => T): Promise<T> {
-		const next = this.#received.shift();
-		if (next !== undefined) {
-			this.#receivedBytes -= next.length + MESSAGE_OVERHEAD_BYTES;
-			if (this.#held && this.#receivedBytes < HOLD_BYTES / 2) this.#release();
-			try {
-				return Promise.resolve(formOf(this.#decode(next)));
-			} catch (error) {
-				return Promise.reject(error);
-			}
-		}
-		if (this.#error !== undefined) return Promise.reject(this.#error);
-		if (this.#end !== undefined) return Promise.resolve(formOf(undefined));
-		return new Promise((resolve, reject) => {
-			this.#receivers.push({
-				resolve: (message) => resolve(formOf(message)),
-				reject,
-			});
-		});
-	}
-
-	/** Ends the call, and throws ConnectError, if there is no message in the bytes. */
-	#decode(message: Uint8Array): MessageShape<O> {
-		try {
-			return decodeMessage(this.#method.output, message);
-		} catch (error) {
-			showCallSite(error, this.#site);
-			this.#call.fail(error as ConnectError);
-			// The call itself may have ended well.
-			this.#error ??= error as ConnectError;
-			this.#received = [];
-			throw error;
-		}
-	}
-
-	async #pump(messages: Messages<I>): Promise<void> {
-		let asking = true;
-		try {
-			const iterator = requestIterator(messages);
-			// Whoever produces the messages may clean up; what it throws then is its own affair.
-			this.#onEnd = () => {
-				void (async () => iterator.return?.())().catch(() => {});
-			};
-			if (this.#end !== undefined) this.#onEnd();
-			while (this.#end === undefined) {
-				asking = true;
-				const next = await iterator.next();
-				if (next.done) {
-					this.#onEnd = undefined;
-					this.#closeSend();
-					return;
-				}
-				asking = false;
-				if (this.#end === undefined) await this.send(next.value);
-			}
-		} catch (error) {
-			// An iterator that throws has ended.
-			if (asking) this.#onEnd = undefined;
-			this.#call.cancel(error, "the request messages could not all be sent");
-		}
+	#settleTrailer({ resolve, reject }: PromiseWithResolvers<Headers>): void {
+		if (this.#error !== undefined) reject(this.#error);
+		else if (this.#end !== undefined) resolve(toHeaders(this.#end.trailers));
 	}
 }
 
-function itself<T>(message: T): T {
-	return message;
-}
-
-/** Never an unhandled rejection. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-	promise.catch(() => {});
-	return promise;
+/** A promise that is never an unhandled rejection. */
+function quietly<T>(): PromiseWithResolvers<T> {
+	const settlers = Promise.withResolvers<T>();
+	settlers.promise.catch(() => {});
+	return settlers;
 }

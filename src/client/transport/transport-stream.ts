@@ -3,35 +3,35 @@ import type {
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
 import { showable } from "../../policy/showable.ts";
 import { type CallSite, showCallSite } from "../call/call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "../call/caller.ts";
 import { messageOf } from "../call/message-codec.ts";
-import { messageIteration, toResult } from "../call/message-iteration.ts";
-import { requestIterator } from "../call/request-iterator.ts";
+import { RequestPump, type RequestSink } from "../call/request-pump.ts";
+import { ResponseIterator } from "../call/response-iterator.ts";
 import { tellFailure } from "../call/response-metadata.ts";
+import { nobodyReads, sendIsClosed } from "../call/send-refusals.ts";
 import { wrongNumber } from "../call/wrong-number.ts";
 import type { CallOptions } from "../options/call-options.ts";
 import { cancelled } from "./call-bounds.ts";
 import { MessagePipe } from "./message-pipe.ts";
+import { PulledResponses, type PullingCall } from "./pulled-responses.ts";
 
 /** So many requests may wait: a transport in memory comes for them only when a response is asked for. */
 const ROOM = 16;
 
 /** A streaming call over a Connect Transport, as a handle. */
 export class TransportStream<I extends DescMessage, O extends DescMessage>
-	implements StreamHandle<I, O>
+	implements StreamHandle<I, O>, PullingCall, RequestSink<MessageInitShape<I>>
 {
 	readonly #method: MethodOf<I, O>;
 	readonly #abort = new AbortController();
 	#forgetSignal: () => void = () => {};
 	readonly #requests = new MessagePipe<MessageInitShape<I>>(ROOM);
 	readonly #response: Promise<StreamResponse<I, O>>;
-	readonly #responses: AsyncIterator<MessageShape<O>>;
-	/** Those who wait for a message, to be told when the call is cancelled. */
-	readonly #receivers = new Set<(error: ConnectError) => void>();
+	readonly #responses: PulledResponses<MessageShape<O>>;
 	readonly #trailer = Promise.withResolvers<Headers>();
 	readonly #onHeader: CallOptions["onHeader"];
 	readonly #onTrailer: CallOptions["onTrailer"];
@@ -39,7 +39,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	#sendClosed = false;
 	#endedWell = false;
 	#error: ConnectError | undefined;
-	#onEnd: (() => void) | undefined;
+	#pump: RequestPump<I> | undefined;
 	#only: Promise<MessageShape<O>> | undefined;
 
 	/** Starts the call, by `open`. `site`: where it is made. */
@@ -66,7 +66,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 				tellFailure(options, error);
 			},
 		);
-		this.#responses = this.#receive();
+		this.#responses = new PulledResponses(this.#response, this);
 		this.#forgetSignal = this.#follow(options.signal);
 	}
 
@@ -85,12 +85,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	async send(init: MessageInitShape<I>): Promise<void> {
 		this.#mayStillSend();
-		if (this.#sendClosed) {
-			throw new ConnectError(
-				"the request has been closed: send before closeSend or closeAndRecv",
-				Code.FailedPrecondition,
-			);
-		}
+		if (this.#sendClosed) throw sendIsClosed();
 		await this.#requests.write(messageOf(this.#method.input, init));
 		this.#mayStillSend();
 	}
@@ -112,27 +107,12 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	sendAll(messages: Messages<I>): void {
-		void this.#pump(messages);
+		this.#pump = new RequestPump(messages, this);
+		this.#pump.start();
 	}
 
 	recv(): Promise<MessageShape<O> | undefined> {
-		if (this.#error !== undefined) return Promise.reject(this.#error);
-		return new Promise((resolve, reject) => {
-			this.#receivers.add(reject);
-			const settle = (then: () => void): void => {
-				this.#receivers.delete(reject);
-				then();
-			};
-			this.#responses.next().then(
-				({ done, value }) =>
-					settle(() => {
-						if (!done) resolve(value);
-						else if (this.#error !== undefined) reject(this.#error);
-						else resolve(undefined);
-					}),
-				(error) => settle(() => reject(error)),
-			);
-		});
+		return this.#responses.read();
 	}
 
 	closeAndRecv(): Promise<MessageShape<O>> {
@@ -158,23 +138,44 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<MessageShape<O>, undefined> {
-		return messageIteration({
-			next: () => this.recv().then(toResult),
-			cancel: (reason) => this.cancel(reason),
-		});
+		return new ResponseIterator(this.#responses, this);
 	}
 
-	async *#receive(): AsyncGenerator<MessageShape<O>> {
-		let response: StreamResponse<I, O> | undefined;
-		try {
-			response = await this.#response;
-			yield* response.message;
-			this.#ended(response.trailer);
-		} catch (error) {
-			throw this.#failed(error);
-		} finally {
-			if (response !== undefined) this.#onTrailer?.(response.trailer);
-		}
+	// The responses tell their call:
+
+	responsesEnded(trailer: Headers): void {
+		this.#endedWell = true;
+		this.#letGo(nobodyReads());
+		this.#trailer.resolve(trailer);
+	}
+
+	responsesFailed(error: unknown): void {
+		this.#failed(error);
+	}
+
+	trailerCame(trailer: Headers): void {
+		this.#onTrailer?.(trailer);
+	}
+
+	// The pump of requests asks its sink:
+
+	get takesRequests(): boolean {
+		return (
+			!this.#endedWell && this.#error === undefined && !this.#requests.left
+		);
+	}
+
+	sendNext(message: MessageInitShape<I>): Promise<void> {
+		return this.#requests.write(messageOf(this.#method.input, message));
+	}
+
+	requestsEnded(): void {
+		this.#sendClosed = true;
+		this.#requests.close();
+	}
+
+	requestsFailed(error: unknown): void {
+		this.#cancel(error, "the request messages could not all be sent");
 	}
 
 	#mayStillSend(): void {
@@ -184,16 +185,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	#cancel(reason: unknown, what: string): void {
 		if (this.#endedWell || this.#error !== undefined) return;
-		const error = this.#failed(cancelled(reason, what));
-		for (const reject of this.#receivers) reject(error);
-		// What interceptors have put around the messages may clean up; what it throws then is its own affair.
-		this.#responses.return?.().catch(() => {});
-	}
-
-	#ended(trailer: Headers): void {
-		this.#endedWell = true;
-		this.#letGo(nobodyReads());
-		this.#trailer.resolve(trailer);
+		this.#failed(cancelled(reason, what));
 	}
 
 	/** The call has failed, and this is its error, unless it had one before. What of it is under way is aborted. */
@@ -204,6 +196,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 			this.#letGo(this.#error);
 			this.#trailer.reject(this.#error);
 			this.#abort.abort(this.#error);
+			this.#responses.abort(this.#error);
 		}
 		return this.#error;
 	}
@@ -211,42 +204,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	#letGo(error: ConnectError): void {
 		this.#forgetSignal();
 		this.#requests.fail(error);
-		this.#onEnd?.();
-	}
-
-	async #pump(messages: Messages<I>): Promise<void> {
-		let asking = true;
-		try {
-			const iterator = requestIterator(messages);
-			// Whoever produces the messages may clean up; what it throws then is its own affair.
-			this.#onEnd = () => {
-				this.#onEnd = undefined;
-				void (async () => iterator.return?.())().catch(() => {});
-			};
-			if (this.#over) this.#onEnd();
-			while (!this.#over) {
-				asking = true;
-				const next = await iterator.next();
-				if (next.done) {
-					this.#onEnd = undefined;
-					await this.closeSend();
-					return;
-				}
-				asking = false;
-				const message = messageOf(this.#method.input, next.value);
-				if (!this.#over) await this.#requests.write(message);
-			}
-			this.#onEnd?.();
-		} catch (error) {
-			// An iterator that throws has ended.
-			if (asking) this.#onEnd = undefined;
-			this.#cancel(error, "the request messages could not all be sent");
-		}
-	}
-
-	/** Nobody reads requests any more. */
-	get #over(): boolean {
-		return this.#endedWell || this.#error !== undefined || this.#requests.left;
+		this.#pump?.stop();
 	}
 
 	#follow(signal: AbortSignal | undefined): () => void {
@@ -256,11 +214,4 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		else signal.addEventListener("abort", abort, { once: true });
 		return () => signal.removeEventListener("abort", abort);
 	}
-}
-
-function nobodyReads(): ConnectError {
-	return new ConnectError(
-		"the server has ended the call with status OK: nobody reads what is sent now",
-		Code.FailedPrecondition,
-	);
 }
