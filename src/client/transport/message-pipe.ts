@@ -1,93 +1,85 @@
-interface Waiter<T> {
-	resolve(result: IteratorResult<T, undefined>): void;
-	reject(error: unknown): void;
+import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
+
+interface Written<T> {
+	readonly message: T;
+	/** Resolves the write, if it waits. */
+	readonly taken: (() => void) | undefined;
 }
 
-/** An iteration that is written into: `write` resolves once the reader has come for the message, or at once while fewer than `room` wait. */
-export class MessagePipe<T> implements AsyncIterable<T> {
+const TAKEN: Promise<void> = Promise.resolve();
+
+/**
+ * An iteration that is written into. A write resolves once the reader has taken the message, or at once while fewer than
+ * `room` messages wait.
+ */
+export class MessagePipe<T>
+	implements AsyncIterable<T>, QueueOwner<Written<T>, T>
+{
 	readonly #room: number;
-	readonly #written: { message: T; taken: () => void }[] = [];
-	readonly #readers: Waiter<T>[] = [];
+	readonly #queue = new AsyncQueue<Written<T>, T>(this);
 	#left = false;
-	#ending: { error: unknown } | "well" | undefined;
 
 	constructor(room = 0) {
 		this.#room = room;
 	}
 
-	/** The reader has gone before the end: what is written now, nobody reads. */
+	/** The reader has left before the end: nobody reads what is written now. */
 	get left(): boolean {
 		return this.#left;
 	}
 
 	write(message: T): Promise<void> {
-		const reader = this.#readers.shift();
-		if (reader !== undefined) {
-			reader.resolve({ done: false, value: message });
-			return Promise.resolve();
-		}
-		if (this.#ending !== undefined) return Promise.resolve();
-		if (this.#written.length < this.#room) {
-			this.#written.push({ message, taken: () => {} });
-			return Promise.resolve();
+		const queue = this.#queue;
+		if (!queue.isOpen) return TAKEN;
+		if (queue.isAwaited || queue.size < this.#room) {
+			queue.push({ message, taken: undefined });
+			return TAKEN;
 		}
 		return new Promise((taken) => {
-			this.#written.push({ message, taken });
+			queue.push({ message, taken });
 		});
 	}
 
 	/** Ends the iteration, after what has been written. */
 	close(): void {
-		this.#ending ??= "well";
-		for (const { resolve } of this.#readers.splice(0)) {
-			resolve({ done: true, value: undefined });
-		}
+		this.#queue.end();
 	}
 
-	/** Ends the iteration with an error, and forgets what nobody has come for. */
+	/** Ends the iteration with an error, and drops what has not been taken. Does nothing if all has been read. */
 	fail(error: unknown): void {
-		if (this.#ending !== undefined && this.#written.length === 0) return;
-		this.#ending = { error };
-		for (const { reject } of this.#readers.splice(0)) reject(error);
-		this.#release();
+		if (!this.#queue.isOpen && this.#queue.size === 0) return;
+		this.#drop();
+		this.#queue.abort(error);
 	}
 
 	[Symbol.asyncIterator](): AsyncIterator<T, undefined> {
-		const leave = (): void => {
-			this.#left = true;
-			this.#ending ??= "well";
-			this.#release();
-		};
 		return {
-			next: () => this.#next(),
+			next: () => this.#queue.next(),
 			return: async () => {
-				leave();
+				this.#leave();
 				return { done: true, value: undefined };
 			},
-			// Connect's transports end an iteration so when its call is aborted.
+			// Connect's transports end an iteration like this when their call is aborted.
 			throw: async (error) => {
-				leave();
+				this.#leave();
 				throw error;
 			},
 		};
 	}
 
-	#next(): Promise<IteratorResult<T, undefined>> {
-		const next = this.#written.shift();
-		if (next !== undefined) {
-			next.taken();
-			return Promise.resolve({ done: false, value: next.message });
-		}
-		if (this.#ending === "well") {
-			return Promise.resolve({ done: true, value: undefined });
-		}
-		if (this.#ending !== undefined) return Promise.reject(this.#ending.error);
-		return new Promise((resolve, reject) => {
-			this.#readers.push({ resolve, reject });
-		});
+	open({ message, taken }: Written<T>): T {
+		taken?.();
+		return message;
 	}
 
-	#release(): void {
-		for (const { taken } of this.#written.splice(0)) taken();
+	#leave(): void {
+		this.#left = true;
+		this.#drop();
+		this.#queue.end();
+	}
+
+	/** Nobody takes what still waits, and whoever wrote it need not wait any longer. */
+	#drop(): void {
+		for (const { taken } of this.#queue.clear()) taken?.();
 	}
 }
