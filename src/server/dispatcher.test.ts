@@ -200,13 +200,13 @@ describe("a dispatcher that was closed", () => {
 			() => {},
 		);
 		dispatcher.close(new ConnectError("gone", Code.Unavailable));
-		const sendTrailers = vi.fn();
+		const finish = vi.fn();
 		dispatcher.dispatch(
-			{ sendTrailers } as never,
+			{ finish } as never,
 			[":method", "POST", "content-type", "application/grpc"],
 			{ address: "unix:" },
 		);
-		expect(sendTrailers.mock.calls[0]?.[0]).toEqual(
+		expect(finish.mock.calls[0]?.[0]).toEqual(
 			expect.arrayContaining(["grpc-status", "14", "grpc-message", "gone"]),
 		);
 	});

@@ -4,26 +4,27 @@ import { shown } from "../checks/option-error.ts";
 import type { Clock } from "../policy/clock.ts";
 import { codeName } from "../policy/code.ts";
 import { printError } from "../policy/print-error.ts";
-import type { ServerStream } from "../wire/connection.ts";
+import type { ServerCall } from "../wire/connection.ts";
 import { isGrpc } from "../wire/content-type.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { GzipTurns } from "../wire/gzip-turns.ts";
 import type { RawHeaders } from "../wire/headers.ts";
 import { headerBytes } from "../wire/metadata.ts";
-import { refuseCall, refuseRequest } from "../wire/server-call.ts";
 import { type CallHost, IncomingCall } from "./call/incoming-call.ts";
 import {
 	acceptsGzip,
 	type RequestHead,
 	readHead,
 } from "./call/request-head.ts";
+import { refuseCall, refuseRequest } from "./call/response.ts";
 import { debugLog, inLine } from "./debug-log.ts";
 import { tellHook } from "./error-hook.ts";
 import type { Peer } from "./peer.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Routes } from "./routes.ts";
 import type { ServerSettings } from "./server-options.ts";
+import type { UnreadBytes } from "./unread-bytes.ts";
 import { UnreadRequests } from "./unread-requests.ts";
 
 /** How many calls there were. */
@@ -71,6 +72,10 @@ export class Dispatcher implements CallHost {
 		);
 	}
 
+	get unread(): UnreadBytes {
+		return this.#unread.bytes;
+	}
+
 	get writeMaxBytes(): number {
 		return this.#settings.writeMaxBytes;
 	}
@@ -90,7 +95,7 @@ export class Dispatcher implements CallHost {
 	}
 
 	/** Takes a request: answers it, or makes it a call. */
-	dispatch(stream: ServerStream, headers: RawHeaders, peer: Peer): void {
+	dispatch(call: ServerCall, headers: RawHeaders, peer: Peer): void {
 		const head = readHead(headers);
 		const { contentType, encoding, timeout } = head;
 		if (head.method !== "POST") {
@@ -100,7 +105,7 @@ export class Dispatcher implements CallHost {
 				peer.address,
 				head.method,
 			);
-			refuseRequest(stream, 405);
+			refuseRequest(call, 405);
 			return;
 		}
 		if (contentType === undefined || !isGrpc(contentType)) {
@@ -110,7 +115,7 @@ export class Dispatcher implements CallHost {
 				peer.address,
 				contentType,
 			);
-			refuseRequest(stream, 415);
+			refuseRequest(call, 415);
 			return;
 		}
 		const { maxMetadataBytes } = this.#settings;
@@ -118,16 +123,16 @@ export class Dispatcher implements CallHost {
 		if (bytes > maxMetadataBytes) {
 			const error = largeMetadata(bytes, maxMetadataBytes);
 			this.#refusals.tell("maxMetadataBytes", error.rawMessage, peer);
-			this.#refuse(stream, head, peer, error);
+			this.#refuse(call, head, peer, error);
 			return;
 		}
 		if (this.#closed !== undefined) {
-			this.#refuse(stream, head, peer, this.#closed);
+			this.#refuse(call, head, peer, this.#closed);
 			return;
 		}
 		const served = this.#routes.find(head.path);
 		if (served === undefined) {
-			this.#refuse(stream, head, peer, this.#routes.whyNot(head.path));
+			this.#refuse(call, head, peer, this.#routes.whyNot(head.path));
 			return;
 		}
 		if (
@@ -135,7 +140,7 @@ export class Dispatcher implements CallHost {
 			encoding !== "gzip" &&
 			encoding !== "identity"
 		) {
-			this.#refuse(stream, head, peer, unknownEncoding(encoding), [
+			this.#refuse(call, head, peer, unknownEncoding(encoding), [
 				"grpc-accept-encoding",
 				ACCEPT_ENCODING,
 			]);
@@ -143,32 +148,30 @@ export class Dispatcher implements CallHost {
 		}
 		const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
 		if (timeout !== undefined && timeoutMs === undefined) {
-			this.#refuse(stream, head, peer, malformedTimeout(timeout));
+			this.#refuse(call, head, peer, malformedTimeout(timeout));
 			return;
 		}
 		const { compression, readMaxBytes } = this.#settings;
 		new IncomingCall(this, served, {
-			stream,
+			call,
 			headers,
 			head,
-			terms: {
-				contentType,
-				requestEncoding: encoding,
-				responseEncoding:
-					compression !== undefined && acceptsGzip(head)
-						? compression
-						: undefined,
-				readMaxBytes,
-				gzip: this.gzip,
-				unread: this.#unread.bytes,
-			},
+			encoding,
+			maxMessageBytes: readMaxBytes,
+			inflations: this.gzip.inflations,
+			contentType,
+			compression:
+				compression !== undefined && acceptsGzip(head)
+					? compression
+					: undefined,
+			deflations: this.gzip.deflations,
 			timeoutMs,
 			peer,
 		});
 	}
 
 	#refuse(
-		stream: ServerStream,
+		call: ServerCall,
 		{ path, contentType }: RequestHead,
 		peer: Peer,
 		error: ConnectError,
@@ -180,7 +183,7 @@ export class Dispatcher implements CallHost {
 			peer.address,
 			error.message,
 		);
-		refuseCall(stream, contentType as string, error, further);
+		refuseCall(call, contentType as string, error, further);
 	}
 
 	/** Cancels the calls that are left, and takes no others. */

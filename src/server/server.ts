@@ -108,8 +108,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			presence: settings,
 			refusals: this.#refusals,
 			resets: new ResetBudget(this.#clock),
-			onStream: (stream, headers, peer) =>
-				dispatcher.dispatch(stream, headers, peer),
+			onCall: (call, headers, peer) => dispatcher.dispatch(call, headers, peer),
 			onTlsFailure: (error) => this.#report(error),
 		});
 		if (settings.health) RegisterHealthServer(this, this.#health);

@@ -3,6 +3,7 @@
  * has one end. An engine implements it; nothing above it knows of frames or of message prefixes.
  * It is made of callbacks, so that a unary call allocates its result and little else.
  */
+import type { Code } from "@connectrpc/connect";
 import type { RawHeaders } from "./headers.ts";
 import type { PreparedHead } from "./prepared-head.ts";
 import type { Status } from "./status.ts";
@@ -90,34 +91,70 @@ export interface StreamReset {
 	readonly cause: Error | undefined;
 }
 
-/** What a server's stream tells its owner. After `reset` nothing follows. */
-export interface StreamListener {
-	data(chunk: Uint8Array): void;
-	/** All data has been delivered and the peer has ended its side. */
-	end(): void;
-	reset(reset: StreamReset): void;
-	/** There is room again after a `write` that returned false. */
-	writable(): void;
+/** How the messages of a request are read. */
+export interface RequestTerms {
+	/** The client's `grpc-encoding`; undefined or "identity" when it compresses nothing. */
+	readonly encoding: string | undefined;
+	/** Limit for one message of the request, inflated, in bytes. */
+	readonly maxMessageBytes: number;
+	/** Where large messages of the request wait for their turn to be inflated. */
+	readonly inflations: Turns;
 }
 
-export interface ServerStream {
+/** What a server's call tells its owner. */
+export interface ServerCallListener {
+	/** One message of the request, without its prefix and inflated. */
+	message(message: Uint8Array): void;
+	/** Data of the request has arrived, and the messages in it have been delivered: `waitingBytes` may have changed. */
+	arrived(): void;
+	/** The client has sent its last message. */
+	messagesEnd(): void;
+	/** What the client sent is no valid message. No message follows; the owner answers. */
+	malformed(code: Code, message: string): void;
+	/** There is room again after a `send` that returned false. */
+	writable(): void;
+	/** The client has left before `finish`: it reset the stream, or its connection was lost. Nothing follows. */
+	left(reset: StreamReset): void;
+	/** The stream of a call that was finished has closed. Nothing follows. */
+	closed(): void;
+}
+
+/** One call of a server: one HTTP/2 stream. */
+export interface ServerCall {
 	/** Bytes of headers that the client takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
 	readonly maxHeaderBytes: number;
-	/** Hands over the one that hears this stream. Called while the stream is being accepted. */
-	listen(listener: StreamListener): void;
+	/** Flow control holds back a part of what was sent. */
+	readonly isBlocked: boolean;
+	/** Bytes of the request that have arrived and have not been delivered, as they lie in memory. */
+	readonly waitingBytes: number;
+	/** A message has begun, and the rest of it is the client's to send. */
+	readonly isInMessage: boolean;
+	/** Sets who hears the call, and how. Called while the call arrives, or never, if it is finished at once. */
+	listen(terms: RequestTerms, listener: ServerCallListener): void;
+	/** Sends response headers. Once. */
 	respond(headers: RawHeaders): void;
-	/** Queues a message, given without its prefix. Returns false when the owner should wait for `writable`. */
-	write(message: Uint8Array, compressed: boolean): boolean;
-	/** Ends the stream. Without `respond` before it, the trailers travel as the only headers (Trailers-Only). */
-	sendTrailers(trailers: RawHeaders): void;
-	/** RST_STREAM with a code of RFC 9113 section 7; nothing is heard from the stream after it. */
-	reset(code: number): void;
-	/** Stops reading, and so, once its window is full, the peer. */
-	pause(): void;
-	resume(): void;
+	/**
+	 * Sends a message, given without its prefix; `compressed` with the encoding that the headers announce. Messages of one
+	 * tick leave together. Returns false when the owner should wait for `writable` before it sends more.
+	 */
+	send(message: Uint8Array, compressed: boolean): boolean;
+	/**
+	 * Ends the call; `last` is a last message, which leaves together with the trailers. Without `respond` before it, the
+	 * trailers are the only headers (Trailers-Only), and there is no message. Nothing more of the request is delivered.
+	 */
+	finish(
+		trailers: RawHeaders,
+		last: Uint8Array | undefined,
+		isLastCompressed: boolean,
+	): void;
+	/** Resets the stream. Nothing more is heard from the call. */
+	cancel(): void;
+	/** Delivers no message, and stops the client once its flow-control window is full, until `release`. */
+	hold(): void;
+	release(): void;
 }
 
-/** What a connection tells its owner. */
+/** What a client's connection tells its owner. */
 export interface ConnectionListener {
 	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
 	ready(): void;
@@ -160,6 +197,22 @@ export interface ClientConnection {
 	close(): void;
 	/** Ends the connection and all its streams now. */
 	destroy(error?: Error): void;
+}
+
+/** What a server's connection tells its owner. */
+export interface ServerConnectionListener {
+	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
+	ready(): void;
+	/** A request has begun. Its owner calls `listen` or `finish` before it returns. */
+	call(call: ServerCall, headers: RawHeaders): void;
+	/** A request beyond the limit of concurrent streams was refused. */
+	refused(): void;
+	/** The client has reset a stream that was open. */
+	reset(): void;
+	/** The client has broken the rules of HTTP/2, or floods with frames: `closed` follows. */
+	violated(why: string): void;
+	/** The connection is gone. Called once. */
+	closed(error: Error | undefined): void;
 }
 
 export interface ServerConnection {

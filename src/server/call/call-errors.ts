@@ -111,3 +111,14 @@ export function largeResponse(bytes: number, maxBytes: number): ConnectError {
 function pathOf(method: DescMethod): string {
 	return `${method.parent.typeName}/${method.name}`;
 }
+
+/** What is thrown may throw itself when it is looked at, such as a proxy: then that is the failure. */
+export function readableThrown(thrown: unknown): unknown {
+	try {
+		if (thrown instanceof ConnectError) return thrown;
+		if (thrown instanceof Error) String(thrown.message + thrown.stack);
+		return thrown;
+	} catch (cause) {
+		return new Error("what was thrown cannot be read", { cause });
+	}
+}

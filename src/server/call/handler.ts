@@ -20,3 +20,7 @@ export function streamsOf({ methodKind }: DescMethod): {
 			methodKind === "server_streaming" || methodKind === "bidi_streaming",
 	};
 }
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+	return typeof (value as PromiseLike<unknown> | null)?.then === "function";
+}

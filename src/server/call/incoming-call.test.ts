@@ -20,7 +20,7 @@ import {
 	OrderSchema,
 } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
-import { UnreadBytes } from "../../wire/unread-bytes.ts";
+import { UnreadBytes } from "../unread-bytes.ts";
 import { IncomingCall } from "./incoming-call.ts";
 
 /** A promise that a test settles. */
@@ -647,6 +647,7 @@ describe("deadlines", () => {
 
 	test("a client that leaves at its deadline, before the server's own timer fires, has passed it", () => {
 		let now = 0;
+		const { inflations, deflations } = new GzipTurns();
 		const call = new IncomingCall(
 			{
 				clock: {
@@ -656,23 +657,22 @@ describe("deadlines", () => {
 					cancel: () => {},
 				},
 				writeMaxBytes: 0,
+				unread: new UnreadBytes(0, () => {}),
 				started: () => {},
 				ended: () => {},
 				report: () => {},
 			},
 			{ method: OrderManagement.method.getOrder, handle: () => never },
 			{
-				stream: { listen: () => {} } as never,
+				call: { listen: () => {}, waitingBytes: 0 } as never,
 				headers: [],
 				head: {} as never,
-				terms: {
-					contentType: "application/grpc",
-					requestEncoding: undefined,
-					responseEncoding: undefined,
-					readMaxBytes: 0,
-					gzip: new GzipTurns(),
-					unread: new UnreadBytes(0, () => {}),
-				},
+				encoding: undefined,
+				maxMessageBytes: 0,
+				inflations,
+				contentType: "application/grpc",
+				compression: undefined,
+				deflations,
 				timeoutMs: 50,
 				peer: { address: "unix:" },
 			},

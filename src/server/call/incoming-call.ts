@@ -8,16 +8,17 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../../policy/clock.ts";
 import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
-import type { ServerStream, StreamReset } from "../../wire/connection.ts";
+import type {
+	ServerCall,
+	ServerCallListener,
+	StreamReset,
+} from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
 import { ownBytes } from "../../wire/own-bytes.ts";
-import {
-	ServerCall,
-	type ServerCallListener,
-	type ServerCallTerms,
-} from "../../wire/server-call.ts";
 import type { Peer } from "../peer.ts";
+import type { UnreadBytes } from "../unread-bytes.ts";
+import type { CallArrival } from "./call-arrival.ts";
 import {
 	clientLeft,
 	deadlinePassed,
@@ -28,13 +29,16 @@ import {
 	malformedRequest,
 	malformedResponse,
 	malformedStatus,
+	readableThrown,
 	wrongNumber,
 } from "./call-errors.ts";
 import { CallLifetime } from "./call-lifetime.ts";
-import { streamsOf } from "./handler.ts";
+import { isThenable, streamsOf } from "./handler.ts";
 import type { CallParts } from "./handler-context.ts";
 import { iteratorOf } from "./message-iterables.ts";
 import type { RequestHead } from "./request-head.ts";
+import { Response, type ResponseOwner } from "./response.ts";
+import { hasAny } from "./response-headers.ts";
 import { inScope } from "./scopes.ts";
 import type { ServedMethod } from "./served-method.ts";
 
@@ -44,6 +48,7 @@ type Init = MessageInitShape<DescMessage>;
 export interface CallHost {
 	readonly clock: Clock;
 	readonly writeMaxBytes: number;
+	readonly unread: UnreadBytes;
 	started(call: IncomingCall): void;
 	/** `code`: undefined when the call ended well. */
 	ended(call: IncomingCall, code: Code | undefined): void;
@@ -51,20 +56,13 @@ export interface CallHost {
 	report(error: unknown, method: DescMethod): void;
 }
 
-/** How a call has come to its server. */
-export interface CallArrival {
-	readonly stream: ServerStream;
-	readonly headers: RawHeaders;
-	readonly head: RequestHead;
-	readonly terms: ServerCallTerms;
-	/** Until the deadline; undefined without one. */
-	readonly timeoutMs: number | undefined;
-	readonly peer: Peer;
-}
-
 /** One call that a server handles, from its headers to its status. */
 export class IncomingCall
-	implements ServerCallListener, QueueOwner<Uint8Array, unknown>, CallParts
+	implements
+		ServerCallListener,
+		ResponseOwner,
+		QueueOwner<Uint8Array, unknown>,
+		CallParts
 {
 	readonly lifetime: CallLifetime;
 	header: Headers | undefined;
@@ -73,6 +71,7 @@ export class IncomingCall
 	readonly #served: ServedMethod;
 	readonly #arrival: CallArrival;
 	readonly #wire: ServerCall;
+	readonly #response: Response;
 	readonly #deadlineTimer: Timer;
 	/** Of a method that takes one. */
 	#request: Uint8Array | undefined;
@@ -82,6 +81,8 @@ export class IncomingCall
 	#responses: ReturnType<typeof iteratorOf> | undefined;
 	#proceed: (() => void) | undefined;
 	#over = false;
+	#unreadBytes = 0;
+	#lastArrival = 0;
 
 	constructor(host: CallHost, served: ServedMethod, arrival: CallArrival) {
 		const { timeoutMs } = arrival;
@@ -89,7 +90,9 @@ export class IncomingCall
 		this.#host = host;
 		this.#served = served;
 		this.#arrival = arrival;
-		this.#wire = new ServerCall(arrival.stream, arrival.terms, this);
+		this.#wire = arrival.call;
+		this.#response = new Response(arrival.call, arrival, this);
+		arrival.call.listen(arrival, this);
 		this.#deadlineTimer =
 			timeoutMs === undefined
 				? undefined
@@ -101,16 +104,14 @@ export class IncomingCall
 		}
 	}
 
-	get waitingBytes(): number {
-		return this.#requests?.bytes ?? this.#request?.length ?? 0;
-	}
-
+	/** Bytes of its requests that have come and that its handler has not read. */
 	get unreadBytes(): number {
-		return this.#wire.unreadBytes;
+		return this.#unreadBytes;
 	}
 
+	/** When something came for it last, as `UnreadBytes` numbers it. */
 	get lastArrival(): number {
-		return this.#wire.lastArrival;
+		return this.#lastArrival;
 	}
 
 	get isInMessage(): boolean {
@@ -136,7 +137,7 @@ export class IncomingCall
 	/** Answers with `error` at once, whatever the handler does. */
 	cancel(error: ConnectError): void {
 		if (this.#over) return;
-		this.#wire.abandon(error, this.trailer);
+		this.#response.abandon(error, this.trailer);
 		this.#end(error.code);
 		this.#stop(error);
 	}
@@ -150,6 +151,12 @@ export class IncomingCall
 		} else {
 			this.cancel(wrongNumber("more than one request", this.method));
 		}
+		this.arrived();
+	}
+
+	arrived(): void {
+		this.#lastArrival = this.#host.unread.nextArrival();
+		this.#countUnread();
 	}
 
 	messagesEnd(): void {
@@ -169,7 +176,7 @@ export class IncomingCall
 			return; // and the call has been answered
 		}
 		this.#request = undefined;
-		this.#wire.countUnread();
+		this.#countUnread();
 		this.#start(request);
 	}
 
@@ -180,6 +187,7 @@ export class IncomingCall
 	}
 
 	left(reset: StreamReset): void {
+		this.#response.close();
 		if (this.#over) return;
 		const { timeoutMs = Infinity } = this.#arrival;
 		const { remainingMs = Infinity } = this.lifetime;
@@ -191,12 +199,12 @@ export class IncomingCall
 	}
 
 	writable(): void {
-		this.#proceed?.();
+		if (!this.#over && !this.#response.isDeflating) this.#proceed?.();
 	}
 
 	/** Ends the call when the bytes are malformed. */
 	open(bytes: Uint8Array): unknown {
-		if (this.#requests !== undefined) this.#wire.countUnread();
+		if (this.#requests !== undefined) this.#countUnread();
 		try {
 			return fromBinary(this.method.input, bytes);
 		} catch (cause) {
@@ -243,7 +251,10 @@ export class IncomingCall
 	#answer(response: unknown): void {
 		if (this.#over) return;
 		try {
-			if (this.#write(response) !== undefined) this.#finish(undefined);
+			const bytes = this.#encode(response);
+			if (bytes === undefined) return;
+			this.#response.respond(this.header);
+			this.#finish(undefined, bytes);
 		} catch (thrown) {
 			this.#fail(thrown);
 		}
@@ -260,7 +271,14 @@ export class IncomingCall
 					this.#finish(undefined);
 					return;
 				}
-				if (this.#write(value) === false) await this.#room();
+				const bytes = this.#encode(value);
+				if (bytes === undefined) continue;
+				this.#response.respond(this.header);
+				if (this.#response.write(bytes)) continue;
+				// For room; never, if the call is over before there is any.
+				await new Promise<void>((resolve) => {
+					this.#proceed = resolve;
+				});
 			}
 			this.#leaveResponses();
 		} catch (thrown) {
@@ -268,8 +286,8 @@ export class IncomingCall
 		}
 	}
 
-	/** Whether there is room for more; undefined when the response could not be sent. */
-	#write(response: unknown): boolean | undefined {
+	/** Ends the call, and returns undefined, if the response cannot be sent. */
+	#encode(response: unknown): Uint8Array | undefined {
 		let bytes: Uint8Array;
 		try {
 			const { output } = this.method;
@@ -289,20 +307,12 @@ export class IncomingCall
 			this.#fail(largeResponse(bytes.length, writeMaxBytes));
 			return undefined;
 		}
-		this.#wire.respond(this.header);
-		return this.#wire.write(bytes);
-	}
-
-	/** Resolves when there is room to write again: never, when the call is over before. */
-	#room(): Promise<void> {
-		return new Promise((resolve) => {
-			this.#proceed = resolve;
-		});
+		return bytes;
 	}
 
 	/** The handler has failed. */
 	#fail(given: unknown): void {
-		const thrown = readable(given);
+		const thrown = readableThrown(given);
 		if (this.#over) {
 			if (!isConsequence(thrown)) this.#host.report(thrown, this.method);
 			return;
@@ -311,22 +321,22 @@ export class IncomingCall
 		this.#finish(errorToSend(thrown, this.method));
 	}
 
-	/** The handler has ended. */
-	#finish(error: ConnectError | undefined): void {
+	/** The handler has ended; `last` is its only response. */
+	#finish(error: ConnectError | undefined, last?: Uint8Array): void {
 		let failure = error;
 		try {
-			if (hasAny(this.header)) this.#wire.respond(this.header);
+			if (hasAny(this.header)) this.#response.respond(this.header);
 		} catch (thrown) {
 			this.#host.report(thrown, this.method);
 			failure ??= thrown as ConnectError;
 		}
 		let code = failure?.code;
 		try {
-			this.#wire.finish(failure, this.trailer);
+			this.#response.finish(failure, this.trailer, last);
 		} catch (thrown) {
 			// Such as details that are no valid messages.
 			this.#host.report(thrown, this.method);
-			this.#wire.finish(malformedStatus(this.method), undefined);
+			this.#response.finish(malformedStatus(this.method), undefined, last);
 			code = Code.Internal;
 		}
 		this.#end(code);
@@ -335,19 +345,34 @@ export class IncomingCall
 	}
 
 	#deadlinePasses(timeoutMs: number): void {
-		if (this.#over) this.#wire.cutOff();
-		else this.cancel(deadlinePassed(timeoutMs));
+		if (!this.#over) {
+			this.cancel(deadlinePassed(timeoutMs));
+			return;
+		}
+		this.#response.cutOff();
+		this.#countUnread();
 	}
 
 	/** All of the response has left, or never will. */
 	closed(): void {
+		this.#response.close();
 		this.#host.clock.cancel(this.#deadlineTimer);
+		this.#countUnread();
+	}
+
+	/** Something came, was read, or was dropped. */
+	#countUnread(): void {
+		const own = this.#requests?.bytes ?? this.#request?.length ?? 0;
+		const before = this.#unreadBytes;
+		this.#unreadBytes = this.#wire.waitingBytes + (this.#over ? 0 : own);
+		this.#host.unread.change(this.#unreadBytes - before);
 	}
 
 	#end(code: Code | undefined): void {
 		this.#over = true;
 		// A client that reads nothing holds a response no longer than its deadline.
-		if (!this.#wire.isUnsent) this.#host.clock.cancel(this.#deadlineTimer);
+		if (!this.#response.isUnsent) this.#host.clock.cancel(this.#deadlineTimer);
+		this.#countUnread();
 		this.#host.ended(this, code);
 	}
 
@@ -371,23 +396,4 @@ export class IncomingCall
 			report(thrown);
 		}
 	}
-}
-
-/** What is thrown may throw itself when it is looked at, such as a proxy: then that is the failure. */
-function readable(thrown: unknown): unknown {
-	try {
-		if (thrown instanceof ConnectError) return thrown;
-		if (thrown instanceof Error) String(thrown.message + thrown.stack);
-		return thrown;
-	} catch (cause) {
-		return new Error("what was thrown cannot be read", { cause });
-	}
-}
-
-function hasAny(headers: Headers | undefined): boolean {
-	return headers !== undefined && !headers.keys().next().done;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-	return typeof (value as PromiseLike<unknown> | null)?.then === "function";
 }

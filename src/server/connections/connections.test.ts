@@ -48,7 +48,7 @@ async function accepting(
 		},
 		refusals,
 		resets: new ResetBudget(clock),
-		onStream: (stream) => stream.sendTrailers([":status", "200"]),
+		onCall: (call) => call.finish([":status", "200"], undefined, false),
 		onTlsFailure: (error) => failures.push(String(error)),
 		...init,
 	});
@@ -438,7 +438,7 @@ describe("of a client that", () => {
 		["breaks HTTP/2's rules", frames(1, frameType.data, 0), "Protocol error"],
 	])("%s, onRefused hears", async (_, sent, why) => {
 		using accepted = await accepting(undefined, undefined, {
-			onStream: () => {},
+			onCall: () => {},
 		});
 		await using good = new RawClient(`127.0.0.1:${accepted.port}`);
 		using client = await FrameClient.connect(`127.0.0.1:${accepted.port}`);
@@ -467,7 +467,7 @@ describe("of a client that", () => {
 		],
 	])("%s, it does not", async (_, leave) => {
 		using accepted = await accepting(undefined, undefined, {
-			onStream: () => {},
+			onCall: () => {},
 		});
 		using client = await FrameClient.connect(`127.0.0.1:${accepted.port}`);
 		client.request(1, getOrder);
@@ -526,7 +526,7 @@ describe("resets", () => {
 	test("are counted for all connections together: one above the budget ends the connection that brings it, and others go on", async () => {
 		using served = await accepting(undefined, undefined, {
 			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 1000 }),
-			onStream: () => {},
+			onCall: () => {},
 		});
 		const address = `127.0.0.1:${served.port}`;
 		await using good = new RawClient(address);
@@ -555,7 +555,7 @@ describe("resets", () => {
 		let begun = 0;
 		using served = await accepting(undefined, undefined, {
 			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 10 }),
-			onStream: () => {
+			onCall: () => {
 				begun += 1;
 			},
 		});

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../policy/clock.ts";
-import type { ServerConnection, ServerStream } from "../../wire/connection.ts";
+import type { ServerCall, ServerConnection } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { Http2Code } from "../../wire/http2-code.ts";
 import { serverConnection } from "../../wire/node/server-connection.ts";
@@ -22,7 +22,7 @@ export interface ConnectionsInit {
 	readonly presence: PresenceLimits;
 	readonly refusals: Refusals;
 	readonly resets: ResetBudget;
-	onStream(stream: ServerStream, headers: RawHeaders, peer: Peer): void;
+	onCall(call: ServerCall, headers: RawHeaders, peer: Peer): void;
 	/** The options of TLS could not be renewed. */
 	onTlsFailure(error: unknown): void;
 }
@@ -98,13 +98,8 @@ export class Connections {
 
 	/** `socket`: as it was accepted, or TLS's on top of it. */
 	#serve(socket: Socket, handshake: Handshake): void {
-		const {
-			maxConcurrentStreams,
-			maxMetadataBytes,
-			refusals,
-			resets,
-			onStream,
-		} = this.#init;
+		const { maxConcurrentStreams, maxMetadataBytes, refusals, resets, onCall } =
+			this.#init;
 		if (socket !== handshake.socket) this.#track(socket);
 		handshake.step = "HTTP/2's preface and SETTINGS";
 		const peer = peerOfSocket(socket);
@@ -130,7 +125,7 @@ export class Connections {
 					presence = this.#presenceOf(connection, peer);
 					if (this.#closing) connection.close();
 				},
-				stream: (stream, headers) => onStream(stream, headers, peer),
+				call: (call, headers) => onCall(call, headers, peer),
 				refused: () => {
 					const why = `${maxConcurrentStreams} calls are open on the connection`;
 					refusals.tell("maxConcurrentStreams", why, peer);

@@ -19,8 +19,8 @@ import {
 	startRawServer,
 	uint32,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import type { ServerStream } from "../connection.ts";
-import { Http2Code } from "../http2-code.ts";
+import type { ServerCall, ServerCallListener } from "../connection.ts";
+import { GzipTurns } from "../gzip-turns.ts";
 import { serverConnection } from "./server-connection.ts";
 
 const HEADERS = [
@@ -143,33 +143,54 @@ const clients: readonly (readonly [string, (stream: RawStream) => void])[] = [
 const response = [":status", "200", "content-type", "application/grpc"];
 
 /** What a server does with a call at that moment. */
-const endings: readonly ((stream: ServerStream) => void)[] = [
-	(stream) => stream.reset(Http2Code.CANCEL),
-	(stream) => {
-		stream.respond(response);
-		stream.write(new Uint8Array(BLOCK_BYTES), false);
-		stream.reset(Http2Code.CANCEL);
+const endings: readonly ((call: ServerCall) => void)[] = [
+	(call) => call.cancel(),
+	(call) => {
+		call.respond(response);
+		call.send(new Uint8Array(BLOCK_BYTES), false);
+		call.cancel();
 	},
-	(stream) => {
-		stream.pause();
-		stream.reset(Http2Code.CANCEL);
+	(call) => {
+		call.hold();
+		call.cancel();
 	},
-	(stream) => stream.sendTrailers([...response, "grpc-status", "4"]),
-	(stream) => {
-		stream.respond(response);
-		stream.write(EMPTY, false);
-		stream.sendTrailers(["grpc-status", "4"]);
+	(call) => call.finish([...response, "grpc-status", "4"], undefined, false),
+	(call) => {
+		call.respond(response);
+		call.send(EMPTY, false);
+		call.finish(["grpc-status", "4"], undefined, false);
 	},
-	(stream) => {
-		stream.pause();
-		stream.sendTrailers([...response, "grpc-status", "4"]);
+	(call) => {
+		call.respond(response);
+		call.finish(["grpc-status", "4"], EMPTY, false);
+	},
+	(call) => {
+		call.hold();
+		call.finish([...response, "grpc-status", "4"], undefined, false);
 	},
 ];
+
+const terms = {
+	encoding: undefined,
+	maxMessageBytes: 1 << 20,
+	inflations: new GzipTurns().inflations,
+};
+
+/** Hears nothing. */
+const silent: ServerCallListener = {
+	message: () => {},
+	arrived: () => {},
+	messagesEnd: () => {},
+	malformed: () => {},
+	writable: () => {},
+	left: () => {},
+	closed: () => {},
+};
 
 test.each(clients)(
 	"%s, while the server ends the call, leaves no stream behind",
 	async (_, end) => {
-		const arrived: ServerStream[] = [];
+		const arrived: ServerCall[] = [];
 		const closed = Promise.withResolvers<Error | undefined>();
 		const opened = Promise.withResolvers<ReturnType<typeof serverConnection>>();
 		const server = createServer((socket) => {
@@ -182,14 +203,9 @@ test.each(clients)(
 					reset: () => {},
 					violated: () => {},
 					closed: closed.resolve,
-					stream: (stream) => {
-						stream.listen({
-							data: () => {},
-							end: () => {},
-							reset: () => {},
-							writable: () => {},
-						});
-						arrived.push(stream);
+					call: (call) => {
+						call.listen(terms, silent);
+						arrived.push(call);
 					},
 				},
 			);
@@ -213,7 +229,7 @@ test.each(clients)(
 				id += 2;
 				stream.headers(headers);
 				while (arrived.length === 0) await new Promise(setImmediate);
-				const there = arrived.pop() as ServerStream;
+				const there = arrived.pop() as ServerCall;
 				moment(() => {
 					end(stream);
 					endings[i % endings.length]?.(there);
