@@ -11,9 +11,9 @@ import {
 } from "../../testdata/harness/serving.ts";
 import { systemClock } from "../policy/clock.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals } from "./limits/refusals.ts";
+import { serverSettings } from "./options/server-options.ts";
 import { Routes } from "./routes.ts";
-import { serverSettings } from "./server-options.ts";
 
 const echo = {
 	getOrder: ({ value }: { value: string }) => ({ id: value }),

@@ -12,20 +12,20 @@ import { GzipTurns } from "../wire/gzip-turns.ts";
 import type { RawHeaders } from "../wire/headers.ts";
 import { headerBytes } from "../wire/metadata.ts";
 import { type CallHost, IncomingCall } from "./call/incoming-call.ts";
+import type { Peer } from "./call/peer.ts";
 import {
 	acceptsGzip,
 	type RequestHead,
 	readHead,
 } from "./call/request-head.ts";
 import { refuseCall, refuseRequest } from "./call/response.ts";
-import { debugLog, inLine } from "./debug-log.ts";
-import { tellHook } from "./error-hook.ts";
-import type { Peer } from "./peer.ts";
-import type { Refusals } from "./refusals.ts";
+import type { UnreadBytes } from "./call/unread-bytes.ts";
+import type { Refusals } from "./limits/refusals.ts";
+import { UnreadRequests } from "./limits/unread-requests.ts";
+import { debugLog, inLine } from "./options/debug-log.ts";
+import { tellHook } from "./options/error-hook.ts";
+import type { ServerSettings } from "./options/server-options.ts";
 import type { Routes } from "./routes.ts";
-import type { ServerSettings } from "./server-options.ts";
-import type { UnreadBytes } from "./unread-bytes.ts";
-import { UnreadRequests } from "./unread-requests.ts";
 
 /** How many calls there were. */
 export interface CallCounts {

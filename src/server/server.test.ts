@@ -15,8 +15,8 @@ import {
 	text,
 	updateOrders,
 } from "../../testdata/harness/serving.ts";
+import type { ServerOptions } from "./options/server-options.ts";
 import { Server } from "./server.ts";
-import type { ServerOptions } from "./server-options.ts";
 
 /** A handler that the test opens, and that tells when it has begun. */
 function held() {

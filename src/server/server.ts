@@ -11,26 +11,29 @@ import { formatAddress } from "../discovery/targets/address.ts";
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
 import type { GzipCounts } from "../wire/gzip-turns.ts";
-import { Announcements, reachableAt } from "./announcements.ts";
 import { outsideScopes } from "./call/scopes.ts";
 import { Connections } from "./connections/connections.ts";
-import { ResetBudget } from "./connections/reset-budget.ts";
-import { debugLog, inLine } from "./debug-log.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";
-import { tellHook } from "./error-hook.ts";
 import { RegisterHealthServer } from "./gen/grpc/health/v1/health_rpc.ts";
-import { parseListenAddress } from "./listen-address.ts";
-import { type Listener, listenAt } from "./listener.ts";
-import { Refusals } from "./refusals.ts";
-import { Routes } from "./routes.ts";
+import { Announcements, reachableAt } from "./lifecycle/announcements.ts";
+import { onSignal } from "./lifecycle/signals.ts";
+import { Refusals } from "./limits/refusals.ts";
+import { ResetBudget } from "./limits/reset-budget.ts";
+import { parseListenAddress } from "./listening/listen-address.ts";
+import { type Listener, listenAt } from "./listening/listener.ts";
+import { debugLog, inLine } from "./options/debug-log.ts";
+import { tellHook } from "./options/error-hook.ts";
 import {
 	type ServerOptions,
 	type ServerSettings,
 	serverSettings,
-} from "./server-options.ts";
+} from "./options/server-options.ts";
+import {
+	type ShutdownOptions,
+	shutdownOptions,
+} from "./options/shutdown-options.ts";
+import { Routes } from "./routes.ts";
 import { HealthService } from "./services/health.ts";
-import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
-import { onSignal } from "./signals.ts";
 
 /** Time for the last answers to leave, in milliseconds. */
 const FLUSH_MS = 500;

@@ -1,8 +1,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { ServerOptions } from "../../src/server/options/server-options.ts";
 import { Server } from "../../src/server/server.ts";
-import type { ServerOptions } from "../../src/server/server-options.ts";
 import {
 	type Order,
 	OrderManagement,

@@ -9,8 +9,8 @@ import {
 import { type CallScope, callScope } from "../../policy/call-scope.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
-import { contextPeer, type Peer } from "../peer.ts";
 import type { CallLifetime } from "./call-lifetime.ts";
+import { contextPeer, type Peer } from "./peer.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** What the context of a call is made from, and what it leaves behind. */

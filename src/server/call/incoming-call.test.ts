@@ -20,8 +20,8 @@ import {
 	OrderSchema,
 } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
-import { UnreadBytes } from "../unread-bytes.ts";
 import { IncomingCall } from "./incoming-call.ts";
+import { UnreadBytes } from "./unread-bytes.ts";
 
 /** A promise that a test settles. */
 function gate(): PromiseWithResolvers<void> {

@@ -16,8 +16,6 @@ import type {
 import type { RawHeaders } from "../../wire/headers.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
 import { ownBytes } from "../../wire/own-bytes.ts";
-import type { Peer } from "../peer.ts";
-import type { UnreadBytes } from "../unread-bytes.ts";
 import type { CallArrival } from "./call-arrival.ts";
 import {
 	clientLeft,
@@ -36,11 +34,13 @@ import { CallLifetime } from "./call-lifetime.ts";
 import { isThenable, streamsOf } from "./handler.ts";
 import type { CallParts } from "./handler-context.ts";
 import { iteratorOf } from "./message-iterables.ts";
+import type { Peer } from "./peer.ts";
 import type { RequestHead } from "./request-head.ts";
 import { Response, type ResponseOwner } from "./response.ts";
 import { hasAny } from "./response-headers.ts";
 import { inScope } from "./scopes.ts";
 import type { ServedMethod } from "./served-method.ts";
+import type { UnreadBytes } from "./unread-bytes.ts";
 
 type Init = MessageInitShape<DescMessage>;
 

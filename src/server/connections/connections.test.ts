@@ -20,9 +20,9 @@ import {
 	flag,
 	frameType,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
-import { Refusals } from "../refusals.ts";
+import { Refusals } from "../limits/refusals.ts";
+import { ResetBudget } from "../limits/reset-budget.ts";
 import { Connections, type ConnectionsInit } from "./connections.ts";
-import { ResetBudget } from "./reset-budget.ts";
 import type { ServerTls, ServerTlsOptions } from "./tls.ts";
 
 /** What accepts, in time that stands still. */

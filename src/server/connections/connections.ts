@@ -4,12 +4,12 @@ import type { ServerCall, ServerConnection } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { Http2Code } from "../../wire/http2-code.ts";
 import { serverConnection } from "../../wire/node/server-connection.ts";
-import { debugLog } from "../debug-log.ts";
-import { type Peer, peerOfSocket } from "../peer.ts";
-import type { Refusals } from "../refusals.ts";
+import { type Peer, peerOfSocket } from "../call/peer.ts";
+import type { Refusals } from "../limits/refusals.ts";
+import type { ResetBudget } from "../limits/reset-budget.ts";
+import { debugLog } from "../options/debug-log.ts";
 import { Handshake } from "./handshake.ts";
 import { Presence, type PresenceLimits } from "./presence.ts";
-import type { ResetBudget } from "./reset-budget.ts";
 import { type ServerTls, TlsTerminator } from "./tls.ts";
 
 export interface ConnectionsInit {

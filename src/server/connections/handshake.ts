@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
-import { type Peer, peerOfSocket } from "../peer.ts";
-import type { Refusals } from "../refusals.ts";
+import { type Peer, peerOfSocket } from "../call/peer.ts";
+import type { Refusals } from "../limits/refusals.ts";
 
 export interface HandshakeSetting {
 	readonly clock: Clock;

@@ -12,9 +12,9 @@ import {
 	makeRevocationList,
 } from "../../../testdata/peers/node/certificates.ts";
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
-import { peerOf } from "../peer.ts";
+import { peerOf } from "../call/peer.ts";
+import type { ServerOptions } from "../options/server-options.ts";
 import { Server } from "../server.ts";
-import type { ServerOptions } from "../server-options.ts";
 import type { ServerTls } from "./tls.ts";
 
 const authority = makeIdentity({ commonName: "authority" });

@@ -18,8 +18,8 @@ import type { Channel } from "../../client/channel.ts";
 import { channelOf } from "../../client/client-object.ts";
 import { newClient } from "../../client/new-client.ts";
 import type { ClientOptions } from "../../client/options/client-options.ts";
+import type { ServerOptions } from "../../server/options/server-options.ts";
 import { Server } from "../../server/server.ts";
-import type { ServerOptions } from "../../server/server-options.ts";
 import { type ConsulRegistryOptions, consulRegistry } from "./registry.ts";
 
 const after: (() => unknown)[] = [];

@@ -5,10 +5,10 @@ import { connect, createServer, type Server as NetServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { RawClient } from "../../testdata/harness/raw-client.ts";
-import { getOrder, text } from "../../testdata/harness/serving.ts";
-import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
-import { Server } from "./server.ts";
+import { RawClient } from "../../../testdata/harness/raw-client.ts";
+import { getOrder, text } from "../../../testdata/harness/serving.ts";
+import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { Server } from "../server.ts";
 
 const hasIPv6 = Object.values(networkInterfaces())
 	.flat()

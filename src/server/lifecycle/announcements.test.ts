@@ -1,12 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
-import { MemoryRegistry } from "../discovery/memory.ts";
+import { MemoryRegistry } from "../../discovery/memory.ts";
 import type {
 	Instance,
 	Registration,
 	Registry,
-} from "../discovery/registry.ts";
-import type { Endpoint } from "../discovery/resolver.ts";
-import { Server } from "./server.ts";
+} from "../../discovery/registry.ts";
+import type { Endpoint } from "../../discovery/resolver.ts";
+import { Server } from "../server.ts";
 
 /** What can be found by a name at the moment. */
 async function found(

@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { Duration } from "../checks/duration.ts";
-import { OptionError } from "../checks/option-error.ts";
+import type { Duration } from "../../checks/duration.ts";
+import { OptionError } from "../../checks/option-error.ts";
 import {
 	boolean,
 	callable,
@@ -11,13 +11,13 @@ import {
 	type OptionTable,
 	oneOf,
 	optionsOf,
-} from "../checks/option-table.ts";
-import { parsePeriod } from "../checks/period.ts";
-import type { GzipLimits } from "../wire/gzip-turns.ts";
-import { MAX_HEADER_BYTES } from "../wire/metadata.ts";
-import { type ServerTls, serverTlsOptions } from "./connections/tls.ts";
+} from "../../checks/option-table.ts";
+import { parsePeriod } from "../../checks/period.ts";
+import type { GzipLimits } from "../../wire/gzip-turns.ts";
+import { MAX_HEADER_BYTES } from "../../wire/metadata.ts";
+import { type ServerTls, serverTlsOptions } from "../connections/tls.ts";
+import type { RefusedHook } from "../limits/refusals.ts";
 import type { ErrorHook } from "./error-hook.ts";
-import type { RefusedHook } from "./refusals.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 
 /** When clients are asked by PING whether they are still there (gRPC A8). */

@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { HandlerContext } from "@connectrpc/connect";
-import { formatHostPort } from "../discovery/targets/host-port.ts";
+import { formatHostPort } from "../../discovery/targets/host-port.ts";
 
 /** Who is at the other end of a connection. */
 export interface Peer {

@@ -7,7 +7,10 @@ import {
 	type Server,
 	type Socket,
 } from "node:net";
-import { type Address, formatAddress } from "../discovery/targets/address.ts";
+import {
+	type Address,
+	formatAddress,
+} from "../../discovery/targets/address.ts";
 import { unlinkIfStale } from "./unix-socket.ts";
 
 /** An address that connections are accepted at. */

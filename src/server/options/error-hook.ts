@@ -1,4 +1,4 @@
-import { guarded } from "../policy/guarded.ts";
+import { guarded } from "../../policy/guarded.ts";
 
 /** The call that an `onError` hook hears of. */
 export interface FailedCall {

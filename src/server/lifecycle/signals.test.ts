@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import { RawClient } from "../../testdata/harness/raw-client.ts";
-import { getOrder, text } from "../../testdata/harness/serving.ts";
+import { RawClient } from "../../../testdata/harness/raw-client.ts";
+import { getOrder, text } from "../../../testdata/harness/serving.ts";
 
 const file = (path: string): string =>
 	JSON.stringify(new URL(path, import.meta.url).href);
@@ -14,7 +14,7 @@ async function program(
 ): Promise<{ child: ChildProcess; address: string; output: () => string }> {
 	const source = `
 		import { Server } from ${file("server.ts")};
-		import { OrderManagement } from ${file("../../testdata/services/gen/ecommerce/order_management_pb.ts")};
+		import { OrderManagement } from ${file("../../../testdata/services/gen/ecommerce/order_management_pb.ts")};
 		const server = new Server({ handleSignals: ${handleSignals} });
 		server.add(OrderManagement, {
 			getOrder: async ({ value }) => {

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Clock, Timer } from "../policy/clock.ts";
-import type { Peer } from "./peer.ts";
+import type { Clock, Timer } from "../../policy/clock.ts";
+import type { Peer } from "../call/peer.ts";
+import { UnreadBytes } from "../call/unread-bytes.ts";
 import type { Refusals } from "./refusals.ts";
-import { UnreadBytes } from "./unread-bytes.ts";
 
 /** A call, as far as its requests wait. */
 export interface UnreadCall {

@@ -1,5 +1,5 @@
-import { guarded } from "../policy/guarded.ts";
-import { debugLog } from "./debug-log.ts";
+import { guarded } from "../../policy/guarded.ts";
+import { debugLog } from "../options/debug-log.ts";
 
 /** Of whom a server has refused something. */
 export interface RefusedPeer {

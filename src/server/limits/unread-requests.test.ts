@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import { framed, RawClient } from "../../testdata/harness/raw-client.ts";
+import { framed, RawClient } from "../../../testdata/harness/raw-client.ts";
 import {
 	getOrder,
 	order,
 	serving,
 	text,
 	updateOrders,
-} from "../../testdata/harness/serving.ts";
+} from "../../../testdata/harness/serving.ts";
 
 const MiB = 1 << 20;
 const RESOURCE_EXHAUSTED = 8;

@@ -1,4 +1,4 @@
-import { integer, type OptionTable } from "../checks/option-table.ts";
+import { integer, type OptionTable } from "../../checks/option-table.ts";
 
 /** How a server ends. */
 export interface ShutdownOptions {

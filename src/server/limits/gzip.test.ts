@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
-import { framed } from "../../testdata/harness/raw-client.ts";
+import { framed } from "../../../testdata/harness/raw-client.ts";
 import {
 	getOrder,
 	order,
@@ -10,7 +10,7 @@ import {
 	serving,
 	text,
 	updateOrders,
-} from "../../testdata/harness/serving.ts";
+} from "../../../testdata/harness/serving.ts";
 
 const NOTHING = { underWay: 0, bytes: 0, waiting: 0 };
 const GZIP = { "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip" };

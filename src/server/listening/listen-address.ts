@@ -1,6 +1,6 @@
-import { OptionError, shown } from "../checks/option-error.ts";
-import { type Address, parseAddress } from "../discovery/targets/address.ts";
-import { parseHostPort } from "../discovery/targets/host-port.ts";
+import { OptionError, shown } from "../../checks/option-error.ts";
+import { type Address, parseAddress } from "../../discovery/targets/address.ts";
+import { parseHostPort } from "../../discovery/targets/host-port.ts";
 
 /**
  * Where a server is to listen; port 0 is any that is free. Reads "127.0.0.1:50051", "[::]:50051", "localhost:0", "unix:path" or "unix-abstract:name".

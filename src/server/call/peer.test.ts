@@ -3,11 +3,11 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHandlerContext } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { RawClient } from "../../testdata/harness/raw-client.ts";
-import { getOrder, orderOf, text } from "../../testdata/harness/serving.ts";
-import { OrderManagement } from "../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { RawClient } from "../../../testdata/harness/raw-client.ts";
+import { getOrder, orderOf, text } from "../../../testdata/harness/serving.ts";
+import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { Server } from "../server.ts";
 import { peerOf } from "./peer.ts";
-import { Server } from "./server.ts";
 
 /** The client's address as the server at `listen` sees it, and the port that the client has. */
 async function seen(

@@ -2,8 +2,8 @@ import type {
 	Instance,
 	Registration,
 	Registry,
-} from "../discovery/registry.ts";
-import type { Listener } from "./listener.ts";
+} from "../../discovery/registry.ts";
+import type { Listener } from "../listening/listener.ts";
 
 /** Where others reach a server, as far as its own addresses tell; the first counts. */
 export function reachableAt(

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../policy/clock.ts";
+import type { Clock, Timer } from "../../policy/clock.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

@@ -9,10 +9,10 @@ const here = (file: string): string =>
 /** What a program prints to stderr whose server is called three times: answers, fails, and does not know the method. */
 async function printed(debug: string): Promise<string[]> {
 	const program = `
-		import { newClient } from ${here("../client.ts")};
-		import { Server } from ${here("../server.ts")};
-		import { EchoService } from ${here("../../testdata/services/gen/echo/echo_pb.ts")};
-		import { Payment } from ${here("../../testdata/services/gen/microservice/v1/payment_pb.ts")};
+		import { newClient } from ${here("../../client.ts")};
+		import { Server } from ${here("../../server.ts")};
+		import { EchoService } from ${here("../../../testdata/services/gen/echo/echo_pb.ts")};
+		import { Payment } from ${here("../../../testdata/services/gen/microservice/v1/payment_pb.ts")};
 		const server = new Server({ onError: () => {} });
 		server.add(EchoService, {
 			echo: ({ mes }) => {
