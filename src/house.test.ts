@@ -36,6 +36,19 @@ const CLIENT_ROOMS = [
 	"options",
 ] as const;
 
+/** The rooms inside of the server, from the highest to the lowest. */
+const SERVER_ROOMS = [
+	"",
+	"services",
+	"lifecycle",
+	"listening",
+	"connections",
+	"limits",
+	"call",
+	"options",
+	"gen",
+] as const;
+
 /** The one file that imports upwards: it loads the system of a string target dynamically, when one is used. */
 const LOADER = "client/channel/resolver-of-target.ts";
 
@@ -106,21 +119,27 @@ describe("the source code", () => {
 		expect(against).toEqual([]);
 	});
 
-	test("imports only downwards inside the client", () => {
-		const levelOf = (file: string): number =>
-			CLIENT_ROOMS.findIndex((room) => {
-				const [, inner = "", rest] = file.split("/");
-				return room === (rest === undefined ? "" : inner);
-			});
-		const inside = imports.filter(
-			({ from, to }) => roomOf(from) === "client" && roomOf(to) === "client",
-		);
-		expect(inside.length).toBeGreaterThan(100);
-		expect(inside.filter(({ from }) => levelOf(from) < 0)).toEqual([]);
-		expect(
-			inside.filter(({ from, to }) => levelOf(to) < levelOf(from)),
-		).toEqual([]);
-	});
+	test.each([
+		["client", CLIENT_ROOMS, 100],
+		["server", SERVER_ROOMS, 50],
+	] as const)(
+		"imports only downwards inside the %s",
+		(side, rooms, atLeast) => {
+			const levelOf = (file: string): number =>
+				(rooms as readonly string[]).findIndex((room) => {
+					const [, inner = "", rest] = file.split("/");
+					return room === (rest === undefined ? "" : inner);
+				});
+			const inside = imports.filter(
+				({ from, to }) => roomOf(from) === side && roomOf(to) === side,
+			);
+			expect(inside.length).toBeGreaterThan(atLeast);
+			expect(inside.filter(({ from }) => levelOf(from) < 0)).toEqual([]);
+			expect(
+				inside.filter(({ from, to }) => levelOf(to) < levelOf(from)),
+			).toEqual([]);
+		},
+	);
 
 	test("has at most 20 source files in a folder", () => {
 		const folders = Map.groupBy(written, dirname);

@@ -1,6 +1,6 @@
 import type { RequestTerms, ServerCall } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
-import type { Peer } from "../peer.ts";
+import type { Peer } from "./peer.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { ResponseTerms } from "./response.ts";
 

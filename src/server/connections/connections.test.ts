@@ -22,8 +22,8 @@ import {
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
 import { Refusals } from "../limits/refusals.ts";
 import { ResetBudget } from "../limits/reset-budget.ts";
+import type { ServerTls, ServerTlsOptions } from "../options/tls-options.ts";
 import { Connections, type ConnectionsInit } from "./connections.ts";
-import type { ServerTls, ServerTlsOptions } from "./tls.ts";
 
 /** What accepts, in time that stands still. */
 async function accepting(

@@ -4,13 +4,15 @@ import type { ServerCall, ServerConnection } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { Http2Code } from "../../wire/http2-code.ts";
 import { serverConnection } from "../../wire/node/server-connection.ts";
-import { type Peer, peerOfSocket } from "../call/peer.ts";
+import type { Peer } from "../call/peer.ts";
 import type { Refusals } from "../limits/refusals.ts";
 import type { ResetBudget } from "../limits/reset-budget.ts";
 import { debugLog } from "../options/debug-log.ts";
+import type { ServerTls } from "../options/tls-options.ts";
 import { Handshake } from "./handshake.ts";
+import { peerOfSocket } from "./peer-of-socket.ts";
 import { Presence, type PresenceLimits } from "./presence.ts";
-import { type ServerTls, TlsTerminator } from "./tls.ts";
+import { TlsTerminator } from "./tls-terminator.ts";
 
 export interface ConnectionsInit {
 	readonly clock: Clock;

@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
-import { type Peer, peerOfSocket } from "../call/peer.ts";
+import type { Peer } from "../call/peer.ts";
 import type { Refusals } from "../limits/refusals.ts";
+import { peerOfSocket } from "./peer-of-socket.ts";
 
 export interface HandshakeSetting {
 	readonly clock: Clock;

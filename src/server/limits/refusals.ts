@@ -1,16 +1,11 @@
 import { guarded } from "../../policy/guarded.ts";
 import { debugLog } from "../options/debug-log.ts";
+import type { RefusedHook, RefusedPeer } from "../options/refused-hook.ts";
 
-/** Of whom a server has refused something. */
-export interface RefusedPeer {
-	/** "10.0.0.7:41234"; "unix:" for a client on a unix socket. */
-	readonly address: string;
-}
-
-/** Hears what a server has refused, or cut off: it begins with what it was, an option's name where that is one. */
-export type RefusedHook = (what: string, peer: RefusedPeer) => void;
-
-/** What a server refuses clients, or cuts off: the option that says so, or "handshake" for one that has failed, or "protocol". */
+/**
+ * What a server refuses or cuts off: the name of the option that asks for it; "handshake" for a handshake that failed,
+ * "protocol" for a client that broke HTTP/2's rules, "resets" for too many cancelled calls.
+ */
 export type RefusedThing =
 	| "handshake"
 	| "protocol"
@@ -22,7 +17,7 @@ export type RefusedThing =
 	| "maxMetadataBytes"
 	| "resets";
 
-/** Counts what a server refuses, and tells the hook. */
+/** Counts what a server refuses, and tells the `onRefused` hook. */
 export class Refusals {
 	readonly #hook: RefusedHook;
 	readonly #counts: Record<string, number> = {};
@@ -31,12 +26,12 @@ export class Refusals {
 		this.#hook = guarded(hook ?? (() => {}), "onRefused of a server");
 	}
 
-	/** By what it was. */
+	/** How often each thing was refused. */
 	get counts(): Readonly<Record<string, number>> {
 		return { ...this.#counts };
 	}
 
-	/** Lets nothing that goes wrong in the hook go any further. */
+	/** Counts one refusal. What the hook throws is printed and goes no further. */
 	tell(what: RefusedThing, why: string, { address }: RefusedPeer): void {
 		debugLog("server: %s is refused: %s: %s", address, what, why);
 		this.#counts[what] = (this.#counts[what] ?? 0) + 1;

@@ -15,10 +15,10 @@ import {
 import { parsePeriod } from "../../checks/period.ts";
 import type { GzipLimits } from "../../wire/gzip-turns.ts";
 import { MAX_HEADER_BYTES } from "../../wire/metadata.ts";
-import { type ServerTls, serverTlsOptions } from "../connections/tls.ts";
-import type { RefusedHook } from "../limits/refusals.ts";
 import type { ErrorHook } from "./error-hook.ts";
+import type { RefusedHook } from "./refused-hook.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
+import { type ServerTls, serverTlsOptions } from "./tls-options.ts";
 
 /** When clients are asked by PING whether they are still there (gRPC A8). */
 export interface ServerKeepalive {

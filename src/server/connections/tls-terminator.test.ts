@@ -14,8 +14,8 @@ import {
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { peerOf } from "../call/peer.ts";
 import type { ServerOptions } from "../options/server-options.ts";
+import type { ServerTls } from "../options/tls-options.ts";
 import { Server } from "../server.ts";
-import type { ServerTls } from "./tls.ts";
 
 const authority = makeIdentity({ commonName: "authority" });
 const issued = (commonName: string): Identity =>

@@ -1,98 +1,20 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { X509Certificate } from "node:crypto";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { OptionError } from "../../checks/option-error.ts";
-import {
-	at,
-	boolean,
-	type Check,
-	callable,
-	checkOptions,
-	type OptionTable,
-	oneOf,
-	record,
-	text,
-} from "../../checks/option-table.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { printRejection } from "../../policy/guarded.ts";
-import {
-	checkPassphrase,
-	credentialsTable,
-	type TlsCredentials,
-} from "../../tls/credentials.ts";
 import {
 	copyCredentials,
 	nodeCredentials,
 	sameCredentials,
 	secureContext,
 } from "../../tls/secure-context.ts";
+import {
+	type ServerTls,
+	type ServerTlsOptions,
+	serverTlsOptions,
+} from "../options/tls-options.ts";
 import type { Handshake } from "./handshake.ts";
 import { Renewal } from "./renewal.ts";
-
-/** Certificate and key, and what clients have to show; strings and bytes are PEM, the text of a file and not its name. */
-export interface ServerTlsOptions extends TlsCredentials {
-	/**
-	 * Of the client: "required", signed by an authority of `ca`; "optional": as good as that, or none; "none": not asked for.
-	 * Default: "required" with `ca`, else "none".
-	 */
-	clientCertificate?: "required" | "optional" | "none" | undefined;
-	/**
-	 * Decides whether a client whose certificate an authority of `ca` has signed may connect: by a SPIFFE ID in
-	 * `certificate.subjectAltName`, say. Returns an Error to refuse it; what it throws refuses it, too.
-	 */
-	checkClientIdentity?:
-		| ((certificate: X509Certificate) => Error | undefined)
-		| undefined;
-	/** false: with `ca`, take clients whose certificate is not good, too; `peerOf` shows only good ones. Default: true. */
-	rejectUnauthorized?: boolean | undefined;
-	/** Of no meaning to a server. */
-	servername?: string | undefined;
-}
-
-/** TLS options, or a function that is asked again for each new connection, so that certificates can be renewed. */
-export type ServerTls =
-	| ServerTlsOptions
-	| (() => ServerTlsOptions | Promise<ServerTlsOptions>);
-
-const table: OptionTable<ServerTlsOptions> = {
-	...credentialsTable,
-	cert: { required: credentialsTable.cert as Check },
-	key: { required: credentialsTable.key as Check },
-	clientCertificate: oneOf("required", "optional", "none"),
-	checkClientIdentity: callable,
-	rejectUnauthorized: boolean,
-	servername: text,
-};
-
-/** @throws OptionError that names the bad option */
-export const serverTlsOptions: Check<ServerTlsOptions> = (value, where) => {
-	if ("checkServerIdentity" in record(value, where)) {
-		throw new OptionError(
-			at(where, "checkServerIdentity"),
-			`is an option of clients; a server has ${at(where, "checkClientIdentity")}`,
-			"unknown",
-		);
-	}
-	checkOptions(value, table, where);
-	checkPassphrase(value, where);
-	const { ca, clientCertificate: mode, checkClientIdentity } = value;
-	const asking =
-		mode === undefined ? checkClientIdentity !== undefined : mode !== "none";
-	if (ca === undefined && asking) {
-		throw new OptionError(
-			at(where, "ca"),
-			`is missing; ${at(where, mode === undefined ? "checkClientIdentity" : "clientCertificate")} needs the authorities of the clients`,
-			"missing",
-		);
-	}
-	if (mode === "none" && checkClientIdentity !== undefined) {
-		throw new OptionError(
-			at(where, "checkClientIdentity"),
-			`has nothing to check, as ${at(where, "clientCertificate")} is "none"`,
-		);
-	}
-	return value;
-};
 
 export interface TlsTerminatorInit {
 	readonly clock: Clock;
