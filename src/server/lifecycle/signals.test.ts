@@ -13,7 +13,7 @@ async function program(
 	more = "",
 ): Promise<{ child: ChildProcess; address: string; output: () => string }> {
 	const source = `
-		import { Server } from ${file("server.ts")};
+		import { Server } from ${file("../server.ts")};
 		import { OrderManagement } from ${file("../../../testdata/services/gen/ecommerce/order_management_pb.ts")};
 		const server = new Server({ handleSignals: ${handleSignals} });
 		server.add(OrderManagement, {
