@@ -28,7 +28,7 @@ import type { CircuitBreakerOptions } from "../options/circuit-breaker-options.t
 import type { CallInfo } from "../options/hooks.ts";
 import { isIdempotent } from "../options/method-policies.ts";
 import type { AttemptedCall } from "./attempted-call.ts";
-import { CallAttempts } from "./call-attempts.ts";
+import { CallAttempts } from "./retrying.ts";
 import {
 	type CallObserver,
 	type CallRequest,
