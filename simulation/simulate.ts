@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Call } from "../src/client/call/call.ts";
 import type { CallObserver } from "../src/client/call/call-request.ts";
+import { PreparedMethod } from "../src/client/call/prepared-method.ts";
 import { ChannelCore } from "../src/client/channel/channel-core.ts";
 import { settleChannel } from "../src/client/channel/channel-setting.ts";
 import type { ChannelOptions } from "../src/client/options/channel-options.ts";
@@ -90,25 +91,29 @@ async function live(
 			rate = next;
 		},
 	});
-	const policies = new MethodPolicies(method, {
+	const own = {
 		client: compileMethodPolicy(
 			{ ...policy.method, timeout: `${timeoutMs / 1000}s` },
 			"policy",
 		),
 		methods: new Map(),
 		baked: undefined,
-	});
+	};
+	const methods = channels.map(
+		(core) =>
+			new PreparedMethod(method, core, new MethodPolicies(method, own, core)),
+	);
 	// Calls go on a while, so that the last that count meet as many others as those before them.
 	const end = scenario.seconds * 1000 + timeoutMs;
 	const arrivals = chance(seed, "arrivals");
 	let open = 0;
 	const arrive = (): void => {
-		const core = channels[
-			Math.floor(arrivals() * channels.length)
-		] as ChannelCore;
-		if (policy.unthrottled) core.retryThrottle.succeeded();
+		const prepared = methods[
+			Math.floor(arrivals() * methods.length)
+		] as PreparedMethod;
+		if (policy.unthrottled) prepared.core.retryThrottle.succeeded();
 		open += 1;
-		make(core, policies, (startedAt, endedAt, wentWell) => {
+		make(prepared, (startedAt, endedAt, wentWell) => {
 			open -= 1;
 			record.ended(startedAt, endedAt, wentWell);
 		});
@@ -135,23 +140,14 @@ function channelOptions(
 
 /** A unary call, as a generated client makes it, but for its promise and the bytes of its messages. */
 function make(
-	core: ChannelCore,
-	policies: MethodPolicies,
+	prepared: PreparedMethod,
 	ended: (startedAt: number, endedAt: number, wentWell: boolean) => void,
 ): void {
-	const { clock } = core.setting;
+	const { clock } = prepared.core.setting;
 	const startedAt = clock.now();
 	const call = new Call(
-		core,
-		{
-			method,
-			policy: () => policies.under(core.serviceConfigs),
-			headers: undefined,
-			signal: undefined,
-			hashKey: undefined,
-			scope: undefined,
-			startedAt,
-		},
+		prepared,
+		undefined,
 		new Observer((error) => ended(startedAt, clock.now(), error === undefined)),
 	);
 	call.start(NO_BYTES);

@@ -1,6 +1,7 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
+import type { PickInfo } from "../../balancer/balancer.ts";
 import type { Timer } from "../../policy/clock.ts";
-import { showable } from "../../policy/showable.ts";
+import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
 import type {
 	CallEnd,
 	CallListener,
@@ -8,59 +9,86 @@ import type {
 	ClientConnection,
 } from "../../wire/connection.ts";
 import { formatTimeout } from "../../wire/grpc-timeout.ts";
-import type { RawHeaders } from "../../wire/headers.ts";
+import { NO_HEADERS, type RawHeaders } from "../../wire/headers.ts";
 import { appendMetadata, MAX_HEADER_BYTES } from "../../wire/metadata.ts";
 import { requestBytes } from "../../wire/prepared-head.ts";
-import type { RequestBuffer } from "../channel/request-buffer.ts";
+import type { ChannelCore } from "../channel/channel-core.ts";
 import type { AdmittedPick } from "../endpoint/admitted-pick.ts";
 import type { RoomQueue, WaitingForRoom } from "../endpoint/room-queue.ts";
 import type { EndpointSubchannel } from "../endpoint/subchannel.ts";
 import type { WaitingCalls } from "../endpoint/waiting-calls.ts";
 import type { ChannelOptions } from "../options/channel-options.ts";
-import type { AttemptedCall } from "./attempted-call.ts";
+import type { CallInfo } from "../options/hooks.ts";
+import {
+	endOfUnanswered,
+	endOfUnsent,
+	headersTooLarge,
+} from "./attempt-ends.ts";
+import type { OutgoingRequest } from "./outgoing-request.ts";
+import type { PreparedMethod } from "./prepared-method.ts";
 
 type Credentials = NonNullable<ChannelOptions["credentials"]>;
 type SubchannelPick = Extract<AdmittedPick, { kind: "subchannel" }>;
 
-const NO_HEADERS: RawHeaders = [];
 const NO_MESSAGES: readonly Uint8Array[] = [];
+
+/** Received messages, where no policy says otherwise. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** How many attempts of the call have failed before this one (gRFC A6). */
 const PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts";
 
-/** Who makes an attempt, and hears what becomes of it. */
-export interface AttemptOwner {
+/** A call, as its attempts know it: what they need of it, and what they tell it. */
+export interface AttemptedCall extends PickInfo {
+	readonly core: ChannelCore;
+	readonly prepared: PreparedMethod;
+	readonly policy: CompiledMethodPolicy;
+	/** On the channel's clock, in milliseconds; Infinity without a deadline. */
+	readonly dueAt: number;
+	/** The caller's metadata as it travels. */
+	readonly metadata: RawHeaders;
+	readonly info: CallInfo;
 	/** The request so far: an attempt begins with it. */
-	readonly request: RequestBuffer;
-	/** It has left; what is written from now on goes to its `write`. */
-	sent(attempt: Attempt): void;
-	headers(attempt: Attempt, headers: RawHeaders): void;
-	message(attempt: Attempt, message: Uint8Array): void;
-	writable(): void;
-	/** Last and once, unless it is then started again. */
-	ended(attempt: Attempt, end: CallEnd): void;
-	/** Instead of `ended`, when another attempt would fare no better. */
-	refused(attempt: Attempt, end: CallEnd): void;
+	readonly request: OutgoingRequest;
+	/** Reads the policy again: the service config may have changed while no attempt could be sent. */
+	reconfigure(): void;
+
+	/** The attempt has left; what is sent from now on goes to its `send`. */
+	attemptSent(attempt: Attempt): void;
+	attemptHeaders(attempt: Attempt, headers: RawHeaders): void;
+	attemptMessage(attempt: Attempt, message: Uint8Array): void;
+	/** An attempt has room for more messages. */
+	attemptWritable(): void;
+	/** The attempt has ended. Called once; nothing follows, unless the attempt is started again. */
+	attemptEnded(attempt: Attempt, end: CallEnd): void;
+	/** Instead of `attemptEnded`, where another attempt would fare no better. */
+	attemptRefused(attempt: Attempt, end: CallEnd): void;
 }
 
 /** Which attempt of its call it is. */
 export interface AttemptNumber {
-	/** From 1 on. */
+	/** Counts all attempts, from 1. */
 	readonly number: number;
-	/** Those that the policy counts before it. */
+	/** How many attempts before it the policy counts. */
 	readonly previous: number;
 	readonly hedge: boolean;
 }
 
-/** One attempt of a call: waits for a connection, and is then one stream on it. */
+export const FIRST_ATTEMPT: AttemptNumber = {
+	number: 1,
+	previous: 0,
+	hedge: false,
+};
+
+/** One attempt of a call: waits for a connection, and then is one stream on it. */
 export class Attempt implements CallListener, WaitingForRoom {
+	readonly which: AttemptNumber;
 	readonly #call: AttemptedCall;
-	readonly #owner: AttemptOwner;
-	readonly #which: AttemptNumber;
 	#state: "picking" | "authorizing" | "sent" | "over" = "picking";
 	#pick: SubchannelPick | undefined;
-	/** Where it waits while it is "picking", and in the queue of an endpoint, for which stream. */
+	/** Where it waits while it is "picking". */
 	#queue: WaitingCalls | RoomQueue | undefined;
+	/** The pick that it waits with, in the queue of an endpoint. */
 	#wanted: SubchannelPick | undefined;
 	#stream: ClientCall | undefined;
 	#connection: ClientConnection | undefined;
@@ -73,10 +101,9 @@ export class Attempt implements CallListener, WaitingForRoom {
 	#withheld: Uint8Array[] | undefined;
 	#turn: Timer;
 
-	constructor(call: AttemptedCall, owner: AttemptOwner, which: AttemptNumber) {
+	constructor(call: AttemptedCall, which: AttemptNumber) {
 		this.#call = call;
-		this.#owner = owner;
-		this.#which = which;
+		this.which = which;
 	}
 
 	/** Where it went; undefined until it is sent. */
@@ -84,8 +111,9 @@ export class Attempt implements CallListener, WaitingForRoom {
 		return this.#pick?.subchannel as EndpointSubchannel | undefined;
 	}
 
-	get which(): AttemptNumber {
-		return this.#which;
+	/** What it was sent on. */
+	get connection(): ClientConnection | undefined {
+		return this.#connection;
 	}
 
 	/** Response messages that were not passed on, at most two: of a unary call, any number but one is wrong. */
@@ -93,32 +121,15 @@ export class Attempt implements CallListener, WaitingForRoom {
 		return this.#withheld ?? NO_MESSAGES;
 	}
 
-	/** What it was sent on. */
-	get connection(): ClientConnection | undefined {
-		return this.#connection;
-	}
-
-	/** How it ends, should it be given up because its server does not answer. */
-	unanswered(): CallEnd {
-		return {
-			...endOf(
-				Code.Unavailable,
-				this.#address,
-				new Error("it does not answer: it is stopped, or cut off"),
-			),
-			progress: "processed",
-		};
-	}
-
-	/** How far it has got, to follow "the deadline passed". */
+	/** Describes how far it has got, to follow "the deadline passed". */
 	get progress(): string {
-		const { core } = this.#call;
 		switch (this.#state) {
 			case "picking": {
 				if (this.#wanted !== undefined) {
 					const { name } = this.#wanted.subchannel as EndpointSubchannel;
 					return `while waiting for a stream: ${name} has as many as it allows (MAX_CONCURRENT_STREAMS)`;
 				}
+				const { core } = this.#call;
 				const last = core.failure ?? this.#lastFailure ?? core.lastError;
 				return `while ${core.progress}${last ? `; last: ${last.message}` : ""}`;
 			}
@@ -138,8 +149,8 @@ export class Attempt implements CallListener, WaitingForRoom {
 	}
 
 	/**
-	 * It did not arrive, and asks again in a later turn of the event loop, lest a dying connection keep it busy: other
-	 * connections may be ending too, and have said so by then.
+	 * Starts it again after it did not arrive. It asks for a connection in a later turn of the event loop, so that a dying
+	 * connection does not keep the loop busy; other connections that are ending too have said so by then.
 	 */
 	startAgain(): void {
 		this.#state = "picking";
@@ -150,9 +161,10 @@ export class Attempt implements CallListener, WaitingForRoom {
 		this.#turn = this.#call.core.setting.clock.after(0, () => this.pickAgain());
 	}
 
+	/** Keeps a response message until the call is committed to an attempt. */
 	withhold(message: Uint8Array): void {
-		this.#withheld ??= [];
-		if (this.#withheld.length < 2) this.#withheld.push(message);
+		if (this.#withheld === undefined) this.#withheld = [message];
+		else if (this.#withheld.length < 2) this.#withheld.push(message);
 	}
 
 	pickAgain(): void {
@@ -169,12 +181,12 @@ export class Attempt implements CallListener, WaitingForRoom {
 		this.#follow(this.#call.core.admit(this.#call, wanted));
 	}
 
-	/** Only once it is sent. false: wait for `writable`. */
-	write(message: Uint8Array, compressed: boolean): boolean {
+	/** Sends a message, once the attempt is sent. Returns false when the caller should wait for `attemptWritable`. */
+	send(message: Uint8Array, compressed: boolean): boolean {
 		return this.#stream?.send(message, compressed) ?? false;
 	}
 
-	/** Only once it is sent. */
+	/** Ends the request, once the attempt is sent. */
 	closeSend(): void {
 		this.#stream?.end();
 	}
@@ -187,46 +199,49 @@ export class Attempt implements CallListener, WaitingForRoom {
 		this.#stream?.release();
 	}
 
-	/** Nothing more is heard of it. */
+	/** Ends the attempt; the call hears nothing more of it. */
 	cancel(code: Code): void {
 		if (this.#state === "over") return;
 		if (code === Code.DeadlineExceeded) this.#doubt();
 		this.#leaveQueue();
-		this.#call.core.setting.clock.cancel(this.#turn);
+		if (this.#turn !== undefined) {
+			this.#call.core.setting.clock.cancel(this.#turn);
+		}
 		this.#stream?.cancel();
 		this.#over(code);
 	}
 
+	/** The end of an attempt that is given up because its server does not answer. */
+	unanswered(): CallEnd {
+		return endOfUnanswered(this.#address);
+	}
+
+	// What the wire tells.
+
 	headers(headers: RawHeaders): void {
 		this.#answered = true;
-		this.#owner.headers(this, headers);
+		this.#call.attemptHeaders(this, headers);
 	}
 
 	message(message: Uint8Array): void {
-		this.#owner.message(this, message);
+		this.#call.attemptMessage(this, message);
 	}
 
 	writable(): void {
-		this.#owner.writable();
+		this.#call.attemptWritable();
 	}
 
 	end(end: CallEnd): void {
-		const { core, deadline } = this.#call;
-		// The server has kept the deadline, and reset the stream (or, if it is tonic's, said CANCELLED); here its timer is
-		// late, and about to end the call.
-		if (
-			end.code === Code.Canceled &&
-			deadline !== undefined &&
-			deadline <= core.setting.clock.now()
-		) {
-			return;
-		}
+		const { core, dueAt } = this.#call;
+		// The server has kept the deadline, and has reset the stream (or, if it is tonic's, said CANCELLED). The timer on
+		// this side is late, and about to end the call.
+		if (end.code === Code.Canceled && dueAt <= core.setting.clock.now()) return;
 		this.#over(
 			end.code === 0 ? undefined : end.code,
 			end.progress !== "miscarried",
 		);
 		// The server's own words stay as they are.
-		this.#owner.ended(
+		this.#call.attemptEnded(
 			this,
 			end.local ? { ...end, message: `${this.#address}: ${end.message}` } : end,
 		);
@@ -245,7 +260,7 @@ export class Attempt implements CallListener, WaitingForRoom {
 		const encoded: string[] = [];
 		try {
 			const given = new Headers(await credentials(this.#call.info));
-			// What the call itself says is nearer.
+			// The call's own metadata goes before that of its credentials.
 			for (const name of this.#call.header.keys()) given.delete(name);
 			appendMetadata(encoded, given, undefined);
 		} catch (error) {
@@ -277,14 +292,14 @@ export class Attempt implements CallListener, WaitingForRoom {
 			this.#waitForPicker();
 		} else {
 			this.#state = "over";
-			this.#owner.ended(
+			this.#call.attemptEnded(
 				this,
-				endOf(Code.Unavailable, this.#unreached(), pick.error),
+				endOfUnsent(Code.Unavailable, this.#unreached(), pick.error),
 			);
 		}
 	}
 
-	/** For room, or, where the connection was lost since the picker was made, for the next picker: it is on its way. */
+	/** Waits for room; or for the next picker, which is on its way, if the connection was lost since this one was made. */
 	#waitWith(pick: SubchannelPick): void {
 		const subchannel = pick.subchannel as EndpointSubchannel;
 		if (pick.unused === undefined && subchannel.state === "ready") {
@@ -310,78 +325,77 @@ export class Attempt implements CallListener, WaitingForRoom {
 	}
 
 	#send(pick: SubchannelPick, connection: ClientConnection): void {
-		const { core, deadline, maxResponseBytes } = this.#call;
+		const call = this.#call;
+		const { core, dueAt } = call;
 		const now = core.setting.clock.now();
 		// The deadline's timer is late, and about to end the call.
-		if (deadline !== undefined && deadline <= now) {
+		if (dueAt <= now) {
 			pick.unused?.();
 			return;
 		}
-		this.#sentAt = now;
-		const head = core.headOf(this.#call.method);
-		const timeout =
-			deadline === undefined ? undefined : formatTimeout(deadline - now);
+		const { head } = call.prepared;
+		const timeout = dueAt === Infinity ? undefined : formatTimeout(dueAt - now);
 		let metadata: RawHeaders;
 		try {
 			metadata = this.#metadata();
-			refuseLarge(
-				requestBytes(head, timeout, metadata),
-				connection,
-				pick.subchannel as EndpointSubchannel,
-			);
+			const bytes = requestBytes(head, timeout, metadata);
+			if (bytes > Math.min(connection.maxHeaderBytes, MAX_HEADER_BYTES)) {
+				const { name } = pick.subchannel as EndpointSubchannel;
+				throw headersTooLarge(bytes, connection.maxHeaderBytes, name);
+			}
 		} catch (error) {
 			pick.unused?.();
 			this.#refuse(Code.Internal, "the call cannot be sent", error);
 			return;
 		}
+		this.#sentAt = now;
 		this.#pick = pick;
 		this.#connection = connection;
 		this.#heardBefore = connection.heard;
 		this.#state = "sent";
-		const { number, hedge } = this.#which;
 		pick.started?.();
-		core.setting.hooks.attemptStart?.(this.#call.info, {
-			number,
-			endpoint: pick.subchannel.endpoint,
-			hedge,
-		});
-		// The hook may have cancelled the call.
-		if (this.#isOver) return;
-		const { request } = this.#owner;
-		const only =
-			request.closed && request.messages.length === 1
-				? (request.messages[0] as Uint8Array)
-				: undefined;
+		const { attemptStart } = core.setting.hooks;
+		if (attemptStart !== undefined) {
+			const { number, hedge } = this.which;
+			const { endpoint } = pick.subchannel;
+			attemptStart(call.info, { number, endpoint, hedge });
+			// The hook may have cancelled the call.
+			if (this.#isOver) return;
+		}
+		const { buffer } = call.request;
+		const { only } = buffer;
 		this.#stream = connection.start(
 			{
 				head,
 				timeout,
 				metadata,
-				maxMessageBytes: maxResponseBytes,
+				maxMessageBytes:
+					call.policy.maxResponseMessageBytes ?? MAX_MESSAGE_BYTES,
 				inflations: core.gzip.inflations,
 				purpose: "call",
 				request: only,
-				isRequestCompressed: only !== undefined && request.isCompressed(only),
+				isRequestCompressed: only !== undefined && buffer.isCompressed(only),
 			},
 			this,
 		);
-		if (only === undefined) this.#sendRequest(this.#stream, request);
-		else this.#owner.sent(this);
+		if (only === undefined) this.#sendRequest(this.#stream);
+		else call.attemptSent(this);
 	}
 
-	/** Of any number of messages. */
-	#sendRequest(stream: ClientCall, request: RequestBuffer): void {
-		const { messages, closed } = request;
+	/** Sends the request so far, of a call that may have any number of messages. */
+	#sendRequest(stream: ClientCall): void {
+		const { buffer } = this.#call.request;
+		const { messages, closed } = buffer;
 		let room = true;
 		for (const message of messages) {
-			room = stream.send(message, request.isCompressed(message));
+			room = stream.send(message, buffer.isCompressed(message));
 		}
 		if (closed) stream.end();
-		this.#owner.sent(this);
-		if (!closed && room) this.#owner.writable();
+		this.#call.attemptSent(this);
+		if (!closed && room) this.#call.attemptWritable();
 	}
 
-	/** Nothing has come from the server since the attempt was sent: is it still there? */
+	/** Nothing has come from the server since the attempt was sent: asks whether it is still there. */
 	#doubt(): void {
 		const connection = this.#connection;
 		if (this.#stream === undefined || connection === undefined) return;
@@ -390,10 +404,10 @@ export class Attempt implements CallListener, WaitingForRoom {
 		}
 	}
 
-	/** What the caller and the credentials say, and which attempt this is. */
+	/** The metadata of the caller and of the credentials, and which attempt this is. */
 	#metadata(): RawHeaders {
 		const { metadata } = this.#call;
-		const { previous } = this.#which;
+		const { previous } = this.which;
 		const own =
 			previous === 0
 				? metadata
@@ -408,7 +422,7 @@ export class Attempt implements CallListener, WaitingForRoom {
 	/** Ends the call before anything was sent. */
 	#refuse(code: Code, what: string, cause: unknown): void {
 		this.#state = "over";
-		this.#owner.refused(this, endOf(code, what, cause));
+		this.#call.attemptRefused(this, endOfUnsent(code, what, cause));
 	}
 
 	#unreached(): string {
@@ -428,46 +442,15 @@ export class Attempt implements CallListener, WaitingForRoom {
 		const subchannel = pick.subchannel as EndpointSubchannel;
 		const latencyMs = clock.now() - this.#sentAt;
 		hooks.attemptEnd?.(this.#call.info, {
-			number: this.#which.number,
+			number: this.which.number,
 			endpoint: subchannel.endpoint,
 			code,
 			latencyMs,
 		});
-		// What follows from it for the endpoint is told after it.
+		// What follows from it for the endpoint is told after the hook.
 		pick.ended?.({ code, latencyMs, sent });
 		if (sent) subchannels.attemptEnded(subchannel, code);
 	}
-}
-
-/** @throws ConnectError RESOURCE_EXHAUSTED for more than the server takes; Node would reset the stream, or close the connection */
-function refuseLarge(
-	bytes: number,
-	{ maxHeaderBytes }: ClientConnection,
-	subchannel: EndpointSubchannel,
-): void {
-	if (bytes <= maxHeaderBytes && bytes <= MAX_HEADER_BYTES) return;
-	const limit =
-		bytes > MAX_HEADER_BYTES
-			? `the limit is ${MAX_HEADER_BYTES}`
-			: `${subchannel.name} takes ${maxHeaderBytes}`;
-	throw new ConnectError(
-		`its headers take ${bytes} bytes, and ${limit}: send less metadata`,
-		Code.ResourceExhausted,
-	);
-}
-
-/** The end of an attempt that was not sent. */
-function endOf(code: Code, what: string, cause: unknown): CallEnd {
-	const error = ConnectError.from(showable(cause), code);
-	return {
-		code: error.code,
-		message: what === "" ? error.rawMessage : `${what}: ${error.rawMessage}`,
-		headers: NO_HEADERS,
-		trailers: NO_HEADERS,
-		local: true,
-		progress: "miscarried",
-		cause: error.cause instanceof Error ? error.cause : error,
-	};
 }
 
 function without(name: string, headers: RawHeaders): RawHeaders {

@@ -5,36 +5,78 @@ import {
 	type CallScope,
 	scopeOf,
 } from "../../policy/call-scope.ts";
-import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
+import {
+	type CompiledMethodPolicy,
+	mergePolicies,
+} from "../../policy/method-policy.ts";
 import type { CallEnd } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
+import {
+	type CallOptions,
+	metadataOf,
+	NO_POLICY,
+	policyOfCall,
+} from "../options/call-options.ts";
+import type { PolicySource } from "../options/method-policies.ts";
 
-/** What one call asks for, beside its messages. */
-export interface CallRequest {
-	readonly method: DescMethod;
-	/** Asked again when the channel's service config changes before the call could be sent. */
-	policy(): CompiledMethodPolicy;
-	/** The caller's metadata; nobody else changes it. */
+/** What one call asks for, beside its method and its messages. */
+export interface CallTerms {
+	/** The policy in the options of the call itself. */
+	readonly ownPolicy: CompiledMethodPolicy;
+	/** The caller's metadata. Nobody else changes it. */
 	readonly headers: Headers | undefined;
 	readonly signal: AbortSignal | undefined;
+	/** The key by which "ring_hash" picks an endpoint. */
 	readonly hashKey: string | undefined;
-	/** Whose deadline and cancellation the call inherits. */
+	/** The call whose deadline and cancellation this one inherits. */
 	readonly scope: CallScope | undefined;
-	/** When the call began, on the channel's clock: the deadline counts from here. */
+	/** When the call began, on the channel's clock. Its deadline counts from here. */
 	readonly startedAt: number;
 }
 
-/** What a call tells the one who made it. */
+/** A call through interceptors, or over a Transport. */
+export interface CallRequest extends CallTerms {
+	readonly method: DescMethod;
+	readonly policies: PolicySource;
+}
+
+/** What a call tells its owner. */
 export interface CallObserver {
 	headers(headers: RawHeaders): void;
 	message(message: Uint8Array): void;
-	/** Room to send again after a `send` that returned false. */
+	/** There is room to send again, after a `send` that returned false. */
 	writable(): void;
-	/** Last and once. `error` is undefined when the status is OK. */
+	/** The call has ended. Called once; nothing follows. `error` is undefined when the status is OK. */
 	end(end: CallEnd, error: ConnectError | undefined): void;
 }
 
-/** The scope that a call inherits: of `parent`, none if that is false, else of the handler that it is made in. */
+/**
+ * Reads the options of a call that begins now.
+ *
+ * @throws OptionError that names the bad option
+ */
+export function termsOf(options: CallOptions, startedAt: number): CallTerms {
+	return {
+		ownPolicy: policyOfCall(options),
+		headers: metadataOf(options.headers),
+		signal: options.signal,
+		hashKey: options.hashKey,
+		scope: inheritedScope(options.parent),
+		startedAt,
+	};
+}
+
+/** The policy of a call: what it says itself, and for the rest that of its method, by the service configs of this moment. */
+export function policyOf({
+	ownPolicy,
+	policies,
+}: Pick<CallRequest, "ownPolicy" | "policies">): CompiledMethodPolicy {
+	return ownPolicy === NO_POLICY
+		? policies.current
+		: mergePolicies(ownPolicy, policies.current);
+}
+
+/** The scope that a call inherits: that of `parent`, none if it is false, by default that of the handler that makes the call. */
 export function inheritedScope(
 	parent: HandlerContext | false | undefined,
 ): CallScope | undefined {
@@ -42,8 +84,17 @@ export function inheritedScope(
 	return parent === undefined ? ambientScope() : scopeOf(parent);
 }
 
-/** Milliseconds on the channel's clock at which a call has to end; Infinity without a deadline. */
+/** When a call has to end, on the channel's clock: Infinity without a deadline. */
 export function deadlineOf(request: CallRequest): number {
-	const own = request.startedAt + (request.policy().timeoutMs ?? Infinity);
-	return Math.min(own, request.scope?.deadline ?? Infinity);
+	return deadlineAfter(policyOf(request), request.startedAt, request.scope);
+}
+
+export function deadlineAfter(
+	{ timeoutMs }: CompiledMethodPolicy,
+	startedAt: number,
+	scope: CallScope | undefined,
+): number {
+	const own = timeoutMs === undefined ? Infinity : startedAt + timeoutMs;
+	const inherited = scope?.deadline;
+	return inherited === undefined ? own : Math.min(own, inherited);
 }

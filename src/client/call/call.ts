@@ -1,19 +1,12 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Subchannel } from "../../balancer/balancer.ts";
-import { formatDuration } from "../../checks/duration.ts";
+import { ambientScope, type CallScope } from "../../policy/call-scope.ts";
 import type { Due } from "../../policy/deadlines.ts";
 import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
-import type {
-	CallEnd,
-	CallListener,
-	ClientConnection,
-} from "../../wire/connection.ts";
-import { compress } from "../../wire/gzip.ts";
-import type { RawHeaders } from "../../wire/headers.ts";
+import type { CallEnd, ClientConnection } from "../../wire/connection.ts";
+import { NO_HEADERS, type RawHeaders } from "../../wire/headers.ts";
 import { madeByClient } from "../../wire/inner-error.ts";
-import { deflatesLater, isCompressed } from "../../wire/message-compression.ts";
-import { MessageQueue } from "../../wire/message-queue.ts";
 import { appendMetadata } from "../../wire/metadata.ts";
 import { errorOfStatus } from "../../wire/status.ts";
 import type { CallLimit } from "../channel/call-limit.ts";
@@ -26,96 +19,118 @@ import { inContext } from "../channel/outside-calls.ts";
 import { isBreakerRefusal } from "../endpoint/circuit-breaker.ts";
 import type { CircuitBreakerOptions } from "../options/circuit-breaker-options.ts";
 import type { CallInfo } from "../options/hooks.ts";
-import { isIdempotent } from "../options/method-policies.ts";
-import type { AttemptedCall } from "./attempted-call.ts";
-import { CallAttempts } from "./retrying.ts";
+import { Attempt, FIRST_ATTEMPT } from "./attempt.ts";
+import {
+	cancelled,
+	deadlinePassed,
+	endOfError,
+	localError,
+} from "./call-errors.ts";
 import {
 	type CallObserver,
-	type CallRequest,
-	deadlineOf,
+	type CallTerms,
+	deadlineAfter,
+	policyOf,
 } from "./call-request.ts";
 import { responseInstead } from "./fallback.ts";
+import { followCancellation } from "./follow-cancellation.ts";
+import {
+	type MessageSink,
+	OutgoingRequest,
+	type RequestOwner,
+} from "./outgoing-request.ts";
+import type { PreparedMethod } from "./prepared-method.ts";
+import { type RetriedCall, Retrying } from "./retrying.ts";
 
-const NO_HEADERS: RawHeaders = [];
+type Fallback = NonNullable<CircuitBreakerOptions["fallback"]>;
+
+/** How a call ends whose response comes from the fallback. */
+const FALLEN_BACK: CallEnd = {
+	code: 0,
+	message: "",
+	headers: NO_HEADERS,
+	trailers: NO_HEADERS,
+	local: true,
+	progress: "processed",
+};
+
 const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
 
-/** Received messages, where no policy says otherwise. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-
 /**
- * One call, whatever its kind and however often it is attempted: its deadline, its cancellation, its end.
+ * One call of any kind: its deadline, its cancellation, its end. It owns its first attempt; `Retrying` makes further ones.
  * It is also what pickers see of it (`PickInfo`).
  */
-export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
-	readonly method: DescMethod;
-	readonly hashKey: string | undefined;
+export class Call implements RetriedCall, ChannelCall, Due, RequestOwner {
+	readonly prepared: PreparedMethod;
 	readonly core: ChannelCore;
-	readonly #request: CallRequest;
+	readonly request: OutgoingRequest;
 	readonly #observer: CallObserver;
-	#policy: CompiledMethodPolicy;
-	/** Infinity without a deadline. */
+	/** Undefined for a call without options. */
+	readonly #terms: CallTerms | undefined;
+	readonly #scope: CallScope | undefined;
+	readonly #startedAt: number;
+	/** The policy of the method, which the call's own options complete to `policy`. */
+	#methodPolicy: CompiledMethodPolicy;
+	policy: CompiledMethodPolicy;
 	dueAt = Infinity;
 	duePlace = -1;
-	#forgetScope: (() => void) | undefined;
-	#onAbort: (() => void) | undefined;
+	/** The first attempt; once the call is committed, the attempt that it is committed to. */
+	#attempt: Attempt | undefined;
+	#retrying: Retrying | undefined;
+	#committed = false;
+	#sent = 0;
+	/** Undefined where the channel has no limit. */
+	#turn: ReturnType<CallLimit["admit"]> | undefined;
+	/** Stops to follow the signal and the scope. */
+	#unfollow: (() => void) | undefined;
 	#header: Headers | undefined;
 	#metadata: RawHeaders | undefined;
 	#info: CallInfo | undefined;
-	#attempts: CallAttempts | undefined;
-	/** While a request is deflated, it and those behind it. */
-	#queue: MessageQueue | undefined;
-	/** Undefined where the channel has no limit. */
-	#turn: ReturnType<CallLimit["admit"]> | undefined;
-	/** Of the circuit breakers, for when one refuses the call. */
-	#fallback: CircuitBreakerOptions["fallback"];
-	#fallingBack = false;
-	/** Of its requests so far. */
-	#largestBytes = 0;
+	/** For when a circuit breaker refuses the call. */
+	#fallback: Fallback | undefined;
+	#isFallingBack = false;
+	#attemptsOver = false;
 	#ended = false;
 
-	constructor(core: ChannelCore, request: CallRequest, observer: CallObserver) {
+	/** `terms` are undefined for a call without options, which begins now. */
+	constructor(
+		prepared: PreparedMethod,
+		terms: CallTerms | undefined,
+		observer: CallObserver,
+	) {
+		const { core, policies } = prepared;
+		this.prepared = prepared;
 		this.core = core;
-		this.method = request.method;
-		this.hashKey = request.hashKey;
-		this.#request = request;
 		this.#observer = observer;
-		this.#policy = request.policy();
+		this.#terms = terms;
+		this.#scope = terms === undefined ? ambientScope() : terms.scope;
+		this.#startedAt = terms?.startedAt ?? core.setting.clock.now();
+		this.#methodPolicy = policies.current;
+		this.policy = this.#mergedPolicy();
+		this.request = new OutgoingRequest(this);
 	}
 
-	get policy(): CompiledMethodPolicy {
-		return this.#policy;
+	get method(): DescMethod {
+		return this.prepared.method;
 	}
 
-	/** Milliseconds on the channel's clock. */
-	get deadline(): number | undefined {
-		return this.dueAt === Infinity ? undefined : this.dueAt;
+	get hashKey(): string | undefined {
+		return this.#terms?.hashKey;
 	}
 
 	get tried(): ReadonlySet<Subchannel> {
-		return this.#attempts?.tried ?? NONE_TRIED;
+		return this.#retrying?.tried ?? NONE_TRIED;
 	}
 
 	get header(): Headers {
-		this.#header ??= this.#request.headers ?? new Headers();
+		this.#header ??= this.#terms?.headers ?? new Headers();
 		return this.#header;
 	}
 
-	/** The caller's metadata as it travels. */
 	get metadata(): RawHeaders {
+		if (this.#terms?.headers === undefined) return NO_HEADERS;
 		this.#metadata ??= this.#encodeMetadata();
 		return this.#metadata;
-	}
-
-	get maxResponseBytes(): number {
-		return this.#policy.maxResponseMessageBytes ?? MAX_MESSAGE_BYTES;
-	}
-
-	/** Unary calls that may be sent twice: gRPC would commit them at the response headers, as it does all others. */
-	get commitsAtEnd(): boolean {
-		return (
-			this.method.methodKind === "unary" &&
-			(this.#policy.attempts?.kind === "hedge" || isIdempotent(this.method))
-		);
 	}
 
 	/** What hooks and credentials see of the call. */
@@ -124,188 +139,207 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 			service: this.method.parent.typeName,
 			method: this.method.name,
 			header: this.header,
-			deadline: this.deadline,
+			deadline: this.dueAt === Infinity ? undefined : this.dueAt,
 		};
 		return this.#info;
 	}
 
+	get isOver(): boolean {
+		return this.#attemptsOver;
+	}
+
+	get committed(): string | undefined {
+		if (!this.#committed) return undefined;
+		return this.request.isOutgrown
+			? "the request is larger than what is kept to be sent again"
+			: "response headers had arrived";
+	}
+
 	/**
-	 * Sends it, with its one request, if that is all there is to send; or ends it at once: cancelled before it began, out of
-	 * time, channel closed, request too large.
+	 * Starts the call, with its only request message, if it has just one. Or ends it at once: it was cancelled before, is
+	 * out of time, its channel is closed, or its request too large.
 	 */
 	start(only?: Uint8Array): void {
+		const { setting } = this.core;
 		this.#setDeadline();
-		this.core.setting.hooks.callStart?.(this.info);
+		setting.hooks.callStart?.(this.info);
 		if (!this.core.enter(this)) {
-			this.#fail(Code.Unavailable, closedBefore().message);
+			this.fail(localError(Code.Unavailable, closedBefore().message));
 			return;
 		}
-		const { signal } = this.#request;
-		if (signal !== undefined) this.#follow(signal);
-		this.#forgetScope = this.#request.scope?.onCancel((reason) =>
-			this.#cancelWith(
-				reason,
-				"the call that it was made for was cancelled",
-				true,
-			),
-		);
+		this.#follow();
 		if (this.#ended) return;
-		if (this.#remainingMs() <= 0) {
+		if (this.#isDue) {
 			this.due();
 			return;
 		}
-		if (only !== undefined) {
-			this.#largestBytes = only.length;
-			if (this.#refuseLarge() !== undefined) return;
-		}
-		const fallback = this.core.setting.circuitBreaker?.fallback;
-		if (fallback !== undefined && this.method.methodKind === "unary") {
+		const fallback = setting.circuitBreaker?.fallback;
+		if (fallback !== undefined && this.prepared.isUnary) {
 			this.#fallback = inContext(fallback);
 		}
-		const attempts = new CallAttempts(this, this);
-		const { compression } = this.core.setting;
-		if (only !== undefined && deflatesLater(only, compression)) {
-			this.#queue = this.#newQueue(attempts);
-			this.#queue.push(only);
-			this.#queue.whenSent(() => {
-				attempts.closeSend();
-				this.#attempts = attempts;
-				this.#takeTurn(attempts);
+		if (only === undefined) this.#takeTurn();
+		else this.request.takeOnly(only, () => this.#takeTurn());
+	}
+
+	/** Makes the first attempt once the channel has fewer calls in flight than it may. */
+	#takeTurn(): void {
+		const { callLimit } = this.core;
+		if (callLimit !== undefined) {
+			this.#turn = callLimit.admit(() => {
+				this.#turn = "now";
+				this.#makeAttempt();
 			});
-			return;
+			if (this.#turn === "refused") {
+				this.fail(madeByClient(callLimit.refusal()));
+			}
+			if (this.#turn !== "now") return;
 		}
-		this.#attempts = attempts;
-		if (only !== undefined) {
-			this.#write(only, attempts);
-			attempts.closeSend();
-		}
-		this.#takeTurn(attempts);
+		this.#makeAttempt();
 	}
 
-	/** Starts when the channel has fewer calls in flight than it may. */
-	#takeTurn(attempts: CallAttempts): void {
-		const limit = this.core.callLimit;
-		const turn = limit?.admit(() => {
-			this.#turn = "now";
-			attempts.start();
-		});
-		this.#turn = turn;
-		if (turn === "refused") {
-			this.fail(madeByClient(limit?.refusal() as ConnectError));
-		} else if (turn === undefined || turn === "now") {
-			attempts.start();
-		}
+	#makeAttempt(): void {
+		this.#attempt = new Attempt(this, FIRST_ATTEMPT);
+		this.#attempt.start();
 	}
 
-	/** Sends a message; false: wait for `writable`. Throws ConnectError RESOURCE_EXHAUSTED above the limit. */
+	// What the owner of the call does.
+
+	/**
+	 * Sends a message. Returns false when the owner should wait for `writable`.
+	 *
+	 * @throws ConnectError RESOURCE_EXHAUSTED for a message above the limit
+	 */
 	send(message: Uint8Array): boolean {
-		const { compression } = this.core.setting;
-		const attempts = this.#attempts;
-		this.#checkSize(message);
-		if (attempts === undefined) return false;
-		if (this.#queue !== undefined || deflatesLater(message, compression)) {
-			this.#queue ??= this.#newQueue(attempts);
-			this.#queue.push(message);
-			return false;
-		}
-		return this.#write(message, attempts);
-	}
-
-	#write(message: Uint8Array, attempts: CallAttempts): boolean {
-		const compressed = isCompressed(message, this.core.setting.compression);
-		return attempts.write(compressed ? compress(message) : message, compressed);
+		return this.request.send(message);
 	}
 
 	/** Ends the request. */
 	closeSend(): void {
-		const attempts = this.#attempts;
-		if (this.#queue === undefined) attempts?.closeSend();
-		else this.#queue.whenSent(() => attempts?.closeSend());
+		this.request.close();
 	}
 
 	/** Stops the delivery of messages, and so the server, until `release`. */
 	hold(): void {
-		this.#attempts?.hold();
+		if (this.#committed) this.#attempt?.hold();
 	}
 
 	release(): void {
-		this.#attempts?.release();
+		if (this.#committed) this.#attempt?.release();
 	}
 
-	/** Ends the call with CANCELED; an AbortSignal.timeout's reason, or a deadline's, makes it DEADLINE_EXCEEDED. */
-	cancel(reason?: unknown, what = "the call was cancelled"): void {
-		this.#cancelWith(reason, what, false);
-	}
-
-	/** `follows`: from the end of the call that it was made for. */
-	#cancelWith(reason: unknown, what: string, follows: boolean): void {
+	/**
+	 * Ends the call with CANCELED; for the reason of an AbortSignal.timeout or a deadline, with DEADLINE_EXCEEDED.
+	 *
+	 * @param follows whether it follows from the end of the call that this one was made for
+	 */
+	cancel(
+		reason?: unknown,
+		what = "the call was cancelled",
+		follows = false,
+	): void {
 		if (this.#ended) return;
-		if (this.#remainingMs() <= 0) {
-			this.due();
-			return;
-		}
-		const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
-		const why = reason instanceof Error ? `: ${reason.message}` : "";
-		const text = `${what}${why}`;
-		this.fail(madeByClient(errorOf(code, text, reason), text, follows));
-	}
-
-	abandon(error: Error): void {
-		this.#fail(Code.Canceled, error.message, error);
-	}
-
-	connectionSilent(connection: ClientConnection): void {
-		this.#attempts?.connectionSilent(connection);
+		if (this.#isDue) this.due();
+		else this.fail(cancelled(reason, what, follows));
 	}
 
 	/** Ends the call with what was found out on this side. */
 	fail(error: ConnectError): void {
 		if (this.#ended) return;
-		const { code, rawMessage } = error;
-		// Of what ends a call on this side, only a deadline says something of the server.
-		this.#attempts?.cancel(
-			code === Code.DeadlineExceeded ? code : Code.Canceled,
+		// Of what ends a call on this side, only a deadline says something about the server.
+		this.#stopAttempts(
+			error.code === Code.DeadlineExceeded ? error.code : Code.Canceled,
 		);
-		this.#finish(
-			{
-				code,
-				message: rawMessage,
-				headers: NO_HEADERS,
-				trailers: NO_HEADERS,
-				local: true,
-				progress: "processed",
-				isGivenUp: true,
-			},
-			error,
-		);
+		this.#finish(endOfError(error), error);
 	}
 
-	/** The service config has changed: that is for calls that could not be sent yet. */
+	// What the channel tells.
+
+	abandon(error: Error): void {
+		this.fail(localError(Code.Canceled, error.message, error));
+	}
+
+	connectionSilent(connection: ClientConnection): void {
+		const attempt = this.#attempt;
+		if (this.#committed || attempt === undefined) return;
+		if (this.#retrying === undefined) {
+			if (attempt.connection !== connection) return;
+			this.#retrying = new Retrying(this, attempt);
+		}
+		this.#retrying.connectionSilent(connection);
+	}
+
+	/** The deadline has passed. */
+	due(): void {
+		const { dueAt } = this;
+		const isInherited = dueAt === this.#scope?.deadline;
+		const where = this.#whereabouts();
+		this.fail(deadlinePassed(this.#startedAt, dueAt, isInherited, where));
+	}
+
 	reconfigure(): void {
-		const policy = this.#request.policy();
-		if (policy === this.#policy || this.#attempts?.begun) return;
-		this.#policy = policy;
+		const { current } = this.prepared.policies;
+		if (current === this.#methodPolicy) return;
+		if (this.#sent > 0 || this.#retrying?.hasBegun) return;
+		this.#methodPolicy = current;
+		this.policy = this.#mergedPolicy();
 		this.#setDeadline();
-		this.#refuseLarge();
+		this.request.refuseLarge();
 	}
 
-	headers(headers: RawHeaders): void {
+	// What the attempts tell.
+
+	attemptSent(attempt: Attempt): void {
+		this.#sent += 1;
+		if (this.request.isOutgrown) this.#commit(attempt);
+		else if (this.policy.attempts?.kind === "hedge") {
+			this.#retryingFrom(attempt).sent();
+		}
+	}
+
+	attemptMiscarried(): void {
+		this.#sent -= 1;
+	}
+
+	attemptHeaders(attempt: Attempt, headers: RawHeaders): void {
+		if (!this.#committed) {
+			if (this.#commitsAtEnd) return;
+			this.#commit(attempt);
+		}
 		this.#observer.headers(headers);
 	}
 
-	message(message: Uint8Array): void {
-		this.#observer.message(message);
+	attemptMessage(attempt: Attempt, message: Uint8Array): void {
+		if (this.#committed) this.#observer.message(message);
+		else attempt.withhold(message);
 	}
 
-	writable(): void {
-		if (this.#queue === undefined) this.#observer.writable();
+	attemptWritable(): void {
+		if (!this.request.isCompressing) this.#observer.writable();
 	}
 
-	end(end: CallEnd): void {
+	attemptEnded(attempt: Attempt, end: CallEnd): void {
+		// A hook that has heard of the end of the attempt may have cancelled the call.
+		if (this.#attemptsOver) return;
 		if (end.code === 0) {
+			this.core.retryThrottle.succeeded();
+			this.#stopAttempts(Code.Canceled);
+			for (const message of attempt.withheld) this.#observer.message(message);
 			this.#finish(end, undefined);
-			return;
+		} else if (this.#retrying !== undefined || this.#mayMend(end)) {
+			this.#retryingFrom(attempt).failed(attempt, end);
+		} else {
+			this.attemptsFailed(end);
 		}
+	}
+
+	attemptRefused(attempt: Attempt, end: CallEnd): void {
+		if (this.#attemptsOver) return;
+		if (this.#retrying === undefined) this.attemptsFailed(end);
+		else this.#retrying.refused(attempt, end);
+	}
+
+	attemptsFailed(end: CallEnd): void {
+		this.#stopAttempts(Code.Canceled);
 		const error = errorOfStatus(end, end.headers, end.trailers);
 		if (end.cause !== undefined) error.cause = end.cause;
 		if (end.local) madeByClient(error);
@@ -316,65 +350,79 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		}
 	}
 
-	/** The call goes on, within its deadline, with what the fallback has to give. */
-	async #fallBack(
-		fallback: NonNullable<CircuitBreakerOptions["fallback"]>,
-		refusal: ConnectError,
-	): Promise<void> {
-		this.#fallingBack = true;
+	// What the request needs, and tells.
+
+	get sink(): MessageSink | undefined {
+		return this.#committed ? this.#attempt : (this.#retrying ?? this.#attempt);
+	}
+
+	get isSettled(): boolean {
+		return this.#committed || this.#attemptsOver;
+	}
+
+	outgrown(): void {
+		const attempt =
+			this.#retrying === undefined ? this.#attempt : this.#retrying.firstSent;
+		if (attempt?.subchannel !== undefined) this.#commit(attempt);
+	}
+
+	writable(): void {
+		this.#observer.writable();
+	}
+
+	/**
+	 * Hedged and idempotent unary calls: gRPC would commit them when response headers arrive, as it does all others. But
+	 * their callers see nothing before the status, and until then any attempt can be replaced by another.
+	 */
+	get #commitsAtEnd(): boolean {
+		const { isUnary, isIdempotent } = this.prepared;
+		return isUnary && (isIdempotent || this.policy.attempts?.kind === "hedge");
+	}
+
+	/** Another attempt may follow the first, by the policy or because no server has acted on it. */
+	#mayMend({ progress }: CallEnd): boolean {
+		const { attempts } = this.policy;
+		return (
+			progress !== "processed" ||
+			(attempts !== undefined && attempts.kind !== "once")
+		);
+	}
+
+	#retryingFrom(first: Attempt): Retrying {
+		this.#retrying ??= new Retrying(this, first);
+		return this.#retrying;
+	}
+
+	#commit(winner: Attempt): void {
+		this.#committed = true;
+		this.#attempt = winner;
+		this.#retrying?.commit(winner);
+		this.request.buffer.free();
+	}
+
+	#stopAttempts(code: Code): void {
+		this.#attemptsOver = true;
+		const attempts = this.#retrying ?? this.#attempt;
+		this.#attempt = undefined;
+		attempts?.cancel(code);
+		this.request.buffer.free();
+	}
+
+	/** The call goes on, within its deadline, with what the fallback gives. */
+	async #fallBack(fallback: Fallback, refusal: ConnectError): Promise<void> {
+		this.#isFallingBack = true;
 		try {
 			const { method, info } = this;
 			const message = await responseInstead(fallback, method, info, refusal);
 			if (this.#ended) return;
 			this.#observer.message(message);
-			this.#finish(
-				{
-					code: 0,
-					message: "",
-					headers: NO_HEADERS,
-					trailers: NO_HEADERS,
-					local: true,
-					progress: "processed",
-				},
-				undefined,
-			);
+			this.#finish(FALLEN_BACK, undefined);
 		} catch (error) {
 			this.fail(error as ConnectError);
 		}
 	}
 
-	#newQueue(attempts: CallAttempts): MessageQueue {
-		let room = false;
-		return new MessageQueue(this.core.gzip.deflations, {
-			send: (message, compressed) => {
-				room = attempts.write(message, compressed);
-			},
-			emptied: () => {
-				this.#queue = undefined;
-				if (room) this.#observer.writable();
-			},
-			failed: (error) => this.#fail(Code.Internal, error.message, error),
-		});
-	}
-
-	#checkSize(message: Uint8Array): void {
-		this.#largestBytes = Math.max(this.#largestBytes, message.length);
-		const error = this.#refuseLarge();
-		if (error !== undefined) throw error;
-	}
-
-	/** Ends the call, if one of its requests is larger than its policy allows, and returns with what. */
-	#refuseLarge(): ConnectError | undefined {
-		const limit = this.#policy.maxRequestMessageBytes;
-		if (limit === undefined || this.#largestBytes <= limit) return undefined;
-		const text = `the request message has ${this.#largestBytes} bytes, more than the ${limit} that this client sends (maxRequestMessageBytes of its options or of the service config)`;
-		const error = madeByClient(new ConnectError(text, Code.ResourceExhausted));
-		this.fail(error);
-		return error;
-	}
-
 	#encodeMetadata(): RawHeaders {
-		if (this.#request.headers === undefined) return NO_HEADERS;
 		const encoded: string[] = [];
 		const hook = this.core.setting.hooks.metadataDropped;
 		appendMetadata(
@@ -385,87 +433,68 @@ export class Call implements AttemptedCall, CallListener, ChannelCall, Due {
 		return encoded;
 	}
 
+	#mergedPolicy(): CompiledMethodPolicy {
+		const { policies } = this.prepared;
+		const terms = this.#terms;
+		if (terms === undefined) return policies.current;
+		return policyOf({ ownPolicy: terms.ownPolicy, policies });
+	}
+
 	#setDeadline(): void {
 		const { deadlines } = this.core;
 		deadlines.delete(this);
-		this.dueAt = deadlineOf(this.#request);
+		this.dueAt = deadlineAfter(this.policy, this.#startedAt, this.#scope);
 		if (this.dueAt !== Infinity) deadlines.add(this);
 	}
 
-	#remainingMs(): number {
-		return this.dueAt - this.core.setting.clock.now();
+	get #isDue(): boolean {
+		return this.dueAt <= this.core.setting.clock.now();
 	}
 
-	#follow(signal: AbortSignal): void {
-		this.#onAbort = () => this.cancel(signal.reason);
-		if (signal.aborted) this.#onAbort();
-		else signal.addEventListener("abort", this.#onAbort, { once: true });
-	}
-
-	/** Its deadline has passed. */
-	due(): void {
-		const { startedAt, scope } = this.#request;
-		const deadline = this.dueAt;
-		const inherited = deadline === scope?.deadline;
-		const whose = inherited ? "the inherited deadline" : "the deadline";
-		const length =
-			deadline > startedAt
-				? ` of ${formatDuration(Math.round(deadline - startedAt))}`
-				: "";
-		const passed = `${whose}${length} passed`;
-		const text = `${passed} ${this.#whereabouts()}`;
-		this.fail(
-			madeByClient(errorOf(Code.DeadlineExceeded, text), passed, inherited),
+	#follow(): void {
+		const signal = this.#terms?.signal;
+		if (signal === undefined && this.#scope === undefined) return;
+		const unfollow = followCancellation(
+			signal,
+			this.#scope,
+			(reason) => this.cancel(reason),
+			(reason) =>
+				this.cancel(
+					reason,
+					"the call that it was made for was cancelled",
+					true,
+				),
 		);
+		if (this.#ended) unfollow();
+		else this.#unfollow = unfollow;
 	}
 
-	/** How far it has got, to follow "the deadline passed". */
+	/** Describes how far the call has got, to follow "the deadline passed". */
 	#whereabouts(): string {
 		if (typeof this.#turn === "object") {
 			return "while waiting for one of the calls in flight to end (maxConcurrentCalls)";
 		}
-		if (this.#fallingBack) return "while waiting for circuitBreaker.fallback";
-		return this.#attempts?.progress ?? "before the call was sent";
-	}
-
-	#leaveTurn(): void {
-		if (this.#turn === "now") this.core.callLimit?.ended();
-		else if (typeof this.#turn === "object") this.#turn.leave();
-	}
-
-	#fail(code: Code, message: string, cause?: unknown): void {
-		this.fail(madeByClient(errorOf(code, message, cause)));
+		if (this.#isFallingBack) return "while waiting for circuitBreaker.fallback";
+		const attempts = this.#retrying ?? this.#attempt;
+		return attempts?.progress ?? "before the call was sent";
 	}
 
 	#finish(end: CallEnd, error: ConnectError | undefined): void {
 		if (this.#ended) return;
 		this.#ended = true;
-		this.#queue?.stop();
-		const { clock, hooks } = this.core.setting;
-		this.core.deadlines.delete(this);
-		this.#forgetScope?.();
-		if (this.#onAbort !== undefined) {
-			this.#request.signal?.removeEventListener("abort", this.#onAbort);
-		}
-		this.core.leave(this);
-		this.#leaveTurn();
-		hooks.callEnd?.(this.info, {
+		const { core } = this;
+		this.request.stop();
+		core.deadlines.delete(this);
+		this.#unfollow?.();
+		core.leave(this);
+		if (this.#turn === "now") core.callLimit?.ended();
+		else if (typeof this.#turn === "object") this.#turn.leave();
+		core.setting.hooks.callEnd?.(this.info, {
 			code: error?.code,
 			error,
-			latencyMs: clock.now() - this.#request.startedAt,
-			attempts: this.#attempts?.count ?? 0,
+			latencyMs: core.setting.clock.now() - this.#startedAt,
+			attempts: this.#sent,
 		});
 		this.#observer.end(end, error);
 	}
-}
-
-function errorOf(code: Code, message: string, cause?: unknown): ConnectError {
-	return new ConnectError(message, code, undefined, undefined, cause);
-}
-
-function isTimeout(reason: unknown): boolean {
-	if (reason instanceof ConnectError) {
-		return reason.code === Code.DeadlineExceeded;
-	}
-	return reason instanceof Error && reason.name === "TimeoutError";
 }

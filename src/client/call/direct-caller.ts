@@ -4,22 +4,18 @@ import type {
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
-import { mergePolicies } from "../../policy/method-policy.ts";
 import type { CallEnd } from "../../wire/connection.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
-import {
-	type CallOptions,
-	metadataOf,
-	policyOfCall,
-} from "../options/call-options.ts";
+import type { CallOptions } from "../options/call-options.ts";
 import {
 	type ClientPolicies,
 	MethodPolicies,
 } from "../options/method-policies.ts";
-import { type CallRequest, inheritedScope } from "./call-request.ts";
+import { type CallTerms, termsOf } from "./call-request.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Caller, MethodOf, StreamHandle } from "./caller.ts";
 import { encodeMessage } from "./message-codec.ts";
+import { PreparedMethod } from "./prepared-method.ts";
 import { tellFailure, tellMetadata } from "./response-metadata.ts";
 import { StreamCall } from "./stream-call.ts";
 import { callUnary } from "./unary-call.ts";
@@ -27,7 +23,7 @@ import { callUnary } from "./unary-call.ts";
 /** Calls straight over a channel of homing's own: the fast way, taken when there are no interceptors. */
 export class DirectCaller implements Caller {
 	readonly #core: ChannelCore;
-	readonly #policies: ReadonlyMap<DescMethod, MethodPolicies>;
+	readonly #methods: ReadonlyMap<DescMethod, PreparedMethod>;
 
 	constructor(
 		core: ChannelCore,
@@ -35,8 +31,11 @@ export class DirectCaller implements Caller {
 		own: ClientPolicies,
 	) {
 		this.#core = core;
-		this.#policies = new Map(
-			methods.map((method) => [method, new MethodPolicies(method, own)]),
+		this.#methods = new Map(
+			methods.map((method) => [
+				method,
+				new PreparedMethod(method, core, new MethodPolicies(method, own, core)),
+			]),
 		);
 	}
 
@@ -84,8 +83,8 @@ export class DirectCaller implements Caller {
 		failed: (error: unknown) => void,
 	): void {
 		callUnary<O>(
-			this.#core,
-			this.#request(method, options),
+			this.#prepared(method),
+			this.#terms(options),
 			encodeMessage(method.input, request),
 			answered,
 			failed,
@@ -97,10 +96,9 @@ export class DirectCaller implements Caller {
 		options: CallOptions | undefined,
 		site?: CallSite,
 	): StreamHandle<I, O> {
-		const request = this.#request(method, options);
 		const call = new StreamCall<I, O>(
-			this.#core,
-			{ ...request, method },
+			this.#prepared(method),
+			this.#terms(options),
 			options ?? {},
 			site,
 		);
@@ -108,32 +106,14 @@ export class DirectCaller implements Caller {
 		return call;
 	}
 
-	#request(method: DescMethod, options: CallOptions | undefined): CallRequest {
-		const policies = this.#policies.get(method) as MethodPolicies;
-		const core = this.#core;
-		const startedAt = core.setting.clock.now();
-		const policy = (): ReturnType<MethodPolicies["under"]> =>
-			policies.under(core.serviceConfigs);
-		if (options === undefined) {
-			return {
-				method,
-				policy,
-				headers: undefined,
-				signal: undefined,
-				hashKey: undefined,
-				scope: inheritedScope(undefined),
-				startedAt,
-			};
-		}
-		const own = policyOfCall(options);
-		return {
-			method,
-			policy: () => mergePolicies(own, policy()),
-			headers: metadataOf(options.headers),
-			signal: options.signal,
-			hashKey: options.hashKey,
-			scope: inheritedScope(options.parent),
-			startedAt,
-		};
+	#prepared<I extends DescMessage, O extends DescMessage>(
+		method: MethodOf<I, O>,
+	): PreparedMethod<I, O> {
+		return this.#methods.get(method) as PreparedMethod<I, O>;
+	}
+
+	/** A call without options needs none. */
+	#terms(options: CallOptions | undefined): CallTerms | undefined {
+		return options && termsOf(options, this.#core.setting.clock.now());
 	}
 }

@@ -9,70 +9,57 @@ import type {
 import { HedgingRule } from "../../policy/retry/hedging-rule.ts";
 import { RetryRule } from "../../policy/retry/retry-rule.ts";
 import { parsePushback } from "../../policy/retry/retry-schedule.ts";
-import type {
-	CallEnd,
-	CallListener,
-	ClientConnection,
-} from "../../wire/connection.ts";
-import { type RawHeaders, valuesOf } from "../../wire/headers.ts";
-import type { RequestBuffer } from "../channel/request-buffer.ts";
-import { Attempt, type AttemptNumber, type AttemptOwner } from "./attempt.ts";
-import type { AttemptedCall } from "./attempted-call.ts";
+import type { CallEnd, ClientConnection } from "../../wire/connection.ts";
+import { valuesOf } from "../../wire/headers.ts";
+import { Attempt, type AttemptedCall, type AttemptNumber } from "./attempt.ts";
 
-const FIRST: AttemptNumber = { number: 1, previous: 0, hedge: false };
-
-/** Most calls have one: an array that is added to takes room for more. */
-const NO_ATTEMPTS: readonly Attempt[] = [];
-
-const NONE_TRIED: ReadonlySet<Subchannel> = new Set();
+/** A call that may have more than one attempt. */
+export interface RetriedCall extends AttemptedCall {
+	/** Its attempts are over: it has ended, or is about to. */
+	readonly isOver: boolean;
+	/** Why no attempt can follow any more, whatever the policy says; undefined while one can. */
+	readonly committed: string | undefined;
+	/** An attempt that was counted as sent has not arrived. */
+	attemptMiscarried(): void;
+	/** Ends the call as an attempt has ended. */
+	attemptsFailed(end: CallEnd): void;
+}
 
 /**
- * All attempts of a call: one; or one after the other, or several at a time, as its policy says; and, whatever the policy,
- * again what no server has acted on (gRFC A6). Until the call is committed to one of them, the request is kept.
+ * The attempts of a call that has more than one: one after the other, or several at a time, as its policy says; and,
+ * whatever the policy, once more what no server has acted on (gRFC A6). A call makes one when its first attempt has failed
+ * in a way that this may mend, or, for hedging, when the first attempt is sent.
  */
-export class CallAttempts implements AttemptOwner {
-	readonly request: RequestBuffer;
-	readonly #call: AttemptedCall;
-	readonly #listener: CallListener;
-	#inFlight: readonly Attempt[] = NO_ATTEMPTS;
-	/** The attempt that the call is committed to. */
-	#winner: Attempt | undefined;
-	/** The request is too large to be kept: what is sent next wins. */
-	#unkept = false;
+export class Retrying {
+	readonly #call: RetriedCall;
+	/** The attempts under way. Once the call is committed, the one that it is committed to. */
+	#inFlight: Attempt[];
 	#rule: AttemptRule | undefined;
 	/** Until the next attempt. */
 	#timer: Timer;
-	#launched = 0;
-	#sent = 0;
-	/** Those that the policy counts. */
-	#made = 0;
-	#tried: Set<Subchannel> | undefined;
+	#launched = 1;
+	/** Those of them that the policy counts. */
+	#made = 1;
+	readonly #tried = new Set<Subchannel>();
 	#refusedBefore = false;
 	#lastFailure: CallEnd | undefined;
-	#over = false;
 
-	constructor(call: AttemptedCall, listener: CallListener) {
+	constructor(call: RetriedCall, first: Attempt) {
 		this.#call = call;
-		this.#listener = listener;
-		this.request = call.core.newRequestBuffer();
+		this.#inFlight = [first];
 	}
 
-	/** How many have been sent. */
-	get count(): number {
-		return this.#sent;
+	/** The policy has had its say: from now on the call keeps it. */
+	get hasBegun(): boolean {
+		return this.#rule !== undefined;
 	}
 
-	/** One has been sent, or has failed: from now on the call keeps its policy. */
-	get begun(): boolean {
-		return this.#sent > 0 || this.#rule !== undefined;
-	}
-
-	/** Where those went that did not do: the next goes elsewhere, if it can. */
+	/** Where those attempts went that did not succeed: the next goes elsewhere, if it can. */
 	get tried(): ReadonlySet<Subchannel> {
-		return this.#tried ?? NONE_TRIED;
+		return this.#tried;
 	}
 
-	/** How far the call has got, to follow "the deadline passed". */
+	/** Describes how far the call has got, to follow "the deadline passed". */
 	get progress(): string {
 		const where = this.#whereabouts();
 		const failure = this.#lastFailure;
@@ -81,115 +68,56 @@ export class CallAttempts implements AttemptOwner {
 			: `${where}; last: [${codeName(failure.code as Code)}] ${failure.message}`;
 	}
 
-	start(): void {
-		this.#make(false);
+	/** The attempt to which the call can be committed: the first that is sent. */
+	get firstSent(): Attempt | undefined {
+		return this.#inFlight.find(({ subchannel }) => subchannel !== undefined);
 	}
 
-	/** Sends a message, given without its prefix; false: wait for `writable`. */
-	write(message: Uint8Array, compressed: boolean): boolean {
-		if (this.#winner !== undefined) {
-			return this.#winner.write(message, compressed);
-		}
-		if (this.#over) return false;
-		const kept = this.request.add(message, compressed);
+	/** Sends a message on all attempts under way. Returns false when there is room on none. */
+	send(message: Uint8Array, compressed: boolean): boolean {
 		let room = false;
 		for (const attempt of this.#inFlight) {
-			if (attempt.write(message, compressed)) room = true;
+			if (attempt.send(message, compressed)) room = true;
 		}
-		if (!kept) this.#outgrown();
 		return room;
 	}
 
 	closeSend(): void {
-		if (this.#winner !== undefined) {
-			this.#winner.closeSend();
-			return;
-		}
-		if (this.#over) return;
-		this.request.close();
 		for (const attempt of this.#inFlight) attempt.closeSend();
 	}
 
-	/** Only once messages have come: those of one attempt. */
-	hold(): void {
-		this.#winner?.hold();
-	}
-
-	release(): void {
-		this.#winner?.release();
-	}
-
-	/** Ends all of them, as the call ended; nothing more is heard. */
+	/** Ends all attempts. Nothing more is heard of them. */
 	cancel(code: Code): void {
-		this.#finish();
-		if (this.#inFlight.length === 0) return;
+		this.#cancelTimer();
 		const all = this.#inFlight;
-		this.#inFlight = NO_ATTEMPTS;
+		this.#inFlight = [];
 		for (const attempt of all) attempt.cancel(code);
 	}
 
-	/** The peer of this connection does not answer: an attempt there is made again elsewhere, if the policy allows. */
-	connectionSilent(connection: ClientConnection): void {
-		if (this.#winner !== undefined) return;
-		for (const attempt of this.#inFlight) {
-			if (attempt.connection !== connection) continue;
-			if (!this.#currentRule()?.mayFollow(Code.Unavailable)) return;
-			const end = attempt.unanswered();
-			const decision = this.#decide(end);
-			if (this.#over) return;
-			if (decision.kind !== "next") continue;
-			this.#lastFailure = end;
-			this.#avoid(attempt);
-			this.#remove(attempt);
-			attempt.cancel(Code.Unavailable);
-			this.#schedule(decision.delayMs);
+	/** Ends all attempts but one. */
+	commit(winner: Attempt): void {
+		this.#cancelTimer();
+		const all = this.#inFlight;
+		this.#inFlight = [winner];
+		for (const attempt of all) {
+			if (attempt !== winner) attempt.cancel(Code.Canceled);
 		}
 	}
 
-	// What the attempts tell.
-
-	sent(attempt: Attempt): void {
-		this.#sent += 1;
-		if (this.#unkept) {
-			this.#commit(attempt);
-			return;
-		}
-		// A retry policy has nothing to say before an attempt has failed, and most never do.
-		if (this.#call.policy.attempts?.kind !== "hedge") return;
+	/** An attempt was sent: another may be due before it has ended. */
+	sent(): void {
 		const delayMs = this.#currentRule()?.afterSent?.();
 		if (delayMs !== undefined) this.#schedule(delayMs);
 	}
 
-	headers(attempt: Attempt, headers: RawHeaders): void {
-		if (this.#winner === undefined) {
-			if (this.#call.commitsAtEnd) return;
-			this.#commit(attempt);
-		}
-		this.#listener.headers(headers);
-	}
-
-	message(attempt: Attempt, message: Uint8Array): void {
-		if (this.#winner === undefined) attempt.withhold(message);
-		else this.#listener.message(message);
-	}
-
-	writable(): void {
-		this.#listener.writable();
-	}
-
-	ended(attempt: Attempt, end: CallEnd): void {
-		// A hook that has heard of it may have cancelled the call; so below.
-		if (this.#over) return;
+	/** An attempt has failed. Makes another, waits for those under way, or ends the call. */
+	failed(attempt: Attempt, end: CallEnd): void {
 		this.#remove(attempt);
-		if (end.code === 0) {
-			this.#succeed(attempt, end);
-			return;
-		}
 		if (this.#sentAgain(attempt, end)) return;
 		this.#lastFailure = end;
 		this.#avoid(attempt);
 		const decision = this.#decide(end);
-		if (this.#over) return;
+		if (this.#call.isOver) return;
 		if (decision.kind === "next") {
 			this.#schedule(decision.delayMs);
 		} else if (decision.kind === "denied" && this.#inFlight.length > 0) {
@@ -199,10 +127,27 @@ export class CallAttempts implements AttemptOwner {
 		}
 	}
 
+	/** An attempt cannot go, and no other could. A hedge does not end the call while others are under way. */
 	refused(attempt: Attempt, end: CallEnd): void {
 		this.#remove(attempt);
-		// A hedge that cannot go does not end the call while others are under way.
 		if (this.#inFlight.length === 0) this.#fail(end);
+	}
+
+	/** The peer of this connection does not answer: an attempt there is made again elsewhere, if the policy allows. */
+	connectionSilent(connection: ClientConnection): void {
+		for (const attempt of this.#inFlight) {
+			if (attempt.connection !== connection) continue;
+			if (!this.#currentRule()?.mayFollow(Code.Unavailable)) return;
+			const end = attempt.unanswered();
+			const decision = this.#decide(end);
+			if (this.#call.isOver) return;
+			if (decision.kind !== "next") continue;
+			this.#lastFailure = end;
+			this.#avoid(attempt);
+			this.#remove(attempt);
+			attempt.cancel(Code.Unavailable);
+			this.#schedule(decision.delayMs);
+		}
 	}
 
 	#whereabouts(): string {
@@ -217,40 +162,28 @@ export class CallAttempts implements AttemptOwner {
 		return `${number > 1 ? `in attempt ${number} ` : ""}${first.progress}`;
 	}
 
-	/** Makes the next attempt that the policy counts. */
-	#make(hedge: boolean): void {
-		const number = ++this.#launched;
-		const previous = this.#made++;
-		this.#launch(previous === 0 ? FIRST : { number, previous, hedge });
-	}
-
 	#launch(which: AttemptNumber): void {
 		for (const other of this.#inFlight) this.#avoid(other);
-		const attempt = new Attempt(this.#call, this, which);
+		const attempt = new Attempt(this.#call, which);
 		this.#add(attempt);
 		attempt.start();
 	}
 
+	/** Leaves the list as it was for whoever goes through it. */
 	#add(attempt: Attempt): void {
-		const others = this.#inFlight;
-		this.#inFlight = others.length === 0 ? [attempt] : [...others, attempt];
+		this.#inFlight = [...this.#inFlight, attempt];
 	}
 
 	#remove(attempt: Attempt): void {
-		this.#inFlight =
-			this.#inFlight.length === 1
-				? NO_ATTEMPTS
-				: this.#inFlight.filter((other) => other !== attempt);
+		this.#inFlight = this.#inFlight.filter((other) => other !== attempt);
 	}
 
 	/** The next attempt prefers another endpoint. */
 	#avoid({ subchannel }: Attempt): void {
-		if (subchannel === undefined) return;
-		this.#tried ??= new Set();
-		this.#tried.add(subchannel);
+		if (subchannel !== undefined) this.#tried.add(subchannel);
 	}
 
-	/** The rule by the policy as it is once an attempt has been sent, or has failed. */
+	/** The rule of the policy, as that is once an attempt has been sent, or has failed. */
 	#currentRule(): AttemptRule | undefined {
 		const { core, policy } = this.#call;
 		const { attempts } = policy;
@@ -271,15 +204,16 @@ export class CallAttempts implements AttemptOwner {
 	/**
 	 * Transparent retry (gRFC A6): what never left goes again whenever there is a connection; what a server turned away
 	 * unseen goes again once. What was under way when its peer, which serves, ended the connection in order counts as never
-	 * left: proxies end many at a time, and a call may meet several (`keepalive_requests` of nginx).
+	 * left: proxies end many connections at a time, and a call may meet several (`keepalive_requests` of nginx).
 	 */
 	#sentAgain(attempt: Attempt, end: CallEnd): boolean {
 		const { subchannel } = attempt;
-		if (this.#winner !== undefined || subchannel === undefined) return false;
+		const call = this.#call;
+		if (call.committed !== undefined || subchannel === undefined) return false;
 		if (end.progress === "miscarried") {
-			this.#sent -= 1;
+			call.attemptMiscarried();
 			this.#tell("transparent", 0, `did not reach ${subchannel.name}`);
-			if (this.#over) return true;
+			if (call.isOver) return true;
 			this.#add(attempt);
 			attempt.startAgain();
 			return true;
@@ -287,7 +221,7 @@ export class CallAttempts implements AttemptOwner {
 		if (end.progress !== "refused" || this.#refusedBefore) return false;
 		this.#refusedBefore = true;
 		this.#tell("transparent", 0, `${subchannel.name} turned it away unseen`);
-		if (this.#over) return true;
+		if (call.isOver) return true;
 		this.#avoid(attempt);
 		this.#launch({ ...attempt.which, number: ++this.#launched });
 		return true;
@@ -298,11 +232,9 @@ export class CallAttempts implements AttemptOwner {
 		if (rule === undefined) return { kind: "fatal" };
 		const pushback = valuesOf(end.trailers, "grpc-retry-pushback-ms");
 		let decision = rule.failed(end.code as Code, parsePushback(pushback));
-		if (decision.kind !== "fatal" && this.#winner !== undefined) {
-			const reason = this.#unkept
-				? "the request is larger than what is kept to be sent again"
-				: "response headers had arrived";
-			decision = { kind: "denied", reason };
+		const { committed } = this.#call;
+		if (decision.kind !== "fatal" && committed !== undefined) {
+			decision = { kind: "denied", reason: committed };
 		}
 		if (decision.kind === "next") {
 			this.#tell("scheduled", decision.delayMs, decision.reason);
@@ -331,62 +263,32 @@ export class CallAttempts implements AttemptOwner {
 		}
 	}
 
+	/** The next attempt that the policy counts is due. */
 	#due(): void {
 		this.#timer = undefined;
 		const refusal = this.#rule?.refusal();
 		if (refusal === undefined) {
-			this.#make(this.#call.policy.attempts?.kind === "hedge");
+			this.#launch({
+				number: ++this.#launched,
+				previous: this.#made++,
+				hedge: this.#call.policy.attempts?.kind === "hedge",
+			});
 			return;
 		}
 		this.#tell("denied", 0, refusal);
 		if (this.#inFlight.length === 0) this.#fail(this.#lastFailure as CallEnd);
 	}
 
-	/** More was written than is kept: no attempt after this one. */
-	#outgrown(): void {
-		this.#unkept = true;
-		const sent = this.#inFlight.find(
-			({ subchannel }) => subchannel !== undefined,
-		);
-		if (sent !== undefined) this.#commit(sent);
-	}
-
-	#commit(winner: Attempt): void {
-		this.#winner = winner;
-		this.#cancelTimer();
-		if (this.#inFlight.length > 1) {
-			const all = this.#inFlight;
-			this.#inFlight = [winner];
-			for (const attempt of all) {
-				if (attempt !== winner) attempt.cancel(Code.Canceled);
-			}
-		}
-		this.request.free();
-	}
-
-	#succeed(attempt: Attempt, end: CallEnd): void {
-		this.#call.core.retryThrottle.succeeded();
-		this.cancel(Code.Canceled);
-		for (const message of attempt.withheld) this.#listener.message(message);
-		this.#listener.end(end);
-	}
-
 	#fail(end: CallEnd): void {
-		this.cancel(Code.Canceled);
 		// The server's own words stay as they are.
-		const all =
+		this.#call.attemptsFailed(
 			end.local && this.#made > 1
-				? `; gave up after ${this.#made} attempts`
-				: "";
-		this.#listener.end(
-			all === "" ? end : { ...end, message: `${end.message}${all}` },
+				? {
+						...end,
+						message: `${end.message}; gave up after ${this.#made} attempts`,
+					}
+				: end,
 		);
-	}
-
-	#finish(): void {
-		this.#over = true;
-		this.#cancelTimer();
-		this.request.free();
 	}
 
 	#cancelTimer(): void {

@@ -9,18 +9,17 @@ import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 import type { CallEnd } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
-import type { ChannelCore } from "../channel/channel-core.ts";
 import { inContext } from "../channel/outside-calls.ts";
 import { Call } from "./call.ts";
-import type { CallObserver, CallRequest } from "./call-request.ts";
+import { nobodyReads, sendIsClosed, wrongNumber } from "./call-errors.ts";
+import type { CallObserver, CallTerms } from "./call-request.ts";
 import { type CallSite, showCallSite } from "./call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "./caller.ts";
 import { decodeMessage, encodeMessage } from "./message-codec.ts";
+import type { PreparedMethod } from "./prepared-method.ts";
 import { RequestPump, type RequestSink } from "./request-pump.ts";
 import { ResponseIterator } from "./response-iterator.ts";
 import { type MetadataListener, noteReceived } from "./response-metadata.ts";
-import { nobodyReads, sendIsClosed } from "./send-refusals.ts";
-import { wrongNumber } from "./wrong-number.ts";
 
 const SENT: Promise<void> = Promise.resolve();
 
@@ -53,18 +52,18 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 
 	/** `site`: where the call is made, for the stack of its error. */
 	constructor(
-		core: ChannelCore,
-		request: CallRequest & { readonly method: MethodOf<I, O> },
+		prepared: PreparedMethod<I, O>,
+		terms: CallTerms | undefined,
 		metadata: MetadataListener,
 		site?: CallSite,
 	) {
-		this.#method = request.method;
+		this.#method = prepared.method;
 		this.#site = site;
 		this.#onHeader =
 			metadata.onHeader && inContext(guarded(metadata.onHeader, "onHeader"));
 		this.#onTrailer =
 			metadata.onTrailer && inContext(guarded(metadata.onTrailer, "onTrailer"));
-		this.#call = new Call(core, request, this);
+		this.#call = new Call(prepared, terms, this);
 	}
 
 	/** Starts a call that sends message by message; `sendOnly` starts a call with a single request. */

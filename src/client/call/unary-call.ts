@@ -2,12 +2,12 @@ import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { CallEnd } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
-import type { ChannelCore } from "../channel/channel-core.ts";
 import { Call } from "./call.ts";
-import type { CallObserver, CallRequest } from "./call-request.ts";
+import { wrongNumber } from "./call-errors.ts";
+import type { CallObserver, CallTerms } from "./call-request.ts";
 import { decodeMessage } from "./message-codec.ts";
+import type { PreparedMethod } from "./prepared-method.ts";
 import { noteReceived } from "./response-metadata.ts";
-import { wrongNumber } from "./wrong-number.ts";
 
 /** Hears the one response of a call, with headers and trailers as they came off the wire. What it throws fails the call. */
 type Answered<O extends DescMessage> = (
@@ -17,15 +17,14 @@ type Answered<O extends DescMessage> = (
 
 /** Makes a unary call, which ends in one of the two: a response, or, if nothing else fails, a ConnectError. */
 export function callUnary<O extends DescMessage>(
-	core: ChannelCore,
-	request: CallRequest,
+	prepared: PreparedMethod,
+	terms: CallTerms | undefined,
 	encoded: Uint8Array,
 	answered: Answered<O>,
 	failed: (error: unknown) => void,
 ): void {
-	const observer = new OneResponse<O>(request.method, answered, failed);
-	const call = new Call(core, request, observer);
-	call.start(encoded);
+	const observer = new OneResponse<O>(prepared.method, answered, failed);
+	new Call(prepared, terms, observer).start(encoded);
 }
 
 /** Expects exactly one message and an OK status. */

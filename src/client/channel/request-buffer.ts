@@ -49,6 +49,13 @@ export class RequestBuffer {
 		return this.#messages;
 	}
 
+	/** The only message of a request that has just one, and is whole. */
+	get only(): Uint8Array | undefined {
+		return this.#closed && this.#messages.length === 1
+			? this.#messages[0]
+			: undefined;
+	}
+
 	isCompressed(message: Uint8Array): boolean {
 		return this.#compressed?.has(message) ?? false;
 	}

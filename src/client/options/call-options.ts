@@ -123,7 +123,8 @@ const table: OptionTable<CallOptions> = {
 	...added,
 };
 
-const NOTHING: CompiledMethodPolicy = {};
+/** The policy of a call whose options say nothing of it. */
+export const NO_POLICY: CompiledMethodPolicy = {};
 
 /**
  * Copies the `headers` of a call.
@@ -151,11 +152,11 @@ export function metadataOf(
 export function policyOfCall(
 	options: CallOptions | undefined,
 ): CompiledMethodPolicy {
-	if (options === undefined) return NOTHING;
+	if (options === undefined) return NO_POLICY;
 	checkCallOptions(options);
 	const policy = hasPolicy(options)
 		? compileMethodPolicy(options, "")
-		: NOTHING;
+		: NO_POLICY;
 	return withTimeout(policy, options.timeoutMs);
 }
 
@@ -169,7 +170,7 @@ export function policyOfAdded(
 	options: AddedCallOptions | undefined,
 	timeoutMs: number | undefined,
 ): CompiledMethodPolicy {
-	if (options === undefined) return withTimeout(NOTHING, timeoutMs);
+	if (options === undefined) return withTimeout(NO_POLICY, timeoutMs);
 	checkOptions(options, added, "callOptionsKey");
 	return withTimeout(compileMethodPolicy(options, "callOptionsKey"), timeoutMs);
 }

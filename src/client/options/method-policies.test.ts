@@ -43,17 +43,17 @@ function policyUnder(
 	levels: Levels,
 	method: DescMethod = getOrder,
 ): CompiledMethodPolicy {
-	const policies = new MethodPolicies(method, {
+	const own = {
 		client: compileMethodPolicy(levels.client ?? {}, ""),
 		methods: new Map([
 			[method.localName, compileMethodPolicy(levels.method ?? {}, "")],
 		]),
 		baked: levels.baked && config(levels.baked),
-	});
-	const configs = [levels.resolver, levels.option]
+	};
+	const serviceConfigs = [levels.resolver, levels.option]
 		.filter((policy) => policy !== undefined)
 		.map((policy) => config(policy));
-	return policies.under(configs);
+	return new MethodPolicies(method, own, { serviceConfigs }).current;
 }
 
 const nearestFirst = [
@@ -183,17 +183,20 @@ describe("a streaming method", () => {
 	});
 
 	test("takes a timeout from a service config that names the method", () => {
-		const policies = new MethodPolicies(searchOrders, undefined);
-		const named = config({ timeout: "4s" }, searchOrders);
-		expect(policies.under([named]).timeoutMs).toBe(4000);
+		const policies = new MethodPolicies(searchOrders, undefined, {
+			serviceConfigs: [config({ timeout: "4s" }, searchOrders)],
+		});
+		expect(policies.current.timeoutMs).toBe(4000);
 	});
 });
 
 test("the merged policy is the same object until the service configs change", () => {
-	const policies = new MethodPolicies(getOrder, undefined);
-	const configs = [config({ timeout: "1s" })];
-	const merged = policies.under(configs);
-	expect(policies.under(configs)).toBe(merged);
-	expect(policies.under([config({ timeout: "2s" })]).timeoutMs).toBe(2000);
-	expect(policies.under([]).timeoutMs).toBe(10_000);
+	const channel = { serviceConfigs: [config({ timeout: "1s" })] };
+	const policies = new MethodPolicies(getOrder, undefined, channel);
+	const merged = policies.current;
+	expect(policies.current).toBe(merged);
+	channel.serviceConfigs = [config({ timeout: "2s" })];
+	expect(policies.current.timeoutMs).toBe(2000);
+	channel.serviceConfigs = [];
+	expect(policies.current.timeoutMs).toBe(10_000);
 });

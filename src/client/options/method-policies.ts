@@ -19,21 +19,38 @@ export interface ClientPolicies {
 	readonly baked: CompiledServiceConfig | undefined;
 }
 
+/** The service configs of a channel, the nearest first. The list stays the same object until one of them changes. */
+export interface ServiceConfigSource {
+	readonly serviceConfigs: readonly CompiledServiceConfig[];
+}
+
+/** Where the calls of a method read its policy. */
+export interface PolicySource {
+	/** The same object for as long as the service configs are the same. */
+	readonly current: CompiledMethodPolicy;
+}
+
 /**
  * Computes the policy of one method. Each field comes from the nearest level that sets it. The levels, from near to far:
  * the client's options for the method, the client's options for all methods, the service configs of the channel, the
  * policies that the plugin put into the generated code, and the built-in defaults.
  */
-export class MethodPolicies {
+export class MethodPolicies implements PolicySource {
 	readonly #method: DescMethod;
+	readonly #source: ServiceConfigSource;
 	readonly #near: CompiledMethodPolicy;
 	readonly #far: CompiledMethodPolicy;
 	#configs: readonly CompiledServiceConfig[] | undefined;
 	#merged: CompiledMethodPolicy = {};
 
-	constructor(method: DescMethod, own: ClientPolicies | undefined) {
+	constructor(
+		method: DescMethod,
+		own: ClientPolicies | undefined,
+		source: ServiceConfigSource,
+	) {
 		const streaming = method.methodKind !== "unary";
 		this.#method = method;
+		this.#source = source;
 		this.#near = mergePolicies(
 			own?.methods.get(method.localName),
 			own && (streaming ? forStreaming(own.client) : own.client),
@@ -44,8 +61,9 @@ export class MethodPolicies {
 		);
 	}
 
-	/** Returns the merged policy. It is computed again only when `configs` is another object. */
-	under(configs: readonly CompiledServiceConfig[]): CompiledMethodPolicy {
+	/** The merged policy. It is computed again only when the service configs have changed, not for each call. */
+	get current(): CompiledMethodPolicy {
+		const configs = this.#source.serviceConfigs;
 		if (this.#configs !== configs) {
 			this.#configs = configs;
 			this.#merged = mergePolicies(

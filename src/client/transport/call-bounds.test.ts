@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FakeClock, settled } from "../../../testdata/harness/fake-clock.ts";
 import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import type { CallRequest } from "../call/call-request.ts";
+import { NO_POLICY } from "../options/call-options.ts";
 import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
 
 function boundsOf(
@@ -12,7 +13,8 @@ function boundsOf(
 ): CallBounds {
 	return new CallBounds(clock, {
 		method: OrderManagement.method.getOrder,
-		policy: () => (timeoutMs === undefined ? {} : { timeoutMs }),
+		policies: { current: timeoutMs === undefined ? {} : { timeoutMs } },
+		ownPolicy: NO_POLICY,
 		headers: undefined,
 		signal: undefined,
 		hashKey: undefined,

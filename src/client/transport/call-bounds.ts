@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { showable } from "../../policy/showable.ts";
+import { codeOfCancel, textOfCancel } from "../call/call-errors.ts";
 import { type CallRequest, deadlineOf } from "../call/call-request.ts";
 
 /**
@@ -163,14 +164,8 @@ export function cancelled(
 	reason: unknown,
 	what = "the call was cancelled",
 ): ConnectError {
-	const code = isTimeout(reason) ? Code.DeadlineExceeded : Code.Canceled;
+	const code = codeOfCancel(reason);
 	if (reason instanceof ConnectError && reason.code === code) return reason;
-	const why = reason instanceof Error ? `: ${reason.message}` : "";
-	return new ConnectError(`${what}${why}`, code, undefined, undefined, reason);
-}
-
-function isTimeout(reason: unknown): boolean {
-	return reason instanceof ConnectError
-		? reason.code === Code.DeadlineExceeded
-		: reason instanceof Error && reason.name === "TimeoutError";
+	const text = textOfCancel(what, reason);
+	return new ConnectError(text, code, undefined, undefined, reason);
 }

@@ -1,5 +1,6 @@
 import type {
 	DescMessage,
+	DescMethod,
 	DescMethodStreaming,
 	DescMethodUnary,
 	MessageInitShape,
@@ -16,6 +17,7 @@ import type { CallEnd } from "../../wire/connection.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 import type { CallRequest } from "../call/call-request.ts";
 import { encodeMessage } from "../call/message-codec.ts";
+import { PreparedMethod } from "../call/prepared-method.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { callUnary } from "../call/unary-call.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
@@ -25,6 +27,7 @@ import type { Carrier } from "./intercepted-transport.ts";
 export class ChannelCarrier implements Carrier {
 	readonly #core: ChannelCore;
 	readonly origin: string;
+	readonly #methods = new Map<DescMethod, PreparedMethod>();
 
 	constructor(core: ChannelCore) {
 		this.#core = core;
@@ -55,7 +58,7 @@ export class ChannelCarrier implements Carrier {
 					trailer: toHeaders(end.trailers),
 					message,
 				});
-			callUnary<O>(this.#core, request, encoded, answered, reject);
+			callUnary<O>(this.#prepared(request), request, encoded, answered, reject);
 		});
 	}
 
@@ -68,8 +71,8 @@ export class ChannelCarrier implements Carrier {
 	): Promise<StreamResponse<I, O>> {
 		const trailer = new Headers();
 		const call = new StreamCall<I, O>(
-			this.#core,
-			{ ...request, method },
+			this.#prepared(request) as PreparedMethod<I, O>,
+			request,
 			{
 				onTrailer: (received) => {
 					for (const [name, value] of received) trailer.append(name, value);
@@ -87,5 +90,14 @@ export class ChannelCarrier implements Carrier {
 			trailer,
 			message: call,
 		};
+	}
+
+	#prepared({ method, policies }: CallRequest): PreparedMethod {
+		let prepared = this.#methods.get(method);
+		if (prepared === undefined) {
+			prepared = new PreparedMethod(method, this.#core, policies);
+			this.#methods.set(method, prepared);
+		}
+		return prepared;
 	}
 }

@@ -17,7 +17,11 @@ import type {
 	CompiledServiceConfig,
 	RetryThrottling,
 } from "../../policy/service-config.ts";
-import { type CallRequest, deadlineOf } from "../call/call-request.ts";
+import {
+	type CallRequest,
+	deadlineOf,
+	policyOf,
+} from "../call/call-request.ts";
 import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
 import { begun, replayable } from "./foreign-messages.ts";
 import { type ForeignRetries, retried } from "./foreign-retry.ts";
@@ -134,10 +138,10 @@ export class ForeignCarrier implements Carrier {
 }
 
 /** Of streams only those whose request is one message: others may be sending still when they fail. */
-function isRetried({ method, policy }: CallRequest): boolean {
+function isRetried(request: CallRequest): boolean {
 	return (
-		method.methodKind === "server_streaming" &&
-		policy().attempts?.kind === "retry"
+		request.method.methodKind === "server_streaming" &&
+		policyOf(request).attempts?.kind === "retry"
 	);
 }
 

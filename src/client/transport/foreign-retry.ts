@@ -4,7 +4,7 @@ import { RetryRule } from "../../policy/retry/retry-rule.ts";
 import { parsePushback } from "../../policy/retry/retry-schedule.ts";
 import type { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import { showable } from "../../policy/showable.ts";
-import type { CallRequest } from "../call/call-request.ts";
+import { type CallRequest, policyOf } from "../call/call-request.ts";
 import { cancelled } from "./call-bounds.ts";
 
 /** As of a homing channel that has no option for it. */
@@ -31,7 +31,7 @@ export async function retried<T>(
 	signal: AbortSignal,
 	attempt: (headers: Headers | undefined) => Promise<T>,
 ): Promise<T> {
-	const { attempts } = request.policy();
+	const { attempts } = policyOf(request);
 	const rule =
 		attempts?.kind === "retry"
 			? new RetryRule(attempts, throttle, {

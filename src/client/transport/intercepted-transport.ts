@@ -18,7 +18,6 @@ import {
 } from "@connectrpc/connect";
 import { shown } from "../../checks/option-error.ts";
 import type { Clock } from "../../policy/clock.ts";
-import { mergePolicies } from "../../policy/method-policy.ts";
 import { printError } from "../../policy/print-error.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
 import { type CallRequest, inheritedScope } from "../call/call-request.ts";
@@ -172,12 +171,10 @@ export class InterceptedTransport implements Transport {
 		contextValues: ContextValues,
 	): CallRequest {
 		const added = contextValues.get(callOptionsKey);
-		const own = policyOfAdded(added, timeoutMs);
-		const policies = this.#policiesOf(method);
 		return {
 			method,
-			policy: () =>
-				mergePolicies(own, policies.under(this.#carrier.serviceConfigs)),
+			policies: this.#policiesOf(method),
+			ownPolicy: policyOfAdded(added, timeoutMs),
 			headers: metadataOf(headers),
 			signal,
 			hashKey: added?.hashKey,
@@ -189,7 +186,7 @@ export class InterceptedTransport implements Transport {
 	#policiesOf(method: DescMethod): MethodPolicies {
 		let policies = this.#policies.get(method);
 		if (policies === undefined) {
-			policies = new MethodPolicies(method, this.#ownPolicies);
+			policies = new MethodPolicies(method, this.#ownPolicies, this.#carrier);
 			this.#policies.set(method, policies);
 		}
 		return policies;

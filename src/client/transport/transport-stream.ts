@@ -6,14 +6,13 @@ import type {
 import { ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { guarded } from "../../policy/guarded.ts";
 import { showable } from "../../policy/showable.ts";
+import { nobodyReads, sendIsClosed, wrongNumber } from "../call/call-errors.ts";
 import { type CallSite, showCallSite } from "../call/call-site.ts";
 import type { Messages, MethodOf, StreamHandle } from "../call/caller.ts";
 import { messageOf } from "../call/message-codec.ts";
 import { RequestPump, type RequestSink } from "../call/request-pump.ts";
 import { ResponseIterator } from "../call/response-iterator.ts";
 import { tellFailure } from "../call/response-metadata.ts";
-import { nobodyReads, sendIsClosed } from "../call/send-refusals.ts";
-import { wrongNumber } from "../call/wrong-number.ts";
 import type { CallOptions } from "../options/call-options.ts";
 import { cancelled } from "./call-bounds.ts";
 import { MessagePipe } from "./message-pipe.ts";

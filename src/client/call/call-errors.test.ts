@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
-import { wrongNumber } from "./wrong-number.ts";
+import { wrongNumber } from "./call-errors.ts";
 
 test.each([
 	[0, "none"],
