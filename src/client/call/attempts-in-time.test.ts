@@ -332,7 +332,7 @@ describe("nothing more is sent", () => {
 	test("after AbortSignal.timeout has fired in a backoff: that is a deadline", async () => {
 		const watched = await echoing([busy]);
 		const call = errorOf(
-			watched.client.echo({}, { signal: AbortSignal.timeout(20) }),
+			watched.client.echo({}, { signal: AbortSignal.timeout(250) }),
 		);
 		expect((await call).code).toBe(Code.DeadlineExceeded);
 		await quiet(watched, 1);
