@@ -1,10 +1,8 @@
 /**
- * Builds what runs of the package, `dist`: the plugin and the runtime. `tsc` adds
- * the types.
+ * Builds the JavaScript of the package, `dist`: the plugin and the runtime. `tsc` adds the types.
  *
- * The runtime is a file for each entry point, and files that several of them
- * share: to find and read its hundreds of modules one by one would take a quarter
- * of the time in which a client starts.
+ * The runtime is bundled into one file for each entry point, and files that they share. To find and read its hundreds of
+ * modules one by one would take a quarter of the time in which a client starts.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,10 +14,10 @@ import { buildPlugin } from "./src/plugin/build.ts";
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
 
-/** It throws on an old Node, so it runs before the rest of the entry point that imports it first. */
+/** A module that throws on an old Node. It must run before the rest of an entry point. */
 const NODE_VERSION = "node-version";
 
-/** What the package exports: paths in `src` and in `dist`, without their extensions. */
+/** The entry points of the package: paths in `src` and in `dist`, without extensions. */
 function entryPoints(): string[] {
 	const files = JSON.stringify(packageJson.exports).matchAll(
 		/"\.\/dist\/([^"]+)\.js"/g,
@@ -34,7 +32,7 @@ const runtime = await rolldown({
 	input: Object.fromEntries(
 		[NODE_VERSION, ...entryPoints()].map((path) => [path, `src/${path}.ts`]),
 	),
-	// Nothing but our own is bundled.
+	// Only the files of this package are bundled.
 	external: (id) => /^[^./]/.test(id) && !id.startsWith("src/"),
 	platform: "neutral",
 	treeshake: {

@@ -6,12 +6,12 @@ const source = (file: string): string =>
 	fileURLToPath(new URL(`./src/${file}`, import.meta.url));
 
 /**
- * Tests that need programs in other languages, real registries, or minutes: `npm run test:system`. All others need Node alone:
- * `npm test`.
+ * Tests that need programs in other languages or real registries, or that take minutes: `npm run test:system`. All other
+ * tests need only Node: `npm test`.
  */
 const SYSTEM = "**/*.system.test.ts";
 
-/** Packages and programs that are installed, and what is built. */
+/** Installed packages and programs, and build output. */
 const elsewhere = ["**/node_modules/**", "dist/**", ".cache/**"];
 
 export default defineConfig({
@@ -35,7 +35,7 @@ export default defineConfig({
 				extends: true,
 				test: {
 					name: "quick",
-					// A process for each of 200 files takes half a minute in all.
+					// A separate process for each of 200 files would take half a minute longer.
 					isolate: false,
 					setupFiles: "testdata/harness/fresh-file.ts",
 					include: ["**/*.test.ts"],

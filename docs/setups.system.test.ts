@@ -14,16 +14,16 @@ import { setupTools } from "../testdata/peers/node/recipes.ts";
 const page = readFileSync(join(root, "docs/setups.md"), "utf8");
 const reason = missing(setupTools) ?? node22Missing;
 
-/** Projects are installed, generated and compiled. */
+/** Installing, generating and compiling projects takes long. */
 const timeout = 180_000;
 
-/** The text under a heading. */
+/** The section under a heading. */
 function section(title: string): string {
 	const [, text = ""] = page.split(`\n## ${title}\n`);
 	return text.split("\n## ")[0] as string;
 }
 
-/** The lines that a section has in the shell, but those that install. */
+/** The shell commands of a section, except those that install packages. */
 function commands(text: string): string[] {
 	return [...text.matchAll(/^```sh\n(.*?)^```$/gms)]
 		.flatMap(([, lines = ""]) => lines.trim().split("\n"))
@@ -34,7 +34,7 @@ function commands(text: string): string[] {
 describe.skipIf(reason)(reason ?? "docs/setups.md", { timeout }, () => {
 	const nodes = [process.execPath, reason ? "" : node22Program()];
 
-	/** What the README has, with what a section says instead. */
+	/** Makes the project of the README, with the files of a section instead of its own. */
 	async function projectOf(title: string): Promise<Project> {
 		const project = await installedProject();
 		await project.link(`${builtProgram(setupTools)}/node_modules`);
@@ -54,7 +54,7 @@ describe.skipIf(reason)(reason ?? "docs/setups.md", { timeout }, () => {
 				project = await projectOf(title);
 			}, timeout);
 			afterAll(() => project?.[Symbol.asyncDispose]());
-			/** On each Node, what a command says. */
+			/** Runs a command on each Node. */
 			const onEach = (command: string): Promise<string[]> =>
 				Promise.all(
 					nodes.map((node) =>

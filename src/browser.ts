@@ -1,4 +1,4 @@
-/** `homing` in a browser: the same names, without Node's sockets, files and name service. */
+/** The entry point `homing` for browsers: the same names, without Node's sockets, files and DNS. */
 export {
 	Code,
 	ConnectError,

@@ -1,4 +1,4 @@
-/** `homing`: clients, channels, resolvers, balancers, and the words of their policies. */
+/** The entry point `homing`: clients, channels, resolvers, balancers and their options. */
 
 import "./node-version.ts";
 

@@ -1,4 +1,4 @@
-/** `homing/consul`: servers found in Consul, and made known there. */
+/** The entry point `homing/consul`: the resolver and the registry for Consul. */
 
 import "./node-version.ts";
 

@@ -1,7 +1,6 @@
 /**
- * The types that generated code is written in, beside those of the public
- * face. Generated code refers to no global, because a proto may well declare a
- * `message Promise`.
+ * Types for generated code only. Generated code refers to no global type, because a proto may declare a message with the
+ * same name, such as `message Promise`.
  */
 import type {
 	DescMessage,
@@ -11,37 +10,37 @@ import type {
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServiceConfig } from "./policy/service-config.ts";
 
-/** What every generated client is besides its methods: `await using` closes what it owns. */
+/** The base of every generated client. `await using` closes the channel that the client owns. */
 export interface GeneratedClient extends AsyncDisposable {}
 
-/** What the plugin found in protos and config files for the clients of one service. */
+/** What the plugin has found in protos and config files for the clients of a service. */
 export type BakedPolicies = ServiceConfig & {
-	/** Where the service is, unless the factory is told otherwise. */
+	/** The target of clients that are made without one. */
 	target?: string;
 };
 
-/** The answer of a method with one response: rejects with a ConnectError if the call fails. */
+/** The result of a method with one response. Rejects with a ConnectError if the call fails. */
 export type UnaryResponse<O> = Promise<O>;
 
-/** What a handler reads the requests of a streaming call from. */
+/** The requests of a streaming call, in a handler. */
 export type RequestStream<I> = AsyncIterable<I>;
 
-/** What the handler of a unary method returns: the response or its fields, at once or later. */
+/** What the handler of a unary method returns: the response, or an object with its fields, or a promise of either. */
 export type HandlerResponse<O extends DescMessage> =
 	| Promise<MessageInitShape<O>>
 	| MessageInitShape<O>;
 
-/** What a handler that reads a stream and gives one response returns. */
+/** What the handler of a client-streaming method returns. */
 export type HandlerPromise<O extends DescMessage> = Promise<
 	MessageInitShape<O>
 >;
 
-/** What a handler that streams its responses returns: messages or their fields. */
+/** What a handler with a stream of responses returns: messages, or objects with their fields. */
 export type HandlerStream<O extends DescMessage> = AsyncIterable<
 	MessageInitShape<O>
 >;
 
-/** What Register<Service>Server needs: homing's Server, or an adapter onto a Connect router. */
+/** What `Register<Service>Server` registers with: homing's Server, or an adapter of a Connect router. */
 export interface ServiceRegistrar {
 	add<S extends DescService>(
 		service: S,

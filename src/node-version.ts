@@ -1,4 +1,4 @@
-/** Evaluated before the rest of an entry point, so that an old Node says what is wrong instead of failing somewhere. */
+/** Throws on a Node that is too old. Entry points import it first, so that the error says what is wrong. */
 
 import { tooOld } from "./policy/oldest-node.ts";
 

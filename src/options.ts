@@ -1,2 +1,2 @@
-/** The compiled homing/options.proto, for generated messages that import it. */
+/** The entry point `homing/options`: the compiled homing/options.proto, which generated messages import. */
 export * from "./gen/homing/options_pb.ts";

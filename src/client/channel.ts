@@ -34,7 +34,9 @@ export function insideOf(channel: Channel): ChannelInside {
  */
 export class Channel implements Transport, AsyncDisposable {
 	readonly #core: ChannelCore;
+	/** Makes a unary call, as Connect clients do. */
 	readonly unary: Transport["unary"];
+	/** Makes a streaming call, as Connect clients do. */
 	readonly stream: Transport["stream"];
 
 	/**
