@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../policy/clock.ts";
 import { readWrittenEndpoints } from "./endpoints.ts";
 import { failure } from "./failure.ts";
-import { lookAgain, type Sight } from "./look-again.ts";
+import { lookAgain, type Sight } from "./resolve-loop.ts";
 import type { Endpoint, ResolveContext, Resolver } from "./resolver.ts";
 
 export interface FileSeams {

@@ -1,5 +1,5 @@
 import { readEndpoint } from "./endpoints.ts";
-import { lookAgain } from "./look-again.ts";
+import { lookAgain } from "./resolve-loop.ts";
 import type { Instance, Registration, Registry } from "./registry.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 import { formatHostPort } from "./targets/host-port.ts";

@@ -5,7 +5,7 @@ import {
 	type OptionTable,
 } from "../checks/option-table.ts";
 import { readEndpoints } from "./endpoints.ts";
-import { lookAgain, type Pace } from "./look-again.ts";
+import { lookAgain, type Pace } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
 export interface PollOptions {

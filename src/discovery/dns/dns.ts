@@ -1,6 +1,6 @@
 import type { Clock } from "../../policy/clock.ts";
 import { failure } from "../failure.ts";
-import { type Look, lookAgain, type Sight } from "../look-again.ts";
+import { type Look, lookAgain, type Sight } from "../resolve-loop.ts";
 import type { Endpoint, Resolver } from "../resolver.ts";
 import { staticResolver } from "../static.ts";
 import {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../policy/clock.ts";
-import type { Look } from "../look-again.ts";
+import type { Look } from "../resolve-loop.ts";
 import { firstThatAnswers, type Reach } from "./first-that-answers.ts";
-import { tcpReach } from "./tcp-reach.ts";
+import { tcpReach } from "./tcp-probe.ts";
 
 export type Family = "v4" | "v6";
 

@@ -1,12 +1,12 @@
 import type { SrvRecord } from "node:dns";
 import type { Clock } from "../../policy/clock.ts";
 import { failure } from "../failure.ts";
-import { type Look, lookAgain } from "../look-again.ts";
+import { type Look, lookAgain } from "../resolve-loop.ts";
 import type { Endpoint, Resolver } from "../resolver.ts";
 import { formatHostPort } from "../targets/host-port.ts";
 import { firstThatAnswers, type Reach } from "./first-that-answers.ts";
 import { withNameServer } from "./name-lookup.ts";
-import { tcpReach } from "./tcp-reach.ts";
+import { tcpReach } from "./tcp-probe.ts";
 
 export interface SrvTarget {
 	/** `_grpc._tcp.name`, or whatever has SRV records. */

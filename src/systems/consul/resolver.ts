@@ -14,7 +14,7 @@ import type {
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
-import { type FollowedService, statesOf } from "../states-of.ts";
+import { type FollowedService, statesOf } from "../followed-service.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { type AgentRequest, ConsulAgent } from "./agent.ts";
 import {

@@ -11,7 +11,7 @@ import type {
 } from "../../discovery/resolver.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
-import { type FollowedService, statesOf } from "../states-of.ts";
+import { type FollowedService, statesOf } from "../followed-service.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import type { KeyValue } from "./gen/etcd/kv_pb.ts";

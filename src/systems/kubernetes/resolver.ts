@@ -3,7 +3,7 @@ import {
 	FamilyChoice,
 	type FamilySeams,
 } from "../../discovery/dns/family-choice.ts";
-import type { Look } from "../../discovery/look-again.ts";
+import type { Look } from "../../discovery/resolve-loop.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -13,7 +13,7 @@ import type {
 import { systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { HttpApi } from "../http-api.ts";
-import { type FollowedService, statesOf } from "../states-of.ts";
+import { type FollowedService, statesOf } from "../followed-service.ts";
 import { Access, type PodSeams } from "./access.ts";
 import {
 	type EndpointsByFamily,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { Watching } from "../../testdata/harness/watching.ts";
-import { type FollowedService, statesOf } from "./states-of.ts";
+import { type FollowedService, statesOf } from "./followed-service.ts";
 
 /** A service that tests change, of a system that begins to tell of it when `told` is called. */
 function service() {

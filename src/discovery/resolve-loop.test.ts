@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
 import { Watching } from "../../testdata/harness/watching.ts";
-import { lookAgain, type Pace } from "./look-again.ts";
+import { lookAgain, type Pace } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
 /** A world that tests change, and a resolver that looks at it. */

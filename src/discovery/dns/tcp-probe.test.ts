@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
-import { tcpReach } from "./tcp-reach.ts";
+import { tcpReach } from "./tcp-probe.ts";
 
 async function listening() {
 	const server = createServer();

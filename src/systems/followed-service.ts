@@ -1,4 +1,4 @@
-import { type Look, lookAgain, type Sight } from "../discovery/look-again.ts";
+import { type Look, lookAgain, type Sight } from "../discovery/resolve-loop.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Clock } from "../policy/clock.ts";
 
