@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readEndpoints, readWrittenEndpoints } from "./endpoints.ts";
 
-test("addresses and objects are endpoints", () => {
+test("endpoints may be given as addresses or as objects", () => {
 	expect(
 		readEndpoints(
 			[
@@ -56,7 +56,7 @@ test.each<[unknown, string]>([
 	expect(() => readWrittenEndpoints(list, "e")).toThrow(/^e/);
 });
 
-test("a key that means nothing is an error only where a person wrote it", () => {
+test("an unknown key is an error only in a list that a person wrote", () => {
 	const list = [{ address: "a:1", wieght: 2 }];
 	expect(readEndpoints(list, "e")).toEqual([{ address: "a:1" }]);
 	expect(() => readWrittenEndpoints(list, "e")).toThrow(

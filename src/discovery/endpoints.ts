@@ -13,12 +13,11 @@ import type { Endpoint } from "./resolver.ts";
 import { formatAddress, parseAddress } from "./targets/address.ts";
 
 /**
- * Checks a list of endpoints that comes from outside: addresses, or objects as
- * `Endpoint` has them. An endpoint of weight 0 is to get no calls and is left
- * out.
+ * Checks a list of endpoints that a resolver returned. Each item is an address
+ * or an `Endpoint`. Leaves out endpoints of weight 0, which must get no calls.
  *
- * @param where the path that errors start with
- * @throws OptionError with the path of the first bad value
+ * @param where the path with which the paths in errors start
+ * @throws OptionError with the path of the first invalid value
  */
 export function readEndpoints(list: unknown, where: string): Endpoint[] {
 	return listOf(readEndpoint)(list, where).filter(
@@ -26,17 +25,17 @@ export function readEndpoints(list: unknown, where: string): Endpoint[] {
 	);
 }
 
-/** So many are read at a time: some milliseconds. */
+/** How many endpoints are read between two yields. It takes a few milliseconds. */
 const SLICE = 2000;
 
-/** As `readEndpoints`, in slices, lest a long list keep the event loop busy: yields between them. */
-export function* readingEndpoints(
+/** Does what `readEndpoints` does, but yields from time to time, so that a long list need not block the event loop. */
+export function* readEndpointsInSlices(
 	list: unknown,
 	where: string,
 ): Generator<void, Endpoint[]> {
 	if (!Array.isArray(list)) return readEndpoints(list, where);
 	const endpoints: Endpoint[] = [];
-	// Whose list it is may change it in between.
+	// A copy, because the owner of the list may change it between two slices.
 	for (const [index, item] of [...list].entries()) {
 		if (index > 0 && index % SLICE === 0) yield;
 		const endpoint = readEndpoint(item, at(where, index));
@@ -45,7 +44,7 @@ export function* readingEndpoints(
 	return endpoints;
 }
 
-/** As `readEndpoints`, for a list that a person wrote: keys that mean nothing are errors. */
+/** Does what `readEndpoints` does, and also refuses unknown keys: for a list that a person wrote. */
 export function readWrittenEndpoints(list: unknown, where: string): Endpoint[] {
 	listOf((entry, path) => {
 		if (typeof entry !== "string") {
@@ -55,7 +54,7 @@ export function readWrittenEndpoints(list: unknown, where: string): Endpoint[] {
 	return readEndpoints(list, where);
 }
 
-/** Checks one endpoint, whose weight may be 0. */
+/** Checks one endpoint. Its weight may be 0. */
 export function readEndpoint(value: unknown, where: string): Endpoint {
 	if (typeof value === "string") {
 		return { address: oneAddress(value, where) };

@@ -1,6 +1,6 @@
 import { showable } from "../policy/showable.ts";
 
-/** An error that says what failed and why, with its cause. */
+/** Makes an error that says what failed and why, and has `cause` as its cause. */
 export function failure(what: string, cause: unknown): Error {
 	const thrown = showable(cause);
 	const why = thrown instanceof Error ? thrown.message : String(thrown);

@@ -32,7 +32,7 @@ const reads = (watching: Watching, ...addresses: string[]): Promise<void> =>
 		() => JSON.stringify(watching.addresses) === JSON.stringify(addresses),
 	);
 
-test("the file's endpoints are read", async () => {
+test("the endpoints are read from the file", async () => {
 	await write(["a:1", { address: "b:1", weight: 2, zone: "z" }]);
 	await using watching = new Watching(fileResolver(path));
 	await reads(watching, "a:1", "b:1");
@@ -43,7 +43,7 @@ test("the file's endpoints are read", async () => {
 	});
 });
 
-test("a file that is written over is read again", async () => {
+test("a file that is overwritten is read again", async () => {
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path));
 	await reads(watching, "a:1");
@@ -51,7 +51,7 @@ test("a file that is written over is read again", async () => {
 	await reads(watching, "b:1");
 });
 
-test("so is one that another file takes the place of, at once, again and again", async () => {
+test("a file that is replaced by another file is read again at once, each time", async () => {
 	const clock = new FakeClock();
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path, { clock }));
@@ -64,7 +64,7 @@ test("so is one that another file takes the place of, at once, again and again",
 	}
 });
 
-test("so is a Kubernetes volume, whose ..data link is swapped", async () => {
+test("a file in a Kubernetes volume is read again when the ..data link is replaced", async () => {
 	const version = async (name: string, list: unknown): Promise<void> => {
 		await mkdir(join(directory, name));
 		await writeFile(
@@ -84,7 +84,7 @@ test("so is a Kubernetes volume, whose ..data link is swapped", async () => {
 	await reads(watching, "b:1");
 });
 
-test("a broken file keeps the last good one and is reported, until it is whole", async () => {
+test("while the file is broken, the last valid list stays in use and the error is reported", async () => {
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path));
 	await reads(watching, "a:1");
@@ -99,7 +99,7 @@ test("a broken file keeps the last good one and is reported, until it is whole",
 	expect(watching.reported).toHaveLength(1);
 });
 
-test("what is wrong is reported once, however often it is seen", async () => {
+test("the same error is reported only once", async () => {
 	const clock = new FakeClock();
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path, { clock }));
@@ -117,7 +117,7 @@ test("what is wrong is reported once, however often it is seen", async () => {
 	expect(watching.reported).toHaveLength(1);
 });
 
-test("a file that is gone, or has a bad endpoint, keeps the last good one", async () => {
+test("while the file is missing or has an invalid endpoint, the last valid list stays in use", async () => {
 	await write(["a:1"]);
 	await using watching = new Watching(fileResolver(path));
 	await reads(watching, "a:1");
@@ -132,7 +132,7 @@ test("a file that is gone, or has a bad endpoint, keeps the last good one", asyn
 	expect(watching.addresses).toEqual(["a:1"]);
 });
 
-test("without a good one yet, a broken file is an error", async () => {
+test("a broken file is an error if there is no valid list yet", async () => {
 	await write("{");
 	expect(await new Watching(fileResolver(path)).ended).toMatchObject({
 		message: expect.stringMatching(/^the endpoints file .* cannot be read: /),
@@ -143,14 +143,14 @@ test("without a good one yet, a broken file is an error", async () => {
 	});
 });
 
-test("so is a directory that is not there", async () => {
+test("a missing directory is an error", async () => {
 	const missing = join(directory, "no", "x.json");
 	expect(await new Watching(fileResolver(missing)).ended).toMatchObject({
 		message: expect.stringContaining("ENOENT"),
 	});
 });
 
-test("where no event tells of a change, time does", async () => {
+test("a change without an event is noticed by the regular reading", async () => {
 	const clock = new FakeClock();
 	const elsewhere = await mkdtemp(join(tmpdir(), "homing-file-"));
 	const target = join(elsewhere, "target.json");
@@ -166,7 +166,7 @@ test("where no event tells of a change, time does", async () => {
 	await rm(elsewhere, { recursive: true });
 });
 
-test("losing interest leaves neither a timer nor a watcher", async () => {
+test("ending the watch leaves neither a timer nor a file watcher", async () => {
 	const clock = new FakeClock();
 	await write(["a:1"]);
 	const watchers = (): number =>

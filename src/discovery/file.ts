@@ -4,42 +4,46 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../policy/clock.ts";
 import { readWrittenEndpoints } from "./endpoints.ts";
 import { failure } from "./failure.ts";
-import { lookAgain, type Sight } from "./resolve-loop.ts";
+import { type ResolveResult, resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, ResolveContext, Resolver } from "./resolver.ts";
 
-export interface FileSeams {
+/** What tests replace. Default: the system's clock. */
+export interface FileDependencies {
 	readonly clock?: Clock | undefined;
 }
 
-/** For the changes that no event tells of: on network file systems, behind links. */
+/** How often the file is read without an event: on network file systems and behind links, changes cause no event. */
 const EVERY_MS = 5000;
-/** A file that is being written is soon whole. */
+/** The wait before a broken file is read again: it may be a file that is just being written. */
 const MIN_MS = 100;
 
 /**
- * The endpoints that a JSON file lists, read again whenever it changes:
+ * Resolves to the endpoints that a JSON file lists, and reads the file again whenever it changes:
  *
  * ```json
  * ["10.0.0.1:50051", { "address": "10.0.0.2:50051", "weight": 2, "zone": "b" }]
  * ```
  *
- * A file that is missing or broken keeps the last good list; that reaches the
- * hooks, once for each thing that is wrong. With no good list yet, it is an
- * error.
+ * While the file is missing or broken, the last valid list stays in use, and the
+ * hook `resolved` gets each different error once. If there is no valid list yet,
+ * the watch fails with the error.
  */
-export function fileResolver(path: string, seams: FileSeams = {}): Resolver {
+export function fileResolver(
+	path: string,
+	dependencies: FileDependencies = {},
+): Resolver {
 	return {
 		watch: (context) => {
 			const file = new EndpointsFile(path, context);
-			return lookAgain(
+			return resolveLoop(
 				context,
 				{
 					everyMs: EVERY_MS,
 					minMs: MIN_MS,
 					wake: (ask) => watchFile(path, ask),
-					clock: seams.clock,
+					clock: dependencies.clock,
 				},
-				() => file.look(),
+				() => file.read(),
 			);
 		},
 	};
@@ -49,8 +53,8 @@ class EndpointsFile {
 	readonly #path: string;
 	readonly #context: ResolveContext;
 	#lastGood: readonly Endpoint[] | undefined;
-	/** What was wrong at the last look. */
-	#wrong: string | undefined;
+	/** The error of the last read; undefined if it succeeded. */
+	#lastError: string | undefined;
 	#reported: string | undefined;
 
 	constructor(path: string, context: ResolveContext) {
@@ -58,31 +62,31 @@ class EndpointsFile {
 		this.#context = context;
 	}
 
-	async look(): Promise<Sight> {
+	async read(): Promise<ResolveResult> {
 		try {
 			this.#lastGood = await readEndpointsFile(this.#path);
 		} catch (error) {
-			return this.#survive(error as Error);
+			return this.#keepLastGood(error as Error);
 		}
-		this.#wrong = undefined;
+		this.#lastError = undefined;
 		this.#reported = undefined;
 		return { endpoints: this.#lastGood };
 	}
 
-	/** What is wrong twice in a row was no file in the middle of being written. */
-	#survive(error: Error): Sight {
+	/** Reports an error only when it comes twice in a row: the first time, the file may have been half written. */
+	#keepLastGood(error: Error): ResolveResult {
 		if (this.#lastGood === undefined) {
 			throw error;
 		}
-		const again = this.#wrong === error.message;
-		this.#wrong = error.message;
+		const again = this.#lastError === error.message;
+		this.#lastError = error.message;
 		if (again && this.#reported !== error.message) {
 			this.#reported = error.message;
 			this.#context.report?.(error);
 		}
 		return {
 			endpoints: this.#lastGood,
-			...(again ? {} : { againInMs: MIN_MS }),
+			...(again ? {} : { nextInMs: MIN_MS }),
 		};
 	}
 }
@@ -97,7 +101,10 @@ async function readEndpointsFile(path: string): Promise<readonly Endpoint[]> {
 	return readWrittenEndpoints(list, path);
 }
 
-/** Watches the directory, as an editor puts a new file in the old one's place; Kubernetes swaps `..data` beside it. */
+/**
+ * Watches the file's directory, because an editor replaces the file by a new one, and Kubernetes replaces the link `..data`
+ * beside it.
+ */
 function watchFile(path: string, changed: () => void): () => void {
 	const file = basename(path);
 	let watcher: FSWatcher;
@@ -108,7 +115,7 @@ function watchFile(path: string, changed: () => void): () => void {
 			}
 		});
 	} catch {
-		// A directory that cannot be watched: time is what finds the changes.
+		// A directory that cannot be watched: the file is still read every EVERY_MS.
 		return () => {};
 	}
 	watcher.on("error", () => watcher.close());

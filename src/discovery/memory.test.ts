@@ -5,7 +5,7 @@ import { MemoryRegistry, memoryRegistry } from "./memory.ts";
 
 const { signal } = new AbortController();
 
-test("instances are found from their registration to its disposal", async () => {
+test("an instance is found from its registration until the registration is disposed", async () => {
 	const registry = new MemoryRegistry();
 	await using watching = new Watching(registry.resolver("payment"));
 	await settled();
@@ -40,7 +40,7 @@ test("instances are found from their registration to its disposal", async () => 
 	});
 });
 
-test("a name has its own instances", async () => {
+test("each name has its own instances", async () => {
 	const registry = new MemoryRegistry();
 	await registry.register({ name: "payment", port: 1 }, signal);
 	await using watching = new Watching(registry.resolver("billing"));
@@ -48,7 +48,7 @@ test("a name has its own instances", async () => {
 	expect(watching.addresses).toEqual([]);
 });
 
-test("an instance that does not serve is not found, but not gone", async () => {
+test("an instance that is not serving is not found, but stays registered", async () => {
 	const registry = new MemoryRegistry();
 	const registration = await registry.register({ name: "p", port: 1 }, signal);
 	await using watching = new Watching(registry.resolver("p"));
@@ -61,7 +61,7 @@ test("an instance that does not serve is not found, but not gone", async () => {
 	expect(watching.addresses).toEqual(["127.0.0.1:1"]);
 });
 
-test("one of the same id displaces the one before, whose end changes nothing", async () => {
+test("an instance replaces one with the same id, and disposing the replaced one changes nothing", async () => {
 	const registry = new MemoryRegistry();
 	const old = await registry.register({ name: "p", id: "x", port: 1 }, signal);
 	await registry.register({ name: "p", id: "x", port: 2 }, signal);
@@ -82,7 +82,7 @@ test("an instance of weight 0 gets no calls", async () => {
 	expect(watching.addresses).toEqual([]);
 });
 
-test("a bad instance is refused", async () => {
+test("an invalid instance is refused", async () => {
 	const registry = new MemoryRegistry();
 	await expect(
 		registry.register({ name: "p", port: 0 }, signal),
@@ -92,7 +92,7 @@ test("a bad instance is refused", async () => {
 	).rejects.toBe("no");
 });
 
-test("a watch ends when interest is lost", async () => {
+test("a watch ends when its signal fires", async () => {
 	const registry = new MemoryRegistry();
 	const watching = new Watching(registry.resolver("p"));
 	await settled();
@@ -102,7 +102,7 @@ test("a watch ends when interest is lost", async () => {
 	expect(watching.seen).toHaveLength(1);
 });
 
-test("changes come by themselves: no refresh is asked for", async () => {
+test("changes are seen without a refresh", async () => {
 	const registry = new MemoryRegistry();
 	await using watching = new Watching(registry.resolver("p"));
 	await settled();
@@ -110,6 +110,6 @@ test("changes come by themselves: no refresh is asked for", async () => {
 	expect(watching.refreshesAwaited).toBe(0);
 });
 
-test("the process has one registry for its targets", () => {
+test("all memory: targets of a process share one registry", () => {
 	expect(memoryRegistry()).toBe(memoryRegistry());
 });

@@ -1,21 +1,21 @@
 import { readEndpoint } from "./endpoints.ts";
-import { lookAgain } from "./resolve-loop.ts";
 import type { Instance, Registration, Registry } from "./registry.ts";
+import { resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 import { formatHostPort } from "./targets/host-port.ts";
 
 /**
- * A registry in this process, for tests and programs of one process. The
- * channels that resolve a name learn of a change at once.
+ * A registry within this process, for tests and for programs that hold client
+ * and server. Channels that resolve a name see a change at once.
  */
 export class MemoryRegistry implements Registry {
 	readonly #services = new Map<string, Service>();
 
 	/**
-	 * An instance without a host is on 127.0.0.1, one without an id has its address
-	 * for one. One of the same id displaces the one before it.
+	 * Registers an instance. Its default host is 127.0.0.1, and its default id is
+	 * its address. An instance replaces one with the same id.
 	 *
-	 * @throws OptionError for a bad instance
+	 * @throws OptionError for an invalid instance
 	 */
 	async register(
 		instance: Instance,
@@ -34,13 +34,13 @@ export class MemoryRegistry implements Registry {
 		return this.#service(name).add(id, endpoint);
 	}
 
-	/** The instances of a name that are serving. */
+	/** Returns a resolver for the instances of a name that are serving. */
 	resolver(name: string): Resolver {
 		return {
 			watch: (context) => {
 				const service = this.#service(name);
-				return lookAgain(
-					// Changes come by themselves, so that a refresh would bring nothing new.
+				return resolveLoop(
+					// Every change is reported at once, so that a refresh would find nothing new.
 					{ signal: context.signal, refresh: () => new Promise(() => {}) },
 					{ everyMs: Infinity, minMs: 0, wake: (ask) => service.onChange(ask) },
 					async () => ({ endpoints: service.endpoints() }),
@@ -59,13 +59,13 @@ export class MemoryRegistry implements Registry {
 	}
 }
 
-/** The registry of `memory:///name` targets. */
+/** Returns the registry of this process, which `memory:///name` targets use. */
 export function memoryRegistry(): MemoryRegistry {
 	processRegistry ??= new MemoryRegistry();
 	return processRegistry;
 }
 
-/** Not made before it is asked for: so that bundlers leave it out where nobody does. */
+/** Created on first use, so that bundlers can drop the class from programs that do not use it. */
 let processRegistry: MemoryRegistry | undefined;
 
 interface Entry {

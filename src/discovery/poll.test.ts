@@ -4,7 +4,7 @@ import { Watching } from "../../testdata/harness/watching.ts";
 import { poll, pollResolver } from "./poll.ts";
 import type { Endpoint } from "./resolver.ts";
 
-test("asks the function at its pace and says what has changed", async () => {
+test("it calls the function at its pace and yields the changes", async () => {
 	const clock = new FakeClock();
 	const lists: (string | Endpoint)[][] = [
 		["a:1"],
@@ -24,7 +24,7 @@ test("asks the function at its pace and says what has changed", async () => {
 	});
 });
 
-test("asks every 30 s unless told otherwise", async () => {
+test("it calls the function every 30 s by default", async () => {
 	vi.useFakeTimers();
 	try {
 		const list = vi.fn(async () => ["a:1"]);
@@ -39,13 +39,13 @@ test("asks every 30 s unless told otherwise", async () => {
 	}
 });
 
-test("needs no more than a function", async () => {
+test("it works with only a function", async () => {
 	await using watching = new Watching(poll(async () => ["a:1"]));
 	await watching.until(() => watching.seen.length > 0);
 	expect(watching.addresses).toEqual(["a:1"]);
 });
 
-test("what the function throws ends the watch, sooner or later", async () => {
+test("an error of the function ends the watch, whether it is thrown or the promise rejects", async () => {
 	const fault = new Error("inventory is down");
 	const late = new Watching(poll(() => Promise.reject(fault)));
 	expect(await late.ended).toBe(fault);
@@ -57,14 +57,14 @@ test("what the function throws ends the watch, sooner or later", async () => {
 	expect(await soon.ended).toBe(fault);
 });
 
-test("a bad endpoint is an error that says which", async () => {
+test("the error for an invalid endpoint says which one it is", async () => {
 	const watching = new Watching(poll(async () => ["a:1", "b"]));
 	expect(await watching.ended).toMatchObject({
 		message: "poll[1]: has no port; add one, as in localhost:50051",
 	});
 });
 
-test("the function's signal fires when interest is lost", async () => {
+test("the function's signal fires when the watch ends", async () => {
 	const asked = Promise.withResolvers<AbortSignal>();
 	const watching = new Watching(
 		poll((signal) => {
@@ -77,7 +77,7 @@ test("the function's signal fires when interest is lost", async () => {
 	expect(signal.aborted).toBe(true);
 });
 
-test("bad arguments throw at once", () => {
+test("invalid arguments throw at once", () => {
 	const list = async () => [];
 	expect(() => poll(list, { every: "5" as "5s" })).toThrow(
 		/^every: "5" is not/,

@@ -5,20 +5,22 @@ import {
 	type OptionTable,
 } from "../checks/option-table.ts";
 import { readEndpoints } from "./endpoints.ts";
-import { lookAgain, type Pace } from "./resolve-loop.ts";
+import { type ResolvePace, resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
 export interface PollOptions {
-	/** The time from one call of the list to the next: milliseconds, or "30s". Default: 30 s. */
+	/** The time from one call of the function to the next: milliseconds, or "30s". Default: 30 s. */
 	every?: Duration | undefined;
 }
 
 const pollOptions: OptionTable<PollOptions> = { every: parseDuration };
 
 /**
- * A resolver that asks a function for the endpoints: at first, every 30 s, and
- * when a connection was lost; once a second at most. When the function throws,
- * the previous endpoints stay and it is asked again after a while.
+ * Makes a resolver from a function that returns the endpoints. Use it for a
+ * discovery system that homing has no resolver for. The function is called at
+ * the start, every 30 s, and after a connection is lost, but at most once a
+ * second. If its promise rejects, the previous endpoints stay in use, and it is
+ * called again after a backoff.
  *
  * ```ts
  * const resolver = poll(async (signal) => {
@@ -27,8 +29,8 @@ const pollOptions: OptionTable<PollOptions> = { every: parseDuration };
  * });
  * ```
  *
- * @param list its signal fires when the channel closes
- * @throws OptionError for bad options
+ * @param list returns the endpoints; its signal fires when the channel closes
+ * @throws OptionError for invalid options
  */
 export function poll(
 	list: (signal: AbortSignal) => Promise<readonly (string | Endpoint)[]>,
@@ -40,14 +42,14 @@ export function poll(
 	return pollResolver(list, { everyMs });
 }
 
-/** `poll`, with its clock. */
+/** Does what `poll` does, with a pace that may hold a clock. */
 export function pollResolver(
 	list: (signal: AbortSignal) => Promise<readonly (string | Endpoint)[]>,
-	pace: Pace,
+	pace: ResolvePace,
 ): Resolver {
 	return {
 		watch: (context) =>
-			lookAgain(context, pace, async ({ signal }) => ({
+			resolveLoop(context, pace, async ({ signal }) => ({
 				endpoints: readEndpoints(await list(signal), "poll"),
 			})),
 	};

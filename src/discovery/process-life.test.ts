@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 const here = (file: string): string =>
 	JSON.stringify(new URL(file, import.meta.url).href);
 
-test("a program that only watches ends by itself", async () => {
+test("a program that only watches resolvers ends by itself", async () => {
 	const program = `
 		import { dnsResolver } from ${here("dns/dns.ts")};
 		import { fileResolver } from ${here("file.ts")};

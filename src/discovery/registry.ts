@@ -1,30 +1,35 @@
-/** A server that asks to be found. */
+/** A server, as it registers itself in discovery. */
 export interface Instance {
 	/** The name of the service, by which clients find it. */
 	name: string;
-	/** The address that others can reach; by default the registry's choice. */
+	/** A name or an IP address at which clients can reach the server. Default: chosen by the registry. */
 	host?: string | undefined;
+	/** The port at which clients can reach the server. */
 	port: number;
-	/** Unique in the registry; by default `name:host:port`. */
+	/** The instance's id, unique in the registry. Default: `name:host:port`. */
 	id?: string | undefined;
-	/** Its share of the calls, relative to the others'. */
+	/** The instance's share of the calls, relative to the other instances'. Default: chosen by the registry. */
 	weight?: number | undefined;
+	/** The zone in which the server runs, for clients that prefer their own zone. Default: none. */
 	zone?: string | undefined;
+	/** Tags for discovery systems that have them. Default: none. */
 	tags?: readonly string[] | undefined;
+	/** Further facts for clients and balancers, by name. Default: none. */
 	attributes?: Record<string, string> | undefined;
 }
 
-/** Where servers make themselves known. */
+/** A discovery system in which servers register themselves. */
 export interface Registry {
 	/**
-	 * Resolves when the instance can be found. `signal` gives up on registering;
-	 * once registered, disposing the registration is what ends it.
+	 * Registers an instance. The promise resolves when clients can find the
+	 * instance. `signal` cancels the attempt to register; after that, disposing the
+	 * registration is what removes the instance.
 	 */
 	register(instance: Instance, signal: AbortSignal): Promise<Registration>;
 }
 
-/** An instance that is known; disposing it takes it out. */
+/** A registered instance. Disposing it removes the instance from discovery. */
 export interface Registration extends AsyncDisposable {
-	/** `false` keeps the instance registered and sends it no new calls. */
+	/** Sets whether the instance gets new calls. With `false` it stays registered, but gets none. */
 	setServing(serving: boolean): Promise<void>;
 }

@@ -1,83 +1,83 @@
 import { expect, test } from "vitest";
 import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
 import { Watching } from "../../testdata/harness/watching.ts";
-import { lookAgain, type Pace } from "./resolve-loop.ts";
+import { type ResolvePace, resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
-/** A world that tests change, and a resolver that looks at it. */
-function world(pace?: Partial<Pace>) {
+/** A world that tests change, and a resolver that turns at it. */
+function scripted(pace?: Partial<ResolvePace>) {
 	const clock = new FakeClock();
-	const looks: { at: number; asked: boolean }[] = [];
+	const turns: { at: number; requested: boolean }[] = [];
 	const state: {
 		endpoints: Endpoint[];
 		error?: Error;
-		againInMs?: number;
+		nextInMs?: number;
 		blocked?: Promise<void>;
 	} = { endpoints: [{ address: "a:1" }] };
 	const resolver: Resolver = {
 		watch: (context) =>
-			lookAgain(
+			resolveLoop(
 				context,
 				{ everyMs: 30_000, clock, ...pace },
-				async ({ asked }) => {
-					looks.push({ at: clock.now(), asked });
+				async ({ requested }) => {
+					turns.push({ at: clock.now(), requested });
 					await state.blocked;
 					if (state.error !== undefined) {
 						throw state.error;
 					}
-					const { endpoints, againInMs } = state;
-					return { endpoints: [...endpoints], againInMs };
+					const { endpoints, nextInMs } = state;
+					return { endpoints: [...endpoints], nextInMs };
 				},
 			),
 	};
-	return { clock, looks, state, resolver };
+	return { clock, turns, state, resolver };
 }
 
-test("looks at once, and again when it is time", async () => {
-	const { clock, looks, resolver } = world();
+test("it resolves at the start, and again at its pace", async () => {
+	const { clock, turns, resolver } = scripted();
 	await using watching = new Watching(resolver);
 	await clock.advance(60_000);
-	expect(looks).toEqual([
-		{ at: 0, asked: false },
-		{ at: 30_000, asked: false },
-		{ at: 60_000, asked: false },
+	expect(turns).toEqual([
+		{ at: 0, requested: false },
+		{ at: 30_000, requested: false },
+		{ at: 60_000, requested: false },
 	]);
 	expect(watching.seen).toEqual([{ endpoints: [{ address: "a:1" }] }]);
 });
 
-test("a refresh brings the next look forward", async () => {
-	const { clock, looks, resolver } = world();
+test("a refresh makes the next turn due at once", async () => {
+	const { clock, turns, resolver } = scripted();
 	await using watching = new Watching(resolver);
 	await clock.advance(5000);
 	watching.refresh();
 	await clock.advance(0);
 	await clock.advance(30_000);
-	expect(looks).toEqual([
-		{ at: 0, asked: false },
-		{ at: 5000, asked: true },
-		{ at: 35_000, asked: false },
+	expect(turns).toEqual([
+		{ at: 0, requested: false },
+		{ at: 5000, requested: true },
+		{ at: 35_000, requested: false },
 	]);
 });
 
-test("however often it is asked, it looks once a second at most", async () => {
-	const { clock, looks, resolver } = world();
+test("it resolves at most once a second, however often a refresh is requested", async () => {
+	const { clock, turns, resolver } = scripted();
 	await using watching = new Watching(resolver);
 	for (let ms = 0; ms < 3000; ms += 100) {
 		await clock.advance(100);
 		watching.refresh();
 	}
-	expect(looks.map(({ at }) => at)).toEqual([0, 1000, 2000, 3000]);
+	expect(turns.map(({ at }) => at)).toEqual([0, 1000, 2000, 3000]);
 });
 
-test("nor more often when the pace is faster than that", async () => {
-	const { clock, looks, resolver } = world({ everyMs: 10 });
+test("it resolves at most once a second, even if the pace is faster", async () => {
+	const { clock, turns, resolver } = scripted({ everyMs: 10 });
 	await using _ = new Watching(resolver);
 	await clock.advance(2500);
-	expect(looks.map(({ at }) => at)).toEqual([0, 1000, 2000]);
+	expect(turns.map(({ at }) => at)).toEqual([0, 1000, 2000]);
 });
 
-test("a refresh during a look is not forgotten", async () => {
-	const { clock, looks, state, resolver } = world();
+test("a refresh that is requested during a turn leads to another turn", async () => {
+	const { clock, turns, state, resolver } = scripted();
 	const gate = Promise.withResolvers<void>();
 	state.blocked = gate.promise;
 	await using watching = new Watching(resolver);
@@ -85,21 +85,21 @@ test("a refresh during a look is not forgotten", async () => {
 	watching.refresh();
 	gate.resolve();
 	await clock.advance(1000);
-	expect(looks).toEqual([
-		{ at: 0, asked: false },
-		{ at: 1000, asked: true },
+	expect(turns).toEqual([
+		{ at: 0, requested: false },
+		{ at: 1000, requested: true },
 	]);
 });
 
-test("one refresh is awaited at a time", async () => {
-	const { clock, resolver } = world();
+test("it waits for one refresh at a time", async () => {
+	const { clock, resolver } = scripted();
 	await using watching = new Watching(resolver);
 	await clock.advance(300_000);
 	expect(watching.refreshesAwaited).toBe(1);
 });
 
-test("yields what has changed, and the order is no change", async () => {
-	const { clock, state, resolver } = world();
+test("it yields only results that differ, and another order is not a difference", async () => {
+	const { clock, state, resolver } = scripted();
 	state.endpoints = [{ address: "a:1" }, { address: "b:1" }];
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
@@ -114,16 +114,16 @@ test("yields what has changed, and the order is no change", async () => {
 	expect(watching.addresses).toEqual([]);
 });
 
-test("a look can say when the next one is due", async () => {
-	const { clock, looks, state, resolver } = world();
-	state.againInMs = 7000;
+test("a result can set when the next turn is due", async () => {
+	const { clock, turns, state, resolver } = scripted();
+	state.nextInMs = 7000;
 	await using _ = new Watching(resolver);
 	await clock.advance(8000);
-	expect(looks.map(({ at }) => at)).toEqual([0, 7000]);
+	expect(turns.map(({ at }) => at)).toEqual([0, 7000]);
 });
 
-test("a failed look ends the watch with its error and leaves no timer", async () => {
-	const { clock, state, resolver } = world();
+test("a failed turn ends the watch with its error and leaves no timer", async () => {
+	const { clock, state, resolver } = scripted();
 	const watching = new Watching(resolver);
 	await clock.advance(0);
 	state.error = new Error("no such name");
@@ -132,8 +132,8 @@ test("a failed look ends the watch with its error and leaves no timer", async ()
 	expect(clock.pending).toBe(0);
 });
 
-test("ends when interest is lost while it waits, and leaves no timer", async () => {
-	const { clock, resolver } = world();
+test("it ends when the signal fires between two turns, and leaves no timer", async () => {
+	const { clock, resolver } = scripted();
 	const watching = new Watching(resolver);
 	await clock.advance(0);
 	expect(clock.pending).toBe(1);
@@ -142,8 +142,8 @@ test("ends when interest is lost while it waits, and leaves no timer", async () 
 	expect(clock.pending).toBe(0);
 });
 
-test("ends when interest is lost during a look that never ends", async () => {
-	const { clock, state, resolver } = world();
+test("it ends when the signal fires during a turn that never ends", async () => {
+	const { clock, state, resolver } = scripted();
 	state.blocked = new Promise(() => {});
 	const watching = new Watching(resolver);
 	await settled();
@@ -152,8 +152,8 @@ test("ends when interest is lost during a look that never ends", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("an error of a look that nobody waits for any more is nobody's", async () => {
-	const { state, resolver } = world();
+test("an error of a turn after the signal has fired is ignored", async () => {
+	const { state, resolver } = scripted();
 	const gate = Promise.withResolvers<void>();
 	state.blocked = gate.promise;
 	const watching = new Watching(resolver);
@@ -164,8 +164,8 @@ test("an error of a look that nobody waits for any more is nobody's", async () =
 	expect(await watching.ended).toBeUndefined();
 });
 
-test("does not look when interest was lost before", async () => {
-	const { looks, resolver } = world();
+test("it does not resolve if the signal has fired before", async () => {
+	const { turns, resolver } = scripted();
 	const resolutions = resolver
 		.watch({
 			signal: AbortSignal.abort(),
@@ -173,13 +173,13 @@ test("does not look when interest was lost before", async () => {
 		})
 		[Symbol.asyncIterator]();
 	expect(await resolutions.next()).toEqual({ done: true, value: undefined });
-	expect(looks).toEqual([]);
+	expect(turns).toEqual([]);
 });
 
-test("another source may ask, until the watch ends", async () => {
+test("another source may request turns until the watch ends", async () => {
 	let ask = (): void => {};
 	let woken = 0;
-	const { clock, looks, resolver } = world({
+	const { clock, turns, resolver } = scripted({
 		minMs: 0,
 		wake: (given) => {
 			ask = given;
@@ -192,17 +192,17 @@ test("another source may ask, until the watch ends", async () => {
 	await clock.advance(10);
 	ask();
 	await clock.advance(0);
-	expect(looks).toEqual([
-		{ at: 0, asked: false },
-		{ at: 10, asked: true },
+	expect(turns).toEqual([
+		{ at: 0, requested: false },
+		{ at: 10, requested: true },
 	]);
 	await watching[Symbol.asyncDispose]();
 	expect(woken).toBeGreaterThan(0);
 });
 
-test("what it holds is let go when the signal fires, though nobody asks for more", async () => {
+test("it releases its resources when the signal fires, even if the consumer never asks for more", async () => {
 	let released = false;
-	const { resolver } = world({
+	const { resolver } = scripted({
 		wake: () => () => {
 			released = true;
 		},

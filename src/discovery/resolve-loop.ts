@@ -1,39 +1,43 @@
 import { type Clock, systemClock } from "../policy/clock.ts";
 import type { Resolution, ResolveContext } from "./resolver.ts";
 
-/** When to look again. */
-export interface Pace {
-	/** From one look to the next, unless somebody asks before. */
+/** When a resolver resolves again. */
+export interface ResolvePace {
+	/** The time from one turn to the next, if none is requested before. */
 	readonly everyMs: number;
-	/** From one look to the next at least, whoever asks. Default 1000. */
+	/** The least time from one turn to the next, even if one is requested. Default: 1000. */
 	readonly minMs?: number | undefined;
-	/** Lets something else than the channel ask; returns how to end that. */
-	readonly wake?: ((ask: () => void) => () => void) | undefined;
+	/** Subscribes another source than the channel that may request turns; returns the function that unsubscribes it. */
+	readonly wake?: ((request: () => void) => () => void) | undefined;
+	/** Default: the system's clock. */
 	readonly clock?: Clock | undefined;
 }
 
-export interface Look {
-	/** Fires when nobody waits for the answer any more. */
+/** One turn of the loop. */
+export interface ResolveTurn {
+	/** Fires when the result is no longer wanted. */
 	readonly signal: AbortSignal;
-	/** Somebody asked for this look; else it is the first, or it was time. */
-	readonly asked: boolean;
+	/** Whether the channel or `wake` requested this turn; false for the first turn and for those that the pace made due. */
+	readonly requested: boolean;
 }
 
-/** What was seen. */
-export interface Sight extends Resolution {
-	/** Until the next look, where it is not as the pace says. */
-	readonly againInMs?: number | undefined;
+/** What one turn found. */
+export interface ResolveResult extends Resolution {
+	/** The time until the next turn, in place of the pace's `everyMs`. */
+	readonly nextInMs?: number | undefined;
 }
 
 /**
- * Looks at the world, and again when it is time or when somebody asks, and
- * yields what has changed; the order of the endpoints is no change. A failed
- * look ends it with that error. Ends when the signal fires, even during a look.
+ * The loop of a resolver: calls `resolve` at the start, at the given pace, and
+ * when the channel requests a refresh, and yields each result that differs from
+ * the one before. The order of the endpoints does not count as a difference. If
+ * `resolve` fails, the loop ends with its error. The loop ends when the signal
+ * fires, even while `resolve` runs.
  */
-export async function* lookAgain(
+export async function* resolveLoop(
 	context: ResolveContext,
-	pace: Pace,
-	look: (look: Look) => Promise<Sight>,
+	pace: ResolvePace,
+	resolve: (turn: ResolveTurn) => Promise<ResolveResult>,
 ): AsyncGenerator<Resolution, void, undefined> {
 	const { signal } = context;
 	const turns = new Turns(context, pace);
@@ -41,61 +45,63 @@ export async function* lookAgain(
 	try {
 		let turn = turns.begin();
 		while (turn !== undefined) {
-			const sight = await untilAborted(look({ signal, ...turn }), signal);
-			if (sight === undefined) {
+			const result = await untilAborted(resolve({ signal, ...turn }), signal);
+			if (result === undefined) {
 				return;
 			}
-			const { againInMs = pace.everyMs, ...resolution } = sight;
+			const { nextInMs = pace.everyMs, ...resolution } = result;
 			const print = fingerprint(resolution);
 			if (print !== last) {
 				last = print;
 				yield resolution;
 			}
-			turn = await turns.next(againInMs);
+			turn = await turns.next(nextInMs);
 		}
 	} finally {
 		turns.end();
 	}
 }
 
-/** Tells when it is time to look. */
+/** Decides when the next turn is due. */
 class Turns {
 	readonly #context: ResolveContext;
 	readonly #clock: Clock;
 	readonly #minMs: number;
-	readonly #unwake: () => void;
-	/** When the newest look began. */
+	readonly #unsubscribe: () => void;
+	/** When the latest turn began. */
 	#began = 0;
-	#asked = false;
-	/** A refresh has been asked of the channel and has not come yet. */
-	#refreshDue = false;
-	#rouse: () => void = () => {};
+	#requested = false;
+	/** Whether the promise of `context.refresh()` is still pending. */
+	#refreshPending = false;
+	#wakeUp: () => void = () => {};
 
-	constructor(context: ResolveContext, pace: Pace) {
+	constructor(context: ResolveContext, pace: ResolvePace) {
 		this.#context = context;
 		this.#clock = pace.clock ?? systemClock;
 		this.#minMs = pace.minMs ?? 1000;
-		this.#unwake = pace.wake?.(this.#ask) ?? (() => {});
+		this.#unsubscribe = pace.wake?.(this.#request) ?? (() => {});
 		context.signal.addEventListener("abort", this.#stop);
 	}
 
-	/** Begins a look; undefined when the signal has fired. */
-	begin(): { asked: boolean } | undefined {
+	/** Begins a turn. Returns undefined if the signal has fired. */
+	begin(): { requested: boolean } | undefined {
 		if (this.#context.signal.aborted) {
 			return undefined;
 		}
-		const asked = this.#asked;
+		const requested = this.#requested;
 		this.#began = this.#clock.now();
-		this.#asked = false;
-		// Before the look: what is asked for during it may be later than what it sees.
+		this.#requested = false;
+		// Before the turn: it may already be too late for a change that causes a request during the turn.
 		this.#awaitRefresh();
-		return { asked };
+		return { requested };
 	}
 
-	/** Waits for the next look and begins it. */
-	async next(againInMs: number): Promise<{ asked: boolean } | undefined> {
+	/** Waits until the next turn is due and begins it. */
+	async next(nextInMs: number): Promise<{ requested: boolean } | undefined> {
 		while (!this.#context.signal.aborted) {
-			const wait = this.#asked ? this.#minMs : Math.max(againInMs, this.#minMs);
+			const wait = this.#requested
+				? this.#minMs
+				: Math.max(nextInMs, this.#minMs);
 			const left = this.#began + wait - this.#clock.now();
 			if (left <= 0) {
 				break;
@@ -106,15 +112,15 @@ class Turns {
 	}
 
 	end(): void {
-		this.#unwake();
+		this.#unsubscribe();
 		this.#context.signal.removeEventListener("abort", this.#stop);
 	}
 
-	/** Until the time is over, somebody asks, or the signal fires. */
+	/** Resolves when the time has passed, a turn is requested, or the signal fires. */
 	#sleep(ms: number): Promise<void> {
 		return new Promise((resolve) => {
 			const timer = this.#clock.afterIdle(ms, resolve);
-			this.#rouse = () => {
+			this.#wakeUp = () => {
 				this.#clock.cancel(timer);
 				resolve();
 			};
@@ -122,33 +128,33 @@ class Turns {
 	}
 
 	#awaitRefresh(): void {
-		if (this.#refreshDue) {
+		if (this.#refreshPending) {
 			return;
 		}
-		this.#refreshDue = true;
+		this.#refreshPending = true;
 		this.#context.refresh().then(
 			() => {
-				this.#refreshDue = false;
-				this.#ask();
+				this.#refreshPending = false;
+				this.#request();
 			},
-			// A channel that refuses to ask asks for nothing.
+			// A channel whose `refresh` fails requests nothing.
 			() => {},
 		);
 	}
 
-	readonly #ask = (): void => {
-		this.#asked = true;
-		this.#rouse();
+	readonly #request = (): void => {
+		this.#requested = true;
+		this.#wakeUp();
 	};
 
-	/** At once, as a reader that has lost interest may never come back. */
+	/** Cleans up when the signal fires, because the consumer may never call `next` or `return` again. */
 	readonly #stop = (): void => {
 		this.end();
-		this.#rouse();
+		this.#wakeUp();
 	};
 }
 
-/** The promise's value, or undefined as soon as the signal fires. */
+/** Resolves with the promise's value, or with undefined as soon as the signal fires. */
 function untilAborted<T>(
 	promise: Promise<T>,
 	signal: AbortSignal,

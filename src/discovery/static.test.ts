@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Watching } from "../../testdata/harness/watching.ts";
 import { staticResolver } from "./static.ts";
 
-test("says its endpoints once and is done", async () => {
+test("it yields its endpoints once and ends", async () => {
 	const watching = new Watching(
 		staticResolver(["a:1", { address: "unix:x", weight: 2 }]),
 	);
@@ -12,7 +12,7 @@ test("says its endpoints once and is done", async () => {
 	]);
 });
 
-test("a bad endpoint throws when it is made", () => {
+test("an invalid endpoint throws when the resolver is made", () => {
 	expect(() => staticResolver(["a:1", "b"])).toThrow(
 		"endpoints[1]: has no port",
 	);

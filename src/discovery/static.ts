@@ -2,10 +2,11 @@ import { readEndpoints } from "./endpoints.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
 /**
- * Always the same endpoints: `ipv4:`, `ipv6:`, `unix:`, `http:` and `https:`
- * targets. A name among the addresses is looked up for each connection anew.
+ * Makes a resolver with fixed endpoints, as for `ipv4:`, `ipv6:`, `unix:`,
+ * `http:` and `https:` targets. A host name in an address is looked up for each
+ * new connection.
  *
- * @throws OptionError for a bad endpoint
+ * @throws OptionError for an invalid endpoint
  */
 export function staticResolver(
 	endpoints: readonly (string | Endpoint)[],

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { Watching } from "../../testdata/harness/watching.ts";
-import { type FollowedService, statesOf } from "./followed-service.ts";
+import { type FollowedService, resolutionsOf } from "./followed-service.ts";
 
-/** A service that tests change, of a system that begins to tell of it when `told` is called. */
+/** A service that tests change. Its first state becomes known when `tell` is called. */
 function service() {
 	const clock = new FakeClock();
 	const { promise: told, resolve, reject } = Promise.withResolvers<void>();
@@ -13,7 +13,7 @@ function service() {
 	let ends = 0;
 	const followed: FollowedService = {
 		start: () => told,
-		look: () => {
+		resolve: () => {
 			looks.push(clock.now());
 			return { endpoints: [{ address }] };
 		},
@@ -26,14 +26,14 @@ function service() {
 		connectionLost: () => new Promise(() => {}),
 	};
 	const watching = new Watching({
-		watch: ({ signal }) => statesOf(followed, signal, clock),
+		watch: ({ signal }) => resolutionsOf(followed, signal, clock),
 	});
 	return {
 		clock,
 		looks,
 		watching,
 		tell: () => {
-			// As a feed does whose first answer is news, too.
+			// A feed also reports its first answer as a change.
 			changed();
 			resolve();
 			return clock.advance(0);
@@ -48,7 +48,7 @@ function service() {
 	};
 }
 
-test("the first state comes when something is known", async () => {
+test("the first resolution comes as soon as the first state is known", async () => {
 	const { watching, tell, change } = service();
 	await change("b:1");
 	expect(watching.seen).toEqual([]);
@@ -57,7 +57,7 @@ test("the first state comes when something is known", async () => {
 	await watching[Symbol.asyncDispose]();
 });
 
-test("a change right after the first state comes at once: what the service starts with is none", async () => {
+test("a change after the first state is resolved at once, because the first state does not count as a change", async () => {
 	const { clock, looks, watching, tell, change } = service();
 	await clock.advance(50);
 	await tell();
@@ -69,7 +69,7 @@ test("a change right after the first state comes at once: what the service start
 	await watching[Symbol.asyncDispose]();
 });
 
-test("of many changes in a row, the states come 100 ms apart, the last of all", async () => {
+test("many quick changes are resolved at most every 100 ms, including the last one", async () => {
 	const { clock, looks, watching, tell, change } = service();
 	await tell();
 	for (let i = 0; i < 100; i++) {
@@ -82,7 +82,7 @@ test("of many changes in a row, the states come 100 ms apart, the last of all", 
 	await watching[Symbol.asyncDispose]();
 });
 
-test("it ends with what the system says instead, and follows no more", async () => {
+test("the watch ends with the error of the start, and stops following the service", async () => {
 	const { watching, fail, ends } = service();
 	fail(new Error("nobody is there"));
 	expect(await watching.ended).toEqual(new Error("nobody is there"));

@@ -1,47 +1,51 @@
-import { type Look, lookAgain, type Sight } from "../discovery/resolve-loop.ts";
+import {
+	type ResolveResult,
+	type ResolveTurn,
+	resolveLoop,
+} from "../discovery/resolve-loop.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Clock } from "../policy/clock.ts";
 
-/** A service that a system tells of by itself, followed for as long as somebody watches it. */
+/** A service whose changes a discovery system reports by itself (a long poll or a watch). */
 export interface FollowedService {
-	/** Begins to follow it, and resolves when something is known of it. Rejects when the system does not tell. */
+	/** Starts to follow the service. Resolves when its first state is known; rejects if the system does not answer. */
 	start(): Promise<unknown>;
-	/** What is known of it. */
-	look(look: Look): Sight | Promise<Sight>;
-	/** Takes what to call whenever there is news; returns what ends it all. */
+	/** Returns the state that is known now. */
+	resolve(turn: ResolveTurn): ResolveResult | Promise<ResolveResult>;
+	/** Subscribes a listener for changes. Returns a function that stops following the service. */
 	onChange(changed: () => void): () => void;
-	/** Resolves when the channel has lost a connection to an endpoint: the service may have moved. */
+	/** Called to wait for the loss of a connection to an endpoint, after which the service may have moved. */
 	connectionLost(): Promise<void>;
 }
 
-/** From one state to the next at least: of many changes in a row, the channel sees where they have led. */
+/** The least time between two resolutions. Of many quick changes, the channel sees only the result. */
 const MIN_MS = 100;
 
-/** The states of a service, as a resolver yields them. */
-export function statesOf(
+/** Yields the states of a followed service, as the `watch` of a resolver. */
+export function resolutionsOf(
 	service: FollowedService,
 	signal: AbortSignal,
 	clock: Clock | undefined,
 ): AsyncIterable<Resolution> {
 	let start: Promise<unknown> | undefined;
 	let started = false;
-	return lookAgain(
+	return resolveLoop(
 		{ signal, refresh: () => service.connectionLost() },
 		{
 			everyMs: Number.POSITIVE_INFINITY,
 			minMs: MIN_MS,
 			wake: (changed) =>
 				service.onChange(() => {
-					// What it starts with is no reason to look again.
+					// The first state itself is not a change.
 					if (started) changed();
 				}),
 			clock,
 		},
-		async (look) => {
+		async (turn) => {
 			start ??= service.start();
 			await start;
 			started = true;
-			return service.look(look);
+			return service.resolve(turn);
 		},
 	);
 }

@@ -1,6 +1,6 @@
 import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
-import { readingEndpoints } from "../../discovery/endpoints.ts";
+import { readEndpointsInSlices } from "../../discovery/endpoints.ts";
 import type { Resolution, Resolver } from "../../discovery/resolver.ts";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
@@ -135,7 +135,7 @@ function iterable(watched: AsyncIterable<Resolution>): AsyncIterable<unknown> {
 function* checking(yielded: unknown): Generator<void, Resolution> {
 	const { endpoints, reason, serviceConfig } = record(yielded, "resolution");
 	return {
-		endpoints: yield* readingEndpoints(endpoints, "resolution.endpoints"),
+		endpoints: yield* readEndpointsInSlices(endpoints, "resolution.endpoints"),
 		...(reason instanceof Error && { reason }),
 		// Read by who compiles it.
 		serviceConfig: serviceConfig as ServiceConfig | undefined,

@@ -22,7 +22,7 @@ function name(addresses: string[], reachable: string[] = []) {
 				}
 				return state.found;
 			},
-			reach: async (address) => {
+			probe: async (address) => {
 				probed.push(address);
 				if (!answering.has(address)) {
 					throw new Error(`${address} refuses`);
@@ -33,7 +33,7 @@ function name(addresses: string[], reachable: string[] = []) {
 	return { clock, state, answering, probed, lookups, resolver };
 }
 
-test("each address is an endpoint with the target's port", async () => {
+test("each address becomes an endpoint with the target's port", async () => {
 	const { clock, resolver } = name(["10.0.0.1", "10.0.0.2", "10.0.0.1"]);
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
@@ -44,7 +44,7 @@ test("each address is an endpoint with the target's port", async () => {
 	]);
 });
 
-test("the system is asked every 30 s, and a scale-up is seen", async () => {
+test("the system is asked every 30 s, so that a scale-up is noticed", async () => {
 	const { clock, state, lookups, resolver } = name(["10.0.0.1"]);
 	await using watching = new Watching(resolver);
 	await clock.advance(29_999);
@@ -55,7 +55,7 @@ test("the system is asked every 30 s, and a scale-up is seen", async () => {
 	expect(lookups).toEqual([0, 30_000, 60_000, 90_000]);
 });
 
-test("a lost connection brings the next look forward, to a second after the last", async () => {
+test("after a lost connection the name is looked up again, at the earliest 1 s after the last lookup", async () => {
 	const { clock, lookups, resolver } = name(["10.0.0.1"]);
 	await using watching = new Watching(resolver);
 	await clock.advance(300);
@@ -107,7 +107,7 @@ test.each([
 	expect(watching.addresses).toEqual([address]);
 });
 
-test("a name of both families with one address each is one endpoint with two ways", async () => {
+test("a name with one address of each family is one endpoint with two addresses", async () => {
 	const { clock, probed, resolver } = name(["::1", "127.0.0.1"]);
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
@@ -127,14 +127,14 @@ test.each([
 	["so also IPv4", [...v4, ...v6], [...v6, ...v4], v4],
 	["the one that answers", [...v6, ...v4], v4, v4],
 	["one of which the second answers", [...v6, ...v4], ["2001:db8::2"], v6],
-])("of more addresses it uses %s", async (_, hosts, reachable, used) => {
+])("of several addresses it uses %s", async (_, hosts, reachable, used) => {
 	const { clock, resolver } = name(hosts, at(reachable));
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
 	expect(watching.addresses).toEqual(at(used));
 });
 
-test("while none answers, all are ways to one endpoint; a later look chooses", async () => {
+test("while no address answers, all addresses form one endpoint; a later lookup chooses a family", async () => {
 	const { clock, answering, resolver } = name([...v6, ...v4]);
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
@@ -144,7 +144,7 @@ test("while none answers, all are ways to one endpoint; a later look chooses", a
 	expect(watching.addresses).toEqual(at(v4));
 });
 
-test("the family in use stays, and is not probed without need", async () => {
+test("the family in use is kept, and is not probed without a reason", async () => {
 	const { clock, state, answering, probed, resolver } = name(
 		[...v6, ...v4],
 		at(v4),
@@ -161,7 +161,7 @@ test("the family in use stays, and is not probed without need", async () => {
 	expect(watching.addresses).toEqual(at([...v4, "10.0.0.3"]));
 });
 
-test("a lost connection changes the family only if nothing of it answers", async () => {
+test("a lost connection changes the family only if none of its addresses answers", async () => {
 	const { clock, answering, resolver } = name(
 		[...v6, ...v4],
 		at([...v6, ...v4]),
@@ -190,7 +190,7 @@ test("a lost connection does not bring back the family that the system prefers",
 	expect(watching.addresses).toEqual(at(v4));
 });
 
-test("a family that is the only one for a while stays when the other returns", async () => {
+test("a family that was the only one for a while is kept when the other one returns", async () => {
 	const { clock, state, resolver } = name(v4, at([...v6, ...v4]));
 	await using watching = new Watching(resolver);
 	await clock.advance(0);
@@ -199,7 +199,7 @@ test("a family that is the only one for a while stays when the other returns", a
 	expect(watching.seen).toHaveLength(1);
 });
 
-test("losing interest leaves no timer", async () => {
+test("ending the watch leaves no timer", async () => {
 	const { clock, resolver } = name(["10.0.0.1"]);
 	const watching = new Watching(resolver);
 	await clock.advance(0);
@@ -207,7 +207,7 @@ test("losing interest leaves no timer", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("the system's own lookup finds this machine", async () => {
+test("localhost is resolved by the system's own lookup", async () => {
 	const resolver = dnsResolver({ host: "localhost", port: 50051 });
 	await using watching = new Watching(resolver);
 	await watching.until(() => watching.seen.length > 0);

@@ -1,6 +1,10 @@
 import type { Clock } from "../../policy/clock.ts";
 import { failure } from "../failure.ts";
-import { type Look, lookAgain, type Sight } from "../resolve-loop.ts";
+import {
+	type ResolveResult,
+	type ResolveTurn,
+	resolveLoop,
+} from "../resolve-loop.ts";
 import type { Endpoint, Resolver } from "../resolver.ts";
 import { staticResolver } from "../static.ts";
 import {
@@ -10,7 +14,7 @@ import {
 	isIPv6,
 } from "../targets/host-port.ts";
 import { type Family, FamilyChoice } from "./family-choice.ts";
-import type { Reach } from "./first-that-answers.ts";
+import type { Probe } from "./first-that-answers.ts";
 import {
 	type Found,
 	type Lookup,
@@ -19,55 +23,57 @@ import {
 } from "./name-lookup.ts";
 
 export interface DnsTarget extends HostPort {
-	/** "address:port" of the name server to ask instead of the system. */
+	/** "address:port" of a name server. Default: the system's own lookup. */
 	readonly server?: string | undefined;
 }
 
-export interface DnsSeams {
+/** What tests replace. Default: the system's clock, DNS and TCP. */
+export interface DnsDependencies {
 	readonly clock?: Clock | undefined;
 	readonly lookup?: Lookup | undefined;
-	readonly reach?: Reach | undefined;
+	readonly probe?: Probe | undefined;
 }
 
 const EVERY_MS = 30_000;
 const MIN_TTL_MS = 5000;
 
 /**
- * The addresses of a name: an endpoint each, all with the same port.
+ * Resolves a name by DNS. Each address is an endpoint; all have the same port.
  *
- * The system is asked at first, every 30 s, and when a connection was lost,
- * once a second at most; a name server of its own is asked again when the
- * shortest time to live is over, after 5 s at least and 30 s at most.
+ * Without a server, the system is asked at the start, every 30 s, and after a
+ * connection is lost, but at most once a second. A name server is asked again
+ * when the shortest TTL has passed: after at least 5 s and at most 30 s.
  *
- * Of a name with IPv6 and IPv4 addresses, one family is used, for the two are
- * most often two ways to the same servers. Where there is one address of each,
- * they are one endpoint, and each connection takes the first that answers. Else
- * a connection is tried to either family, the one that the system prefers being
- * 250 ms ahead; the winner stays until a connection is lost and none of its
- * addresses answers. While nothing answers at all, the endpoint is one with all
- * the addresses, so that the first server to come up is found.
+ * If a name has IPv6 and IPv4 addresses, only one family is used, because
+ * usually both lead to the same servers. With exactly one address of each
+ * family, the two form one endpoint, and each connection uses the address that
+ * answers first. Otherwise the resolver tries a connection to both families, and
+ * starts with the family that the system prefers, 250 ms earlier. It keeps the
+ * family that answers first until a connection is lost and none of its addresses
+ * answers. While no address answers, all addresses form one endpoint, so that
+ * the channel finds the first server that comes up.
  */
 export function dnsResolver(
 	{ host, port, server }: DnsTarget,
-	seams: DnsSeams = {},
+	dependencies: DnsDependencies = {},
 ): Resolver {
 	if (isIPv4(host) || isIPv6(host)) {
 		return staticResolver([formatHostPort({ host, port })]);
 	}
 	const lookup =
-		seams.lookup ??
+		dependencies.lookup ??
 		(server === undefined ? systemLookup : serverLookup(server));
 	return {
 		watch: (context) => {
-			const endpoints = new Endpoints(port, seams);
-			return lookAgain(
+			const endpoints = new Endpoints(port, dependencies);
+			return resolveLoop(
 				context,
-				{ everyMs: EVERY_MS, clock: seams.clock },
-				async (look): Promise<Sight> => {
-					const found = await find(host, lookup, look);
+				{ everyMs: EVERY_MS, clock: dependencies.clock },
+				async (turn): Promise<ResolveResult> => {
+					const found = await find(host, lookup, turn);
 					return {
-						endpoints: await endpoints.of(found.addresses, look),
-						againInMs: Math.min(
+						endpoints: await endpoints.of(found.addresses, turn),
+						nextInMs: Math.min(
 							EVERY_MS,
 							Math.max(MIN_TTL_MS, found.ttlMs ?? EVERY_MS),
 						),
@@ -78,10 +84,14 @@ export function dnsResolver(
 	};
 }
 
-async function find(host: string, lookup: Lookup, look: Look): Promise<Found> {
+async function find(
+	host: string,
+	lookup: Lookup,
+	turn: ResolveTurn,
+): Promise<Found> {
 	let found: Found;
 	try {
-		found = await lookup(host, look.signal);
+		found = await lookup(host, turn.signal);
 	} catch (cause) {
 		throw failure(`the name ${host} cannot be resolved`, cause);
 	}
@@ -91,31 +101,34 @@ async function find(host: string, lookup: Lookup, look: Look): Promise<Found> {
 	return { ...found, addresses: [...new Set(found.addresses)] };
 }
 
-/** The endpoints of a name's addresses, of one family of them. */
+/** Turns the addresses of a name into endpoints of one address family. */
 class Endpoints {
 	readonly #port: number;
 	readonly #families: FamilyChoice;
 
-	constructor(port: number, seams: DnsSeams) {
+	constructor(port: number, dependencies: DnsDependencies) {
 		this.#port = port;
-		this.#families = new FamilyChoice(seams);
+		this.#families = new FamilyChoice(dependencies);
 	}
 
-	async of(hosts: readonly string[], look: Look): Promise<readonly Endpoint[]> {
+	async of(
+		hosts: readonly string[],
+		turn: ResolveTurn,
+	): Promise<readonly Endpoint[]> {
 		const all = hosts.map((host) => formatHostPort({ host, port: this.#port }));
-		// The order of the groups is that of the first addresses, which the system prefers.
+		// The groups are in the order of their first address, so that the family that the system prefers is first.
 		const groups = Map.groupBy(all, familyOf);
 		if (groups.size === 2 && hosts.length === 2) {
 			return [{ address: all }];
 		}
-		const family = await this.#families.choose(groups, look);
+		const family = await this.#families.choose(groups, turn);
 		return family === undefined
 			? [{ address: all }]
 			: (groups.get(family) ?? []).map((address) => ({ address }));
 	}
 }
 
-/** An IPv6 address has brackets before its port. */
+/** The family of an "address:port". An IPv6 address is in brackets. */
 function familyOf(address: string): Family {
 	return address.startsWith("[") ? "v6" : "v4";
 }

@@ -7,7 +7,7 @@ function network(answers: Record<string, number | "silent" | "refuses">) {
 	const clock = new FakeClock();
 	const tried: string[] = [];
 	const signals: AbortSignal[] = [];
-	const reach = async (address: string, signal: AbortSignal): Promise<void> => {
+	const probe = async (address: string, signal: AbortSignal): Promise<void> => {
 		tried.push(address);
 		signals.push(signal);
 		const answer = answers[address];
@@ -26,11 +26,11 @@ function network(answers: Record<string, number | "silent" | "refuses">) {
 		groups: string[][],
 		headStartMs: number,
 		signal: AbortSignal = new AbortController().signal,
-	) => firstThatAnswers(groups, headStartMs, signal, { reach, clock });
+	) => firstThatAnswers(groups, headStartMs, signal, { probe, clock });
 	return { clock, tried, signals, choose };
 }
 
-test("the preferred group wins if it answers, and the other is not bothered", async () => {
+test("the preferred group wins if it answers, and the other group is not tried", async () => {
 	const { clock, tried, choose } = network({ a: 100, b: 0 });
 	const choice = choose([["a"], ["b"]], 250);
 	await clock.advance(1000);
@@ -38,7 +38,7 @@ test("the preferred group wins if it answers, and the other is not bothered", as
 	expect(tried).toEqual(["a"]);
 });
 
-test("a silent group loses to the next after its head start", async () => {
+test("a group that does not answer within its head start loses to the next group", async () => {
 	const { clock, choose, signals } = network({ a: "silent", b: 10 });
 	const choice = choose([["a"], ["b"]], 2000);
 	await clock.advance(2005);
@@ -49,14 +49,14 @@ test("a silent group loses to the next after its head start", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("one address that answers is enough for its group", async () => {
+test("a group is reachable if one of its addresses answers", async () => {
 	const { clock, choose } = network({ a1: "refuses", a2: "silent", a3: 10 });
 	const choice = choose([["a1", "a2", "a3"], ["b"]], 2000);
 	await clock.advance(1000);
 	expect(await choice).toBe(0);
 });
 
-test("a group that refuses altogether makes way at once", async () => {
+test("a group whose addresses all refuse is skipped at once", async () => {
 	const { clock, tried, choose } = network({
 		a1: "refuses",
 		a2: "refuses",
@@ -68,13 +68,13 @@ test("a group that refuses altogether makes way at once", async () => {
 	expect(tried).toEqual(["a1", "a2", "b"]);
 });
 
-test("when nothing answers, none is chosen", async () => {
+test("no group is chosen if no address answers", async () => {
 	const { clock, choose } = network({ a: "refuses", b: "refuses" });
 	expect(await choose([["a"], ["b"]], 250)).toBeUndefined();
 	expect(clock.pending).toBe(0);
 });
 
-test("the signal ends it: the losers try nothing more", async () => {
+test("once a group has won, the other groups try no more addresses", async () => {
 	const { clock, tried, choose } = network({ a1: "silent", a2: 0 });
 	const abort = new AbortController();
 	const choice = choose([["a1", "a2"]], 250, abort.signal);

@@ -67,7 +67,7 @@ const aaaa = (ttl: number, last: number): Answer => ({
 });
 const { signal } = new AbortController();
 
-test("a name server is asked for both families, and the shortest time to live counts", async () => {
+test("a name server is asked for both families, and the shortest TTL is returned", async () => {
 	const server = await nameServer((type) =>
 		type === A ? [a(60, 10, 0, 0, 1), a(7, 10, 0, 0, 2)] : [aaaa(20, 1)],
 	);
@@ -77,7 +77,7 @@ test("a name server is asked for both families, and the shortest time to live co
 	});
 });
 
-test("one family is enough", async () => {
+test("a name with addresses of one family is resolved", async () => {
 	const server = await nameServer((type) =>
 		type === A ? [a(60, 10, 0, 0, 1)] : [],
 	);
@@ -93,7 +93,7 @@ test("a name that the server does not know is an error", async () => {
 	).rejects.toMatchObject({ code: "ENOTFOUND" });
 });
 
-test("the signal gives up on a server that is silent", async () => {
+test("the signal cancels a query that a server does not answer", async () => {
 	const server = await nameServer(() => "silence");
 	const abort = new AbortController();
 	const found = serverLookup(server)("payment.example", abort.signal);
@@ -126,7 +126,7 @@ test("a name server is asked for SRV records", async () => {
 	]);
 });
 
-test("the system resolves the name of this machine", async () => {
+test("the system resolves localhost", async () => {
 	const { addresses, ttlMs } = await systemLookup("localhost", signal);
 	expect(addresses).not.toHaveLength(0);
 	expect(ttlMs).toBeUndefined();

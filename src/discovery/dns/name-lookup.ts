@@ -1,16 +1,16 @@
 import { lookup, Resolver } from "node:dns/promises";
 
-/** The addresses of a name, as DNS or the system has them. */
+/** The addresses of a name. */
 export interface Found {
-	/** IPv6 without brackets, perhaps with a zone. */
+	/** IPv6 addresses have no brackets, and may have a zone. */
 	readonly addresses: readonly string[];
-	/** How long they hold, if that is known. */
+	/** The shortest time to live of the records; absent if it is unknown. */
 	readonly ttlMs?: number;
 }
 
 export type Lookup = (host: string, signal: AbortSignal) => Promise<Found>;
 
-/** Asks the system, as every other program of the machine does: /etc/hosts counts, and the order is the system's (RFC 6724). */
+/** Asks the system, as other programs do (getaddrinfo): it reads /etc/hosts, and it orders the addresses (RFC 6724). */
 export const systemLookup: Lookup = async (host) => {
 	const found = await lookup(host, { all: true, order: "verbatim" });
 	return { addresses: found.map(({ address }) => address) };
@@ -43,9 +43,9 @@ export function serverLookup(server: string): Lookup {
 }
 
 /**
- * Lets `ask` ask a name server; a signal that fires cancels that.
+ * Calls `ask` with a resolver for a name server, and cancels its queries when the signal fires.
  *
- * @param server "address:port"; undefined is the system's
+ * @param server "address:port"; undefined means the system's name servers
  */
 export async function withNameServer<T>(
 	server: string | undefined,

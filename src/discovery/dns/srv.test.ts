@@ -27,7 +27,7 @@ function service(
 					}),
 				);
 			},
-			reach: async (address) => {
+			probe: async (address) => {
 				probed.push(address);
 				if (!state.reachable.has(address)) {
 					throw new Error(`${address} refuses`);
@@ -38,7 +38,7 @@ function service(
 	return { clock, state, asked, probed, resolver };
 }
 
-test("each record is an endpoint with its port and weight", async () => {
+test("each record becomes an endpoint with its port and weight", async () => {
 	const { clock, asked, probed, resolver } = service([
 		["a", 10, 60],
 		["b", 10, 40],
@@ -57,7 +57,7 @@ test("each record is an endpoint with its port and weight", async () => {
 	expect(probed).toEqual([]);
 });
 
-test("weight 0 is next to none beside others, and equal among its like", async () => {
+test("a record of weight 0 gets very few calls beside others, and an equal share if all have weight 0", async () => {
 	const mixed = service([
 		["a", 1, 0],
 		["b", 1, 5],
@@ -81,7 +81,7 @@ test("weight 0 is next to none beside others, and equal among its like", async (
 	]);
 });
 
-test("of several priorities it is the lowest that answers, and back when that can be", async () => {
+test("the lowest priority number that answers is used, and a better one is used again once it answers", async () => {
 	const { clock, state, resolver } = service(
 		[
 			["spare", 20, 1],
@@ -98,7 +98,7 @@ test("of several priorities it is the lowest that answers, and back when that ca
 	expect(watching.addresses).toEqual(["main1:50051", "main2:50051"]);
 });
 
-test("when none answers it is the lowest", async () => {
+test("the lowest priority number is used if no server answers", async () => {
 	const { clock, resolver } = service([
 		["spare", 20, 1],
 		["main", 10, 1],
@@ -128,7 +128,7 @@ test("a failed query is an error with its cause", async () => {
 		},
 	);
 	expect(await new Watching(resolver).ended).toMatchObject({
-		message: "the SRV records of x cannot be had: querySrv ENOTFOUND",
+		message: "the SRV records of x cannot be resolved: querySrv ENOTFOUND",
 		cause,
 	});
 });

@@ -1,55 +1,60 @@
 import type { SrvRecord } from "node:dns";
 import type { Clock } from "../../policy/clock.ts";
 import { failure } from "../failure.ts";
-import { type Look, lookAgain } from "../resolve-loop.ts";
+import { type ResolveTurn, resolveLoop } from "../resolve-loop.ts";
 import type { Endpoint, Resolver } from "../resolver.ts";
 import { formatHostPort } from "../targets/host-port.ts";
-import { firstThatAnswers, type Reach } from "./first-that-answers.ts";
+import { firstThatAnswers, type Probe } from "./first-that-answers.ts";
 import { withNameServer } from "./name-lookup.ts";
-import { tcpReach } from "./tcp-probe.ts";
+import { tcpProbe } from "./tcp-probe.ts";
 
 export interface SrvTarget {
-	/** `_grpc._tcp.name`, or whatever has SRV records. */
+	/** A name that has SRV records, such as `_grpc._tcp.name`. */
 	readonly name: string;
-	/** "address:port" of the name server to ask instead of the system's. */
+	/** "address:port" of a name server. Default: the system's name servers. */
 	readonly server?: string | undefined;
 }
 
-export interface SrvSeams {
+/** What tests replace. Default: the system's clock, DNS and TCP. */
+export interface SrvDependencies {
 	readonly clock?: Clock | undefined;
 	readonly query?:
 		| ((name: string, signal: AbortSignal) => Promise<readonly SrvRecord[]>)
 		| undefined;
-	readonly reach?: Reach | undefined;
+	readonly probe?: Probe | undefined;
 }
 
-/** Before the next priority is tried too. */
+/** How long the servers of one priority may give no answer before those of the next priority are tried too. */
 const HEAD_START_MS = 2000;
 
 /**
- * The servers that SRV records name, with their weights (RFC 2782). Of several
- * priorities it is the lowest of which a server can be reached, and each look
- * finds out anew, so that a better one is used again once it is back.
+ * Resolves SRV records to their servers, with their weights (RFC 2782). It uses
+ * the servers of the lowest priority number of which a server can be reached. It
+ * checks that with each query, so that it returns to a better priority once one
+ * of its servers is back.
  *
- * An endpoint has the server's name; each connection looks it up. Looks are
- * every 30 s and when a connection was lost, once a second at most.
+ * The address of an endpoint is the server's name, which each new connection
+ * looks up. The records are queried at the start, every 30 s, and after a
+ * connection is lost, but at most once a second.
  */
 export function srvResolver(
 	{ name, server }: SrvTarget,
-	seams: SrvSeams = {},
+	dependencies: SrvDependencies = {},
 ): Resolver {
 	const query =
-		seams.query ??
+		dependencies.query ??
 		((name: string, signal: AbortSignal) =>
 			withNameServer(server, signal, (resolver) => resolver.resolveSrv(name)));
 	return {
 		watch: (context) =>
-			lookAgain(
+			resolveLoop(
 				context,
-				{ everyMs: 30_000, clock: seams.clock },
-				async (look) => {
-					const records = await find(name, query, look);
-					return { endpoints: weighted(await inUse(records, look, seams)) };
+				{ everyMs: 30_000, clock: dependencies.clock },
+				async (turn) => {
+					const records = await find(name, query, turn);
+					return {
+						endpoints: weighted(await inUse(records, turn, dependencies)),
+					};
 				},
 			),
 	};
@@ -57,16 +62,16 @@ export function srvResolver(
 
 async function find(
 	name: string,
-	query: NonNullable<SrvSeams["query"]>,
-	look: Look,
+	query: NonNullable<SrvDependencies["query"]>,
+	turn: ResolveTurn,
 ): Promise<readonly SrvRecord[]> {
 	let records: readonly SrvRecord[];
 	try {
-		records = await query(name, look.signal);
+		records = await query(name, turn.signal);
 	} catch (cause) {
-		throw failure(`the SRV records of ${name} cannot be had`, cause);
+		throw failure(`the SRV records of ${name} cannot be resolved`, cause);
 	}
-	// The root as the only target says that there is no such service.
+	// A target of "." means that the service does not exist at this domain (RFC 2782).
 	const servers = records.filter(({ name }) => name !== "" && name !== ".");
 	if (servers.length === 0) {
 		throw new Error(`the SRV records of ${name} name no server`);
@@ -74,11 +79,11 @@ async function find(
 	return servers;
 }
 
-/** The records of the lowest priority that answers; of the lowest, when none does. */
+/** Returns the records of the lowest priority number of which a server answers; if none answers, of the lowest of all. */
 async function inUse(
 	records: readonly SrvRecord[],
-	look: Look,
-	{ reach = tcpReach, clock }: SrvSeams,
+	turn: ResolveTurn,
+	{ probe = tcpProbe, clock }: SrvDependencies,
 ): Promise<readonly SrvRecord[]> {
 	const byPriority = Map.groupBy(records, ({ priority }) => priority);
 	const groups = [...byPriority]
@@ -90,13 +95,13 @@ async function inUse(
 			: await firstThatAnswers(
 					groups.map((group) => group.map(addressOf)),
 					HEAD_START_MS,
-					look.signal,
-					{ reach, clock },
+					turn.signal,
+					{ probe, clock },
 				);
 	return groups[first ?? 0] ?? [];
 }
 
-/** Weight 0 is next to none, unless all have it. */
+/** Converts records to endpoints. A record of weight 0 gets very few calls, unless all have weight 0 (RFC 2782). */
 function weighted(records: readonly SrvRecord[]): Endpoint[] {
 	const some = records.some(({ weight }) => weight > 0);
 	const none = records.some(({ weight }) => weight === 0);

@@ -20,7 +20,7 @@ function attempts(count: number) {
 	return { clock, started, outcomes, abort, result };
 }
 
-test("one starts after another, until one succeeds", async () => {
+test("the attempts start one after another, until one succeeds", async () => {
 	const { clock, started, outcomes, result } = attempts(4);
 	await clock.advance(600);
 	expect(started).toEqual([0, 250, 500]);
@@ -31,7 +31,7 @@ test("one starts after another, until one succeeds", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("a failure starts the next at once, and the pace goes on from there", async () => {
+test("a failure starts the next attempt at once, and the delay counts from there", async () => {
 	const { clock, started, outcomes } = attempts(3);
 	await clock.advance(100);
 	outcomes[0]?.reject(new Error("refused"));
@@ -39,7 +39,7 @@ test("a failure starts the next at once, and the pace goes on from there", async
 	expect(started).toEqual([0, 100, 350]);
 });
 
-test("a failure is not the end while others are under way", async () => {
+test("a failure does not end the whole while other attempts are running", async () => {
 	const { clock, outcomes, result } = attempts(2);
 	await clock.advance(250);
 	outcomes[1]?.reject(new Error("refused"));
@@ -48,7 +48,7 @@ test("a failure is not the end while others are under way", async () => {
 	expect(await result).toBe("slow");
 });
 
-test("when all have failed, so has the whole, with every reason", async () => {
+test("when all attempts have failed, the error holds all their errors", async () => {
 	const { clock, outcomes, result } = attempts(2);
 	outcomes[0]?.reject(new Error("one"));
 	outcomes[1]?.reject(new Error("two"));
@@ -58,7 +58,7 @@ test("when all have failed, so has the whole, with every reason", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("the signal ends it: no more attempts, no timer", async () => {
+test("after the signal has fired, no more attempts start and no timer is left", async () => {
 	const { clock, started, outcomes, abort, result } = attempts(3);
 	abort.abort("enough");
 	await expect(result).rejects.toBe("enough");
@@ -68,7 +68,7 @@ test("the signal ends it: no more attempts, no timer", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("the signal is forgotten at the end, whatever that is", async () => {
+test("no listener is left on the signal, whether the attempts succeed, fail or are aborted", async () => {
 	const good = attempts(2);
 	good.outcomes[0]?.resolve("first");
 	await good.result;
@@ -80,11 +80,11 @@ test("the signal is forgotten at the end, whatever that is", async () => {
 	expect(getEventListeners(bad.abort.signal, "abort")).toEqual([]);
 });
 
-test("nothing to attempt is a failure", async () => {
+test("an empty list of attempts is a failure", async () => {
 	await expect(attempts(0).result).rejects.toThrow("nothing to attempt");
 });
 
-test("a signal that has fired starts nothing", async () => {
+test("no attempt starts if the signal has fired before", async () => {
 	let started = false;
 	const result = staggered(
 		[

@@ -1,12 +1,12 @@
 import type { Clock } from "../../policy/clock.ts";
 
 /**
- * The first success of several attempts, as Happy Eyeballs goes about it
- * (RFC 8305, section 5): the next one starts when one has failed, or after a
- * while, and does not end those before it.
+ * Makes several attempts as in Happy Eyeballs (RFC 8305, section 5) and returns
+ * the first success. The next attempt starts when one has failed, or after
+ * `delayMs`; the earlier attempts go on meanwhile.
  *
- * @param signal starts no more and rejects with its reason
- * @throws AggregateError when all have failed
+ * @param signal when it fires, no more attempts start, and the promise rejects with its reason
+ * @throws AggregateError when all attempts have failed
  */
 export function staggered<T>(
 	attempts: readonly (() => Promise<T>)[],

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { parseHostPort } from "../targets/host-port.ts";
-import type { Reach } from "./first-that-answers.ts";
+import type { Probe } from "./first-that-answers.ts";
 
-/** As long as a channel waits for a connection. */
+/** The same as the default `connectTimeout` of a channel. */
 const TIMEOUT_MS = 5000;
 
-/** Connects by TCP and says nothing. Keeps no process alive. */
-export const tcpReach: Reach = async (address, signal) => {
+/** Connects by TCP and sends nothing. Does not keep the process alive. */
+export const tcpProbe: Probe = async (address, signal) => {
 	signal.throwIfAborted();
 	const socket = connect(parseHostPort(address, "address")).unref();
 	socket.setTimeout(TIMEOUT_MS, () =>

@@ -9,7 +9,7 @@ import {
 	type TargetFacts,
 } from "./target-facts.ts";
 
-/** `host:port`, the target without a scheme, and what stands in `dns:///host:port`. */
+/** Reads `dns:///host:port`, and `host:port` without a scheme. */
 export function dns(
 	{ authority, path }: ParsedTarget,
 	where: string,
@@ -27,6 +27,7 @@ export function dns(
 	};
 }
 
+/** Reads `srv:///name`. */
 export function srv(
 	{ authority, path }: ParsedTarget,
 	where: string,
@@ -35,13 +36,13 @@ export function srv(
 	if (name.includes(":")) {
 		throw new OptionError(
 			where,
-			`${shown(name)} has a port; SRV records bring theirs, so leave it out`,
+			`${shown(name)} has a port; SRV records hold the ports, so leave it out`,
 		);
 	}
 	const { host } = parseHostPort(name, where, 0);
 	return {
 		source: { kind: "srv", name: host, ...nameServer(authority, where) },
-		// _grpc._tcp.name: the service and the protocol are no part of the domain (RFC 2782).
+		// In _grpc._tcp.name, the service and the protocol are not part of the domain (RFC 2782).
 		serverName: host.replace(/^_[^.]+\._[^.]+\.(?=.)/, ""),
 	};
 }
@@ -54,13 +55,13 @@ function nameServer(authority: string, where: string): { server?: string } {
 	if (!isIPv4(server.host) && !isIPv6(server.host)) {
 		throw new OptionError(
 			where,
-			`the name server ${shown(authority)} is not an IP address; a name needs three slashes before it`,
+			`the name server ${shown(authority)} is not an IP address; if it is the name to find, write three slashes before it`,
 		);
 	}
 	return { server: formatHostPort(server) };
 }
 
-/** `ipv4:` and `ipv6:`: one address or several. */
+/** Reads `ipv4:` and `ipv6:`, which hold one or more addresses. */
 export function ip(
 	{ scheme, authority, path }: ParsedTarget,
 	where: string,
@@ -83,6 +84,7 @@ export function ip(
 	);
 }
 
+/** Reads `unix:` and `unix-abstract:`. */
 export function unix(
 	{ scheme, authority, path }: ParsedTarget,
 	where: string,
@@ -91,6 +93,7 @@ export function unix(
 	return staticFacts([parseAddress(`${scheme}:${path}`, where)], "localhost");
 }
 
+/** Reads `http:` and `https:`. */
 export function http(
 	{ scheme, authority, path }: ParsedTarget,
 	where: string,
@@ -98,7 +101,7 @@ export function http(
 	if (path !== "") {
 		throw new OptionError(
 			where,
-			`has a path, ${shown(`/${path}`)}; gRPC has the paths to itself, so leave it out`,
+			`has a path, ${shown(`/${path}`)}; the paths of gRPC are its methods, so leave it out`,
 		);
 	}
 	const tls = scheme === "https";
@@ -122,7 +125,7 @@ function staticFacts(
 	return {
 		source: { kind: "static", addresses: addresses.map(formatAddress) },
 		serverName,
-		// Of several addresses, only a port that they share is the target's.
+		// Several addresses give the target a port only if they all have the same one.
 		...(ports.size === 1 && port !== undefined ? { port } : {}),
 	};
 }

@@ -9,7 +9,7 @@ test.each<[string, ReturnType<typeof parseAddress>, string?]>([
 	["unix:/run/x y.sock", { kind: "unix", path: "/run/x y.sock" }],
 	["unix-abstract:x", { kind: "unix", path: "\0x" }],
 	["unix-abstract:x\0y", { kind: "unix", path: "\0x\0y" }],
-])("%j is read, and written in one way", (text, address, written = text) => {
+])("%j is read, and formatted in one way", (text, address, written = text) => {
 	expect(parseAddress(text, "a")).toEqual(address);
 	expect(formatAddress(address)).toBe(written);
 });
@@ -26,6 +26,6 @@ test.each<[string, string]>([
 	expect(() => parseAddress(text, "a")).toThrow(message);
 });
 
-test("a path may have 107 bytes", () => {
+test("the path of a socket may have 107 bytes", () => {
 	expect(parseAddress(`unix:${"x".repeat(107)}`, "a").kind).toBe("unix");
 });

@@ -1,21 +1,21 @@
 import { OptionError } from "../../checks/option-error.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
 
-/** Where a connection goes: over the network, or to a socket of this machine. */
+/** The address of a connection: a TCP host and port, or a Unix domain socket. */
 export type Address =
 	| ({ readonly kind: "tcp" } & HostPort)
-	/** A path as `net.connect` takes it; that of an abstract socket begins with NUL. */
+	/** The path as `net.connect` takes it. The path of an abstract socket begins with NUL. */
 	| { readonly kind: "unix"; readonly path: string };
 
-/** What `sun_path` holds on Linux, without the NUL at its end (unix(7)). */
+/** The longest `sun_path` on Linux, without the NUL at its end (unix(7)). */
 const MAX_PATH_BYTES = 107;
 
 /**
- * Reads an address as endpoints have it: "host:port", "[::1]:port", "unix:path"
- * or "unix-abstract:name". Nothing in it is percent-coded but an IPv6 zone.
+ * Reads the address of an endpoint: "host:port", "[::1]:port", "unix:path" or
+ * "unix-abstract:name". Percent-encoding has a meaning only in an IPv6 zone.
  *
- * @param where the path that the error names
- * @throws OptionError for anything else
+ * @param where the path of the address, for the error message
+ * @throws OptionError for any other text
  */
 export function parseAddress(address: string, where: string): Address {
 	const [, scheme, name = ""] =
@@ -42,7 +42,7 @@ export function parseAddress(address: string, where: string): Address {
 	return { kind: "unix", path };
 }
 
-/** The text of an address, the same for every way to write it. */
+/** Formats an address. All ways to write the same address give the same text. */
 export function formatAddress(address: Address): string {
 	if (address.kind === "tcp") {
 		return formatHostPort(address);

@@ -25,7 +25,7 @@ test.each<[string, string, number]>([
 	expect(parseHostPort(text, "target")).toEqual({ host, port });
 });
 
-test("a default port is for a text without one", () => {
+test("the default port applies to a text without a port", () => {
 	expect(parseHostPort("payment", "t", 443).port).toBe(443);
 	expect(parseHostPort("[::1]", "t", 443).port).toBe(443);
 	expect(parseHostPort("payment:1", "t", 443).port).toBe(1);
@@ -68,13 +68,13 @@ test.each<[string, string]>([
 	expect(() => parseHostPort(text, "t")).toThrow(problem);
 });
 
-test("an IPv6 host has brackets before a port, and only there", () => {
+test("an IPv6 host is in brackets only before a port", () => {
 	expect(formatHostPort({ host: "::1", port: 1 })).toBe("[::1]:1");
 	expect(formatHostPort({ host: "a", port: 1 })).toBe("a:1");
 	expect(bracketed("fe80::1%eth0")).toBe("[fe80::1%eth0]");
 });
 
-test("addresses are told from names", () => {
+test("IP addresses are distinguished from names", () => {
 	expect(isIPv4("10.0.0.255")).toBe(true);
 	expect(isIPv4("10.0.0.256")).toBe(false);
 	expect(isIPv4("10.0.0.01")).toBe(false);

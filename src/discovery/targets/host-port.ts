@@ -1,20 +1,20 @@
 import { OptionError, shown } from "../../checks/option-error.ts";
 
-/** A host and its port. An IPv6 host has no brackets; it may have a zone ("fe80::1%eth0"). */
+/** A host and its port. An IPv6 host has no brackets and may have a zone ("fe80::1%eth0"). */
 export interface HostPort {
 	readonly host: string;
 	readonly port: number;
 }
 
 /**
- * Reads "host:port": a name, an IPv4 address, or an IPv6 address in brackets,
- * whose zone may stand behind "%" or, as in URLs, behind "%25" (RFC 6874).
- * Names beyond ASCII come back as IDNA has them, IPv6 addresses in their short
- * form.
+ * Reads "host:port". The host is a name, an IPv4 address, or an IPv6 address in
+ * brackets. The zone of an IPv6 address follows "%" or, as in URLs, "%25"
+ * (RFC 6874). Names with non-ASCII characters are returned in their IDNA form,
+ * and IPv6 addresses in their short form.
  *
- * @param where the path that the error names
- * @param defaultPort for a text without a port; without this, that is an error
- * @throws OptionError for anything else
+ * @param where the path of the text, for the error message
+ * @param defaultPort the port of a text without one; if it is absent, such a text is an error
+ * @throws OptionError for any other text
  */
 export function parseHostPort(
 	text: string,
@@ -40,12 +40,12 @@ export function parseHostPort(
 	};
 }
 
-/** "host:port", an IPv6 host in brackets. */
+/** Formats "host:port", with an IPv6 host in brackets. */
 export function formatHostPort({ host, port }: HostPort): string {
 	return `${bracketed(host)}:${port}`;
 }
 
-/** A host as it stands before a port. */
+/** Returns the host as it is written before a port: an IPv6 address in brackets. */
 export function bracketed(host: string): string {
 	return host.includes(":") ? `[${host}]` : host;
 }
@@ -55,7 +55,7 @@ export function isIPv4(host: string): boolean {
 	return new RegExp(`^${byte}(\\.${byte}){3}$`).test(host);
 }
 
-/** A host that `parseHostPort` returned is an IPv6 address exactly if it has a colon. */
+/** Whether a host that `parseHostPort` returned is an IPv6 address: only those have a colon. */
 export function isIPv6(host: string): boolean {
 	return host.includes(":");
 }
@@ -99,12 +99,12 @@ function parseIPv6(text: string, where: string): string {
 	return short.slice(1, -1) + (zone === undefined ? "" : `%${zone}`);
 }
 
-/** RFC 1123 with the underscores that service names have: letters, digits, hyphens, dots. */
+/** Reads a host name: letters, digits, hyphens and dots (RFC 1123), and the underscores of SRV names. */
 function parseName(text: string, where: string): string {
 	if (isIPv4(text)) {
 		return text;
 	}
-	// Everything that URL would read as more than a host stays out of its sight.
+	// Only text that URL can read as nothing but a host is given to it.
 	const ascii = /^[\w.-]+$/.test(text)
 		? text
 		: /^[\w.\-\u0080-\u{10ffff}]+$/u.test(text)
@@ -124,7 +124,7 @@ function isName(host: string): boolean {
 	return (
 		host.length <= 254 &&
 		labels.every((label) => /^\w([\w-]{0,61}\w)?$/.test(label)) &&
-		// Digits at the end would be an IPv4 address, and it is not a good one.
+		// A last label of digits would make it an IPv4 address, and it is not a valid one.
 		!/^\d+$/.test(labels.at(-1) ?? "")
 	);
 }

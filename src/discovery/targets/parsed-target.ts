@@ -1,26 +1,27 @@
 import { OptionError } from "../../checks/option-error.ts";
 
-/** A target taken apart, as the resolver of a scheme gets it. */
+/** The parts of a target, as the resolver of its scheme gets them. */
 export interface ParsedTarget {
 	/** In lower case. */
 	readonly scheme: string;
-	/** What stands between `//` and the next slash, as written; "" where there is none. */
+	/** The text between `//` and the next slash, as written; "" if there is none. */
 	readonly authority: string;
 	/**
-	 * What follows, percent-decoded, without the slash that it begins with. The
-	 * path of `unix:` and `file:` is one of this machine and keeps its slash; that
-	 * of `dns:`, `ipv4:` and `ipv6:` is made of hosts and is as written.
+	 * The text after the authority, percent-decoded, without its leading slash.
+	 * With `unix:` and `file:` it is a path of this machine and keeps its slash.
+	 * With `dns:`, `ipv4:` and `ipv6:` it consists of hosts and is not decoded.
 	 */
 	readonly path: string;
+	/** The parameters after "?". */
 	readonly parameters: URLSearchParams;
-	/** The target as it was given. */
+	/** The target as the user wrote it. */
 	readonly text: string;
 }
 
-const localPath: ReadonlySet<string> = new Set(["unix", "file"]);
-const hosts: ReadonlySet<string> = new Set(["dns", "ipv4", "ipv6"]);
+const schemesOfLocalPaths: ReadonlySet<string> = new Set(["unix", "file"]);
+const schemesOfHosts: ReadonlySet<string> = new Set(["dns", "ipv4", "ipv6"]);
 
-/** `scheme:rest`, or no scheme. */
+/** Splits "scheme:rest". A text without a scheme is all rest. */
 export function splitScheme(text: string): {
 	scheme: string | undefined;
 	rest: string;
@@ -31,13 +32,13 @@ export function splitScheme(text: string): {
 }
 
 /**
- * Takes apart what follows the scheme: `//authority/path?parameters`, or
- * `path?parameters`. By hand, as URL refuses lists of hosts, IPv6 zones and
- * relative paths.
+ * Splits the text after the scheme: `//authority/path?parameters`, or
+ * `path?parameters`. It does not use URL, which refuses lists of hosts, IPv6
+ * zones and relative paths.
  *
- * @param where the path that the error names
- * @throws OptionError for a fragment, for percent-coding that cannot be decoded
- * and for a parameter that is given twice
+ * @param where the name of the target, for the error message
+ * @throws OptionError for a fragment, for a percent-encoding that cannot be
+ * decoded, and for a parameter that is given twice
  */
 export function splitTarget(
 	scheme: string,
@@ -62,9 +63,9 @@ export function splitTarget(
 	return {
 		scheme,
 		authority,
-		path: localPath.has(scheme)
+		path: schemesOfLocalPaths.has(scheme)
 			? decoded(path, where)
-			: hosts.has(scheme)
+			: schemesOfHosts.has(scheme)
 				? path.replace(/^\//, "")
 				: decoded(path.replace(/^\//, ""), where),
 		parameters,
@@ -78,7 +79,7 @@ function decoded(path: string, where: string): string {
 	} catch (cause) {
 		const error = new OptionError(
 			where,
-			'has a "%" that begins no UTF-8 character; write %25 for the sign itself',
+			'has a "%" that does not begin an encoded UTF-8 character; write %25 for a percent sign',
 		);
 		error.cause = cause;
 		throw error;

@@ -7,14 +7,15 @@ import type { SchemeName, TargetFacts } from "./target-facts.ts";
 
 /** The rules of a scheme. */
 export interface Scheme {
-	/** `scheme:path` is a target of it too; else `scheme://` is what makes one. */
+	/** Whether `scheme:path` is a target too. Otherwise a target must begin with `scheme://`. */
 	readonly opaque?: true;
-	/** What may follow the "?". */
+	/** The names of the parameters that may follow the "?". */
 	readonly parameters?: readonly string[];
+	/** Reads the target. Throws an OptionError that begins with `where`. */
 	readonly facts: (target: ParsedTarget, where: string) => TargetFacts;
 }
 
-/** The schemes of the core. */
+/** The schemes that homing itself knows. */
 export const schemes: Readonly<Record<SchemeName, Scheme>> = {
 	dns: { opaque: true, facts: dns },
 	srv: { facts: srv },
@@ -47,7 +48,7 @@ export function isScheme(name: string): name is SchemeName {
 	return Object.hasOwn(schemes, name);
 }
 
-/** Refuses the parameters that a scheme does not know. */
+/** Throws an OptionError for a parameter that the scheme does not know. */
 export function checkParameters(
 	{ scheme, parameters }: ParsedTarget,
 	where: string,
@@ -60,7 +61,7 @@ export function checkParameters(
 				meant !== undefined
 					? `did you mean ${meant}?`
 					: known.length > 0
-						? `those of ${scheme}: are ${known.join(", ")}`
+						? `the parameters of ${scheme}: are ${known.join(", ")}`
 						: `${scheme}: has none; write %3F if the "?" is part of a name`;
 			throw new OptionError(where, `has a parameter ${shown(name)}; ${cure}`);
 		}

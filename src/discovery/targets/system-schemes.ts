@@ -9,6 +9,7 @@ import {
 	type TargetFacts,
 } from "./target-facts.ts";
 
+/** Reads `file:///path`. */
 export function file(
 	{ authority, path }: ParsedTarget,
 	where: string,
@@ -26,12 +27,13 @@ export function file(
 			.at(-1)
 			?.replace(/\.[^.]*$/, "") ?? "";
 	return {
-		// file:///C:/x.json is C:/x.json
+		// On Windows, file:///C:/x.json means C:/x.json.
 		source: { kind: "file", path: path.replace(/^\/(?=[a-z]:\/)/i, "") },
 		serverName: nameInAuthority(stem),
 	};
 }
 
+/** Reads `memory:///name`. */
 export function memory(
 	{ authority, path }: ParsedTarget,
 	where: string,
@@ -44,6 +46,7 @@ export function memory(
 	};
 }
 
+/** Reads `consul://agent/service?parameters`. */
 export function consul(
 	{ authority, path, parameters }: ParsedTarget,
 	where: string,
@@ -70,7 +73,7 @@ export function consul(
 					if (value === "") {
 						throw new OptionError(
 							where,
-							`has nothing after ${name}=; write it, or leave ${name} out`,
+							`has no value after ${name}=; write one, or leave ${name} out`,
 						);
 					}
 					return value === null ? [] : [[option, value]];
@@ -81,7 +84,7 @@ export function consul(
 	};
 }
 
-/** Those that have values, and what they are called in `EndpointSource`. */
+/** The parameters of `consul:` that have a value, with their names in `EndpointSource`. */
 const consulParameters = {
 	dc: "datacenter",
 	near: "near",
@@ -91,7 +94,7 @@ const consulParameters = {
 	config: "config",
 } as const;
 
-/** Two that have none. */
+/** Reads the two parameters that have no value, `stale` and `consistent`. */
 function consistencyOf(
 	parameters: URLSearchParams,
 	where: string,
@@ -111,6 +114,7 @@ function consistencyOf(
 	return undefined;
 }
 
+/** Reads `etcd://host,host/prefix?config=key`. */
 export function etcd(
 	{ authority, path, parameters }: ParsedTarget,
 	where: string,
@@ -136,6 +140,7 @@ export function etcd(
 	};
 }
 
+/** Reads `kubernetes:///service.namespace:port`. */
 export function kubernetes(
 	{ authority, path }: ParsedTarget,
 	where: string,

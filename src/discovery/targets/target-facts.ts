@@ -1,17 +1,17 @@
 import { OptionError, shown } from "../../checks/option-error.ts";
 import type { HostPort } from "./host-port.ts";
 
-/** Where the endpoints of a target come from: what its resolver is made of. */
+/** Where the endpoints of a target come from: the arguments of its resolver. */
 export type EndpointSource =
 	| { readonly kind: "static"; readonly addresses: readonly string[] }
-	/** `server` is "address:port" of the name server to ask instead of the system. */
+	/** `server` is "address:port" of a name server. Default: the system's own lookup. */
 	| ({ readonly kind: "dns"; readonly server?: string } & HostPort)
 	| { readonly kind: "srv"; readonly name: string; readonly server?: string }
 	| { readonly kind: "file"; readonly path: string }
 	| { readonly kind: "memory"; readonly name: string }
 	| {
 			readonly kind: "consul";
-			/** "host:port"; none is the system's default. */
+			/** "host:port" of the agent. Default: the default of the Consul resolver. */
 			readonly agent?: string;
 			readonly service: string;
 			readonly datacenter?: string;
@@ -20,41 +20,41 @@ export type EndpointSource =
 			readonly namespace?: string;
 			readonly consistency?: "stale" | "consistent";
 			readonly token?: string;
-			/** The key that has the service config. */
+			/** The key that holds the service config. */
 			readonly config?: string;
 	  }
 	| {
 			readonly kind: "etcd";
-			/** "host:port" of each; none is the system's default. */
+			/** "host:port" of each member. If empty, the default of the etcd resolver applies. */
 			readonly hosts: readonly string[];
-			/** The key under which the instances are, without a slash at its end. */
+			/** The key prefix of the instances, without a slash at its end. */
 			readonly prefix: string;
-			/** The key that has the service config. */
+			/** The key that holds the service config. */
 			readonly config?: string;
 	  }
 	| {
 			readonly kind: "kubernetes";
-			/** "host:port" of the API server; none is that of the cluster we are in. */
+			/** "host:port" of the API server. Default: that of the cluster in which the program runs. */
 			readonly apiServer?: string;
 			readonly service: string;
-			/** None is the namespace that we are in. */
+			/** Default: the namespace in which the program runs. */
 			readonly namespace?: string;
-			/** A number or a name; none is the only port that the service has. */
+			/** The number or the name of a port. Default: the only port of the service. */
 			readonly port?: number | string;
 	  };
 
-/** What a target means, by the rules of its scheme. */
+/** What a target means by the rules of its scheme. */
 export interface TargetFacts {
 	readonly source: EndpointSource;
-	/** The host, or the service's name in discovery: what TLS certificates are made out to. */
+	/** The name that the server's TLS certificate must match: the host, or the service's name in discovery. */
 	readonly serverName: string;
-	/** The port that `:authority` has; none where discovery finds it. */
+	/** The port in `:authority`; absent if discovery finds the ports. */
 	readonly port?: number;
-	/** Where it is not for the port to say. */
+	/** Whether connections use TLS. If absent, the port decides: 443 means TLS. */
 	readonly tls?: boolean;
 }
 
-/** How a target of each scheme looks, for error messages. */
+/** An example target of each scheme, for error messages. */
 export const examples = {
 	dns: "dns:///host:port",
 	srv: "srv:///_grpc._tcp.name",
@@ -73,7 +73,7 @@ export const examples = {
 
 export type SchemeName = keyof typeof examples;
 
-/** The path, which the scheme cannot do without. */
+/** Returns the path. Throws an OptionError if it is empty. */
 export function present(
 	path: string,
 	scheme: SchemeName,
@@ -86,11 +86,12 @@ export function present(
 	throw new OptionError(
 		where,
 		authority === ""
-			? `names nothing to find; write it as in ${examples[scheme]}`
-			: `has ${shown(authority)} where a server stands, and nothing after it; write ${scheme}:///${authority}, with three slashes`,
+			? `names nothing to resolve; write it as in ${examples[scheme]}`
+			: `has ${shown(authority)} in the place of a server, and no name after it; write ${scheme}:///${authority}, with three slashes`,
 	);
 }
 
+/** Throws an OptionError if the target has an authority, for schemes that have none. */
 export function refuseAuthority(
 	authority: string,
 	scheme: SchemeName,
@@ -99,12 +100,12 @@ export function refuseAuthority(
 	if (authority !== "") {
 		throw new OptionError(
 			where,
-			`has ${shown(authority)} after two slashes, where ${scheme}: has nothing; write it as in ${examples[scheme]}`,
+			`has ${shown(authority)} after two slashes, but ${scheme}: names no server; write it as in ${examples[scheme]}`,
 		);
 	}
 }
 
-/** A name as an authority can hold it. */
+/** Returns the name if it can be an authority, or else "localhost". */
 export function nameInAuthority(name: string): string {
 	return /^[\w.~-]+$/.test(name) ? name : "localhost";
 }

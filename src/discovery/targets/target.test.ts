@@ -259,7 +259,7 @@ describe("what a target means", () => {
 	});
 });
 
-test("a target is taken apart for its resolver", () => {
+test("a target is split into its parts for its resolver", () => {
 	const { parsed } = parseTarget(
 		"consul://agent:8500/pay%20ment?dc=eu&filter=a+b%2Bc",
 	);
@@ -297,57 +297,63 @@ describe("a bad target says what is wrong and what to write", () => {
 		["kubernets:///a", '"kubernets" is not a scheme; did you mean kubernetes?'],
 		["htp://a:1", '"htp" is not a scheme; did you mean http?'],
 		["dns:50051", '"50051" is not the name or the address of a host'],
-		["dns:///", "names nothing to find; write it as in dns:///host:port"],
-		["dns:", "names nothing to find"],
+		["dns:///", "names nothing to resolve; write it as in dns:///host:port"],
+		["dns:", "names nothing to resolve"],
 		[
 			"dns://localhost:50051",
-			'has "localhost:50051" where a server stands, and nothing after it; write dns:///localhost:50051, with three slashes',
+			'has "localhost:50051" in the place of a server, and no name after it; write dns:///localhost:50051, with three slashes',
 		],
 		["dns://ns.example/a:1", '"ns.example" is not an IP address'],
 		["dns:///a:1?x=1", 'has a parameter "x"; dns: has none'],
 		["dns:///a:1#x", 'has a "#"; write %23'],
-		["srv:///_grpc._tcp.a:1", "has a port; SRV records bring theirs"],
+		["srv:///_grpc._tcp.a:1", "has a port; SRV records hold the ports"],
 		["srv://_grpc._tcp.a", "write srv:///_grpc._tcp.a, with three slashes"],
 		["srv:_grpc._tcp.a", "lacks the slashes of srv:; write it as in srv:///"],
 		["ipv4:payment:1", '"payment:1" is not an IPv4 address'],
 		["ipv4:[::1]:1", '"[::1]:1" is not an IPv4 address'],
 		["ipv4:10.0.0.1:1,", "names no host"],
 		["ipv4:", "names no host"],
-		["ipv4://10.0.0.1:1", 'has "10.0.0.1:1" after two slashes, where ipv4:'],
+		["ipv4://10.0.0.1:1", 'has "10.0.0.1:1" after two slashes, but ipv4:'],
 		["ipv6:10.0.0.1:1", '"10.0.0.1:1" is not an IPv6 address'],
 		["ipv6:::1", "an IPv6 address goes in brackets"],
 		["unix:", "names no socket; write one, as in unix:/run/x.sock"],
 		[
 			"unix://x.sock",
-			'has "x.sock" after two slashes, where unix: has nothing',
+			'has "x.sock" after two slashes, but unix: names no server',
 		],
 		["unix:a?b", 'has a parameter "b"; unix: has none; write %3F'],
 		["unix:a%00b", "has a NUL in its path"],
-		["unix:%zz", 'has a "%" that begins no UTF-8 character; write %25'],
+		[
+			"unix:%zz",
+			'has a "%" that does not begin an encoded UTF-8 character; write %25',
+		],
 		["unix-abstract:", "names no socket"],
 		["http://", "names no host"],
 		["http:localhost:1", "lacks the slashes of http:"],
-		["http://a:1/v1", 'has a path, "/v1"; gRPC has the paths to itself'],
+		["http://a:1/v1", 'has a path, "/v1"; the paths of gRPC are its methods'],
 		["https://a:b", 'port "b" is not a number'],
 		["file:///", "names no file; write one, as in file:///etc/endpoints.json"],
 		["file:///etc/", "names no file"],
 		["file://endpoints.json", 'has "endpoints.json" after two slashes'],
 		["file:endpoints.json", "lacks the slashes of file:"],
-		["memory:///", "names nothing to find"],
+		["memory:///", "names nothing to resolve"],
 		["memory://payment", 'has "payment" after two slashes'],
 		["consul://payment", "write consul:///payment, with three slashes"],
-		["consul:///", "names nothing to find; write it as in consul://agent:8500"],
+		[
+			"consul:///",
+			"names nothing to resolve; write it as in consul://agent:8500",
+		],
 		["consul:///a/b", '"a/b" is not the name of a service'],
 		["consul:///a?datacenter=x", 'has a parameter "datacenter"; those of'],
 		["consul:///a?Filter=x", 'has a parameter "Filter"; did you mean filter?'],
 		["consul:///a?dc=x&dc=y", "gives dc twice; remove one"],
 		["consul:///a?stale&consistent", "is both stale and consistent"],
 		["consul:///a?stale=false", "has stale=false; write stale alone"],
-		["consul:///a?filter=", "has nothing after filter="],
+		["consul:///a?filter=", "has no value after filter="],
 		["consul://a,b/c", '"a,b" is not the name or the address of a host'],
-		["etcd:///", "names nothing to find"],
+		["etcd:///", "names nothing to resolve"],
 		["etcd://a,,b/c", "names no host"],
-		["etcd:///a?conf=x", "those of etcd: are config"],
+		["etcd:///a?conf=x", "the parameters of etcd: are config"],
 		["etcd:///a?config=", "has no key after config="],
 		["kubernetes:///a.b.svc:1", '"a.b.svc:1" is not service.namespace:port'],
 		["kubernetes:///A", '"A" is not service.namespace:port'],
@@ -359,7 +365,7 @@ describe("a bad target says what is wrong and what to write", () => {
 		expect(() => parseTarget(text)).toThrow(`target ${JSON.stringify(text)}: `);
 	});
 
-	test("what is no string is refused too", () => {
+	test("a value that is not a string is refused", () => {
 		expect(() => parseTarget(undefined as unknown as string)).toThrow(
 			"target undefined: is not a target",
 		);
@@ -382,7 +388,7 @@ describe("a bad target says what is wrong and what to write", () => {
 		},
 	);
 
-	test("an unknown scheme is told from a bad target", () => {
+	test("the error's kind distinguishes an unknown scheme from an invalid target", () => {
 		const kind = (text: string): unknown => {
 			try {
 				return parseTarget(text);
@@ -396,7 +402,7 @@ describe("a bad target says what is wrong and what to write", () => {
 });
 
 describe("further schemes", () => {
-	test("are taken apart and named, and any parameter is theirs", () => {
+	test("are split into their parts, and any parameter is allowed", () => {
 		const target = parseTarget("nacos://a:1,b:1/group/payment?x=1", ["nacos"]);
 		expect(target).toMatchObject({
 			source: undefined,
@@ -412,11 +418,11 @@ describe("further schemes", () => {
 		expect(target.parsed.parameters.get("x")).toBe("1");
 	});
 
-	test("go before those of the core, whatever their case", () => {
+	test("take precedence over homing's own, in upper or lower case", () => {
 		expect(parseTarget("consul:///a/b", ["Consul"]).source).toBeUndefined();
 	});
 
-	test("take only what has two slashes", () => {
+	test("apply only to targets with two slashes", () => {
 		expect(parseTarget("nacos:8848", ["nacos"]).source).toEqual(
 			dns("nacos", 8848),
 		);

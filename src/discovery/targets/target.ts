@@ -15,18 +15,18 @@ import {
 	type TargetFacts,
 } from "./target-facts.ts";
 
-/** A target that has been read and found good. */
+/** A valid target, and what it means. */
 export interface ReadTarget {
 	readonly parsed: ParsedTarget;
-	/** The target as errors and logs may show it. */
+	/** The target without secrets, for errors and logs. */
 	readonly name: string;
-	/** Where its endpoints come from; none for a scheme that is not the core's. */
+	/** Where its endpoints come from; undefined for a scheme that the user added. */
 	readonly source: EndpointSource | undefined;
-	/** The name in TLS: the host without its port, or the service's name in discovery. */
+	/** The name that TLS certificates must match: the host without its port, or the service's name in discovery. */
 	readonly serverName: string;
-	/** `:authority`: `serverName`, with the port where it is not the one that the scheme implies (RFC 9110, section 4.2). */
+	/** The default `:authority`: `serverName`, with the port if it is not the scheme's default (RFC 9110, section 4.2). */
 	readonly defaultAuthority: string;
-	/** The target says `https:`, or its port is 443. */
+	/** Whether connections use TLS by default: the target begins with `https:`, or its port is 443. */
 	readonly tls: boolean;
 }
 
@@ -41,12 +41,12 @@ export interface ReadTarget {
  * consul://agent/service?dc=…    etcd://host,host/prefix    kubernetes:///service.namespace:port
  * ```
  *
- * Those of gRPC are as its document "gRPC Name Resolution" has them, port 443
- * being the default.
+ * The schemes that gRPC defines follow its document "gRPC Name Resolution"; their
+ * default port is 443.
  *
- * @param extraSchemes names of further schemes, which take precedence; of their
- * targets only the general form is checked
- * @throws OptionError that names the target, what is wrong with it, and the cure
+ * @param extraSchemes names of further schemes, which take precedence; their
+ * targets are checked only for the general form
+ * @throws OptionError that names the target, says what is wrong with it, and what to write
  */
 export function parseTarget(
 	text: string,
@@ -90,7 +90,7 @@ export function parseTarget(
 	return readHostPort(text, where);
 }
 
-/** `host:port`, which means `dns:///host:port`. */
+/** Reads `host:port`, which means `dns:///host:port`. */
 function readHostPort(text: string, where: string): ReadTarget {
 	const [, path = "", more = ""] = /^([^/?#]*)(.*)$/s.exec(text) ?? [];
 	refuseUser(path, where);
@@ -130,7 +130,7 @@ function withoutSecrets(text: string): string {
 
 function readKnown(parsed: ParsedTarget, facts: TargetFacts): ReadTarget {
 	const tls = facts.tls ?? facts.port === 443;
-	// Zones are of this machine only (RFC 6874), and a certificate has no dot at its end.
+	// An IPv6 zone has a meaning on this machine only (RFC 6874), and names in certificates do not end with a dot.
 	const serverName = facts.serverName.replace(/%.*$|\.$/, "");
 	const port =
 		facts.port === undefined || facts.port === (tls ? 443 : 80)

@@ -26,7 +26,7 @@ import {
 } from "./agent-options.ts";
 import { type ConsulCheck, consulCheck, ttlOf } from "./checks.ts";
 import { RegisteredService } from "./registered-service.ts";
-import type { ConsulSeams } from "./resolver.ts";
+import type { ConsulDependencies } from "./resolver.ts";
 import { serviceDefinition } from "./service-definition.ts";
 
 export interface ConsulRegistryOptions extends ConsulAgentOptions {
@@ -73,17 +73,17 @@ const AWAKE_MS = 60_000;
  */
 export function consulRegistry(
 	options: ConsulRegistryOptions = {},
-	seams: ConsulSeams = {},
+	dependencies: ConsulDependencies = {},
 ): Registry {
 	checkOptions(options, table);
 	const { check = { kind: "ttl" }, onError = () => {} } = options;
-	const agent = settleAgent(options, seams.environment);
+	const agent = settleAgent(options, dependencies.environment);
 	const deregisterAfterMs = deregisterAfter(
 		options.deregisterAfter ?? "60s",
 		"deregisterAfter",
 	);
 	const ttlMs = ttlOf(check);
-	const { clock = systemClock, random = Math.random } = seams;
+	const { clock = systemClock, random = Math.random } = dependencies;
 
 	async function register(
 		instance: Instance,

@@ -13,8 +13,8 @@ import type {
 } from "../../discovery/resolver.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
+import { type FollowedService, resolutionsOf } from "../followed-service.ts";
 import type { ApiAnswer } from "../http-api.ts";
-import { type FollowedService, statesOf } from "../followed-service.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { type AgentRequest, ConsulAgent } from "./agent.ts";
 import {
@@ -45,7 +45,7 @@ export interface ConsulResolverOptions extends ConsulAgentOptions {
 	config?: string | undefined;
 }
 
-export interface ConsulSeams {
+export interface ConsulDependencies {
 	readonly clock?: Clock | undefined;
 	readonly random?: (() => number) | undefined;
 	readonly environment?: Readonly<Record<string, string | undefined>>;
@@ -81,20 +81,20 @@ const table: OptionTable<ConsulResolverOptions> = {
  */
 export function consulResolver(
 	options: ConsulResolverOptions,
-	seams: ConsulSeams = {},
+	dependencies: ConsulDependencies = {},
 ): Resolver {
 	checkOptions(options, table);
 	const setting: ResolverSetting = {
 		...options,
-		agent: settleAgent(options, seams.environment),
+		agent: settleAgent(options, dependencies.environment),
 		configKey: options.config,
 		config: new WatchedConfig(`the key ${options.config} of Consul`),
-		clock: seams.clock ?? systemClock,
-		random: seams.random ?? Math.random,
+		clock: dependencies.clock ?? systemClock,
+		random: dependencies.random ?? Math.random,
 	};
 	return {
 		watch: (context) =>
-			statesOf(
+			resolutionsOf(
 				new WatchedService(setting, context),
 				context.signal,
 				setting.clock,
@@ -178,7 +178,7 @@ class WatchedService implements FollowedService {
 		return Promise.all([this.#instances.start(), this.#config?.startAnyway()]);
 	}
 
-	look(): Resolution {
+	resolve(): Resolution {
 		const { current } = this.#setting.config;
 		return {
 			endpoints: this.#endpoints,

@@ -31,7 +31,7 @@ import {
 	keyPrefix,
 	settleEtcd,
 } from "./options.ts";
-import type { EtcdSeams } from "./resolver.ts";
+import type { EtcdDependencies } from "./resolver.ts";
 
 export interface EtcdRegistryOptions extends EtcdOptions {
 	/** The key under which services are, without the slash at its end. Default: "kitex/registry-etcd", where Kitex looks. */
@@ -78,7 +78,7 @@ const table: OptionTable<EtcdRegistryOptions> = {
  */
 export function etcdRegistry(
 	options: EtcdRegistryOptions = {},
-	seams: EtcdSeams = {},
+	dependencies: EtcdDependencies = {},
 ): Registry {
 	checkOptions(options, table);
 	return new EtcdRegistry({
@@ -86,8 +86,8 @@ export function etcdRegistry(
 		prefix: keyPrefix(options.prefix ?? "kitex/registry-etcd", "prefix"),
 		ttlSeconds: ttl(options.ttl ?? "60s", "ttl"),
 		onError: guarded(options.onError ?? (() => {}), "onError of etcdRegistry"),
-		clock: seams.clock ?? systemClock,
-		random: seams.random ?? Math.random,
+		clock: dependencies.clock ?? systemClock,
+		random: dependencies.random ?? Math.random,
 	});
 }
 

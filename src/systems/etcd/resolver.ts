@@ -11,7 +11,7 @@ import type {
 } from "../../discovery/resolver.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
-import { type FollowedService, statesOf } from "../followed-service.ts";
+import { type FollowedService, resolutionsOf } from "../followed-service.ts";
 import { WatchedConfig } from "../watched-config.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import type { KeyValue } from "./gen/etcd/kv_pb.ts";
@@ -34,7 +34,7 @@ export interface EtcdResolverOptions extends EtcdOptions {
 	config?: string | undefined;
 }
 
-export interface EtcdSeams {
+export interface EtcdDependencies {
 	readonly clock?: Clock | undefined;
 	readonly random?: (() => number) | undefined;
 }
@@ -62,7 +62,7 @@ const table: OptionTable<EtcdResolverOptions> = {
  */
 export function etcdResolver(
 	options: EtcdResolverOptions,
-	seams: EtcdSeams = {},
+	dependencies: EtcdDependencies = {},
 ): Resolver {
 	checkOptions(options, table);
 	const setting: ResolverSetting = {
@@ -70,12 +70,12 @@ export function etcdResolver(
 		prefix: keyPrefix(options.prefix, "prefix"),
 		configKey: options.config,
 		config: new WatchedConfig(`the key ${options.config} of etcd`),
-		clock: seams.clock ?? systemClock,
-		random: seams.random ?? Math.random,
+		clock: dependencies.clock ?? systemClock,
+		random: dependencies.random ?? Math.random,
 	};
 	return {
 		watch: (context) =>
-			statesOf(
+			resolutionsOf(
 				new WatchedService(setting, context),
 				context.signal,
 				setting.clock,
@@ -153,7 +153,7 @@ class WatchedService implements FollowedService {
 		return Promise.all([this.#instances.start(), this.#config?.startAnyway()]);
 	}
 
-	look(): Resolution {
+	resolve(): Resolution {
 		const byAddress = new Map(
 			[...this.#endpoints.values()]
 				.filter((endpoint) => endpoint !== undefined)

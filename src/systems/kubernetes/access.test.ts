@@ -61,7 +61,10 @@ function serviceAccount(
 
 function watching(
 	options: Omit<KubernetesOptions, "service">,
-	seams: { serviceAccount?: string; environment?: Record<string, string> } = {},
+	dependencies: {
+		serviceAccount?: string;
+		environment?: Record<string, string>;
+	} = {},
 ): Watching {
 	const made = new Watching(
 		kubernetesResolver(
@@ -70,7 +73,7 @@ function watching(
 				serviceAccount: "/nowhere",
 				environment: {},
 				random: () => 0.5,
-				...seams,
+				...dependencies,
 			},
 		),
 	);

@@ -8,7 +8,7 @@ import { DiscoveryError } from "../discovery-error.ts";
 import { apiServerOrigin, type KubernetesOptions } from "./options.ts";
 
 /** What Kubernetes gives to a pod, for tests to replace. */
-export interface PodSeams {
+export interface PodDependencies {
 	/** Where the token, the authority and the namespace of its service account are. */
 	readonly serviceAccount?: string | undefined;
 	readonly environment?:
@@ -26,11 +26,14 @@ const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 export class Access {
 	readonly #options: KubernetesOptions;
 	readonly #directory: string;
-	readonly #environment: NonNullable<PodSeams["environment"]>;
+	readonly #environment: NonNullable<PodDependencies["environment"]>;
 
 	constructor(
 		options: KubernetesOptions,
-		{ serviceAccount = SERVICE_ACCOUNT, environment = process.env }: PodSeams,
+		{
+			serviceAccount = SERVICE_ACCOUNT,
+			environment = process.env,
+		}: PodDependencies,
 	) {
 		this.#options = options;
 		this.#directory = serviceAccount;

@@ -13,7 +13,7 @@ import {
 } from "../../../testdata/harness/kubernetes-api.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
-import { type KubernetesSeams, kubernetesResolver } from "./resolver.ts";
+import { type KubernetesDependencies, kubernetesResolver } from "./resolver.ts";
 
 const SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
 const page = fileURLToPath(
@@ -42,7 +42,10 @@ describe.skipIf(kubeApiServerMissing)(
 		});
 
 		/** As a pod would. */
-		function watching(service: string, seams: KubernetesSeams = {}): Watching {
+		function watching(
+			service: string,
+			dependencies: KubernetesDependencies = {},
+		): Watching {
 			const environment = {
 				KUBERNETES_SERVICE_HOST: "127.0.0.1",
 				KUBERNETES_SERVICE_PORT: String(server.port),
@@ -50,7 +53,7 @@ describe.skipIf(kubeApiServerMissing)(
 			return new Watching(
 				kubernetesResolver(
 					{ service },
-					{ serviceAccount: directory, environment, ...seams },
+					{ serviceAccount: directory, environment, ...dependencies },
 				),
 			);
 		}

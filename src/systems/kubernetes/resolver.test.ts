@@ -7,7 +7,7 @@ import {
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import type { KubernetesOptions } from "./options.ts";
-import { type KubernetesSeams, kubernetesResolver } from "./resolver.ts";
+import { type KubernetesDependencies, kubernetesResolver } from "./resolver.ts";
 
 const after: (() => unknown)[] = [];
 afterEach(async () => {
@@ -23,7 +23,7 @@ async function apiServer(init?: ApiInit): Promise<KubernetesApi> {
 function watching(
 	api: KubernetesApi,
 	options: Partial<KubernetesOptions> = {},
-	seams: KubernetesSeams = {},
+	dependencies: KubernetesDependencies = {},
 ): Watching {
 	const resolver = kubernetesResolver(
 		{
@@ -32,7 +32,7 @@ function watching(
 			apiServer: api.origin,
 			...options,
 		},
-		{ random: () => 0.5, ...seams },
+		{ random: () => 0.5, ...dependencies },
 	);
 	const made = new Watching(resolver);
 	after.push(() => made[Symbol.asyncDispose]());
@@ -283,11 +283,11 @@ describe("of a Service of both families", () => {
 	};
 	/** A network in which only these answer. */
 	const network = (...answering: string[]) => {
-		const reach = async (address: string) => {
+		const probe = async (address: string) => {
 			if (!answering.some((host) => address === `${host}:50051`))
 				throw new Error("no route");
 		};
-		return { answering, reach };
+		return { answering, probe };
 	};
 
 	test.each([
@@ -324,8 +324,8 @@ describe("of a Service of both families", () => {
 	test("the one in use stays, until a connection is lost and it answers no more", async () => {
 		const api = await apiServer();
 		families(api);
-		const { answering, reach } = network("10.1.0.1", "[2001:db8::1]");
-		const made = watching(api, {}, { reach });
+		const { answering, probe } = network("10.1.0.1", "[2001:db8::1]");
+		const made = watching(api, {}, { probe });
 		await knows(made, "10.1.0.1", "10.1.0.2");
 		answering.shift();
 		api.put(slice("payment-4", ["10.1.0.1"]));

@@ -1,9 +1,9 @@
 import {
 	type Family,
 	FamilyChoice,
-	type FamilySeams,
+	type FamilyDependencies,
 } from "../../discovery/dns/family-choice.ts";
-import type { Look } from "../../discovery/resolve-loop.ts";
+import type { ResolveTurn } from "../../discovery/resolve-loop.ts";
 import type {
 	Endpoint,
 	Resolution,
@@ -12,9 +12,9 @@ import type {
 } from "../../discovery/resolver.ts";
 import { systemClock } from "../../policy/clock.ts";
 import { DiscoveryError } from "../discovery-error.ts";
+import { type FollowedService, resolutionsOf } from "../followed-service.ts";
 import { HttpApi } from "../http-api.ts";
-import { type FollowedService, statesOf } from "../followed-service.ts";
-import { Access, type PodSeams } from "./access.ts";
+import { Access, type PodDependencies } from "./access.ts";
 import {
 	type EndpointsByFamily,
 	endpointsOfSlices,
@@ -23,7 +23,9 @@ import { checkKubernetesOptions, type KubernetesOptions } from "./options.ts";
 import { SliceApi } from "./slice-api.ts";
 import { SliceFeed } from "./slice-feed.ts";
 
-export interface KubernetesSeams extends PodSeams, FamilySeams {
+export interface KubernetesDependencies
+	extends PodDependencies,
+		FamilyDependencies {
 	readonly random?: (() => number) | undefined;
 }
 
@@ -46,16 +48,16 @@ const PROBED = 3;
  */
 export function kubernetesResolver(
 	options: KubernetesOptions,
-	seams: KubernetesSeams = {},
+	dependencies: KubernetesDependencies = {},
 ): Resolver {
 	checkKubernetesOptions(options);
 	const given = { ...options };
 	return {
 		watch: (context) =>
-			statesOf(
-				new WatchedService(given, context, seams),
+			resolutionsOf(
+				new WatchedService(given, context, dependencies),
 				context.signal,
-				seams.clock,
+				dependencies.clock,
 			),
 	};
 }
@@ -64,7 +66,7 @@ export function kubernetesResolver(
 class WatchedService implements FollowedService {
 	readonly #options: KubernetesOptions;
 	readonly #context: ResolveContext;
-	readonly #seams: KubernetesSeams;
+	readonly #dependencies: KubernetesDependencies;
 	readonly #access: Access;
 	readonly #families: FamilyChoice;
 	#changed: () => void = () => {};
@@ -77,13 +79,13 @@ class WatchedService implements FollowedService {
 	constructor(
 		options: KubernetesOptions,
 		context: ResolveContext,
-		seams: KubernetesSeams,
+		dependencies: KubernetesDependencies,
 	) {
 		this.#options = options;
 		this.#context = context;
-		this.#seams = seams;
-		this.#access = new Access(options, seams);
-		this.#families = new FamilyChoice(seams);
+		this.#dependencies = dependencies;
+		this.#access = new Access(options, dependencies);
+		this.#families = new FamilyChoice(dependencies);
 	}
 
 	onChange(changed: () => void): () => void {
@@ -102,7 +104,7 @@ class WatchedService implements FollowedService {
 
 	async start(): Promise<void> {
 		const { service } = this.#options;
-		const { clock = systemClock, random = Math.random } = this.#seams;
+		const { clock = systemClock, random = Math.random } = this.#dependencies;
 		const access = this.#access;
 		const origin = access.origin();
 		const namespace = await access.namespace();
@@ -121,7 +123,7 @@ class WatchedService implements FollowedService {
 		await this.#feed.start();
 	}
 
-	async look({ signal }: Look): Promise<Resolution> {
+	async resolve({ signal }: ResolveTurn): Promise<Resolution> {
 		const slices = [...(this.#feed?.slices.values() ?? [])];
 		let found: EndpointsByFamily;
 		try {
@@ -149,11 +151,11 @@ class WatchedService implements FollowedService {
 				.slice(0, PROBED)
 				.map(({ address }) => String(address)),
 		]);
-		const asked = this.#lost;
+		const requested = this.#lost;
 		this.#lost = false;
 		const chosen = await this.#families.choose(new Map(probes), {
 			signal,
-			asked,
+			requested,
 		});
 		return found.get(chosen ?? families[0] ?? preferred) ?? [];
 	}
