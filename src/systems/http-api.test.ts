@@ -300,7 +300,7 @@ describe("TLS", () => {
 			apiOf(`https://127.0.0.1:${port}`, { tls: { ca, servername } });
 		expect((await at("agent.internal").json(get())).status).toBe(200);
 		expect(await failure(at("other.internal").json(get()))).toContain(
-			'is not made out to "other.internal"',
+			'is not for "other.internal"',
 		);
 	});
 

@@ -344,7 +344,10 @@ describe("a bad target says what is wrong and what to write", () => {
 			"names nothing to resolve; write it as in consul://agent:8500",
 		],
 		["consul:///a/b", '"a/b" is not the name of a service'],
-		["consul:///a?datacenter=x", 'has a parameter "datacenter"; those of'],
+		[
+			"consul:///a?datacenter=x",
+			'has a parameter "datacenter"; the parameters of',
+		],
 		["consul:///a?Filter=x", 'has a parameter "Filter"; did you mean filter?'],
 		["consul:///a?dc=x&dc=y", "gives dc twice; remove one"],
 		["consul:///a?stale&consistent", "is both stale and consistent"],
