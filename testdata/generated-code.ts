@@ -1,4 +1,4 @@
-/** Tests of what the plugin generates for all cases, by a compiler of TypeScript. */
+/** Tests that compile the generated code of all cases with a TypeScript compiler. */
 
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -19,9 +19,9 @@ import { recordRequests, root } from "./harness/requests.ts";
 /**
  * Declares the tests.
  *
- * @param compiler the package of it
- * @param running the cases with a program to run; without any, none of the code is loaded
- * @param installed asked once tests run
+ * @param compiler the package of the compiler
+ * @param running the cases with a program to run; the others are only compiled
+ * @param installed called when the tests run
  */
 export function testGenerated(
 	compiler: string,
@@ -82,7 +82,7 @@ export function testGenerated(
 	});
 }
 
-/** Those that have a program of this name. */
+/** The cases that have a program of this name. */
 export async function casesWith(program: string): Promise<string[]> {
 	const cases = await goldenCases();
 	return cases.filter((golden) =>

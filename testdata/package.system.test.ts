@@ -1,4 +1,4 @@
-/** Compiles what is generated, with the newest compiler and the oldest that it is for, which takes a minute. */
+/** Compiles generated code with the newest and the oldest supported compiler, which takes a minute. */
 
 import { afterAll, beforeAll } from "vitest";
 import { casesWith, testGenerated } from "./generated-code.ts";

@@ -1,4 +1,4 @@
-/** Calls that are attempted several times: servers that a test scripts, and clients that note each attempt. */
+/** For tests of calls with several attempts: scripted servers, and clients that record each attempt. */
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescService } from "@bufbuild/protobuf";
@@ -18,19 +18,19 @@ import {
 	serveStreams,
 } from "./http2-server.ts";
 
-/** What a server has seen of one attempt. */
+/** One attempt, as its server sees it. */
 export interface SeenRequest {
 	readonly headers: IncomingHttpHeaders;
 	readonly stream: ServerHttp2Stream;
-	/** The payloads of its messages; none while it is not read. */
+	/** The payloads of the messages that have arrived. Empty until the request is read. */
 	readonly messages: readonly string[];
-	/** Resolves when the request is whole. */
+	/** Resolves when the request is complete. */
 	readonly whole: Promise<void>;
-	/** Resolves with the code that its client resets it with. */
+	/** Resolves with the error code with which the client resets the stream. */
 	readonly reset: Promise<number>;
-	/** Reads it: until then, flow control stops its client. */
+	/** Reads the request. Until then, flow control stops the client. */
 	read(): void;
-	/** Resolves when so many messages have come. */
+	/** Resolves when this many messages have arrived. */
 	received(count: number): Promise<void>;
 }
 
@@ -41,13 +41,13 @@ export const busy: Answer = ({ stream }) => refuse(stream, 14, "busy");
 export const broken: Answer = ({ stream }) => refuse(stream, 13, "broken");
 export const silent: Answer = () => {};
 
-/** Fails with UNAVAILABLE, and says when to come again. */
+/** Answers with UNAVAILABLE and a pushback. */
 export function pushingBack(ms: string | string[]): Answer {
 	return ({ stream }) =>
 		refuse(stream, 14, "busy", { "grpc-retry-pushback-ms": ms });
 }
 
-/** Answers as told once the request is whole. */
+/** Answers when the request is complete. */
 export function wholly(then: Answer): Answer {
 	return (request) => {
 		request.read();
@@ -57,11 +57,11 @@ export function wholly(then: Answer): Answer {
 
 export interface ScriptedServer extends RunningServer {
 	readonly seen: readonly SeenRequest[];
-	/** Resolves with the n-th request, from 1 on. */
+	/** Resolves with the n-th request, counted from 1. */
 	request(n: number): Promise<SeenRequest>;
 }
 
-/** Gives its requests these answers in turn, the last one to all that follow. */
+/** A server that gives these answers in turn, and the last one to all further requests. */
 export async function answering(
 	answers: readonly Answer[],
 	init?: ServerInit,
@@ -125,7 +125,7 @@ function seenOf(
 
 interface AttemptStart {
 	readonly number: number;
-	/** Milliseconds on the client's clock. */
+	/** When the attempt was sent, in milliseconds of the client's clock. */
 	readonly at: number;
 	readonly to: string;
 	readonly hedge: boolean;
@@ -137,20 +137,20 @@ interface Decision {
 	readonly reason: string;
 }
 
-/** A client in fake time, and what its hooks have told. */
+/** A client with a fake clock, and what its hooks have recorded. */
 export interface AttemptingClient<T> extends ClientInTime<T> {
 	readonly starts: readonly AttemptStart[];
 	readonly ends: readonly { number: number; code: Code | undefined }[];
 	readonly decisions: readonly Decision[];
 	readonly calls: readonly { code: Code | undefined; attempts: number }[];
-	/** When its attempts were sent. */
+	/** The times at which attempts were sent. */
 	readonly times: readonly number[];
-	/** Resolves as soon as this holds; it is asked at each hook. */
+	/** Resolves when the condition holds. It is checked at each hook. */
 	until(condition: () => boolean): Promise<void>;
 }
 
 export interface Attempting extends Partial<Environment> {
-	/** Time stands still during backoffs, too; otherwise it moves on by as much as they take. */
+	/** Whether the clock also stands still during backoffs. Otherwise it advances by their length. */
 	readonly impatient?: boolean;
 }
 
@@ -214,7 +214,7 @@ export function attempting<T extends object>(
 	};
 }
 
-/** 100 ms, then twice as long each time, up to 300 ms. */
+/** A backoff of 100 ms, then twice as long each time, up to 300 ms. */
 export const retryPolicy: RetryPolicy = {
 	maxAttempts: 5,
 	initialBackoff: "0.1s",
@@ -223,7 +223,7 @@ export const retryPolicy: RetryPolicy = {
 	retryableStatusCodes: ["UNAVAILABLE"],
 };
 
-/** The error that a call ends with. */
+/** Returns the error with which a call ends. */
 export async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
 	const thrown = await call.then(
 		() => new Error("the call went well"),

@@ -13,7 +13,7 @@ import {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 let made = 0;
-/** Of a program that nobody has built. */
+/** A recipe for a program that was not built. */
 function recipe(tool: Recipe["tool"] = [process.execPath, "--version"]) {
 	return {
 		name: `program-of-a-test-${process.pid}-${made++}`,

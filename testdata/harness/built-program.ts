@@ -1,6 +1,6 @@
 /**
- * Programs in other languages that tests run. `npm run peers` builds them before the tests, and keeps each under a hash of
- * its sources; no test builds one in its own time.
+ * Programs in other languages that tests run. `npm run peers` builds them before the tests, and stores each under a hash of its
+ * sources. No test builds a program.
  */
 
 import { type ExecFileOptions, execFile, spawnSync } from "node:child_process";
@@ -12,19 +12,19 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 export interface Recipe {
-	/** Of what is built, in `.cache/peers`. */
+	/** The name of the program, in `.cache/peers`. */
 	readonly name: string;
-	/** What builds it, with the argument that makes it tell its version. */
+	/** The command that builds it, with the argument that prints its version. */
 	readonly tool: readonly [command: string, argument: string];
-	/** A directory. */
+	/** The directory of the sources. */
 	readonly sources: URL;
-	/** The files there that it is made of. */
+	/** The files in that directory from which it is built. */
 	readonly files: RegExp;
-	/** Builds it at `draft`, a path where nothing is yet. */
+	/** Builds it at the path `draft`, which does not exist yet. */
 	build(draft: string, run: Run): Promise<void>;
 }
 
-/** Runs a command among the sources; rejects with what it printed. */
+/** Runs a command in the directory of the sources. Rejects with its output if it fails. */
 export type Run = (
 	command: string,
 	args: readonly string[],
@@ -33,7 +33,7 @@ export type Run = (
 
 const cache = fileURLToPath(new URL("../../.cache/peers/", import.meta.url));
 
-/** A Go module whose program is `target`: the module's own, or that of a module that it requires. */
+/** A Go module with the program `target`, from the module itself or from one that it requires. */
 export function goRecipe(name: string, sources: URL, target = "."): Recipe {
 	return {
 		name,
@@ -45,7 +45,7 @@ export function goRecipe(name: string, sources: URL, target = "."): Recipe {
 	};
 }
 
-/** Why a test cannot have the program; undefined if it can. Where `CI` is set, throws instead. */
+/** Why the program is not available to a test. Undefined if it is. Throws instead if `CI` is set. */
 export function missing(recipe: Recipe): string | undefined {
 	const reason = existsSync(fileOf(recipe)) ? undefined : whyNotBuilt(recipe);
 	if (reason !== undefined && process.env["CI"]) {
@@ -61,7 +61,7 @@ function whyNotBuilt(recipe: Recipe): string {
 	);
 }
 
-/** Why it cannot be built here; undefined if it can. */
+/** Why the program cannot be built here. Undefined if it can. */
 export function withoutTool({
 	tool: [command, argument],
 	name,
@@ -71,14 +71,14 @@ export function withoutTool({
 		: undefined;
 }
 
-/** The file or directory that the recipe makes. Throws if it is not there. */
+/** The file or directory that the recipe has built. Throws if it does not exist. */
 export function builtProgram(recipe: Recipe): string {
 	const file = fileOf(recipe);
 	if (!existsSync(file)) throw new Error(whyNotBuilt(recipe));
 	return file;
 }
 
-/** Makes it, if it is not there. */
+/** Builds the program unless it exists. */
 export async function buildProgram(recipe: Recipe): Promise<void> {
 	const file = fileOf(recipe);
 	if (existsSync(file)) return;
@@ -100,7 +100,7 @@ export async function buildProgram(recipe: Recipe): Promise<void> {
 
 const files = new Map<Recipe, string>();
 
-/** Where it is once it is built. */
+/** The path of the program when it is built. */
 function fileOf(recipe: Recipe): string {
 	let file = files.get(recipe);
 	if (file === undefined) {
@@ -138,7 +138,7 @@ async function run(
 	}
 }
 
-/** One process at a time; the lock of one that has died is taken over. */
+/** Lets one process at a time build. Takes over the lock of a process that has died. */
 async function withLock(
 	file: string,
 	action: () => Promise<void>,

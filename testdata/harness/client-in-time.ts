@@ -13,14 +13,14 @@ import {
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-/** A client whose time stands still until the test moves it. */
+/** A client with a fake clock that the test advances. */
 export interface ClientInTime<T> extends AsyncDisposable {
 	readonly client: T;
 	readonly core: ChannelCore;
 	readonly clock: FakeClock;
 }
 
-/** Unless `environment` says otherwise, connections are real, and chance always comes out in the middle. */
+/** Makes such a client. By default, connections are real, and random numbers are always 0.5. */
 export function clientInTime<T extends object>(
 	service: DescService,
 	target: string | Resolver,
@@ -32,7 +32,7 @@ export function clientInTime<T extends object>(
 	const core = new ChannelCore(
 		settleChannel(target, compiled.channel, {
 			random: () => 0.5,
-			// Time that a test moves on leaves no peer the time to answer.
+			// When a test advances the clock, peers have no time to answer.
 			silenceMs: Infinity,
 			...environment,
 			clock,

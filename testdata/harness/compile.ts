@@ -11,12 +11,12 @@ import type {
 import { casesDirectory, generate, pluginOptions } from "./golden.ts";
 import type { PluginBundle } from "./plugin-bundle.ts";
 
-/** One way to generate code and to compile it. */
+/** A way to generate code and to compile it. */
 export interface Compilation {
 	readonly name: string;
 	readonly target: "ts" | "js+dts";
 	readonly importExtension: "js" | "ts" | "none";
-	/** Whether Node loads the code without a build. */
+	/** Whether Node can load the code without a build. */
 	readonly loads: boolean;
 	readonly compilerOptions: Readonly<Record<string, unknown>>;
 }
@@ -95,8 +95,8 @@ const { protocGenEs }: { protocGenEs: EsPlugin } = createRequire(
 )("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js");
 
 /**
- * Writes the output of both plugins, and the case's programs beside it.
- * Resolves with the paths of what homing generated that can be loaded.
+ * Writes the output of both plugins, and the programs of the case.
+ * Resolves with the paths of the modules that homing generated.
  */
 export async function writeCase(
 	directory: string,
@@ -140,7 +140,7 @@ export async function writeCase(
 		.map((path) => join(directory, golden, "gen", path));
 }
 
-/** Compiles all cases at once; resolves with what the compiler says, which is nothing if all is well. */
+/** Compiles all cases at once. Resolves with the output of the compiler, which is empty if there are no errors. */
 export async function compile(
 	directory: string,
 	{ compilerOptions }: Compilation,

@@ -1,18 +1,18 @@
 import { once } from "node:events";
 import net from "node:net";
 
-/** What a proxy was asked: "CONNECT host:port HTTP/1.1", and the header fields, by their names in lower case. */
+/** A request to the proxy: "CONNECT host:port HTTP/1.1", and its header fields by their lower-case names. */
 export interface Asked {
 	readonly line: string;
 	readonly fields: Readonly<Record<string, string>>;
 }
 
-/** An HTTP proxy that knows CONNECT, and knows by itself where names lead. */
+/** An HTTP proxy for CONNECT with its own table of names. */
 export class ConnectProxy implements AsyncDisposable {
 	readonly asked: Asked[] = [];
-	/** What it says instead of leading anywhere; "" says nothing. */
+	/** Its answer instead of a connection. "" sends nothing. */
 	answer: string | undefined;
-	/** Keeps its answer back until the server has said something, and sends both at once. */
+	/** Delays its answer until the server has sent something, and then sends both together. */
 	joined = false;
 	readonly #server: net.Server;
 	readonly #sockets = new Set<net.Socket>();
@@ -32,7 +32,7 @@ export class ConnectProxy implements AsyncDisposable {
 		});
 	}
 
-	/** @param routes "name:port" to "host:port" of what is behind it */
+	/** @param routes maps "name:port" to the "host:port" that it connects to */
 	static async start(
 		routes: Readonly<Record<string, string>> = {},
 	): Promise<ConnectProxy> {
@@ -42,17 +42,17 @@ export class ConnectProxy implements AsyncDisposable {
 		return proxy;
 	}
 
-	/** "127.0.0.1:port" */
+	/** Its address: "127.0.0.1:port". */
 	get address(): string {
 		return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
 	}
 
-	/** Connections that stand, those of both sides. */
+	/** The open connections on both sides. */
 	get open(): number {
 		return this.#sockets.size;
 	}
 
-	/** Ends what goes through it now. */
+	/** Closes all connections through it. */
 	end(): void {
 		for (const socket of this.#sockets) socket.destroy();
 	}

@@ -1,4 +1,4 @@
-/** Real Consul agents, which tests start, stop, kill and start again. */
+/** Real Consul agents that tests can start, stop, kill and start again. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,33 +9,33 @@ import { builtProgram, missing } from "./built-program.ts";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
 
-/** Why there can be no agent here; undefined if there can. */
+/** Why no agent can run here. Undefined if one can. */
 export const consulMissing: string | undefined = missing(consulAgent);
 
 export interface ConsulInit {
-	/** What is registered and stored outlives the process, on disk; by default it is gone with it. */
+	/** Whether its data is kept on disk and survives the process. Default: no. */
 	readonly keepsData?: boolean;
-	/** Denies what no token allows. `management` is allowed everything. */
+	/** Whether ACLs are on: requests need a token. The token `management` may do everything. */
 	readonly acl?: boolean;
-	/** Serves HTTPS too; with `clients`, to those alone who show a certificate signed by it. */
+	/** Also serves HTTPS. With `clients`, clients need a certificate signed by that authority. */
 	readonly tls?: { readonly identity: Identity; readonly clients?: Identity };
-	/** Where HTTP listens. Default: 127.0.0.1. */
+	/** The host on which HTTP listens. Default: 127.0.0.1. */
 	readonly host?: "127.0.0.1" | "::1";
-	/** HTTP on a unix socket too. */
+	/** Whether HTTP also listens on a Unix socket. */
 	readonly socket?: boolean;
-	/** More of the agent's configuration. */
+	/** Further configuration of the agent. */
 	readonly config?: object;
 }
 
-/** The token that may do everything, where there are ACLs. */
+/** The token that may do everything, if ACLs are on. */
 const management = "6b1f4a7e-0000-4000-8000-000000000001";
 
 export class ConsulAgent extends Daemon implements AsyncDisposable {
-	/** "host:port" of HTTP. */
+	/** The "host:port" of HTTP. */
 	readonly address: string;
-	/** "127.0.0.1:port" of HTTPS. */
+	/** The "127.0.0.1:port" of HTTPS. */
 	readonly secureAddress: string;
-	/** The path of the unix socket. */
+	/** The path of the Unix socket. */
 	readonly socket: string;
 	readonly management: string = management;
 	readonly #directory: string;
@@ -88,7 +88,7 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 		this.socket = join(directory, "http.sock");
 	}
 
-	/** Asks its HTTP API, by default with the token that may do everything; throws unless it answers 200. */
+	/** Sends a request to its HTTP API, by default with the token that may do everything. Throws unless the status is 200. */
 	async ask<T = unknown>(
 		method: "GET" | "PUT" | "DELETE",
 		path: string,
@@ -109,7 +109,7 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 		return (text === "" ? undefined : JSON.parse(text)) as T;
 	}
 
-	/** Registers a service by hand. */
+	/** Registers a service with the HTTP API. */
 	async register(service: ServiceDefinition): Promise<void> {
 		await this.ask("PUT", "agent/service/register", service);
 	}
@@ -118,7 +118,7 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 		await this.ask("PUT", `agent/service/deregister/${encodeURIComponent(id)}`);
 	}
 
-	/** A token that is allowed what the rules say. */
+	/** Makes a token with the permissions in the rules. */
 	async token(rules: string): Promise<string> {
 		const name = `policy-${crypto.randomUUID()}`;
 		await this.ask("PUT", "acl/policy", { Name: name, Rules: rules });
@@ -135,7 +135,7 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 		await rm(this.#directory, { recursive: true, force: true });
 	}
 
-	/** It can be asked for what it knows. */
+	/** Whether the agent answers queries. */
 	async #isReady(): Promise<boolean> {
 		const passing = await this.ask<unknown[]>(
 			"GET",
@@ -211,7 +211,7 @@ export class ConsulAgent extends Daemon implements AsyncDisposable {
 	}
 }
 
-/** As the agent's API takes it (https://developer.hashicorp.com/consul/api-docs/agent/service). */
+/** A service in the agent's API (https://developer.hashicorp.com/consul/api-docs/agent/service). */
 export interface ServiceDefinition {
 	readonly ID?: string;
 	readonly Name: string;

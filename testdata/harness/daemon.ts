@@ -1,22 +1,22 @@
-/** A real system that tests start, hang, kill and start again. */
+/** A real system that tests can start, stop, kill and start again. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface DaemonSetting {
-	/** For messages. */
+	/** Its name in error messages. */
 	readonly name: string;
 	readonly program: string;
 	readonly args: readonly string[];
-	/** Whether it can be used; asked again until it can. */
+	/** Whether it is ready. Called repeatedly until it is. */
 	isReady(): Promise<boolean>;
 }
 
 const START_MS = 120_000;
-/** From one question to the next. */
+/** The time between two calls of `isReady`. */
 const PAUSE_MS = 20;
-/** Of what it prints, for messages. */
+/** How much of its output is kept for error messages. */
 const KEPT_CHARACTERS = 8000;
 
 export class Daemon {
@@ -32,7 +32,7 @@ export class Daemon {
 		return this.#process !== undefined;
 	}
 
-	/** Resolves when it is ready; at once, if it runs. */
+	/** Starts it unless it runs. Resolves when it is ready. */
 	async start(): Promise<void> {
 		if (this.isRunning) return;
 		const { name, program, args, isReady } = this.#setting;
@@ -46,7 +46,7 @@ export class Daemon {
 		const giveUp = Date.now() + START_MS;
 		for (;;) {
 			const ready = await isReady();
-			// What answers in place of one that has exited is somebody else's.
+			// If it has exited, whatever answers on its port is another process.
 			if (process.exitCode !== null || Date.now() > giveUp) {
 				throw new Error(`${name} did not start:\n${this.#printed}`);
 			}
@@ -55,7 +55,7 @@ export class Daemon {
 		}
 	}
 
-	/** Ends it without a word. */
+	/** Kills it. */
 	async kill(): Promise<void> {
 		const process = this.#process;
 		this.#process = undefined;
@@ -64,7 +64,7 @@ export class Daemon {
 		if (process.signalCode === null) await once(process, "exit");
 	}
 
-	/** It hangs from now on: it accepts connections, and answers nothing. */
+	/** Stops it (SIGSTOP): it accepts connections, but answers nothing. */
 	pause(): void {
 		this.#process?.kill("SIGSTOP");
 	}

@@ -1,4 +1,4 @@
-/** The programs that a page of the docs shows, run in a project of their own. */
+/** Runs the programs on a page of the docs in their own project. */
 
 import {
 	type ChildProcess,
@@ -29,7 +29,7 @@ export interface Snippet {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Fenced blocks whose first line names a file: "```ts client.ts". */
+/** The code blocks of a page that name a file: "```ts client.ts". */
 export function snippetsOf(page: string): Snippet[] {
 	return snippetsIn(readFileSync(join(root, page), "utf8"));
 }
@@ -40,7 +40,7 @@ export function snippetsIn(text: string): Snippet[] {
 	);
 }
 
-/** What a page shows, on top of the README's service. */
+/** A project with the README's service and the files of a page. */
 export class DocsProject implements Disposable {
 	readonly directory: string = mkdtempSync(join(tmpdir(), "homing-docs-"));
 
@@ -71,7 +71,7 @@ export class DocsProject implements Disposable {
 		});
 	}
 
-	/** As the README's tsconfig.json has it. Throws with what the compiler says. */
+	/** Compiles the project with the README's tsconfig.json. Throws the output of the compiler if there are errors. */
 	typeCheck(): void {
 		const { status, stdout } = spawnSync(
 			join(modules, ".bin/tsc"),
@@ -81,7 +81,7 @@ export class DocsProject implements Disposable {
 		if (status !== 0) throw new Error(stdout);
 	}
 
-	/** Resolves with what a program prints; throws with that if it fails. */
+	/** Runs a program. Resolves with its output, or rejects with it if the program fails. */
 	async run(file: string, environment: Environment = {}): Promise<string> {
 		const child = this.start(file, environment);
 		let output = "";

@@ -1,4 +1,4 @@
-/** Real etcd, one member or several, which tests start, stop, kill and start again. */
+/** Real etcd clusters that tests can start, stop, kill and start again. */
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as requestHttp } from "node:http";
@@ -11,38 +11,38 @@ import { builtProgram, missing } from "./built-program.ts";
 import { Daemon } from "./daemon.ts";
 import { freePort } from "./free-port.ts";
 
-/** Why there can be no etcd here; undefined if there can. */
+/** Why etcd cannot run here. Undefined if it can. */
 export const etcdMissing: string | undefined = missing(etcdServer);
 
 export interface EtcdInit {
-	/** How many members the cluster has. Default: 1. */
+	/** The number of members. Default: 1. */
 	readonly members?: 1 | 3;
-	/** Serves TLS; "mutual": to those alone who show a certificate. */
+	/** Whether it serves TLS. With "mutual", clients need a certificate. */
 	readonly tls?: "server" | "mutual";
-	/** Denies whoever shows no password. `root`, with the password `root`, may do everything. */
+	/** Whether authentication is on. The user `root` with the password `root` may do everything. */
 	readonly auth?: boolean;
-	/** Where clients connect. Default: 127.0.0.1. */
+	/** The host to which clients connect. Default: 127.0.0.1. */
 	readonly host?: "127.0.0.1" | "::1";
-	/** More flags of the server. */
+	/** Further flags for the server. */
 	readonly flags?: readonly string[];
 }
 
-/** What a client of a server with TLS needs, in PEM. */
+/** The certificates that a client needs for TLS, in PEM. */
 export interface EtcdTls {
 	readonly ca: string;
 	readonly cert: string;
 	readonly key: string;
 }
 
-/** A key as the JSON gateway shows it. */
+/** A key in the JSON gateway. */
 export interface StoredKey {
 	readonly key: string;
 	readonly value: string;
-	/** In decimal; "0": none. */
+	/** The lease of the key, in decimal. "0" is none. */
 	readonly lease: string;
 }
 
-/** A cluster; of one member, by default. */
+/** A cluster, by default with one member. */
 export class EtcdServer implements AsyncDisposable {
 	readonly members: readonly EtcdMember[];
 	/** Undefined without TLS. */
@@ -93,17 +93,17 @@ export class EtcdServer implements AsyncDisposable {
 		this.tls = tls;
 	}
 
-	/** "host:port" of each member. */
+	/** The "host:port" of each member. */
 	get hosts(): string[] {
 		return this.members.map(({ address }) => address);
 	}
 
-	/** "host:port" of the first member. */
+	/** The "host:port" of the first member. */
 	get address(): string {
 		return this.hosts[0] as string;
 	}
 
-	/** Starts all members that do not run, with the data that they had. */
+	/** Starts all members that do not run. They keep their data. */
 	async startAll(): Promise<void> {
 		await Promise.all(this.members.map((member) => member.start()));
 	}
@@ -112,7 +112,7 @@ export class EtcdServer implements AsyncDisposable {
 		await Promise.all(this.members.map((member) => member.kill()));
 	}
 
-	/** It hangs from now on: it accepts connections, and answers nothing. */
+	/** Stops the members (SIGSTOP): they accept connections, but answer nothing. */
 	pauseAll(): void {
 		for (const member of this.members) member.pause();
 	}
@@ -121,7 +121,7 @@ export class EtcdServer implements AsyncDisposable {
 		for (const member of this.members) member.resume();
 	}
 
-	/** Kills all, and starts them again with no data, so without users too. */
+	/** Kills all members, and starts them again without data, and therefore without users. */
 	async startAnew(): Promise<void> {
 		await this.killAll();
 		for (const index of this.members.keys()) {
@@ -132,11 +132,11 @@ export class EtcdServer implements AsyncDisposable {
 		await this.startAll();
 	}
 
-	/** Asks the JSON gateway of the first member that runs, as root where there is auth; throws unless it answers 200. */
+	/** Sends a request to the JSON gateway of the first running member, as root if authentication is on. Throws unless the status is 200. */
 	async ask<T = unknown>(path: string, body: object = {}): Promise<T> {
 		const member = this.members.find(({ isRunning }) => isRunning);
 		if (member === undefined) throw new Error("no member of etcd runs");
-		// Anew each time, as a member that starts again knows no token.
+		// Log in each time, because a restarted member has forgotten all tokens.
 		const token = this.#hasAuth ? await tokenOfRoot(member) : undefined;
 		return member.ask<T>(path, body, token);
 	}
@@ -145,7 +145,7 @@ export class EtcdServer implements AsyncDisposable {
 		await this.ask("kv/put", { key: base64(key), value: base64(value), lease });
 	}
 
-	/** Many at a time, 100 to a transaction. */
+	/** Writes many keys, with 100 in a transaction. */
 	async putAll(entries: Iterable<readonly [string, string]>): Promise<void> {
 		const success = [...entries].map(([key, value]) => ({
 			requestPut: { key: base64(key), value: base64(value) },
@@ -155,7 +155,7 @@ export class EtcdServer implements AsyncDisposable {
 		}
 	}
 
-	/** How often the members that run have been called so, by whomever, since they were started. */
+	/** How often the running members have handled this method since they were started, for any client. */
 	async calls(method: "Range" | "Watch" | "LeaseGrant"): Promise<number> {
 		const counts = await Promise.all(
 			this.members
@@ -169,7 +169,7 @@ export class EtcdServer implements AsyncDisposable {
 		await this.ask("kv/deleterange", { key: base64(key) });
 	}
 
-	/** The keys that begin with `prefix`. */
+	/** Returns the keys that begin with `prefix`. */
 	async list(prefix: string): Promise<StoredKey[]> {
 		const { kvs = [] } = await this.ask<{ kvs?: Partial<StoredKey>[] }>(
 			"kv/range",
@@ -182,7 +182,7 @@ export class EtcdServer implements AsyncDisposable {
 		}));
 	}
 
-	/** The newest revision of the store. */
+	/** Returns the newest revision of the store. */
 	async revision(): Promise<string> {
 		const { header } = await this.ask<{ header: { revision: string } }>(
 			"kv/range",
@@ -191,7 +191,7 @@ export class EtcdServer implements AsyncDisposable {
 		return header.revision;
 	}
 
-	/** Forgets what was before the newest revision. */
+	/** Compacts the store up to the newest revision. */
 	async compact(): Promise<void> {
 		await this.ask("kv/compaction", {
 			revision: await this.revision(),
@@ -199,7 +199,7 @@ export class EtcdServer implements AsyncDisposable {
 		});
 	}
 
-	/** A lease in decimal. */
+	/** Grants a lease, and returns its id in decimal. */
 	async grant(seconds: number): Promise<string> {
 		const { ID } = await this.ask<{ ID: string }>("lease/grant", {
 			TTL: seconds,
@@ -211,7 +211,7 @@ export class EtcdServer implements AsyncDisposable {
 		await this.ask("lease/revoke", { ID: lease });
 	}
 
-	/** The leases that there are, in decimal. */
+	/** Returns the ids of all leases, in decimal. */
 	async leases(): Promise<string[]> {
 		const { leases = [] } = await this.ask<{ leases?: { ID: string }[] }>(
 			"lease/leases",
@@ -219,7 +219,7 @@ export class EtcdServer implements AsyncDisposable {
 		return leases.map(({ ID }) => ID);
 	}
 
-	/** A user who may do this much with the keys that begin with `prefix`. */
+	/** Adds a user with a permission for the keys that begin with `prefix`. */
 	async addUser(
 		name: string,
 		password: string,
@@ -246,7 +246,7 @@ export class EtcdServer implements AsyncDisposable {
 		await rm(this.#directory, { recursive: true, force: true });
 	}
 
-	/** From now on it denies whoever shows no password. `root`, with the password `root`, may do everything. */
+	/** Switches authentication on. The user `root` with the password `root` may do everything. */
 	async enableAuth(): Promise<void> {
 		await this.ask("auth/user/add", { name: "root", password: "root" });
 		await this.ask("auth/role/add", { name: "root" });
@@ -256,9 +256,9 @@ export class EtcdServer implements AsyncDisposable {
 	}
 }
 
-/** One process of a cluster. */
+/** One member of a cluster. */
 export class EtcdMember extends Daemon {
-	/** "host:port" for clients. */
+	/** The "host:port" for clients. */
 	readonly address: string;
 	readonly #port: number;
 	readonly #init: EtcdInit;
@@ -278,7 +278,7 @@ export class EtcdMember extends Daemon {
 		this.address = `${hostOf(init)}:${port}`;
 	}
 
-	/** Asks its JSON gateway; throws unless it answers 200. */
+	/** Sends a request to its JSON gateway. Throws unless the status is 200. */
 	async ask<T>(path: string, body: object, token?: string): Promise<T> {
 		const { status, text } = await this.#request(
 			"POST",
@@ -296,7 +296,7 @@ export class EtcdMember extends Daemon {
 		return Number(new RegExp(line, "m").exec(text)?.[1]);
 	}
 
-	/** The cluster has a leader, and this one knows it. */
+	/** Whether the cluster has a leader that this member knows. */
 	async #isHealthy(): Promise<boolean> {
 		try {
 			const { text } = await this.#request("GET", "/health");
@@ -343,9 +343,9 @@ export class EtcdMember extends Daemon {
 	}
 }
 
-/** etcd's own proxy in front of it: `etcd grpc-proxy`. */
+/** The proxy of etcd in front of a cluster: `etcd grpc-proxy`. */
 export class EtcdProxy extends Daemon implements AsyncDisposable {
-	/** "host:port" for clients. */
+	/** The "host:port" for clients. */
 	readonly address: string;
 
 	static async before({ hosts }: EtcdServer): Promise<EtcdProxy> {
@@ -411,9 +411,9 @@ function flagsOf(
 		`--initial-advertise-peer-urls=${peerOf(plan)}`,
 		`--initial-cluster=${all.map((one) => `${one.name}=${peerOf(one)}`).join(",")}`,
 		"--log-level=error",
-		// The least that bcrypt takes.
+		// The lowest cost that bcrypt allows.
 		"--bcrypt-cost=4",
-		// What a killed process has written is still there; only a machine that loses power would need more.
+		// What a killed process has written survives without fsync. Only a power loss would need it.
 		"--unsafe-no-fsync",
 		...(init.tls
 			? [`--cert-file=${file("cert.pem")}`, `--key-file=${file("key.pem")}`]
@@ -452,7 +452,7 @@ async function writeCertificates(directory: string): Promise<EtcdTls> {
 	};
 }
 
-/** The keys that begin with `prefix`, which ends in ASCII. */
+/** The range of keys that begin with `prefix`, whose last character is ASCII. */
 function rangeOf(prefix: string): { key: string; range_end: string } {
 	const end = Buffer.from(prefix);
 	end[end.length - 1] = (end.at(-1) ?? 0) + 1;

@@ -10,10 +10,10 @@ import type { Endpoint } from "../../src/discovery/resolver.ts";
 import { EchoService } from "../services/gen/echo/echo_pb.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-/** A subchannel that is in whatever state a test puts it. */
+/** A subchannel whose state a test sets. */
 export class FakeSubchannel implements Subchannel {
 	readonly endpoint: Endpoint;
-	/** How often it was told to connect while it could. */
+	/** How often `connect` was called in the state "idle". */
 	attempts = 0;
 	readonly #onState: (state: ChannelState, error?: Error) => void;
 	#state: ChannelState = "idle";
@@ -50,11 +50,11 @@ export class FakeSubchannel implements Subchannel {
 	}
 }
 
-/** What a channel lends a balancer, and what the balancer has done with it. */
+/** A BalancerHelper that records what the balancer does. */
 export class FakeBalancerHelper implements BalancerHelper {
-	/** Every subchannel ever made, in order. */
+	/** All subchannels that were made, in order. */
 	readonly made: FakeSubchannel[] = [];
-	/** The states published, a repeated one once. */
+	/** The published states, without repetitions. */
 	readonly states: ChannelState[] = [];
 	picker: Picker | undefined;
 	random: () => number = () => 0;
@@ -80,7 +80,7 @@ export class FakeBalancerHelper implements BalancerHelper {
 		return () => this.clock.cancel(timer);
 	}
 
-	/** The newest subchannel of that address. */
+	/** The newest subchannel for an address. */
 	of(address: string): FakeSubchannel {
 		const found = this.made.findLast(
 			({ endpoint }) => endpoint.address === address,
@@ -89,14 +89,14 @@ export class FakeBalancerHelper implements BalancerHelper {
 		return found;
 	}
 
-	/** The addresses of the subchannels that are not shut down. */
+	/** The addresses of all subchannels that are not shut down. */
 	get alive(): Endpoint["address"][] {
 		return this.made
 			.filter(({ state }) => state !== "shutdown")
 			.map(({ endpoint }) => endpoint.address);
 	}
 
-	/** Everything that can connect has. */
+	/** Connects all subchannels that can connect. */
 	allReady(): void {
 		for (const subchannel of this.made) {
 			if (subchannel.state === "connecting") subchannel.becomes("ready");
@@ -108,7 +108,7 @@ export class FakeBalancerHelper implements BalancerHelper {
 		return this.picker.pick({ ...anyCall, ...call });
 	}
 
-	/** The address that the next call goes to, or what becomes of it instead. */
+	/** Picks for a call. Returns the address, or what happens to the call instead. */
 	next(call?: Partial<PickInfo>): string {
 		const pick = this.pick(call);
 		switch (pick.kind) {
@@ -129,7 +129,7 @@ export const anyCall: PickInfo = {
 	tried: new Set(),
 };
 
-/** A call that has tried these. */
+/** A call that has tried these subchannels. */
 export function tried(...subchannels: Subchannel[]): Partial<PickInfo> {
 	return { tried: new Set(subchannels) };
 }

@@ -6,7 +6,7 @@ interface FakeTimer {
 	readonly action: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that a test advances. */
 export class FakeClock implements Clock {
 	#now = 0;
 	readonly #timers = new Set<FakeTimer>();
@@ -34,12 +34,12 @@ export class FakeClock implements Clock {
 		return this.#timers.size;
 	}
 
-	/** Moves time on, and fires no timer: they are late. */
+	/** Advances the time without firing timers, so that they are late. */
 	jump(ms: number): void {
 		this.#now += ms;
 	}
 
-	/** Moves time on; timers fire in their order, and what they resolve runs in between. */
+	/** Advances the time. Timers fire in order, and promise callbacks run in between. */
 	async advance(ms: number): Promise<void> {
 		const end = this.#now + ms;
 		await settled();
@@ -58,7 +58,7 @@ export class FakeClock implements Clock {
 	}
 }
 
-/** After all that promises have to do for now. */
+/** Resolves when all pending promise callbacks have run. */
 export async function settled(): Promise<void> {
 	await setImmediate();
 }

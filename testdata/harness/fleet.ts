@@ -1,4 +1,4 @@
-/** Several servers that a test scripts, and a client of them in fake time whose hooks write down what they hear. */
+/** Several scripted servers, and a client of them with a fake clock, whose hooks record what happens. */
 
 import type { ConnectError } from "@connectrpc/connect";
 import type { Environment } from "../../src/client/channel/channel-setting.ts";
@@ -22,13 +22,13 @@ import {
 import { type ClientInTime, clientInTime } from "./client-in-time.ts";
 import { FakeClock, settled } from "./fake-clock.ts";
 
-/** One server, and what it does with calls from now on. */
+/** One server, and how it answers calls from now on. */
 export interface FleetServer extends ScriptedServer {
 	readonly name: string;
 	does: Answer;
 }
 
-/** Servers named "a", "b" and so on; all is fine with them until told otherwise. */
+/** Servers named "a", "b" and so on. They work normally unless a test changes that. */
 export class Fleet implements AsyncDisposable {
 	readonly servers: readonly FleetServer[];
 	readonly #counted = new Map<FleetServer, number>();
@@ -54,18 +54,18 @@ export class Fleet implements AsyncDisposable {
 		return found;
 	}
 
-	/** All of them, or those named. */
+	/** Returns all servers, or the named ones. */
 	endpoints(names = this.servers.map(({ name }) => name).join("")): Endpoint[] {
 		return [...names].map((name) => ({ address: this.get(name).address }));
 	}
 
-	/** What address has which name. */
+	/** Returns the name of the server of an endpoint. */
 	nameOf(endpoint: Endpoint): string {
 		const at = String(endpoint.address);
 		return this.servers.find(({ address }) => address === at)?.name ?? at;
 	}
 
-	/** How many calls each has seen since the last time this was asked. */
+	/** Returns how many calls each server has got since the last time. */
 	seen(): Record<string, number> {
 		return Object.fromEntries(
 			this.servers.map((server) => {
@@ -83,9 +83,9 @@ export class Fleet implements AsyncDisposable {
 	}
 }
 
-/** A resolver that says what a test tells it to. */
+/** A resolver that yields what a test tells it. */
 export class ToldResolver implements Resolver {
-	/** How often the channel has wanted to know again. */
+	/** How often the channel has asked for a refresh. */
 	refreshes = 0;
 	readonly #told: Resolution[];
 	#news = Promise.withResolvers<void>();
@@ -116,32 +116,32 @@ export class ToldResolver implements Resolver {
 	}
 }
 
-/** A client in fake time of a fleet, and what its hooks have heard of the endpoints. */
+/** A client of a fleet with a fake clock, and the recorded states of its endpoints. */
 export interface FleetClient extends ClientInTime<EchoServiceClient> {
 	readonly fleet: Fleet;
-	/** Speaks of all servers, unless the test has one of its own. */
+	/** The resolver. It yields all servers, unless the test brings another one. */
 	readonly resolver: ToldResolver;
-	/** "a ready", "b ejected: …": each new state of an endpoint. */
+	/** All changes of state of endpoints: "a ready", "b ejected: …". */
 	readonly states: readonly string[];
-	/** Those of them that tell of ejections and of breakers. */
+	/** The changes by ejections and circuit breakers. */
 	verdicts(): readonly string[];
-	/** Resolves once so many states begin with `start`. */
+	/** Resolves when this many changes begin with `start`. */
 	heard(start: string, times?: number): Promise<void>;
-	/** Makes so many calls, one after the other, and counts how they end. */
+	/** Makes this many calls, one after the other, and counts their results. */
 	outcomes(count: number): Promise<Record<string, number>>;
 }
 
 export interface FleetOptions extends ClientOptions {
-	/** Instead of one that speaks of all servers, by their addresses. */
+	/** Makes the resolver that the test controls. Default: one that yields all servers. */
 	readonly resolver?: (fleet: Fleet) => ToldResolver;
-	/** Instead of a resolver that is told: one of the program's own. */
+	/** Makes a resolver that the client uses instead. */
 	readonly target?: (clock: FakeClock) => Resolver;
-	/** Where connections really go. */
+	/** Makes the function that connects. Default: real connections. */
 	readonly connect?: (fleet: Fleet) => Connect;
 	readonly environment?: Partial<Environment>;
 }
 
-/** A client of so many new servers; round robin, unless the options say otherwise. */
+/** Makes a client of new servers, by default with round_robin. `names` has a letter for each server. */
 export async function fleetOf(
 	names: string,
 	{ resolver, target, connect, environment, ...options }: FleetOptions = {},
@@ -199,7 +199,7 @@ export async function fleetOf(
 	};
 }
 
-/** The same, once it is connected to all of them. */
+/** Makes the same client, and waits until it is connected to all servers. */
 export async function connectedFleet(
 	names: string,
 	options?: FleetOptions,

@@ -1,4 +1,4 @@
-/** A client that sends the very frames that a test tells it to (RFC 9113), and keeps those that come back. */
+/** A client that sends given HTTP/2 frames (RFC 9113), and records the frames that it receives. */
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -21,7 +21,7 @@ const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 export class FrameClient extends RawConnection implements Disposable {
 	readonly frames: Frame[] = [];
-	/** Whether SETTINGS of the server are acknowledged, as they must be. */
+	/** Whether it acknowledges the server's SETTINGS, as it must. */
 	acknowledges = true;
 	#bytes: Buffer = Buffer.alloc(0);
 	#heard: (() => void)[] = [];
@@ -45,7 +45,7 @@ export class FrameClient extends RawConnection implements Disposable {
 		socket.on("close", () => this.#tell());
 	}
 
-	/** A request of gRPC, without its body. */
+	/** Sends the headers of a gRPC request. */
 	request(
 		streamId: number,
 		path: string,
@@ -72,7 +72,7 @@ export class FrameClient extends RawConnection implements Disposable {
 		this.frame(frameType.reset, 0, streamId, uint32(code));
 	}
 
-	/** The first frame for which it holds, when it has come; undefined when the connection is over before. */
+	/** Resolves with the first frame that fulfils the condition, or undefined if the connection ends before. */
 	async received(holds: (frame: Frame) => boolean): Promise<Frame | undefined> {
 		for (;;) {
 			const found = this.frames.find(holds);

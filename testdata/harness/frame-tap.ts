@@ -1,4 +1,4 @@
-/** A relay on TCP that reads along which frames of HTTP/2 a client sends (RFC 9113 section 4.1). */
+/** A TCP relay that records the HTTP/2 frames that clients send (RFC 9113 section 4.1). */
 
 import { once } from "node:events";
 import net from "node:net";
@@ -24,20 +24,20 @@ export interface Frame {
 	readonly streamId: number;
 	readonly flags: number;
 	readonly payload: Buffer;
-	/** Of DATA and HEADERS. */
+	/** Whether a DATA or HEADERS frame has the flag END_STREAM. */
 	readonly endStream: boolean;
 }
 
 export interface FrameTap extends AsyncDisposable {
-	/** "127.0.0.1:port" */
+	/** Its address: "127.0.0.1:port". */
 	readonly address: string;
-	/** What clients have sent, in order. */
+	/** The frames that clients have sent, in order. */
 	readonly frames: readonly Frame[];
-	/** Resolves with the first frame, of past ones or of those to come, that is like this. */
+	/** Resolves with the first past or future frame that matches. */
 	until(wanted: (frame: Frame) => boolean): Promise<Frame>;
-	/** Passes nothing on any more, in either direction, and keeps the connections. */
+	/** Drops everything in both directions from now on, and keeps the connections open. */
 	freeze(): void;
-	/** Ends the connections. */
+	/** Closes the connections. */
 	cut(): void;
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 
-/** A port of this machine that is free, outside the range from which the system takes those of connections, so that it is still free when a server is started again. */
+/** Finds a free port outside the range of ephemeral ports, so that it is still free when a server is started again. */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
 	for (;;) {
 		const port = 20_000 + Math.floor(Math.random() * 12_000);

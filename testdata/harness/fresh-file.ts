@@ -1,4 +1,4 @@
-/** Run by vitest before each file of tests: they share a process, and what it has printed is all that modules remember of it. */
+/** Vitest runs this before each test file. The files share a process, and modules remember only what they have printed. */
 
 import { forgetPrinted } from "../../src/policy/print-error.ts";
 

@@ -10,12 +10,12 @@ import {
 import type { PluginBundle } from "./plugin-bundle.ts";
 import { root } from "./requests.ts";
 
-/** Generated files by path; `error.txt` is the error, if the plugin gave one. */
+/** Generated files by path. `error.txt` contains the error, if the plugin returned one. */
 export type Output = ReadonlyMap<string, string>;
 
 export const casesDirectory: string = join(root, "testdata/cases");
 
-/** The golden cases: the directories that say how the plugin is to be run over them. */
+/** The golden cases: directories that contain options for the plugin. */
 export async function goldenCases(): Promise<string[]> {
 	const entries = await readdir(casesDirectory);
 	return entries.filter((entry) =>
@@ -23,7 +23,7 @@ export async function goldenCases(): Promise<string[]> {
 	);
 }
 
-/** The options of a case, without what changes with every release. */
+/** The options of a case, without the version, which changes with every release. */
 export async function pluginOptions(golden: string): Promise<string> {
 	const path = join(casesDirectory, golden, "plugin-options.txt");
 	return `${(await readFile(path, "utf8")).trim()},elide_plugin_version=true`;

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Bytes of what can be reached: objects, and the buffers that they hold. */
+/** The size of all reachable objects and their buffers, in bytes. */
 export function reachableBytes(): number {
 	setFlagsFromString("--expose-gc");
 	const collect = runInNewContext("gc") as () => void;

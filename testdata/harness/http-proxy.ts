@@ -1,4 +1,4 @@
-/** A proxy for HTTP that a test tells to get in the way of some requests. */
+/** An HTTP proxy that can interfere with requests. */
 
 import { once } from "node:events";
 import {
@@ -10,21 +10,21 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Answers a request instead of the server behind the proxy, if it returns true. */
+/** Handles a request. If it returns true, the request is not forwarded to the server. */
 export type Interference = (
 	request: IncomingMessage,
 	response: ServerResponse,
 ) => boolean;
 
 export class HttpProxy implements AsyncDisposable {
-	/** "127.0.0.1:port" */
+	/** Its address: "127.0.0.1:port". */
 	readonly address: string;
-	/** "GET /path?query" of each request. */
+	/** All requests, as "GET /path?query". */
 	readonly seen: string[] = [];
 	interfere: Interference = () => false;
 	readonly #server: Server;
 
-	/** @param behind "host:port"; without it, there is nothing behind the proxy */
+	/** @param behind the "host:port" to which it forwards; without it, requests are not forwarded */
 	static async start(behind?: string): Promise<HttpProxy> {
 		const server = createServer();
 		server.listen(0, "127.0.0.1");
@@ -43,7 +43,7 @@ export class HttpProxy implements AsyncDisposable {
 		});
 	}
 
-	/** Ends all connections, as a server does that is started again. */
+	/** Closes all connections, as a server does when it is restarted. */
 	cut(): void {
 		this.#server.closeAllConnections();
 	}

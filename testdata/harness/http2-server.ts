@@ -1,4 +1,4 @@
-/** HTTP/2 servers of Node's own, for tests to watch and to cut off. */
+/** HTTP/2 servers on `node:http2`, whose connections a test can watch and cut off. */
 
 import { once } from "node:events";
 import http2, {
@@ -13,28 +13,28 @@ import type { Identity } from "../peers/node/certificates.ts";
 
 export interface ServerInit {
 	readonly settings?: http2.Settings;
-	/** A port, or the path of a unix socket; by default a free port. */
+	/** The port, or the path of a Unix socket. Default: a free port. */
 	readonly at?: number | string;
-	/** TLS; a client has to show a certificate that `clients` has signed, if given. */
+	/** TLS. If `clients` is given, clients need a certificate signed by it. */
 	readonly identity?: Identity;
 	readonly clients?: Identity;
 }
 
 export interface RunningServer extends AsyncDisposable {
-	/** "127.0.0.1:port" */
+	/** Its address: "127.0.0.1:port". */
 	readonly address: string;
 	readonly port: number;
-	/** Connections that are open. */
+	/** The open connections. */
 	readonly sessions: ReadonlySet<ServerHttp2Session>;
-	/** Connections that have ever been accepted. */
+	/** How many connections were accepted. */
 	readonly accepted: number;
 	/** Resolves with the next connection. */
 	connection(): Promise<ServerHttp2Session>;
-	/** Ends all connections without a word. */
+	/** Destroys all connections. */
 	cut(): void;
 }
 
-/** Answers each stream as a test says. */
+/** Starts a server that calls `answer` with each stream. */
 export function serveStreams(
 	onStream: (
 		stream: ServerHttp2Stream,
@@ -57,7 +57,7 @@ export function serveStreams(
 	return running(server, init);
 }
 
-/** Serves implementations, as Connect does. */
+/** Serves implementations with connect-node's adapter. */
 export function serveRoutes(
 	routes: (router: ConnectRouter) => unknown,
 	init: ServerInit & { readonly gzip?: boolean } = {},
@@ -133,7 +133,7 @@ async function running(
 	};
 }
 
-/** A message as it travels. */
+/** A message with its length prefix. */
 export function frame(payload: Uint8Array | string = "", flag = 0): Buffer {
 	const bytes = Buffer.from(payload);
 	const prefix = Buffer.alloc(5);
@@ -142,7 +142,7 @@ export function frame(payload: Uint8Array | string = "", flag = 0): Buffer {
 	return Buffer.concat([prefix, bytes]);
 }
 
-/** Response headers. */
+/** Sends response headers. */
 export function respond(
 	stream: ServerHttp2Stream,
 	headers: http2.OutgoingHttpHeaders = {},
@@ -153,7 +153,7 @@ export function respond(
 	);
 }
 
-/** Ends a response that has headers. */
+/** Ends a response with trailers. */
 export function finish(
 	stream: ServerHttp2Stream,
 	trailers: http2.OutgoingHttpHeaders = { "grpc-status": 0 },
@@ -162,7 +162,7 @@ export function finish(
 	stream.end();
 }
 
-/** A whole response of one message, an empty one if not given. */
+/** Sends a complete response with one message, which is empty by default. */
 export function answer(
 	stream: ServerHttp2Stream,
 	message: Uint8Array | string = "",
@@ -173,7 +173,7 @@ export function answer(
 	finish(stream, trailers);
 }
 
-/** A Trailers-Only response. */
+/** Sends a Trailers-Only response. */
 export function refuse(
 	stream: ServerHttp2Stream,
 	status: number,

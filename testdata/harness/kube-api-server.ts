@@ -1,4 +1,4 @@
-/** A real API server of Kubernetes over a real etcd: no controllers, no nodes, no kubelet. */
+/** A real Kubernetes API server on a real etcd, without controllers, nodes or kubelet. */
 
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { Daemon } from "./daemon.ts";
 import { EtcdServer, etcdMissing } from "./etcd-server.ts";
 import { freePort } from "./free-port.ts";
 
-/** Why there can be no API server here; undefined if there can. */
+/** Why no API server can run here. Undefined if one can. */
 export const kubeApiServerMissing: string | undefined =
 	missing(kubeApiServer) ?? etcdMissing;
 
@@ -24,7 +24,7 @@ const ADMIN = "of-the-administrator";
 
 export class KubeApiServer extends Daemon implements AsyncDisposable {
 	readonly port: number;
-	/** What signed its certificate, in PEM. */
+	/** The authority of its certificate, in PEM. */
 	readonly ca: string;
 	readonly etcd: EtcdServer;
 	readonly #directory: string;
@@ -94,7 +94,7 @@ export class KubeApiServer extends Daemon implements AsyncDisposable {
 		return `https://127.0.0.1:${this.port}`;
 	}
 
-	/** Asks as the administrator; throws unless it goes well. */
+	/** Sends a request as the administrator. Throws unless it succeeds. */
 	async ask<T = unknown>(
 		method: "GET" | "POST" | "PUT" | "DELETE",
 		path: string,
@@ -112,7 +112,7 @@ export class KubeApiServer extends Daemon implements AsyncDisposable {
 		return answer.value as T;
 	}
 
-	/** Creates what a document of YAML says, in its namespace; throws unless that goes well. */
+	/** Creates the object in a YAML document, in its namespace. Throws unless that succeeds. */
 	async create(yaml: string): Promise<void> {
 		const [, version = "", kind = ""] =
 			/^apiVersion: (\S+)\nkind: (\S+)$/m.exec(yaml) ?? [];
@@ -133,7 +133,7 @@ export class KubeApiServer extends Daemon implements AsyncDisposable {
 		if (response.statusCode !== 201) throw new Error(`${kind}: ${text}`);
 	}
 
-	/** A token of a service account, as pods get it. */
+	/** Makes a token of a service account, like those of pods. */
 	async tokenOf(account: string): Promise<string> {
 		const path = "/api/v1/namespaces/shop/serviceaccounts";
 		await this.ask("POST", path, { metadata: { name: account } });
@@ -155,7 +155,7 @@ export class KubeApiServer extends Daemon implements AsyncDisposable {
 	async #isReady(): Promise<boolean> {
 		return this.#api.json({ path: "/readyz", timeoutMs: 5000 }).then(
 			({ status }) => status === 200,
-			// "ok" is no JSON.
+			// The answer "ok" is not JSON.
 			({ problem }) => problem === "badAnswer",
 		);
 	}

@@ -1,19 +1,19 @@
-/** What an API server of Kubernetes says when it has no slices to show, and how it may fail. */
+/** Answers of a Kubernetes API server other than slices, and ways in which it fails. */
 
 import type { ServerResponse } from "node:http";
 
-/** What it does with a request, or in the middle of a watch, instead of its duty. */
+/** How it fails to answer a request, or fails in the middle of a watch. */
 export type Fault =
 	| "hang"
-	/** Closes the connection without a word. */
+	/** Closes the connection without an answer. */
 	| "reset"
 	| "garbage"
-	/** The body ends in the middle. */
+	/** Cuts off the body in the middle. */
 	| "truncated"
-	/** A body without end. */
+	/** Sends an endless body. */
 	| "huge"
 	| { readonly status: number; readonly message?: string }
-	/** Says just this, with status 200. */
+	/** Sends this body with status 200. */
 	| { readonly body: string };
 
 export function json(

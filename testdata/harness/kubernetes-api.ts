@@ -1,6 +1,6 @@
 /**
- * A small API server of Kubernetes: EndpointSlices, listed and watched as
- * "Kubernetes API Concepts" says, and what may go wrong with that.
+ * A small Kubernetes API server for EndpointSlices: it lists and watches them as "Kubernetes API Concepts" describes, and can
+ * fail in various ways.
  */
 
 import { once } from "node:events";
@@ -34,11 +34,11 @@ export interface SliceObject {
 }
 
 export interface ApiInit {
-	/** Default 127.0.0.1. */
+	/** The host. Default: 127.0.0.1. */
 	readonly host?: string;
-	/** Default: any that is free. */
+	/** The port. Default: a free port. */
 	readonly port?: number;
-	/** With one, it speaks TLS. */
+	/** The certificate. If given, the server speaks TLS. */
 	readonly identity?: Identity;
 }
 
@@ -67,13 +67,13 @@ const PATH =
 
 export class KubernetesApi implements AsyncDisposable {
 	readonly requests: SeenRequest[] = [];
-	/** Those that are accepted; undefined asks for none. */
+	/** The accepted tokens. Undefined accepts requests without a token. */
 	tokens: readonly string[] | undefined;
-	/** Happens to every request of the kind until it is taken away. */
+	/** Failures of each kind of request, until they are removed. */
 	readonly faults: { list?: Fault; watch?: Fault } = {};
-	/** An API server says that a version is too old by an ERROR event, or else by its status. */
+	/** Whether a version that is too old is answered with a status instead of an ERROR event. */
 	goneByStatus = false;
-	/** Hears of each request before it is answered. */
+	/** Called with each request before it is answered. */
 	onRequest: (request: SeenRequest) => void = () => {};
 	readonly #init: ApiInit;
 	readonly #slices = new Map<string, SliceObject>();
@@ -81,7 +81,7 @@ export class KubernetesApi implements AsyncDisposable {
 	readonly #snapshots = new Map<string, readonly SliceObject[]>();
 	#changes: Change[] = [];
 	#version = 1000;
-	/** The oldest version from which a watch can go on. */
+	/** The oldest version from which a watch can continue. */
 	#oldest = 0;
 	#server: Server | undefined;
 	#port: number;
@@ -111,12 +111,12 @@ export class KubernetesApi implements AsyncDisposable {
 		return String(this.#version);
 	}
 
-	/** Watches that are open. */
+	/** The open watches. */
 	get watching(): number {
 		return this.#watchers.size;
 	}
 
-	/** Connections that are open. */
+	/** The open connections. */
 	connections(): Promise<number> {
 		const { promise, resolve } = Promise.withResolvers<number>();
 		if (this.#server === undefined) resolve(0);
@@ -128,7 +128,7 @@ export class KubernetesApi implements AsyncDisposable {
 		return this.requests.filter((request) => request.kind === kind);
 	}
 
-	/** Listens, where it did before. */
+	/** Listens, at the same address as before. */
 	async restart(): Promise<void> {
 		const { identity, host = "127.0.0.1" } = this.#init;
 		const handler = (request: IncomingMessage, response: ServerResponse) => {
@@ -147,7 +147,7 @@ export class KubernetesApi implements AsyncDisposable {
 		this.#port = (this.#server.address() as AddressInfo).port;
 	}
 
-	/** Dies, and remembers its objects as etcd does. */
+	/** Dies. Its objects survive, as in etcd. */
 	async kill(): Promise<void> {
 		const server = this.#server;
 		if (server === undefined) return;
@@ -174,18 +174,18 @@ export class KubernetesApi implements AsyncDisposable {
 		if (slice === undefined) throw new Error(`there is no slice ${key}`);
 		this.#slices.delete(key);
 		this.#version += 1;
-		// The object as it was, with the version of its end.
+		// The last state of the object, with the version of its deletion.
 		const metadata = { ...slice.metadata, resourceVersion: this.version };
 		const object = { ...slice, metadata };
 		this.#tell({ type: "DELETED", version: this.#version, object });
 	}
 
-	/** Something else changes, of which watchers of these slices learn nothing. */
+	/** Changes another object, of which watches of these slices are not told. */
 	moveOn(): void {
 		this.#version += 1;
 	}
 
-	/** Tells all watchers the version of now. */
+	/** Sends a bookmark with the current version to all watches. */
 	bookmark(): void {
 		for (const watcher of this.#watchers) {
 			if (watcher.request.query.get("allowWatchBookmarks") === "true") {
@@ -198,20 +198,20 @@ export class KubernetesApi implements AsyncDisposable {
 		}
 	}
 
-	/** Forgets what was before now. */
+	/** Forgets all earlier versions. */
 	compact(): void {
 		this.#changes = [];
 		this.#oldest = this.#version;
 		this.#snapshots.clear();
 	}
 
-	/** Ends all watches in order, as their time being over does. */
+	/** Ends all watches properly, as a timeout does. */
 	endWatches(): void {
 		for (const { response } of this.#watchers) response.end();
 		this.#watchers.clear();
 	}
 
-	/** Says something in all watches, as it is; `end` then ends them, or cuts them off. */
+	/** Sends a text in all watches as it is. `end` says whether to end the watches or to cut them off afterwards. */
 	say(text: string, end?: "end" | "cut"): void {
 		for (const { response } of this.#watchers) {
 			response.write(text, () => {
@@ -349,7 +349,7 @@ export class KubernetesApi implements AsyncDisposable {
 	}
 }
 
-/** A slice of service payment in namespace shop, each endpoint at port 50051 or at its own. */
+/** Makes a slice of the service payment in the namespace shop. Endpoints have the port 50051 or their own. */
 export function slice(
 	name: string,
 	endpoints: readonly (string | object)[],
@@ -386,7 +386,7 @@ function keyOf({
 	return `${namespace}/${name}`;
 }
 
-/** Of selectors, only equality. */
+/** Matches label selectors. Supports only equality. */
 function matches(
 	{ metadata }: SliceObject,
 	{

@@ -1,4 +1,4 @@
-/** A Markdown table as Biome formats it. The first row is the head; columns go to the right, but for those named. */
+/** Makes a Markdown table as Biome formats it. The first row is the head. All columns but the given ones are aligned to the right. */
 export function markdownTable(
 	rows: readonly (readonly string[])[],
 	leftColumns: readonly number[] = [0],

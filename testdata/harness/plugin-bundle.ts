@@ -7,11 +7,11 @@ import { buildPlugin } from "../../src/plugin/build.ts";
 export interface PluginBundle extends AsyncDisposable {
 	/** The path of the bundle. */
 	readonly path: string;
-	/** The plugin in this process: an encoded request in, an encoded response out. */
+	/** Runs the plugin in this process: takes an encoded request and returns an encoded response. */
 	answer(request: Uint8Array): Uint8Array;
 }
 
-/** The plugin as it is shipped, built into a directory that disposing removes. */
+/** Builds the plugin as it is published, into a directory that is removed on disposal. */
 export async function pluginBundle(): Promise<PluginBundle> {
 	const directory = await mkdtemp(join(tmpdir(), "homing-plugin-"));
 	await buildPlugin(directory);

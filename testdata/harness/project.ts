@@ -14,20 +14,20 @@ import { promisify } from "node:util";
 import type { Snippet } from "./docs-project.ts";
 import { root } from "./requests.ts";
 
-/** An empty project in which homing is installed as npm would install it. */
+/** A new project in which homing is installed as npm would install it. */
 export interface Project extends AsyncDisposable {
 	readonly directory: string;
-	/** Runs a program in the project, with what is installed there on the path; rejects if it fails. */
+	/** Runs a program in the project, with its installed programs on the path. Rejects if it fails. */
 	run(program: string, ...parameters: string[]): Promise<string>;
-	/** Writes files there. */
+	/** Writes files into the project. */
 	write(files: readonly Snippet[]): Promise<void>;
-	/** Makes the packages and programs of another `node_modules` its own, those that it has not yet. */
+	/** Links the packages and programs of another `node_modules` that the project does not have. */
 	link(modules: string): Promise<void>;
 }
 
 const exec = promisify(execFile);
 
-/** Packs what is in dist, and installs that with its peers, protoc-gen-es and the types of Node, which are linked. */
+/** Packs the package from dist, and installs it. Links its peers, protoc-gen-es and the types of Node. */
 export async function installedProject(): Promise<Project> {
 	if (!existsSync(join(root, "dist/client.d.ts"))) {
 		throw new Error("dist is missing; run npm run build first");

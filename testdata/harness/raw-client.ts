@@ -1,4 +1,4 @@
-/** A client that does on HTTP/2 just what a test tells it to. */
+/** An HTTP/2 client for tests that need control over every step. */
 
 import { once } from "node:events";
 import {
@@ -10,9 +10,9 @@ import {
 } from "node:http2";
 import { connect as connectSocket, type Socket } from "node:net";
 
-/** Everything that came back on one stream. */
+/** Everything that was received on one stream. */
 export interface RawOutcome {
-	/** Name and value as they came; undefined when no headers did. */
+	/** Names and values of the headers as received. Undefined if there were none. */
 	readonly headers: Readonly<Record<string, string>> | undefined;
 	readonly messages: readonly Uint8Array[];
 	readonly trailers: Readonly<Record<string, string>> | undefined;
@@ -26,7 +26,7 @@ export class RawClient implements AsyncDisposable {
 	readonly socket: Socket;
 	readonly session: ClientHttp2Session;
 
-	/** `address`: "host:port" or "unix:path". */
+	/** Connects to "host:port" or "unix:path". */
 	constructor(address: string) {
 		const [, path, host = "", port = ""] =
 			/^(?:unix:(.*)|\[?(.*?)\]?:(\d+))$/.exec(address) ?? [];
@@ -40,7 +40,7 @@ export class RawClient implements AsyncDisposable {
 		this.session.on("error", () => {});
 	}
 
-	/** A call of gRPC, unless the headers say otherwise. */
+	/** Starts a gRPC call. The headers can change that. */
 	open(path: string, headers: OutgoingHttpHeaders = {}): RawCall {
 		return new RawCall(
 			this.session.request({
@@ -63,7 +63,7 @@ export class RawClient implements AsyncDisposable {
 
 export class RawCall {
 	readonly stream: ClientHttp2Stream;
-	/** When the stream has closed. */
+	/** Resolves when the stream is closed. */
 	readonly outcome: Promise<RawOutcome>;
 	readonly #headers = Promise.withResolvers<Record<string, string>>();
 	readonly #messages: Uint8Array[] = [];
@@ -98,12 +98,12 @@ export class RawCall {
 		});
 	}
 
-	/** The response headers. */
+	/** Resolves with the response headers. */
 	get headers(): Promise<Record<string, string>> {
 		return this.#headers.promise;
 	}
 
-	/** Bytes as they are, without a frame of gRPC around them. */
+	/** Sends bytes as they are, without a message prefix. */
 	write(bytes: Uint8Array): this {
 		this.stream.write(bytes);
 		return this;
@@ -119,13 +119,13 @@ export class RawCall {
 	}
 
 	cancel(): this {
-		// Node would end the request first, as if it were whole.
+		// Node would first end the request, as if it were complete.
 		this.stream.end = () => this.stream;
 		this.stream.close(constants.NGHTTP2_CANCEL);
 		return this;
 	}
 
-	/** Resolves when `count` messages have come. */
+	/** Resolves when `count` messages have arrived. */
 	async received(count: number): Promise<readonly Uint8Array[]> {
 		while (this.#messages.length < count) {
 			await new Promise<void>((resolve) => {
@@ -149,7 +149,7 @@ export class RawCall {
 	}
 }
 
-/** One message of gRPC. */
+/** Makes a gRPC message with its prefix. */
 export function framed(message: Uint8Array, flags = 0): Buffer {
 	const prefix = Buffer.alloc(5);
 	prefix[0] = flags;

@@ -20,15 +20,15 @@ import {
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What buf asks of a plugin for one directory of protos. */
+/** The requests that buf sends to a plugin for a directory of protos. */
 export interface Requests {
-	/** `strategy: all` asks once. */
+	/** The single request with `strategy: all`. */
 	readonly all: CodeGeneratorRequest;
-	/** `strategy: directory` asks once for each directory. */
+	/** The requests with `strategy: directory`, one for each directory. */
 	readonly directories: readonly CodeGeneratorRequest[];
 }
 
-/** Runs `buf generate` over the protos of a directory, which may import homing/options.proto. */
+/** Runs `buf generate` for the protos of a directory, which may import homing/options.proto. */
 export async function recordRequests(
 	protos: string,
 	strategies: readonly ("all" | "directory")[] = ["all", "directory"],

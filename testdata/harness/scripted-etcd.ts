@@ -14,27 +14,27 @@ export type Answers = AsyncIterable<
 	MessageInitShape<typeof WatchResponseSchema>
 >;
 
-/** What a member of etcd does, as a test says. */
+/** What a member of etcd does, as scripted by a test. */
 export interface EtcdScript {
 	readonly kv?: Partial<ServiceImpl<typeof KV>> | undefined;
 	readonly lease?: Partial<ServiceImpl<typeof Lease>> | undefined;
 	readonly auth?: Partial<ServiceImpl<typeof Auth>> | undefined;
-	/** `number` counts the watches from 1 on; `requests` are those for progress. */
+	/** Handles a watch. `number` counts watches from 1. `requests` are its requests for progress. */
 	watch?(requests: AsyncIterable<WatchRequest>, number: number): Answers;
 }
 
-/** An etcd that does what real ones rarely do. */
+/** A scripted etcd that does what real ones rarely do. */
 export class ScriptedEtcd implements AsyncDisposable {
 	readonly hosts: readonly string[];
-	/** The first revision that each watch has asked for. */
+	/** The start revision of each watch. */
 	readonly starts: bigint[] = [];
-	/** Whether each watch wants to be told of progress unasked. */
+	/** Whether each watch asked for progress notifications. */
 	readonly notified: boolean[] = [];
-	/** Of progress, so far. */
+	/** The number of requests for progress so far. */
 	progressRequests = 0;
 	readonly #server: Server;
 
-	/** @param port default: any that is free */
+	/** @param port the port; by default a free one */
 	static async start(script: EtcdScript, port = 0): Promise<ScriptedEtcd> {
 		const server = new Server();
 		const { address } = await server.listen(`127.0.0.1:${port}`);

@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same in every run: at least 0, less than 1 (xorshift, Marsaglia 2003). */
+/** A pseudo-random generator with the same numbers in every run, of at least 0 and less than 1 (xorshift, Marsaglia 2003). */
 export function seeded(seed: number): () => number {
 	let state = (seed | 0) ^ 0x9e3779b9 || 1;
 	return () => {
@@ -9,7 +9,7 @@ export function seeded(seed: number): () => number {
 	};
 }
 
-/** A whole number, `min` and `max` included. */
+/** Draws a whole number from `min` to `max`, both included. */
 export function between(
 	random: () => number,
 	min: number,

@@ -14,7 +14,7 @@ interface MethodInit {
 	readonly idempotency?: keyof typeof MethodOptions_IdempotencyLevel;
 }
 
-/** The descriptor of a service `test.Any` with these unary methods, all of them from and to `test.Message`. */
+/** Makes the descriptor of a service `test.Any` with the given unary methods, which take and return `test.Message`. */
 export function serviceOf(...methods: (string | MethodInit)[]): DescService {
 	const file = create(FileDescriptorProtoSchema, {
 		name: "any.proto",

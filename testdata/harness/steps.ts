@@ -2,16 +2,16 @@ import { Session } from "node:inspector/promises";
 import { setFlagsFromString } from "node:v8";
 
 /**
- * Counts the steps of our own code: how often each block of it was run, as the engine counts for coverage. Unlike time, that
- * is the same on every machine. What built-in functions do inside does not count, nor does code that was loaded before.
+ * Counts how often each block of our code was run, with the coverage counters of V8. Unlike time, the result is the same on
+ * every machine. Work inside built-in functions is not counted, and neither is code that was loaded before.
  */
 export class Steps {
 	readonly #session = new Session();
 	readonly #files: RegExp;
 
-	/** `files`: what the URLs of the files match whose steps count. Load them after this, by `import()`. */
+	/** @param files a pattern for the URLs of the files to count. Load them afterwards, with `import()`. */
 	static async counting(files: RegExp): Promise<Steps> {
-		// Compiled code counts no calls; this process interprets from here on.
+		// Optimized code does not count calls, so this process interprets its code from here on.
 		for (const flag of ["--no-opt", "--no-maglev", "--no-sparkplug"]) {
 			setFlagsFromString(flag);
 		}
@@ -30,14 +30,14 @@ export class Steps {
 		this.#files = files;
 	}
 
-	/** How many an action takes. */
+	/** Returns how many steps an action takes. */
 	async of(action: () => void | Promise<void>): Promise<number> {
 		await this.#taken();
 		await action();
 		return this.#taken();
 	}
 
-	/** Since it was last asked. */
+	/** Returns the steps since the last call. */
 	async #taken(): Promise<number> {
 		const { result } = await this.#session.post("Profiler.takePreciseCoverage");
 		return result

@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module";
 
 type Session = http2.ClientHttp2Session & { setNextStreamID(id: number): void };
 
-/** Lets every client connection made from now on begin with this stream id: an odd number below 2^31. */
+/** Makes every new client connection start with this stream id: an odd number below 2^31. */
 export function beginStreamsAt(id: number): Disposable {
 	const { connect } = http2;
 	const put = (instead: typeof connect): void => {
@@ -12,7 +12,7 @@ export function beginStreamsAt(id: number): Disposable {
 	};
 	put(((...args: Parameters<typeof connect>) => {
 		const session = connect(...args);
-		// Its types do not know it.
+		// The types of Node do not include this method.
 		(session as Session).setNextStreamID(id);
 		return session;
 	}) as typeof connect);

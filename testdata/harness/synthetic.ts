@@ -13,7 +13,7 @@ import {
 
 const METHODS = 8;
 
-/** A request for one file of so many services, each of eight methods with comments and two messages each. */
+/** Makes a request for one file with this many services. Each has eight methods with comments and two messages each. */
 export function syntheticRequest(services: number): CodeGeneratorRequest {
 	const file = syntheticFile("synthetic", services);
 	return create(CodeGeneratorRequestSchema, {
@@ -24,7 +24,7 @@ export function syntheticRequest(services: number): CodeGeneratorRequest {
 	});
 }
 
-/** With the locations in the source that a compiler would write. */
+/** Adds source locations, as a compiler would. */
 export function syntheticFile(
 	name: string,
 	services: number,
@@ -78,7 +78,7 @@ function method(
 
 type Location = MessageInitShape<typeof SourceCodeInfo_LocationSchema>;
 
-/** Of a service and its methods, with comments, and of their messages. */
+/** Makes the locations of a service and its methods with comments, and of their messages. */
 function locations(service: number): Location[] {
 	return [
 		{

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 
-/** A way to a server on which all can be made to stop, as if the server were stopped, and to go on. */
+/** A TCP relay to a server that can hold back all data, as if the server were stopped, and go on later. */
 export class TcpLine implements AsyncDisposable {
 	readonly #server: net.Server;
 	readonly #sockets = new Set<net.Socket>();
@@ -28,7 +28,7 @@ export class TcpLine implements AsyncDisposable {
 		return `127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
 	}
 
-	/** Connections that stand, those of both sides. */
+	/** The open connections on both sides. */
 	get open(): number {
 		return this.#sockets.size;
 	}
@@ -37,13 +37,13 @@ export class TcpLine implements AsyncDisposable {
 		this.#stopped = true;
 	}
 
-	/** What was sent meanwhile arrives now. */
+	/** Goes on, and delivers what was sent meanwhile. */
 	goOn(): void {
 		this.#stopped = false;
 		for (const action of this.#held.splice(0)) action();
 	}
 
-	/** Ends what goes through it now; new connections are made as before. */
+	/** Closes all connections through it. New ones work as before. */
 	cut(): void {
 		for (const socket of this.#sockets) socket.destroy();
 	}

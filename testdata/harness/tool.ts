@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 /**
- * Skips a test whose tool is not installed; where `CI` is set, fails it.
+ * Skips a test whose tool is not installed. Fails it instead if `CI` is set.
  *
- * @param skip of the test's context
+ * @param skip the function `skip` of the test's context
  */
 export async function tool(
 	name: string,

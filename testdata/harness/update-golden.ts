@@ -1,4 +1,4 @@
-/** Writes what the plugin generates now over the golden files of all cases, or of those that are named. */
+/** Replaces the golden files of all cases, or of the named ones, with what the plugin generates now. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {

@@ -4,13 +4,13 @@ import type {
 	Resolver,
 } from "../../src/discovery/resolver.ts";
 
-/** Watches a resolver as a channel does, and keeps what it says. */
+/** Watches a resolver as a channel does, and records what it yields. */
 export class Watching implements AsyncDisposable {
 	readonly seen: Resolution[] = [];
 	readonly reported: Error[] = [];
-	/** How often the resolver has asked for a refresh. */
+	/** How often the resolver has waited for a refresh. */
 	refreshesAwaited = 0;
-	/** Resolves with the error that ended the watch, or with undefined when it returned. */
+	/** Resolves with the error that ended the watch, or with undefined if the watch returned. */
 	readonly ended: Promise<unknown>;
 	readonly #abort = new AbortController();
 	#refresh = Promise.withResolvers<void>();
@@ -20,25 +20,25 @@ export class Watching implements AsyncDisposable {
 		this.ended = this.#run(resolver);
 	}
 
-	/** The addresses last seen. */
+	/** The addresses of the last resolution. */
 	get addresses(): Endpoint["address"][] | undefined {
 		return this.seen.at(-1)?.endpoints.map(({ address }) => address);
 	}
 
-	/** Resolves as soon as `condition` holds; it is asked again at each news. */
+	/** Resolves when the condition holds. It is checked at each resolution. */
 	async until(condition: () => boolean): Promise<void> {
 		while (!condition()) {
 			await this.#news.promise;
 		}
 	}
 
-	/** A connection was lost. */
+	/** Asks for a refresh, as after a lost connection. */
 	refresh(): void {
 		this.#refresh.resolve();
 		this.#refresh = Promise.withResolvers();
 	}
 
-	/** Loses interest, and resolves when the resolver has ended. */
+	/** Ends the watch, and resolves when the resolver has ended. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#abort.abort();
 		await this.ended;
