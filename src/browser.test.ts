@@ -88,7 +88,7 @@ describe("a generated client in a browser", () => {
 		['NewPaymentClient("localhost:50051")', "a Connect Transport"],
 		['NewPaymentClient(poll(async () => ["a:1"]))', "a Connect Transport"],
 		['new Channel("localhost:50051")', "a Connect Transport"],
-	])("says what to pass instead, for %s", async (expression, cure) => {
+	])("the error of %s says what to pass instead", async (expression, cure) => {
 		const answer = await run(
 			`try { ${expression} } catch (error) { return error.message; }`,
 		);
@@ -97,6 +97,6 @@ describe("a generated client in a browser", () => {
 	});
 });
 
-test("homing has the same names in a browser as in Node", () => {
+test("homing exports the same names in a browser as in Node", () => {
 	expect(Object.keys(browser).sort()).toEqual(Object.keys(node).sort());
 });

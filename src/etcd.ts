@@ -1,4 +1,4 @@
-/** `homing/etcd`: servers found in etcd, and made known there. */
+/** The entry point `homing/etcd`: the resolver and the registry for etcd. */
 
 import "./node-version.ts";
 

@@ -1,4 +1,4 @@
-/** `homing/kubernetes`: the resolver of `kubernetes:` targets, with all its options. */
+/** The entry point `homing/kubernetes`: the resolver for Kubernetes. */
 
 import "./node-version.ts";
 

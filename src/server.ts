@@ -1,4 +1,4 @@
-/** The server half of homing: services, their lifecycle, their health. */
+/** The entry point `homing/server`: the server, its options, and what handlers use. */
 
 import "./node-version.ts";
 

@@ -1,2 +1,2 @@
-/** homing's version; a test holds it to package.json's. */
+/** The version of homing. A test checks that it equals the version in package.json. */
 export const VERSION = "0.1.0";

@@ -43,7 +43,7 @@ describe.skipIf(node20Missing)(node20Missing ?? "Node 20", () => {
 		expect(status).toBe(1);
 	});
 
-	test("says it of a program that a bundler has made one file of", async () => {
+	test("refuses to run a program that was bundled into one file", async () => {
 		await build({
 			absWorkingDir: directory,
 			stdin: {
@@ -69,7 +69,7 @@ describe.skipIf(node20Missing)(node20Missing ?? "Node 20", () => {
 		expect(status).toBe(1);
 	});
 
-	test("generates what newer ones generate, and says where it runs", () => {
+	test("generates the same code as a newer Node, and says which Node can run it", () => {
 		writeFileSync(
 			join(directory, "a.proto"),
 			'syntax = "proto3"; package a.v1; message A {} service S { rpc Get(A) returns (A); }',

@@ -62,7 +62,7 @@ describe("the installed plugin", () => {
 		},
 	);
 
-	it("is run by protoc", async ({ skip }) => {
+	it("works with protoc", async ({ skip }) => {
 		await tool("protoc", skip);
 		await mkdir(join(project.directory, "by-protoc"));
 		const protos = await readdir(join(project.directory, "proto"), {
@@ -123,7 +123,7 @@ describe("docs/plugin.md", () => {
 		);
 	});
 
-	it("shows what works with buf", async () => {
+	it("shows a setup that works with buf", async () => {
 		await project.run("sh", "-c", "cd docs && buf generate && node client.ts");
 		const messages = await readFile(
 			join(project.directory, "docs/gen/payment/v1/payment_pb.ts"),
@@ -132,7 +132,7 @@ describe("docs/plugin.md", () => {
 		expect(messages).toContain('from "homing/options/');
 	});
 
-	it("shows what works where buf finds no proto in node_modules", async () => {
+	it("shows a setup that works if buf finds no protos in node_modules", async () => {
 		const [, command = ""] = /`(npx protoc-gen-homing --.*?)`/.exec(page) ?? [];
 		await project.run(
 			"sh",
@@ -143,7 +143,7 @@ describe("docs/plugin.md", () => {
 		);
 	});
 
-	it("shows what works with protoc", async ({ skip }) => {
+	it("shows a setup that works with protoc", async ({ skip }) => {
 		await tool("protoc", skip);
 		const [, command = ""] = /^```sh\n(.*?)^```$/ms.exec(page) ?? [];
 		expect(command).toContain("protoc");
@@ -154,7 +154,7 @@ describe("docs/plugin.md", () => {
 		);
 	});
 
-	it("names all options that the plugin itself has", () => {
+	it("lists all options of the plugin itself", () => {
 		for (const option of [
 			"emit=",
 			"grpc_service_config=",

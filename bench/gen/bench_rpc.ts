@@ -61,7 +61,7 @@ export interface BenchServer {
 }
 
 /**
- * Serves homing.bench.v1.Bench on a server, or wherever the registrar adds it.
+ * Adds an implementation of homing.bench.v1.Bench to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterBenchServer(registrar: ServiceRegistrar, implementation: BenchServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBenchServer takes the server first, and the implementation second", Code.InvalidArgument);

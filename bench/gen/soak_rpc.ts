@@ -75,7 +75,7 @@ export interface SoakServer {
 }
 
 /**
- * Serves homing.soak.v1.Soak on a server, or wherever the registrar adds it.
+ * Adds an implementation of homing.soak.v1.Soak to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterSoakServer(registrar: ServiceRegistrar, implementation: SoakServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterSoakServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => bundle[Symbol.asyncDispose]());
 
 describe("the answer", () => {
-	it("is TypeScript where the request names no target", () => {
+	it("is TypeScript if the request sets no target", () => {
 		const request = syntheticRequest(1);
 		for (const parameter of ["", "import_extension=js"]) {
 			const { file } = answer({ ...request, parameter });
@@ -32,7 +32,7 @@ describe("the answer", () => {
 		}
 	});
 
-	it("is an error that names both files when two would be generated as one", () => {
+	it("is an error that names both files if two files would be generated with one path", () => {
 		const [one, other] = ["same", "other"].map((name) =>
 			syntheticFile(name, 1),
 		);
@@ -65,12 +65,12 @@ describe("the answer", () => {
 		expect(answer({ ...syntheticRequest(1), parameter }).error).toMatch(error);
 	});
 
-	it("is an error that names the file when the request lacks it", () => {
+	it("is an error that names the file if the request does not contain it", () => {
 		const request = { ...syntheticRequest(1), fileToGenerate: ["no.proto"] };
 		expect(answer(request).error).toMatch(/no\.proto/);
 	});
 
-	it("is there in time for a file of 125 services and 1,000 methods, and for four times that", () => {
+	it("comes in time for a file of 125 services and 1,000 methods, and for four times as many", () => {
 		for (const services of [125, 500]) {
 			const startedAt = performance.now();
 			const { file } = answer(syntheticRequest(services));

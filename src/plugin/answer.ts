@@ -16,11 +16,11 @@ import { readRequest } from "./request.ts";
 
 /**
  * Answers an encoded CodeGeneratorRequest with an encoded CodeGeneratorResponse.
- * That holds the files, or the error of what is wrong with the protos or the
- * options.
+ * The response holds the generated files, or the error if the protos or the
+ * options are invalid.
  *
- * @param warn is told what is probably a mistake; the answer does not depend on it
- * @throws Error for bytes that are no request that buf or protoc would write
+ * @param warn is called with what is probably a mistake; it does not change the answer
+ * @throws Error for bytes that are not a request as buf or protoc writes it
  */
 export function answer(bytes: Uint8Array, warn: Warn = () => {}): Uint8Array {
 	const request = parseRequest(bytes);
@@ -32,7 +32,7 @@ export function answer(bytes: Uint8Array, warn: Warn = () => {}): Uint8Array {
 	} catch (error) {
 		const response = create(CodeGeneratorResponseSchema, {
 			error: explained(error),
-			// Without these, buf complains of their absence rather than of the error.
+			// If these are absent, buf complains about that instead of showing the error.
 			supportedFeatures: protoInt64.parse(
 				CodeGeneratorResponse_Feature.PROTO3_OPTIONAL |
 					CodeGeneratorResponse_Feature.SUPPORTS_EDITIONS,
@@ -50,7 +50,7 @@ function parseRequest(bytes: Uint8Array): CodeGeneratorRequest {
 		request = readRequest(bytes);
 	} catch (error) {
 		throw new Error(
-			`standard input (${bytes.length} bytes) is not a whole CodeGeneratorRequest: ${explained(error)}`,
+			`standard input (${bytes.length} bytes) is not a complete CodeGeneratorRequest: ${explained(error)}`,
 		);
 	}
 	if (request.fileToGenerate.length === 0) {
@@ -61,13 +61,13 @@ function parseRequest(bytes: Uint8Array): CodeGeneratorRequest {
 	return request;
 }
 
-/** The message of what we or a library throw on purpose; all there is to know of a mistake of ours. */
+/** Returns the message of an error that is thrown on purpose; for a bug in the plugin itself, the stack too. */
 function explained(error: unknown): string {
 	if (!(error instanceof Error)) {
 		return String(error);
 	}
-	const mistake = error instanceof TypeError || error instanceof ReferenceError;
-	return mistake
-		? `a mistake in ${name} ${version}, please report it: ${error.stack}`
+	const bug = error instanceof TypeError || error instanceof ReferenceError;
+	return bug
+		? `a bug in ${name} ${version}; please report it: ${error.stack}`
 		: error.message;
 }

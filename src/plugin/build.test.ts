@@ -18,7 +18,7 @@ describe("the bundle", () => {
 
 	afterAll(() => rm(directory, { recursive: true }));
 
-	it("needs nothing but Node", () => {
+	it("requires only modules of Node", () => {
 		const required = [...bundle.matchAll(/\brequire\("([^"]+)"\)/g)];
 		expect(required.map(([, name = ""]) => name)).not.toHaveLength(0);
 		for (const [, name = ""] of required) {
@@ -26,11 +26,11 @@ describe("the bundle", () => {
 		}
 	});
 
-	it("is small, for it is without the compiler", () => {
+	it("is small, because it does not contain the compiler", () => {
 		expect(bundle.length).toBeLessThan(400_000);
 	});
 
-	it("brings the licences of all that is in it", async () => {
+	it("comes with the licences of all packages in it", async () => {
 		const licences = await readFile(join(directory, "LICENSES.txt"), "utf8");
 		const packages = [
 			...bundle.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)/gm),

@@ -1,6 +1,6 @@
 /**
- * Bundles the plugin into one file that starts fast, and the licences of what
- * is in it into another.
+ * Bundles the plugin into one file that starts fast, and writes the licences of
+ * the bundled packages into another file.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,10 @@ import { build, type Plugin } from "esbuild";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The compiler would be most of the bundle, and is never called: we print JavaScript and declarations ourselves. */
+/**
+ * Leaves out the TypeScript compiler, which would be most of the bundle. It is never called, because the plugin prints
+ * JavaScript and declarations itself.
+ */
 const withoutCompiler: Plugin = {
 	name: "without-compiler",
 	setup(build) {
@@ -43,7 +46,7 @@ export async function buildPlugin(directory: string): Promise<void> {
 	await writeFile(join(directory, "LICENSES.txt"), await licences(bundled));
 }
 
-/** The packages, the notices at the heads of their files, and the licence that most of these refer to. */
+/** Lists the packages, the notices at the start of their files, and the licence to which most of the notices refer. */
 async function licences(paths: readonly string[]): Promise<string> {
 	const packages = new Set<string>();
 	const notices = new Set<string>();

@@ -1,20 +1,20 @@
 import type { DescFile, DescMethod, DescService } from "@bufbuild/protobuf";
 import type { SourceCodeInfo_Location } from "@bufbuild/protobuf/wkt";
 
-/** Field numbers of descriptor.proto, which the paths of locations are made of. */
+/** Field numbers in descriptor.proto. The paths of source locations consist of them. */
 const SERVICE_OF_FILE = 6;
 const METHOD_OF_SERVICE = 2;
 const OPTIONS_OF_SERVICE = 3;
 const OPTIONS_OF_METHOD = 4;
 
 /**
- * What the source of a file says about its services: comments and positions,
- * indexed in one pass over the file's locations.
+ * The comments and the source positions of a file's services. They are indexed
+ * in one pass over the file's source locations.
  */
 export class Comments {
 	readonly #file: DescFile;
 	readonly #paths = new Map<DescMethod | DescService, string>();
-	/** Each is printed on two interfaces. */
+	/** A cache: each comment is printed on two interfaces. */
 	readonly #docs = new Map<DescMethod | DescService, string>();
 	readonly #locations = new Map<string, SourceCodeInfo_Location>();
 
@@ -28,7 +28,7 @@ export class Comments {
 			}
 		}
 		for (const location of file.proto.sourceCodeInfo?.location ?? []) {
-			if (isOfInterest(location.path)) {
+			if (belongsToService(location.path)) {
 				const path = location.path.join(".");
 				if (!this.#locations.has(path)) {
 					this.#locations.set(path, location);
@@ -37,7 +37,7 @@ export class Comments {
 		}
 	}
 
-	/** The JSDoc of the comments, of what they are on, and of whether to use it at all. */
+	/** Returns the JSDoc of a service or a method: its comments, its name in the proto, and `@deprecated` if it is that. */
 	jsDoc(
 		desc: DescMethod | DescService,
 		deprecated: boolean,
@@ -59,11 +59,11 @@ export class Comments {
 	}
 
 	/**
-	 * `file.proto:LINE:COLUMN` of a custom option; of what it is set on, if the
-	 * compiler does not say.
+	 * Returns `file.proto:LINE:COLUMN` of a custom option. If the compiler gives no
+	 * position for it, returns the position of the service or method that has it.
 	 *
-	 * @param option the number of the option, then those of the fields in it: a
-	 * statement may set one of them alone
+	 * @param option the number of the option, followed by the numbers of the fields
+	 * in it, because a statement may set a single field
 	 */
 	position(desc: DescMethod | DescService, option: readonly number[]): string {
 		const owner = this.#paths.get(desc) ?? "";
@@ -83,8 +83,8 @@ export class Comments {
 	}
 }
 
-/** Whether the path leads to a service, a method, or an option of one. */
-function isOfInterest(path: readonly number[]): boolean {
+/** Whether a path leads to a service, to a method, or to an option of one of these. */
+function belongsToService(path: readonly number[]): boolean {
 	return (
 		path[0] === SERVICE_OF_FILE &&
 		(path.length === 2 ||
@@ -94,7 +94,7 @@ function isOfInterest(path: readonly number[]): boolean {
 	);
 }
 
-/** A block of lines that hold no end of a comment. */
+/** Formats lines as JSDoc. The lines must not contain the end of a comment. */
 export function jsDoc(lines: readonly string[], indentation = ""): string {
 	return [
 		`${indentation}/**`,
@@ -103,7 +103,7 @@ export function jsDoc(lines: readonly string[], indentation = ""): string {
 	].join("\n");
 }
 
-/** The lines of a comment and an empty one, fit to stand in JSDoc. */
+/** Returns the lines of a proto comment, escaped for JSDoc and followed by an empty line. */
 function paragraph(comment: string | undefined): string[] {
 	const text = (comment ?? "")
 		.replace(/\r\n|[\r\u2028\u2029]/g, "\n")
@@ -117,7 +117,7 @@ function paragraph(comment: string | undefined): string[] {
 	return [...lines, ""];
 }
 
-/** Nothing that JSDoc would take for a tag, or for its end. */
+/** Escapes what JSDoc would read as a tag or as the end of the comment. */
 function escaped(line: string): string {
 	return line.replace(/(?<!\w)@/g, "\\@").replaceAll("*/", "*\\/");
 }

@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 import optionsProto from "../../proto/homing/options.proto";
 
 /**
- * Writes homing/options.proto below a directory, over the one that is there. Of its own, buf and protoc find no proto in
- * node_modules where that has links (workspaces, pnpm) or is not there (Yarn PnP).
+ * Writes homing/options.proto below a directory, and overwrites an existing one. It is for projects in which buf and protoc
+ * cannot find protos in node_modules: with linked packages (workspaces, pnpm), or without node_modules (Yarn PnP).
  *
- * @returns its path
+ * @returns the path of the file
  * @throws Error of the file system
  */
 export function exportOptions(directory: string): string {

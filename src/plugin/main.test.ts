@@ -49,7 +49,7 @@ describe("the process", () => {
 		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 	});
 
-	it("says its version", async () => {
+	it("prints its version", async () => {
 		const { version } = JSON.parse(
 			readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
 		);
@@ -58,7 +58,7 @@ describe("the process", () => {
 		expect(code).toBe(0);
 	});
 
-	it("says how it is used, with its own options", async () => {
+	it("prints how it is used, with its own options", async () => {
 		const { code, stdout } = await plugin(["--help"]);
 		for (const option of [
 			"emit=client|server|both",
@@ -71,7 +71,7 @@ describe("the process", () => {
 		expect(code).toBe(0);
 	});
 
-	it("tells on standard error of a config that names what is not there, and answers all the same", async () => {
+	it("warns on standard error about a config that names a missing service, and still answers", async () => {
 		const path = join(directory, "config.json");
 		writeFileSync(
 			path,
@@ -106,7 +106,7 @@ describe("the process", () => {
 		}
 	});
 
-	it("exports homing/options.proto, with which buf lint is content", async ({
+	it("exports homing/options.proto, which passes buf lint", async ({
 		skip,
 	}) => {
 		await tool("buf", skip);
@@ -140,9 +140,9 @@ describe("the process", () => {
 	});
 
 	it.for([
-		[[], "takes one directory"],
-		[[""], "takes one directory"],
-		[["a", "b"], "takes one directory"],
+		[[], "takes one argument, the directory"],
+		[[""], "takes one argument, the directory"],
+		[["a", "b"], "takes one argument, the directory"],
 		[["/dev/null"], "--export-options /dev/null: E"],
 	] as const)(
 		"exports nothing to %j, and says why",
@@ -157,7 +157,7 @@ describe("the process", () => {
 		},
 	);
 
-	it("refuses an argument, and says where options go", async () => {
+	it("refuses an unknown argument, and says where options go", async () => {
 		const { code, stdout, stderr } = await plugin(["--emit=client"]);
 		expect(stderr).toMatch(/--emit=client is not an argument.*--homing_opt/);
 		expect(stdout).toHaveLength(0);
@@ -166,11 +166,15 @@ describe("the process", () => {
 
 	it.for([
 		["no bytes", new Uint8Array(), /0 bytes\) names no file to generate/],
-		["bytes that are no message", Buffer.from("hello"), /5 bytes\) is not a/],
+		[
+			"bytes that are not a message",
+			Buffer.from("hello"),
+			/5 bytes\) is not a/,
+		],
 		[
 			"half a request",
 			encoded(1).subarray(0, 500),
-			/500 bytes\) is not a whole/,
+			/500 bytes\) is not a complete/,
 		],
 	] as const)(
 		"gives no answer to %s, and says why",
@@ -183,7 +187,7 @@ describe("the process", () => {
 		},
 	);
 
-	it("answers with an error, as plugins should, when the request asks for what cannot be", async () => {
+	it("puts an error into the answer, as plugins should, if the request is impossible", async () => {
 		const request = {
 			...syntheticRequest(1),
 			parameter: "target=ts,retries=3",
@@ -199,7 +203,9 @@ describe("the process", () => {
 		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 	});
 
-	it("does not wait for a terminal to write a request", async ({ skip }) => {
+	it("does not wait for a request if standard input is a terminal", async ({
+		skip,
+	}) => {
 		await tool("script", skip);
 		const command = [process.execPath, "-e", `'${run()}'`].join(" ");
 		const { code, stdout } = await outcome("script", [
@@ -210,14 +216,14 @@ describe("the process", () => {
 		expect(code).toBe(1);
 	});
 
-	it("writes more than a pipe holds", async () => {
+	it("writes an answer that is larger than a pipe's buffer", async () => {
 		const { code, stdout } = await plugin([], encoded(125));
 		expect(stdout.length).toBeGreaterThan(500_000);
 		expect(response(stdout).file).toHaveLength(1);
 		expect(code).toBe(0);
 	});
 
-	it("says so when nobody takes the answer", async () => {
+	it("reports an error if the answer cannot be written", async () => {
 		const child = spawn(process.execPath, ["-e", run()]);
 		child.stdout.destroy();
 		child.stdin.end(encoded(125));
@@ -226,7 +232,7 @@ describe("the process", () => {
 			once(child, "close"),
 		]);
 		expect(String(stderr)).toMatch(
-			/^protoc-gen-homing: nobody took the answer: .*EPIPE.*\n$/,
+			/^protoc-gen-homing: cannot write the answer to standard output: .*EPIPE.*\n$/,
 		);
 		expect(code).toBe(1);
 	});
@@ -249,7 +255,7 @@ describe("the process", () => {
 		expect(response((await output).subarray(1)).file).toHaveLength(1);
 	});
 
-	it("takes a request of 40 MB", { timeout: 120_000 }, async () => {
+	it("accepts a request of 40 MB", { timeout: 120_000 }, async () => {
 		const part = Buffer.from(
 			toBinary(FileDescriptorProtoSchema, syntheticFile("large/part00", 500)),
 		).toString("latin1");

@@ -7,7 +7,7 @@ import { readStdin, stdinIsTerminal, writeStdout } from "./stdio.ts";
 export { answer };
 
 const usage = `${name} ${version} generates clients and servers of protobuf services. buf or
-protoc runs it, writes to its standard input what to generate, and reads the
+protoc runs it, writes a request to its standard input, and reads the generated
 files from its standard output.
 
     # buf.gen.yaml
@@ -20,17 +20,19 @@ files from its standard output.
       --homing_out=src/gen --homing_opt=target=ts,import_extension=js file.proto
 
 Options: target (default: ts), import_extension, map_imports, rewrite_imports,
-ts_nocheck, keep_empty_files and elide_plugin_version as protoc-gen-es has them,
-and
-    emit=client|server|both     which half of a service (default: both)
-    grpc_service_config=PATH    a gRPC service config to bake into the clients
-    retry_max_attempts=N        for its retry policies that lack maxAttempts
+ts_nocheck, keep_empty_files and elide_plugin_version mean the same as for
+protoc-gen-es. The plugin's own options are
+    emit=client|server|both     which half of a service to generate (default: both)
+    grpc_service_config=PATH    a gRPC service config to build into the clients
+    retry_max_attempts=N        maxAttempts of its retry policies that have none
 
-${name} --export-options DIR writes homing/options.proto, which protos
-import to carry policies, into DIR, where your protos are.
+${name} --export-options DIR writes homing/options.proto into DIR, the
+directory of your protos. Protos import it to set policies.
 `;
 
-/** The process. Resolves with its exit code: 0 when it answered, be it with an error in a proto. */
+/**
+ * Runs the plugin as a process. Resolves with the exit code: 0 if it wrote an answer, even if that is an error in a proto.
+ */
 export async function main(parameters: readonly string[]): Promise<number> {
 	const [parameter, ...rest] = parameters;
 	switch (parameter) {
@@ -45,7 +47,7 @@ export async function main(parameters: readonly string[]): Promise<number> {
 			await writeStdout(usage);
 			return 0;
 		case "--export-options":
-			return exported(rest);
+			return runExportOptions(rest);
 		default:
 			return complain(
 				`${parameter} is not an argument of ${name}; options of the plugin go into "opt" of buf.gen.yaml, or into --homing_opt of protoc`,
@@ -53,11 +55,13 @@ export async function main(parameters: readonly string[]): Promise<number> {
 	}
 }
 
-async function exported(parameters: readonly string[]): Promise<number> {
+async function runExportOptions(
+	parameters: readonly string[],
+): Promise<number> {
 	const [directory = ""] = parameters;
 	if (parameters.length !== 1 || directory === "") {
 		return complain(
-			"--export-options takes one directory, that in which your protos are, as in --export-options proto",
+			"--export-options takes one argument, the directory of your protos, as in --export-options proto",
 		);
 	}
 	try {
@@ -75,7 +79,7 @@ async function generate(): Promise<number> {
 	const old = tooOld(process.versions.node);
 	if (old !== undefined) {
 		process.stderr.write(
-			`${name}: ${old}, on which the code is generated, but does not run\n`,
+			`${name}: ${old}. This Node can generate the code, but cannot run it\n`,
 		);
 	}
 	const bytes = await readStdin();
@@ -86,13 +90,15 @@ async function generate(): Promise<number> {
 		);
 	} catch (error) {
 		return complain(
-			`${messageOf(error)}; it is for buf or protoc to write one`,
+			`${messageOf(error)}; run ${name} by buf or protoc, which write the request`,
 		);
 	}
 	try {
 		await writeStdout(response);
 	} catch (error) {
-		return complain(`nobody took the answer: ${messageOf(error)}`);
+		return complain(
+			`cannot write the answer to standard output: ${messageOf(error)}`,
+		);
 	}
 	return 0;
 }

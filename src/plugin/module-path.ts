@@ -8,11 +8,11 @@ export type PathOptions = Pick<
 const RELATIVE = /^\.{1,2}\//;
 
 /**
- * What to write behind `from`, by the options `rewrite_imports` and
- * `import_extension` of protoplugin.
+ * Returns the module specifier to write after `from`, by the options
+ * `rewrite_imports` and `import_extension` of protoplugin.
  *
- * @param module a package, or a path that starts with `./` at the root of the
- * output and ends with `.js`
+ * @param module a package, or a path from the root of the output that starts
+ * with `./` and ends with `.js`
  * @param importer the path of the importing file, from the root of the output
  */
 export function modulePath(
@@ -28,7 +28,7 @@ export function modulePath(
 	return relativeTo(importer, rewritten.replace(/\.js$/, extension));
 }
 
-/** By the first pattern that matches; of a relative path, the target takes the place of the root. */
+/** Applies the first rule whose pattern matches. In a relative path, the rule's target replaces the root. */
 function rewrite(module: string, rules: PathOptions["rewriteImports"]): string {
 	const rule = rules.find(({ pattern }) => matches(module, pattern));
 	if (rule === undefined) {
@@ -39,7 +39,7 @@ function rewrite(module: string, rules: PathOptions["rewriteImports"]): string {
 		: rule.target;
 }
 
-// One star stands for anything within a part of the path, two for any parts.
+/** Whether a pattern matches: `*` matches any text within one part of the path, and `**` matches any number of parts. */
 function matches(module: string, pattern: string): boolean {
 	const source = pattern
 		.split(/(\*\*\/|\*)/)

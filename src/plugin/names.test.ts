@@ -56,7 +56,7 @@ describe("messageNames", () => {
 		},
 	);
 
-	it("gives another name to what would be called the same", () => {
+	it("gives different names to types that would have the same name", () => {
 		const file = fileWith({ messages: ["Foo", "FooSchema"] });
 		const names = messageNames(file);
 		expect(file.messages.map((message) => names.schema(message))).toEqual([
@@ -68,7 +68,7 @@ describe("messageNames", () => {
 });
 
 describe("serviceNames", () => {
-	it("keeps the name of the service as the proto spells it", () => {
+	it("keeps the service's name as in the proto", () => {
 		expect(namesOf({ services: ["payment_v2"] })).toEqual([
 			{
 				client: "payment_v2Client",
@@ -81,13 +81,13 @@ describe("serviceNames", () => {
 		]);
 	});
 
-	it("adds a $ where a message has the name, and leaves the rest as it is", () => {
+	it("adds a $ to a name that a message has, and leaves the others unchanged", () => {
 		expect(
 			namesOf({ services: ["Foo"], messages: ["FooClient"] })[0],
 		).toMatchObject({ client: "FooClient$", factory: "NewFooClient" });
 	});
 
-	it("adds as many $ as it takes", () => {
+	it("adds more $ while the name is still taken", () => {
 		// protoc-gen-es calls the nested one Foo_Client$.
 		const [names] = namesOf({
 			services: ["Foo_"],
@@ -97,7 +97,7 @@ describe("serviceNames", () => {
 		expect(names).toMatchObject({ client: "Foo_Client$$" });
 	});
 
-	it("renames nothing when a service is added at the end of the file", () => {
+	it("keeps all names if a service is added at the end of the file", () => {
 		const [before] = namesOf({ services: ["Foo"] });
 		const [after] = namesOf({ services: ["Foo", "NewFoo"] });
 		expect(after).toEqual(before);

@@ -16,29 +16,30 @@ type Described =
 	| DescMessage
 	| DescService;
 
-/** What protoc-gen-es exports for one proto file. */
+/** The names that protoc-gen-es exports for one proto file. */
 export interface MessageNames {
-	/** The type of a message or an enum. */
+	/** The name of the type of a message or an enum. */
 	shape(type: DescMessage | DescEnum): string;
-	/** The constant: of a message or an enum the schema. */
+	/** The name of the descriptor: for a message or an enum, its schema. */
 	schema(desc: Described): string;
+	/** All of these names. */
 	readonly taken: ReadonlySet<string>;
 }
 
-/** What protoc-gen-homing declares for one service. */
+/** The names that protoc-gen-homing declares for one service. */
 export interface ServiceNames {
 	readonly client: string;
 	readonly factory: string;
 	readonly server: string;
 	readonly register: string;
 	readonly unimplemented: string;
-	/** Not exported: the constant with the policies of the service. */
+	/** The constant with the policies of the service. It is not exported. */
 	readonly policies: string;
 }
 
 /**
- * The names that protoc-gen-es gives, for a whole file at once: protoplugin
- * works out all of them again for every name it is asked for.
+ * Computes the names that protoc-gen-es gives to everything in a file, all at
+ * once. protoplugin would compute all of them again for each single name.
  */
 export function messageNames(file: DescFile): MessageNames {
 	const taken = new Set<string>();
@@ -67,9 +68,9 @@ export function messageNames(file: DescFile): MessageNames {
 }
 
 /**
- * The names that we give. One that is already a message's or another service's
- * gets a `$`; in the order of the file, so that a service added at its end
- * renames nothing.
+ * Computes the names that protoc-gen-homing gives. A name that a message or
+ * another service already has gets a `$`. The services are named in the order of
+ * the file, so that a service added at its end does not rename the others.
  */
 export function serviceNames(
 	file: DescFile,
@@ -94,9 +95,10 @@ export function serviceNames(
 }
 
 /**
- * The name of a method on the client. A `then` would make the client a
- * thenable, which `await` calls; `__proto__` is no plain property. Proto
- * identifiers hold no `$`, so the escaped name is free.
+ * Returns the name of a method on the client. A method named `then` would make
+ * the client a thenable, which `await` calls, and `__proto__` is not an ordinary
+ * property: both get a `$`. No other method has the resulting name, because proto
+ * identifiers contain no `$`.
  */
 export function clientMethodName(method: DescMethod): string {
 	return method.localName === "then" || method.localName === "__proto__"
@@ -105,8 +107,9 @@ export function clientMethodName(method: DescMethod): string {
 }
 
 /**
- * @throws Error when two methods of the service would come to one name in
- * TypeScript, as `Get` and `get` do
+ * Checks that the methods of a service have different names in TypeScript.
+ *
+ * @throws Error if two methods would have the same name, as `Get` and `get` would
  */
 export function assertDistinctMethods(service: DescService): void {
 	const seen = new Map<string, DescMethod>();
@@ -146,7 +149,7 @@ function known<Desc extends Described, Name>(
 	return name;
 }
 
-/** protoc-gen-es tries Foo, Foo$, Foo$1, Foo$2. */
+/** The suffixes that protoc-gen-es tries in turn: Foo, Foo$, Foo$1, Foo$2. */
 function esSalt(attempt: number): string {
 	return attempt < 2 ? "$".repeat(attempt) : `$${attempt - 1}`;
 }
@@ -155,7 +158,7 @@ function dollars(attempt: number): string {
 	return "$".repeat(attempt);
 }
 
-/** Without the package, and with `_` between a type and the one it is nested in. */
+/** The type's name without the package, with `_` between a nested type and the type that contains it. */
 function esIdentifier(type: Exclude<Described, DescFile>): string {
 	const scope = type.file.proto.package;
 	return type.typeName

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { assertStandardValues, parseHomingOptions } from "./options.ts";
 
 describe("parseHomingOptions", () => {
-	it("has defaults for all", () => {
+	it("has defaults for all options", () => {
 		expect(parseHomingOptions([])).toEqual({
 			emit: "both",
 			grpcServiceConfig: [],
@@ -10,7 +10,7 @@ describe("parseHomingOptions", () => {
 		});
 	});
 
-	it("collects configs in the order they are given, in either spelling", () => {
+	it("collects configs in the given order, in either spelling of the option", () => {
 		const { grpcServiceConfig } = parseHomingOptions([
 			{ key: "grpc_service_config", value: "a.json" },
 			{ key: "grpc-service-config", value: "b.json" },
@@ -18,7 +18,7 @@ describe("parseHomingOptions", () => {
 		expect(grpcServiceConfig).toEqual(["a.json", "b.json"]);
 	});
 
-	it("reads the attempts as a number", () => {
+	it("reads retry_max_attempts as a number", () => {
 		expect(
 			parseHomingOptions([{ key: "retry_max_attempts", value: "4" }]),
 		).toMatchObject({ retryMaxAttempts: 4 });
@@ -34,7 +34,11 @@ describe("parseHomingOptions", () => {
 		["emits", "client", "emits is not an option of protoc-gen-homing"],
 		["emits", "client", "did you mean emit?"],
 		["targets", "ts", "did you mean target?"],
-		["retries", "3", "its own are emit, grpc_service_config and retry_max_at"],
+		[
+			"retries",
+			"3",
+			"its own options are emit, grpc_service_config and retry_max_at",
+		],
 	] as const)("refuses %s=%s", ([key, value, message]) => {
 		expect(() => parseHomingOptions([{ key, value }])).toThrow(message);
 	});
@@ -48,7 +52,7 @@ describe("assertStandardValues", () => {
 		"target=ts,import_extension=.js,ts_nocheck=true,keep_empty_files=0",
 		"import_extension=none,import_extension=",
 		"emit=what,rewrite_imports=a:b,map_imports=c:d,nothing",
-	])("takes %j", (parameter) => {
+	])("accepts %j", (parameter) => {
 		assertStandardValues(parameter);
 	});
 

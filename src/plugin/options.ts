@@ -5,7 +5,7 @@ const own = ["emit", "grpc_service_config", "retry_max_attempts"] as const;
 
 const flag = ["true", "false", "1", "0"];
 
-/** Options of every protoplugin, with the values that they can have; those of imports have forms of their own. */
+/** The options that protoplugin itself reads, with the values that they allow; undefined means other forms of values. */
 const standard: Readonly<Record<string, readonly string[] | undefined>> = {
 	target: ["ts", "js", "dts"],
 	import_extension: ["js", "ts", "none", "", ".js", ".ts"],
@@ -17,18 +17,20 @@ const standard: Readonly<Record<string, readonly string[] | undefined>> = {
 	map_imports: undefined,
 };
 
-/** What protoc-gen-homing is told beyond the options of every protoplugin. */
+/** The options of protoc-gen-homing itself. */
 export interface HomingOptions {
 	/** Which half of a service to generate. */
 	readonly emit: "client" | "server" | "both";
-	/** Paths of gRPC service configs to bake in. */
+	/** The paths of gRPC service configs to build into the clients. */
 	readonly grpcServiceConfig: readonly string[];
-	/** For retry policies without maxAttempts. */
+	/** The `maxAttempts` of retry policies in these configs that have none. If undefined, such a policy is an error. */
 	readonly retryMaxAttempts: number | undefined;
 }
 
 /**
- * @throws Error for an option that we do not know, or a value that it cannot have
+ * Reads the plugin's own options.
+ *
+ * @throws Error for an unknown option and for an invalid value
  */
 export function parseHomingOptions(
 	raw: readonly { key: string; value: string }[],
@@ -60,7 +62,7 @@ export function parseHomingOptions(
 			default: {
 				const meant = nearMiss(key, [...own, ...Object.keys(standard)]);
 				throw new Error(
-					`${key} is not an option of protoc-gen-homing; ${meant === undefined ? "" : `did you mean ${meant}? `}its own are ${spoken(own, "and")}`,
+					`${key} is not an option of protoc-gen-homing; ${meant === undefined ? "" : `did you mean ${meant}? `}its own options are ${enumerated(own, "and")}`,
 				);
 			}
 		}
@@ -69,10 +71,11 @@ export function parseHomingOptions(
 }
 
 /**
- * Holds what protoplugin refuses without a word on why.
+ * Checks the values of the options that protoplugin reads, because protoplugin's own errors do not say which values are
+ * allowed.
  *
- * @param parameter of the request: options, separated by commas
- * @throws Error that lists what the option can be
+ * @param parameter the parameter of the request: options, separated by commas
+ * @throws Error that lists the values that the option allows
  */
 export function assertStandardValues(parameter: string): void {
 	for (const option of parameter.split(",")) {
@@ -84,25 +87,27 @@ export function assertStandardValues(parameter: string): void {
 		if (bad === undefined) continue;
 		const meant = nearMiss(bad, allowed);
 		throw new Error(
-			`invalid option "${option}": ${key} must be ${spoken(listed(key, allowed), "or")}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+			`invalid option "${option}": ${key} must be ${enumerated(listed(key, allowed), "or")}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
 		);
 	}
 }
 
-/** As they are written; a dot before them is taken, too. */
+/** The allowed values to show in an error. Leaves out other spellings of them, such as those with a dot. */
 function listed(key: string, allowed: readonly string[]): string[] {
 	const plain = allowed.filter((value) => !/^(|0|1|\..*)$/.test(value));
 	return key === "target" ? [...plain, "several of them, as in js+dts"] : plain;
 }
 
-/** "a, b and c" */
-function spoken(words: readonly string[], before: string): string {
-	return `${words.slice(0, -1).join(", ")} ${before} ${words.at(-1)}`;
+/** Joins words as in "a, b and c". */
+function enumerated(words: readonly string[], conjunction: string): string {
+	return `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
 }
 
 /**
- * @throws Error for what protoplugin allows and we do not: our runtime is ESM
- * only, and of bootstrapping nobody but protobuf-es has any use
+ * Checks the options that protoplugin allows but homing does not.
+ *
+ * @throws Error for CommonJS, because homing is an ES module, and for
+ * `bootstrap_wkt`, which only protobuf-es itself needs
  */
 export function assertStandardOptions(options: EcmaScriptPluginOptions): void {
 	if (options.jsImportStyle !== "module") {

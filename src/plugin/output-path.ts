@@ -1,13 +1,15 @@
 import type { DescFile } from "@bufbuild/protobuf";
 import type { Target } from "@bufbuild/protoplugin";
 
+/** The path of the generated file, from the root of the output. */
 export function outputPath(file: DescFile, target: Target): string {
 	return `${file.name}_rpc.${target === "dts" ? "d.ts" : target}`;
 }
 
 /**
- * @throws Error when two files would be generated as one, as `a` and `a.proto`
- * would
+ * Checks that the generated files have different paths.
+ *
+ * @throws Error if two proto files lead to the same path, as `a` and `a.proto` would
  */
 export function assertDistinctOutputs(files: readonly DescFile[]): void {
 	const seen = new Map<string, DescFile>();

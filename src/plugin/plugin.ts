@@ -28,7 +28,7 @@ import { Source } from "./printing/source.ts";
 export const name = "protoc-gen-homing";
 export const version: string = `v${VERSION}`;
 
-/** Writes `<file>_rpc.ts`, or `.js` and `.d.ts`, for every file that has a service. */
+/** Generates `<file>_rpc.ts`, or `.js` and `.d.ts`, for each proto file that has a service. */
 export function protocGenHoming(
 	request: CodeGeneratorRequest,
 	warn: Warn,
@@ -47,7 +47,7 @@ export function protocGenHoming(
 	return plugin.run(withDefaultTarget(request));
 }
 
-/** TypeScript, where protoplugin's own default is JavaScript with declarations. */
+/** Sets the default target to TypeScript. protoplugin's own default is JavaScript with declarations. */
 function withDefaultTarget(
 	request: CodeGeneratorRequest,
 ): CodeGeneratorRequest {
@@ -58,7 +58,7 @@ function withDefaultTarget(
 	return request;
 }
 
-/** The work that the targets of one run share. */
+/** What is computed once for all targets of a run. */
 const prepared = new WeakMap<Schema, ReadonlyMap<DescFile, PreparedFile>>();
 
 function generate(
@@ -78,12 +78,15 @@ function generate(
 	}
 }
 
-/** TypeScript and bundlers show the line of an import that they cannot find. */
-function ofProtocGenEs(module: string): string {
+/**
+ * The comment on an import of messages. TypeScript and bundlers show that line when the module is missing, so it says what
+ * writes the module.
+ */
+function importComment(module: string): string {
 	return /^\..*_pb\.js$/.test(module) ? "by protoc-gen-es: run it, too" : "";
 }
 
-/** The text of a file below its preamble. */
+/** Returns the text of a generated file below its preamble. */
 function servicesOf(
 	prepared: PreparedFile | undefined,
 	target: Target,
@@ -100,7 +103,7 @@ function servicesOf(
 			...parameterNames,
 			...services.flatMap(({ names }) => Object.values(names)),
 		],
-		ofProtocGenEs,
+		importComment,
 	);
 	for (const [index, service] of services.entries()) {
 		const context: ServiceContext = {

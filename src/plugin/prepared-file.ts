@@ -15,7 +15,7 @@ import { ProtoOptions } from "./policies/proto-options.ts";
 import { unknownName, type Warn } from "./policies/unknown-name.ts";
 import { References } from "./references.ts";
 
-/** A file with services, and all that is worked out once for all targets. */
+/** A file with services, and everything that is computed once for all targets. */
 export interface PreparedFile {
 	readonly file: DescFile;
 	readonly services: readonly PreparedService[];
@@ -30,12 +30,11 @@ export interface PreparedService {
 }
 
 /**
- * The files to generate that have services.
+ * Prepares the files to generate that have services.
  *
- * @param f any file of the run
- * @param warn is told of config files that name what is not there
- * @throws Error for what cannot be generated: bad options, names that collide,
- * bad policies
+ * @param f any generated file of the run
+ * @param warn is called for names in config files that do not exist
+ * @throws Error for invalid options, for names that collide, and for invalid policies
  */
 export function prepareFiles(
 	schema: Schema<HomingOptions>,

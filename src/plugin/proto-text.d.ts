@@ -1,4 +1,4 @@
-/** esbuild puts the text of a proto into the bundle. */
+/** In the bundle, esbuild replaces the import of a .proto file by its text. */
 declare module "*.proto" {
 	const text: string;
 	export default text;

@@ -6,13 +6,13 @@ import type { Import } from "./printing/source.ts";
 interface MessageImports {
 	/** The type of the message. */
 	readonly shape: Import;
-	/** Its descriptor, to stand behind `typeof`. */
+	/** The descriptor of the message, for use after `typeof`. */
 	readonly schemaType: Import;
 }
 
 /**
- * What generated code imports of what protoc-gen-es exports. The names and the
- * module of a proto file are worked out once in a run.
+ * What generated code imports from the output of protoc-gen-es. The names and
+ * the module of each proto file are computed once in a run.
  */
 export class References {
 	readonly #mapped: ((file: DescFile) => string) | undefined;
@@ -21,7 +21,7 @@ export class References {
 	readonly #messages = new Map<DescMessage, MessageImports>();
 	readonly #services = new Map<DescService, Import>();
 
-	/** @param mapped the module of a file, where the user maps some to modules of their own */
+	/** @param mapped returns the module of a file, by the option `map_imports`; undefined without that option */
 	constructor(mapped: ((file: DescFile) => string) | undefined) {
 		this.#mapped = mapped;
 	}
@@ -66,9 +66,9 @@ export class References {
 	#module(file: DescFile): string {
 		let module = this.#modules.get(file);
 		if (module === undefined) {
-			// protoplugin imports a well-known type from the output whenever its file
-			// shares the request. Its type is the same there, and the bytes of our
-			// output are so in every request.
+			// Well-known types are always imported from protobuf-es. protoplugin would
+			// import them from the output if the request contains their file, so that
+			// the output would depend on what else is generated.
 			module =
 				wktPublicImportPaths[file.proto.name] ??
 				this.#mapped?.(file) ??

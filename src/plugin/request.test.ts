@@ -22,13 +22,13 @@ describe("readRequest", () => {
 		read = readRequest(bytes);
 	});
 
-	it("reads what the request asks for", () => {
+	it("reads the files to generate and the parameter", () => {
 		const { fileToGenerate, parameter, compilerVersion } = whole;
 		expect(read).toMatchObject({ fileToGenerate, parameter });
 		expect(read.compilerVersion).toEqual(compilerVersion);
 	});
 
-	it("reads all descriptors, each once, as generators see them", () => {
+	it("reads each file descriptor once, with the options for generators", () => {
 		expect(whole.sourceFileDescriptors).not.toHaveLength(0);
 		expect(read.protoFile.map(withoutLocations)).toEqual(
 			whole.protoFile
@@ -43,7 +43,7 @@ describe("readRequest", () => {
 		expect(read.sourceFileDescriptors).toHaveLength(0);
 	});
 
-	it("reads the locations of the file, its syntax, its package and its services, and no others", () => {
+	it("reads only the source locations of the file, its syntax, its package and its services", () => {
 		for (const file of read.protoFile) {
 			const all =
 				whole.protoFile.find(({ name }) => name === file.name)?.sourceCodeInfo
@@ -57,7 +57,7 @@ describe("readRequest", () => {
 		}
 	});
 
-	it("reads no locations of files that are only imported", () => {
+	it("reads no source locations of files that are only imported", () => {
 		const [name = ""] = whole.fileToGenerate;
 		const request = readRequest(
 			toBinary(CodeGeneratorRequestSchema, {
@@ -69,7 +69,7 @@ describe("readRequest", () => {
 		expect(located.map((file) => file.name)).toEqual([name]);
 	});
 
-	it("fails where the request does, wherever it is cut off", () => {
+	it("fails for a request that is cut off anywhere", () => {
 		for (let length = 0; length < bytes.length; length += 7) {
 			const cut = bytes.subarray(0, length);
 			expect(succeeds(() => readRequest(cut))).toBe(

@@ -10,24 +10,24 @@ import {
 	SourceCodeInfoSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** Field numbers of plugin.proto and descriptor.proto. */
+/** Field numbers in plugin.proto and descriptor.proto. */
 const PROTO_FILE = 15;
 const SOURCE_FILE_DESCRIPTORS = 17;
 const NAME_OF_FILE = 1;
 const SOURCE_CODE_INFO_OF_FILE = 9;
 const LOCATION_OF_SOURCE_CODE_INFO = 1;
 
-/** What the first number of a location's path must be for us to read it: package, service or syntax. */
+/** The first numbers of the location paths that are read: those of the package, the services and the syntax. */
 const PATHS = new Set([2, 6, 12]);
 
 /**
- * Reads what is needed of a CodeGeneratorRequest, which is about a third.
+ * Reads the part of a CodeGeneratorRequest that is needed, about a third of it.
  *
- * Each file to generate is in the request twice, the second time with the
- * options that only generators see: that copy stands for both. And most of a
- * file is the locations of its messages and fields in the source.
+ * A request contains each file to generate twice; only the copy that has all
+ * options, those for generators included, is read. Of the source locations, which
+ * are most of a file, those of messages and fields are skipped.
  *
- * @throws Error for bytes that are no request
+ * @throws Error for bytes that are not a CodeGeneratorRequest
  */
 export function readRequest(bytes: Uint8Array): CodeGeneratorRequest {
 	const { rest, taken } = split(bytes, [PROTO_FILE, SOURCE_FILE_DESCRIPTORS]);
@@ -72,7 +72,7 @@ function readSourceCodeInfo(chunks: readonly Uint8Array[]): SourceCodeInfo {
 	return info;
 }
 
-/** Judged by its bytes, where these begin with a packed path as they always do. */
+/** Whether a location is needed. It looks only at the first bytes, where compilers write the path as a packed field. */
 function isNeeded(location: Uint8Array): boolean {
 	const [tag, length = 0, first = 0] = location;
 	const packedPath = tag === 0x0a && length > 0 && length < 0x80;
@@ -85,7 +85,7 @@ function nameOf(file: Uint8Array): string {
 	return new TextDecoder().decode(name);
 }
 
-/** The message without some of its length-delimited fields, and the values of these. */
+/** Splits a message into the values of some length-delimited fields, and the message without these fields. */
 function split(
 	message: Uint8Array,
 	numbers: readonly number[],

@@ -5,14 +5,14 @@ const STDOUT = 1;
 const CHUNK = 1 << 20;
 
 export function stdinIsTerminal(): boolean {
-	// Asked first because it is cheap, and false of pipes and files.
+	// The first check is cheap, and false for pipes and files.
 	return fstatSync(STDIN).isCharacterDevice() && process.stdin.isTTY === true;
 }
 
 /**
- * All of standard input. Read without Node's streams, which take longer to
- * load than a small request takes to answer; they are for the rare pipe that
- * does not block.
+ * Reads standard input to its end. Node's streams take longer to load than it
+ * takes to answer a small request, so they are used only for the rare pipe that
+ * is non-blocking.
  */
 export async function readStdin(): Promise<Uint8Array> {
 	const chunks: Uint8Array[] = [];
@@ -37,6 +37,7 @@ export async function readStdin(): Promise<Uint8Array> {
 	return Buffer.concat(chunks);
 }
 
+/** Writes to standard output. Uses Node's streams only if the pipe is non-blocking and full. */
 export async function writeStdout(data: string | Uint8Array): Promise<void> {
 	let rest = typeof data === "string" ? new TextEncoder().encode(data) : data;
 	try {

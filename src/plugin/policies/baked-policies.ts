@@ -19,14 +19,14 @@ import { spelled } from "./spelled-policy.ts";
 type MethodName = { service: string; method?: string };
 
 /**
- * The policies that the proto and the config files hold for a service;
- * `undefined` if none do.
+ * Collects the policies that the proto and the config files hold for a service.
+ * Returns `undefined` if there are none.
  *
- * What speaks of a method comes before what speaks of its service, and that
- * before what speaks of all services; where both speak of the same, the config
- * files come before the proto.
+ * A policy of a method takes precedence over one of its service, which takes
+ * precedence over one of all services. At the same level, the config files take
+ * precedence over the proto.
  *
- * @throws Error for a policy that is not valid
+ * @throws Error for an invalid policy
  */
 export function bakedPolicies(
 	service: DescService,
@@ -45,7 +45,7 @@ export function bakedPolicies(
 	return Object.keys(baked).length === 0 ? undefined : baked;
 }
 
-/** An entry for the service as a whole, then one for each policy that some of its methods have instead. */
+/** Makes one entry for the service as a whole, and one for each different policy that some of its methods have. */
 function methodConfig(
 	service: DescService,
 	comments: Comments,
@@ -83,7 +83,7 @@ function methodConfig(
 	return methodConfig.length === 0 ? undefined : methodConfig;
 }
 
-/** What holds for methods that nothing speaks of in particular. */
+/** Returns the policy of the methods that have none of their own. */
 function wholeService(
 	configured: ConfiguredPolicy | undefined,
 	ofService: CompiledMethodPolicy | undefined,

@@ -13,7 +13,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe("ConfigFiles", () => {
-	it("picks the entry of the method, else of its service, else the default", () => {
+	it("picks the entry of the method, or else of its service, or else the default", () => {
 		const configs = read({
 			methodConfig: [
 				{ name: [{}], timeout: "1s" },
@@ -35,7 +35,7 @@ describe("ConfigFiles", () => {
 		});
 	});
 
-	it("knows nothing of what no config names", () => {
+	it("has no policy for a service that no config names", () => {
 		const configs = read({
 			methodConfig: [{ name: [{ service: "a.A", method: "Get" }] }],
 		});
@@ -43,7 +43,7 @@ describe("ConfigFiles", () => {
 		expect(configs.channel("a.A")).toEqual({});
 	});
 
-	it("configures the channels of the services that are named, and of no others", () => {
+	it("configures the channels only of the services that a config names", () => {
 		const retryThrottling = { maxTokens: 10, tokenRatio: 0.5 };
 		const configs = read({
 			methodConfig: [{ name: [{ service: "a.A", method: "Get" }] }],
@@ -53,14 +53,14 @@ describe("ConfigFiles", () => {
 		expect(configs.channel("a.AB")).toEqual({});
 	});
 
-	it("refuses two files that speak of the same, and names both", () => {
+	it("refuses two files with policies of the same name, and the error names both files", () => {
 		const named = { methodConfig: [{ name: [{ service: "a.A" }] }] };
 		expect(() => read(named, named)).toThrow(
 			/0\.json and .*1\.json both hold a policy of a\.A/,
 		);
 	});
 
-	it("refuses two files that configure one channel, and names both", () => {
+	it("refuses two files that configure the same channel, and the error names both files", () => {
 		const healthCheckConfig = { serviceName: "" };
 		const configs = read(
 			{
@@ -83,14 +83,14 @@ describe("ConfigFiles", () => {
 		);
 	});
 
-	it("says which file is no JSON", () => {
+	it("says which file is not JSON", () => {
 		writeFileSync(join(directory, "broken.json"), "{ methodConfig: [] }");
 		expect(() => open("broken.json")).toThrow(
 			/^grpc_service_config=.*broken\.json: .*JSON/,
 		);
 	});
 
-	it("says where in which file a policy is wrong", () => {
+	it("says which policy in which file is invalid", () => {
 		expect(() =>
 			read({ methodConfig: [{ name: [{}], timeout: "soon" }] }),
 		).toThrow(/0\.json: methodConfig\[0\]\.timeout: "soon" is not a duration/);

@@ -7,18 +7,18 @@ import {
 } from "../../policy/service-config.ts";
 import type { HomingOptions } from "../options.ts";
 
-/** What config files say of a method, and of how much else the one that names it speaks. */
+/** The policy that the config files hold for a method, and the scope of the entry that it comes from. */
 export interface ConfiguredPolicy {
 	readonly scope: "method" | "service" | "default";
 	readonly policy: CompiledMethodPolicy;
 }
 
-/** A service, or a method of it, that a config file speaks of. */
+/** A service or a method that a config file names. */
 export interface ConfiguredName {
-	/** Of the file. */
+	/** The path of the config file. */
 	readonly path: string;
 	readonly service: string;
-	/** "" for all of the service. */
+	/** "" stands for the whole service. */
 	readonly method: string;
 }
 
@@ -27,11 +27,11 @@ interface ConfigFile {
 	readonly config: CompiledServiceConfig;
 }
 
-/** The gRPC service configs that the plugin was told to bake in. */
+/** The gRPC service configs of the option `grpc_service_config`. */
 export class ConfigFiles {
 	readonly #files: readonly ConfigFile[];
 
-	/** @throws Error for a file that cannot be read, is not valid, or names what another one does */
+	/** @throws Error for a file that cannot be read or is invalid, and for two files that name the same method or service */
 	constructor(options: HomingOptions) {
 		this.#files = options.grpcServiceConfig.map((path) => ({
 			path,
@@ -43,7 +43,7 @@ export class ConfigFiles {
 				const owner = owners.get(name);
 				if (owner !== undefined) {
 					throw new Error(
-						`${owner} and ${path} both hold a policy of ${spoken(name)}; leave it in one of them`,
+						`${owner} and ${path} both hold a policy of ${described(name)}; keep only one of the two`,
 					);
 				}
 				owners.set(name, path);
@@ -51,7 +51,7 @@ export class ConfigFiles {
 		}
 	}
 
-	/** Of what the files hold policies, but for the default. */
+	/** The services and methods that the files name. */
 	names(): ConfiguredName[] {
 		return this.#files.flatMap(({ path, config }) =>
 			[...config.methods.keys()]
@@ -63,36 +63,36 @@ export class ConfigFiles {
 		);
 	}
 
-	/** As gRPC picks it: the entry that names the method, else its service, else the default. */
+	/** Picks the policy as gRPC does: from the entry that names the method, or else its service, or else the default. */
 	method(service: string, method: string): ConfiguredPolicy | undefined {
 		return (
 			this.#entry(`${service}/${method}`, "method") ?? this.service(service)
 		);
 	}
 
-	/** For the methods of a service that no entry names. */
+	/** Picks the policy of those methods of a service that no entry names. */
 	service(service: string): ConfiguredPolicy | undefined {
 		return this.#entry(`${service}/`, "service") ?? this.#entry("/", "default");
 	}
 
-	/** What the configs that name the service, or all services, say of its channel. */
+	/** Returns what the configs that name the service, or all services, set for its channel. */
 	channel(service: string): Omit<CompiledServiceConfig, "methods"> {
-		const [speaking, ...others] = this.#files.filter(
+		const [first, ...others] = this.#files.filter(
 			({ config }) =>
 				hasChannelPart(config) &&
 				[...config.methods.keys()].some(
 					(name) => name === "/" || name.startsWith(`${service}/`),
 				),
 		);
-		if (speaking !== undefined && others[0] !== undefined) {
-			throw new Error(
-				`${speaking.path} and ${others[0].path} both configure the channel of ${service}; leave that to one of them`,
-			);
-		}
-		if (speaking === undefined) {
+		if (first === undefined) {
 			return {};
 		}
-		const { methods: _, ...channel } = speaking.config;
+		if (others[0] !== undefined) {
+			throw new Error(
+				`${first.path} and ${others[0].path} both configure the channel of ${service}; keep that in one of the two`,
+			);
+		}
+		const { methods: _, ...channel } = first.config;
 		return channel;
 	}
 
@@ -123,7 +123,7 @@ function readConfig(
 			error instanceof OptionError &&
 			error.kind === "missing" &&
 			error.option.endsWith("retryPolicy.maxAttempts")
-				? "; write it there, or set the plugin option retry_max_attempts=N for all that lack it"
+				? "; write it there, or set the plugin option retry_max_attempts=N for all retry policies that have none"
 				: "";
 		throw new Error(
 			`grpc_service_config=${path}: ${error instanceof Error ? error.message : error}${advice}`,
@@ -136,6 +136,6 @@ function hasChannelPart(config: CompiledServiceConfig): boolean {
 	return Object.keys(channel).length > 0;
 }
 
-function spoken(name: string): string {
+function described(name: string): string {
 	return name === "/" ? "all methods" : name.replace(/\/$/, "");
 }

@@ -22,7 +22,7 @@ test.each([
 });
 
 test.each(["soon", "", "2", "-2s", "1h30m", "2 fortnights"])(
-	"of %j nobody knows what it means",
+	"no meaning is suggested for %j",
 	(value) => {
 		expect(durationProblem(value)).toMatch(
 			/ is not a duration; write seconds as text.* as in "2s" or "0\.5s"$/,

@@ -16,15 +16,15 @@ import type { Comments } from "../comments.ts";
 import { durationProblem } from "./proto-duration.ts";
 
 /**
- * The policies that protos carry. The options are known by the descriptors in
- * the request, so that a request without them costs nothing.
+ * The policies that protos set by options. The options are found among the
+ * descriptors of the request, so that protos without them cost nothing.
  */
 export class ProtoOptions {
 	readonly #service: DescExtension | undefined;
 	readonly #method: DescExtension | undefined;
 	readonly #defaultHost: DescExtension | undefined;
 
-	/** @param files all of the request, among them those that declare the options */
+	/** @param files all files of the request, including those that declare the options */
 	constructor(files: readonly DescFile[]) {
 		const extensions = files.flatMap((file) => file.extensions);
 		const named = (name: string): DescExtension | undefined =>
@@ -34,7 +34,7 @@ export class ProtoOptions {
 		this.#defaultHost = named("google.api.default_host");
 	}
 
-	/** Where the service is found, by `homing.service` or else by `google.api.default_host`. */
+	/** The target of a service, from `homing.service` or else from `google.api.default_host`. */
 	target(service: DescService): string | undefined {
 		const option = optionOf(service, this.#service);
 		if (isRecord(option) && isText(option["target"])) {
@@ -50,7 +50,7 @@ export class ProtoOptions {
 	/**
 	 * The policy of a service or of a method, if it has one.
 	 *
-	 * @throws Error for a bad one, with its position in the file
+	 * @throws Error for an invalid policy, with its position in the file
 	 */
 	policy(
 		desc: DescMethod | DescService,
@@ -62,7 +62,7 @@ export class ProtoOptions {
 			return undefined;
 		}
 		try {
-			// A decoded message has the names that its JSON has.
+			// A decoded message has the same field names as its JSON.
 			return compileMethodPolicy(value, "");
 		} catch (error) {
 			if (error instanceof OptionError) {
@@ -92,7 +92,7 @@ function optionOf(
 		: undefined;
 }
 
-/** At a path without lists on it, as durations have them. */
+/** Returns the value at a path without list indexes. The paths of durations are like that. */
 function valueAt(value: unknown, path: string): unknown {
 	return path
 		.split(".")
@@ -116,7 +116,7 @@ function nameOf(desc: DescMethod | DescService): string {
 		: desc.typeName;
 }
 
-/** Of the fields on a path such as retryPolicy.retryableStatusCodes[0]. */
+/** Returns the numbers of the fields on a path such as retryPolicy.retryableStatusCodes[0]. */
 function fieldNumbers(
 	message: DescMessage | undefined,
 	path: string,
@@ -128,7 +128,7 @@ function fieldNumbers(
 		: [field.number, ...fieldNumbers(field.message, rest)];
 }
 
-/** retryPolicy.maxAttempts as the proto has it: retry_policy.max_attempts. */
+/** Converts a path to the proto's spelling: retryPolicy.maxAttempts to retry_policy.max_attempts. */
 function protoSpelling(path: string): string {
 	return path.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
 }

@@ -32,7 +32,7 @@ describe("spelled", () => {
 		expect(spelled(compileMethodPolicy(policy, ""))).toEqual(policy);
 	});
 
-	it("spells every code so that it is read as the same code", () => {
+	it("writes each code in a way that is read as the same code", () => {
 		const retryPolicy = {
 			maxAttempts: 2,
 			initialBackoff: 1,

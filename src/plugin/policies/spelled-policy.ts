@@ -6,7 +6,7 @@ import type {
 	MethodPolicy,
 } from "../../policy/method-policy.ts";
 
-/** A policy that was checked, in the spelling of a service config again. */
+/** Converts a checked policy back to the spelling of a service config. */
 export function spelled(policy: CompiledMethodPolicy): MethodPolicy {
 	return onlyDefined({
 		timeout:
@@ -45,12 +45,12 @@ function attempts({ attempts }: CompiledMethodPolicy): MethodPolicy {
 	}
 }
 
-/** Infinity, a timeout that was switched off, is written as 0. */
+/** Formats a duration. A timeout that is switched off (Infinity) is written as 0. */
 function duration(ms: number): Duration {
 	if (!Number.isFinite(ms)) {
 		return "0s";
 	}
-	// Nine decimals are nanoseconds, the finest that a duration knows.
+	// Nine decimals are nanoseconds, the resolution of a protobuf Duration.
 	const seconds = (ms / 1000).toFixed(9).replace(/\.?0+$/, "");
 	return `${seconds}s` as Duration;
 }

@@ -5,8 +5,8 @@ import { unknownName } from "./unknown-name.ts";
 
 type Services = Readonly<Record<string, readonly string[]>>;
 
-/** What is said of "package.Service/Method" when files of these packages are generated. */
-function said(
+/** Returns the warning about "package.Service/Method" if files of these packages are generated. */
+function warningFor(
 	name: string,
 	packages: Readonly<Record<string, Services>>,
 ): string | undefined {
@@ -48,8 +48,8 @@ describe("a config may name", () => {
 		"other.v1.Payment/Create",
 		"shop.v3.Payment/Create",
 		"shop.Payment/Create",
-	])("%s: it is there, or may be elsewhere", (name) => {
-		expect(said(name, payments)).toBeUndefined();
+	])("%s without a warning, as it exists or may be elsewhere", (name) => {
+		expect(warningFor(name, payments)).toBeUndefined();
 	});
 });
 
@@ -66,24 +66,24 @@ describe("a config that names", () => {
 		],
 		[
 			"shop.v1.Paymnt/Create",
-			"shop.v1.Paymnt is not there: package shop.v1 has no service Paymnt; did you mean Payment?",
+			"shop.v1.Paymnt does not exist: package shop.v1 has no service Paymnt; did you mean Payment?",
 		],
 		[
 			"shop.v1.Inventory/",
-			"shop.v1.Inventory is not there: package shop.v1 has no service Inventory",
+			"shop.v1.Inventory does not exist: package shop.v1 has no service Inventory",
 		],
 		[
 			"shp.v1.Payment/Create",
-			"shp.v1.Payment is not there; did you mean shop.v1.Payment?",
+			"shp.v1.Payment does not exist; did you mean shop.v1.Payment?",
 		],
-	])("%s is told so", (name, words) => {
-		expect(said(name, payments)).toBe(words);
+	])("%s causes a warning", (name, words) => {
+		expect(warningFor(name, payments)).toBe(words);
 	});
 
-	test("a service without a package that is not there is told so", () => {
-		expect(said("Greter/Greet", { "": { Greeter: ["Greet"] } })).toBe(
-			"Greter is not there: what has no package has no service Greter; did you mean Greeter?",
+	test("a missing service without a package causes a warning", () => {
+		expect(warningFor("Greter/Greet", { "": { Greeter: ["Greet"] } })).toBe(
+			"Greter does not exist: no file without a package has a service Greter; did you mean Greeter?",
 		);
-		expect(said("Greter/Greet", payments)).toBeUndefined();
+		expect(warningFor("Greter/Greet", payments)).toBeUndefined();
 	});
 });

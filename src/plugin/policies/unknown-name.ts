@@ -2,15 +2,15 @@ import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { nearMiss } from "../../checks/near-miss.ts";
 import type { ConfiguredName } from "./config-files.ts";
 
-/** Is told what is probably a mistake, and no error. */
+/** Takes a warning about what is probably a mistake, but not an error. */
 export type Warn = (warning: string) => void;
 
 /**
- * What is wrong with a service or a method that a config names: that it is not there. buf runs the plugin for one
- * directory at a time, so a service is only missed where others of its package are generated, and a package only where
- * one of nearly its name has that very service.
+ * Returns a warning if a service or a method that a config names does not exist, and undefined otherwise. buf runs the
+ * plugin for one directory at a time, so that most services are not part of the run. A service counts as missing only if
+ * its package is generated without it, or if a package of nearly the same name has a service of the same name.
  *
- * @param files those to generate
+ * @param files the files to generate
  */
 export function unknownName(
 	{ service: typeName, method }: ConfiguredName,
@@ -25,21 +25,21 @@ export function unknownName(
 		const all = services
 			.filter(({ file }) => file.proto.package === inPackage)
 			.map((service) => service.name);
-		return `${typeName} is not there: ${
-			inPackage === "" ? "what has no package" : `package ${inPackage}`
-		} has no service ${name}${suggestion(nearMiss(name, all))}`;
+		return `${typeName} does not exist: ${
+			inPackage === "" ? "no file without a package" : `package ${inPackage}`
+		} has ${inPackage === "" ? "a" : "no"} service ${name}${suggestion(nearMiss(name, all))}`;
 	}
 	const meant = nearMiss(
 		typeName,
 		services
 			.filter((service) => service.name === name)
 			.map((service) => service.typeName)
-			// Versions of a package stand in directories of their own.
+			// Another version of the package is in another directory, and is not meant.
 			.filter((other) => withoutVersion(other) !== withoutVersion(typeName)),
 	);
 	return meant === undefined
 		? undefined
-		: `${typeName} is not there${suggestion(meant)}`;
+		: `${typeName} does not exist${suggestion(meant)}`;
 }
 
 function unknownMethod(

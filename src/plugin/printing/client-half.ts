@@ -12,7 +12,7 @@ import {
 	type ServiceContext,
 } from "./service-context.ts";
 
-/** What a service is called by, in the order of the output. */
+/** The constructs of a service's client, in the order of the output. */
 export function clientHalf({
 	target,
 	policies,
@@ -68,7 +68,7 @@ function printClientMethod(context: ServiceContext, method: DescMethod): void {
 	}
 }
 
-/** A request that has nothing to say may be left out. */
+/** The parameters of a method with one request. The request is optional if it is Empty. */
 function requestParameters(
 	{ f }: ServiceContext,
 	method: DescMethod,
@@ -84,7 +84,7 @@ function printPolicies({ f, target, names, policies }: ServiceContext): void {
 	f.print(`const ${names.policies}${type} = ${literal(policies)};`);
 }
 
-/** What the first parameter of a factory may be. */
+/** The docs of a factory's first parameter. */
 const TARGETS = [
 	"",
 	'The target is where the service is: "host:port"; a URL like "dns:///host:port", "https://host", "unix:///path",',

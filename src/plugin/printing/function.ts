@@ -1,6 +1,6 @@
 import type { ServiceContext } from "./service-context.ts";
 
-/** The names of all parameters, which imports must not have. */
+/** The names of all parameters. Imports must not use them. */
 export const parameterNames = [
 	"target",
 	"options",
@@ -11,7 +11,7 @@ export const parameterNames = [
 export interface Parameter {
 	readonly name: (typeof parameterNames)[number];
 	readonly optional?: boolean;
-	/** Only asked for where it is printed, so that nothing else is imported. */
+	/** Returns the type. Called only if the type is printed, so that nothing is imported in vain. */
 	readonly type: () => string;
 }
 
@@ -20,13 +20,13 @@ export interface GeneratedFunction {
 	readonly name: string;
 	readonly parameters: readonly Parameter[];
 	readonly result: string;
-	/** A line each. Only asked for where they are printed. */
+	/** Returns one line for each statement. Called only if they are printed. */
 	readonly statements: () => readonly string[];
 }
 
 /**
- * Prints the function: whole in TypeScript, without types in JavaScript,
- * without its statements in a declaration.
+ * Prints a function: completely in TypeScript, without types in JavaScript, and
+ * without its statements in a declaration file.
  */
 export function printFunction(
 	{ f, target }: ServiceContext,

@@ -16,17 +16,17 @@ describe("literal", () => {
 		{ "not an identifier": 1, "": 2, "0": 3, class: 4, "a-b": 5 },
 		JSON.parse('{ "__proto__": { "polluted": true } }'),
 		{ long: Array.from({ length: 40 }, (_, index) => ({ index })) },
-	])("evaluates to what it was made of: %j", (value) => {
+	])("evaluates to the value that it was made from: %j", (value) => {
 		const evaluated = new Function(`return ${literal(value)};`)();
 		expect(JSON.stringify(evaluated)).toBe(JSON.stringify(value));
 		expect(Object.keys(evaluated ?? {})).toEqual(Object.keys(value ?? {}));
 	});
 
-	it("holds no line separator, which older parsers take for the end of a line", () => {
+	it("escapes line separators, which older parsers take for the end of a line", () => {
 		expect(literal("\u2028\u2029")).toBe('"\\u2028\\u2029"');
 	});
 
-	it("is on one line where that fits, and else has a line for each member", () => {
+	it("is on one line if it fits, and otherwise has a line for each member", () => {
 		expect(literal({ a: [1, 2], b: "c" })).toBe('{ a: [1, 2], b: "c" }');
 		const long = "x".repeat(70);
 		expect(literal({ a: [1, 2], b: long })).toBe(

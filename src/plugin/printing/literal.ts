@@ -1,10 +1,10 @@
 const WIDTH = 80;
 
 /**
- * The source of a JSON value, for TypeScript and JavaScript alike: on one line
- * where it fits, else with a line for each member.
+ * Returns the source code of a JSON value, for TypeScript and JavaScript. It is
+ * on one line if it fits, and otherwise has a line for each member.
  *
- * @param indentation of the line that the literal starts on
+ * @param indentation the indentation of the line on which the literal starts
  */
 export function literal(value: unknown, indentation = ""): string {
 	const line = oneLine(value);
@@ -42,14 +42,14 @@ function isNested(value: unknown): value is object {
 	return typeof value === "object" && value !== null;
 }
 
-/** Line separators are legal in a string, but editors and older parsers take them for line ends. */
+/** Escapes U+2028 and U+2029. They are legal in a string, but editors and older parsers take them for line ends. */
 function quoted(value: unknown): string {
 	return JSON.stringify(value)
 		.replaceAll("\u2028", "\\u2028")
 		.replaceAll("\u2029", "\\u2029");
 }
 
-/** A plain `__proto__:` would set the prototype. */
+/** Returns the source code of a property name. A plain `__proto__:` would set the prototype. */
 function propertyName(key: string): string {
 	if (key === "__proto__") {
 		return '["__proto__"]';

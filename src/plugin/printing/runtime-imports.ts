@@ -2,7 +2,7 @@ import type { Import } from "./source.ts";
 
 type Imports<Name extends string> = { readonly [N in Name]: Import };
 
-/** What the client half of generated code stands on. */
+/** What the generated clients import from `homing`. */
 export const homing: Imports<
 	| "newClient"
 	| "BakedPolicies"
@@ -27,7 +27,7 @@ export const homing: Imports<
 	UnaryResponse: type("UnaryResponse", "homing"),
 };
 
-/** What its server half stands on: nothing but types, so that a server loads no client. */
+/** What the generated servers import from `homing/server`: only types, so that loading them loads no runtime code. */
 export const homingServer: Imports<
 	| "HandlerPromise"
 	| "HandlerResponse"

@@ -11,7 +11,7 @@ import {
 	type ServiceContext,
 } from "./service-context.ts";
 
-/** What a service is implemented by, in the order of the output. */
+/** The constructs of a service's server, in the order of the output. */
 export function serverHalf({ target }: ServiceContext): readonly Construct[] {
 	return [
 		...(target === "js" ? [] : [printServerInterface]),
@@ -39,7 +39,7 @@ function printRegister(context: ServiceContext): void {
 	const { f, names, service, references } = context;
 	printDoc(
 		context,
-		`Serves ${service.typeName} on a server, or wherever the registrar adds it.`,
+		`Adds an implementation of ${service.typeName} to a server, or to what else implements ServiceRegistrar.`,
 	);
 	printFunction(context, {
 		name: names.register,
@@ -49,7 +49,7 @@ function printRegister(context: ServiceContext): void {
 		],
 		result: "void",
 		statements: () => [
-			// Whoever has the arguments the wrong way round, and no compiler, is told so.
+			// For JavaScript programs that swap the arguments.
 			`if (typeof registrar?.add !== "function") throw new ${f.use(connect.ConnectError)}("${names.register} takes the server first, and the implementation second", ${f.use(connect.Code)}.InvalidArgument);`,
 			`registrar.add(${f.use(references.service(service))}, implementation);`,
 		],
@@ -131,7 +131,7 @@ function responseType(
 	return `${type}<typeof ${schema}>`;
 }
 
-/** Connect takes a response at once from unary handlers alone. */
+/** Only unary handlers may return a response without a promise, as in Connect. */
 const handlerReturns = {
 	unary: homingServer.HandlerResponse,
 	client_streaming: homingServer.HandlerPromise,

@@ -8,7 +8,7 @@ import type { Source } from "./source.ts";
 /** Prints one construct of a service. */
 export type Construct = (context: ServiceContext) => void;
 
-/** One service on its way into one generated file: what its constructs are printed from. */
+/** What the constructs of one service in one generated file are printed from. */
 export interface ServiceContext extends PreparedService {
 	readonly f: Source;
 	readonly target: Target;
@@ -16,13 +16,13 @@ export interface ServiceContext extends PreparedService {
 	readonly references: References;
 }
 
-/** The comment of the proto on the interfaces of a service. */
+/** Prints the comment that the proto has on the service. */
 export function printServiceDoc(context: ServiceContext): void {
 	const { f, service, comments } = context;
 	f.print(comments.jsDoc(service, isDeprecated(service)));
 }
 
-/** Lines of our own on what else is made for a service. */
+/** Prints the docs of another construct of the service. */
 export function printDoc(
 	context: ServiceContext,
 	...lines: readonly string[]
@@ -32,6 +32,7 @@ export function printDoc(
 	f.print(jsDoc([...lines, ...tag]));
 }
 
+/** Prints the comment that the proto has on the method. */
 export function printMethodDoc(
 	context: ServiceContext,
 	method: DescMethod,
@@ -40,7 +41,7 @@ export function printMethodDoc(
 	f.print(comments.jsDoc(method, method.deprecated, "  "));
 }
 
-/** `new(…)` in an interface would be a construct signature. */
+/** The name of a method in an interface, where a plain `new(…)` would be a construct signature. */
 export function interfaceMember(name: string): string {
 	return name === "new" ? '"new"' : name;
 }

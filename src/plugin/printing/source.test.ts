@@ -8,7 +8,7 @@ const target: Import = { name: "Target", from: "homing", typeOnly: true };
 const callOptions: Import = { ...target, name: "CallOptions" };
 
 describe("Source", () => {
-	it("imports what is used, packages before files, types before values, in the order of names", () => {
+	it("imports what is used: packages before files, types before values, sorted by name", () => {
 		const source = new Source((module) => module, []);
 		for (const imported of [order, client, target, callOptions, target]) {
 			source.print(source.use(imported));
@@ -29,7 +29,7 @@ describe("Source", () => {
 		);
 	});
 
-	it("gives the second import of a name another, and keeps to it", () => {
+	it("renames the second import of the same name, and uses the new name from then on", () => {
 		const source = new Source((module) => module, []);
 		expect(
 			[order, otherOrder, order, otherOrder].map((i) => source.use(i)),
@@ -40,18 +40,18 @@ describe("Source", () => {
 		);
 	});
 
-	it("gives an import another name where the file declares that one", () => {
+	it("renames an import if the file declares the same name", () => {
 		const source = new Source((module) => module, ["Order", "Order$1"]);
 		expect(source.use(order)).toBe("Order$2");
 	});
 
-	it("writes the path that it is given for a module", () => {
+	it("writes the module specifier that the function returns", () => {
 		const source = new Source((module) => `<${module}>`, []);
 		source.print(source.use(order));
 		expect(source.text()).toContain('from "<./order_pb.js>";');
 	});
 
-	it("says of a module what is noted on it", () => {
+	it("writes the comment of a module after its imports", () => {
 		const source = new Source(
 			(module) => module,
 			[],
@@ -70,7 +70,7 @@ describe("Source", () => {
 		);
 	});
 
-	it("is empty where nothing was printed", () => {
+	it("is empty if nothing was printed", () => {
 		expect(new Source((module) => module, []).text()).toBe("");
 	});
 });

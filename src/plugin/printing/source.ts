@@ -1,6 +1,6 @@
 import { literal } from "./literal.ts";
 
-/** Something that generated code imports. Of each there is one object in a run. */
+/** Something that generated code imports. A run has one object for each import. */
 export interface Import {
 	readonly name: string;
 	/** A package, or a path from the root of the output. */
@@ -9,30 +9,30 @@ export interface Import {
 }
 
 /**
- * One generated file, line by line.
+ * Collects the lines and the imports of one generated file.
  *
- * It keeps the imports itself: protoplugin takes its time over every use of
- * one, and sorts them by the language of the user.
+ * It does not use protoplugin's imports, because those are slow for each use, and
+ * are sorted by the language of the user.
  */
 export class Source {
 	readonly #pathOf: (module: string) => string;
-	readonly #noteOn: (module: string) => string;
+	readonly #commentOf: (module: string) => string;
 	readonly #taken: Set<string>;
 	readonly #identifiers = new Map<Import, string>();
 	#body = "";
 
 	/**
-	 * @param pathOf what to write behind `from` for a module
+	 * @param pathOf returns the module specifier to write after `from`
 	 * @param declared all names that the file may declare itself
-	 * @param noteOn a comment for the imports of a module, for who reads that it is not there; "" for none
+	 * @param commentOf returns the comment to write after the imports of a module; "" for no comment
 	 */
 	constructor(
 		pathOf: (module: string) => string,
 		declared: Iterable<string>,
-		noteOn: (module: string) => string = () => "",
+		commentOf: (module: string) => string = () => "",
 	) {
 		this.#pathOf = pathOf;
-		this.#noteOn = noteOn;
+		this.#commentOf = commentOf;
 		this.#taken = new Set(declared);
 	}
 
@@ -41,12 +41,12 @@ export class Source {
 		this.#body += `${line}\n`;
 	}
 
-	/** Imports something, and gives the name by which this file knows it. */
+	/** Imports something, and returns its name in this file. */
 	use(imported: Import): string {
 		let identifier = this.#identifiers.get(imported);
 		if (identifier === undefined) {
 			identifier = imported.name;
-			// No name of a proto's or of ours has a `$` before a digit but by collision.
+			// Other names contain a `$` before a digit only after a collision, so that few attempts are needed.
 			for (let n = 1; this.#taken.has(identifier); n++) {
 				identifier = `${imported.name}$${n}`;
 			}
@@ -56,12 +56,12 @@ export class Source {
 		return identifier;
 	}
 
-	/** The imports and the lines; nothing if there is no line. */
+	/** Returns the imports and the lines; "" if there are no lines. */
 	text(): string {
 		return this.#body === "" ? "" : `${this.#imports()}\n${this.#body}`;
 	}
 
-	/** Packages before files; of each the types before the values. */
+	/** Formats the imports: packages before files, and for each module the types before the values. */
 	#imports(): string {
 		const modules = new Map<string, Record<"types" | "values", string[]>>();
 		for (const [{ name, from, typeOnly }, identifier] of this.#identifiers) {
@@ -74,13 +74,13 @@ export class Source {
 		return [...modules]
 			.map(([from, names]) => ({
 				path: this.#pathOf(from),
-				note: this.#noteOn(from),
+				comment: this.#commentOf(from),
 				names,
 			}))
 			.sort(byPath)
-			.flatMap(({ path, note, names: { types, values } }) => [
-				statement("import type", types, path, note),
-				statement("import", values, path, note),
+			.flatMap(({ path, comment, names: { types, values } }) => [
+				statement("import type", types, path, comment),
+				statement("import", values, path, comment),
 			])
 			.join("");
 	}
@@ -98,9 +98,9 @@ function statement(
 	keyword: string,
 	names: readonly string[],
 	path: string,
-	note: string,
+	comment: string,
 ): string {
 	return names.length === 0
 		? ""
-		: `${keyword} { ${names.toSorted().join(", ")} } from ${literal(path)};${note === "" ? "" : ` // ${note}`}\n`;
+		: `${keyword} { ${names.toSorted().join(", ")} } from ${literal(path)};${comment === "" ? "" : ` // ${comment}`}\n`;
 }

@@ -107,7 +107,7 @@ export interface PeerServer {
 }
 
 /**
- * Serves homing.peer.v1.Peer on a server, or wherever the registrar adds it.
+ * Adds an implementation of homing.peer.v1.Peer to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterPeerServer(registrar: ServiceRegistrar, implementation: PeerServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPeerServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -177,7 +177,7 @@ export interface AbsentServer {
 }
 
 /**
- * Serves homing.peer.v1.Absent on a server, or wherever the registrar adds it.
+ * Adds an implementation of homing.peer.v1.Absent to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterAbsentServer(registrar: ServiceRegistrar, implementation: AbsentServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAbsentServer takes the server first, and the implementation second", Code.InvalidArgument);

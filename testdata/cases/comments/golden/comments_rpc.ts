@@ -121,7 +121,7 @@ export interface CommentsServer {
 }
 
 /**
- * Serves comments.Comments on a server, or wherever the registrar adds it.
+ * Adds an implementation of comments.Comments to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterCommentsServer(registrar: ServiceRegistrar, implementation: CommentsServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCommentsServer takes the server first, and the implementation second", Code.InvalidArgument);

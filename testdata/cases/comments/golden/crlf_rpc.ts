@@ -55,7 +55,7 @@ export interface CrlfServer {
 }
 
 /**
- * Serves crlf.Crlf on a server, or wherever the registrar adds it.
+ * Adds an implementation of crlf.Crlf to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterCrlfServer(registrar: ServiceRegistrar, implementation: CrlfServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCrlfServer takes the server first, and the implementation second", Code.InvalidArgument);

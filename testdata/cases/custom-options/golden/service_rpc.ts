@@ -51,7 +51,7 @@ export interface CustomServer {
 }
 
 /**
- * Serves custom.Custom on a server, or wherever the registrar adds it.
+ * Adds an implementation of custom.Custom to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterCustomServer(registrar: ServiceRegistrar, implementation: CustomServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterCustomServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -46,7 +46,7 @@ export interface PortServer {
 }
 
 /**
- * Serves hosts.Port on a server, or wherever the registrar adds it.
+ * Adds an implementation of hosts.Port to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterPortServer(registrar: ServiceRegistrar, implementation: PortServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPortServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -97,7 +97,7 @@ export interface NoPortServer {
 }
 
 /**
- * Serves hosts.NoPort on a server, or wherever the registrar adds it.
+ * Adds an implementation of hosts.NoPort to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNoPortServer(registrar: ServiceRegistrar, implementation: NoPortServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNoPortServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -152,7 +152,7 @@ export interface BothServer {
 }
 
 /**
- * Serves hosts.Both on a server, or wherever the registrar adds it.
+ * Adds an implementation of hosts.Both to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterBothServer(registrar: ServiceRegistrar, implementation: BothServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBothServer takes the server first, and the implementation second", Code.InvalidArgument);

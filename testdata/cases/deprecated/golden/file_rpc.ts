@@ -47,7 +47,7 @@ export interface OfFileServer {
 }
 
 /**
- * Serves deprecated.file.OfFile on a server, or wherever the registrar adds it.
+ * Adds an implementation of deprecated.file.OfFile to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */

@@ -47,7 +47,7 @@ export interface WholeServer {
 }
 
 /**
- * Serves deprecated.parts.Whole on a server, or wherever the registrar adds it.
+ * Adds an implementation of deprecated.parts.Whole to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */
@@ -123,7 +123,7 @@ export interface PartServer {
 }
 
 /**
- * Serves deprecated.parts.Part on a server, or wherever the registrar adds it.
+ * Adds an implementation of deprecated.parts.Part to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterPartServer(registrar: ServiceRegistrar, implementation: PartServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPartServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -43,7 +43,7 @@ export interface EditionServer {
 }
 
 /**
- * Serves edition.Edition on a server, or wherever the registrar adds it.
+ * Adds an implementation of edition.Edition to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterEditionServer(registrar: ServiceRegistrar, implementation: EditionServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEditionServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -32,7 +32,7 @@ export interface EmptyServer {
 }
 
 /**
- * Serves empty.Empty on a server, or wherever the registrar adds it.
+ * Adds an implementation of empty.Empty to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterEmptyServer(registrar: ServiceRegistrar, implementation: EmptyServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEmptyServer takes the server first, and the implementation second", Code.InvalidArgument);

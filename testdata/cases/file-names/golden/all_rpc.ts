@@ -74,7 +74,7 @@ export interface AllServer {
 }
 
 /**
- * Serves all.All on a server, or wherever the registrar adds it.
+ * Adds an implementation of all.All to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterAllServer(registrar: ServiceRegistrar, implementation: AllServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAllServer takes the server first, and the implementation second", Code.InvalidArgument);

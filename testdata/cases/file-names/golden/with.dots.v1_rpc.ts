@@ -43,7 +43,7 @@ export interface NamedServer {
 }
 
 /**
- * Serves with.dots.v1.Named on a server, or wherever the registrar adds it.
+ * Adds an implementation of with.dots.v1.Named to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNamedServer(registrar: ServiceRegistrar, implementation: NamedServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNamedServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -135,7 +135,7 @@ export interface LibraryServer {
 }
 
 /**
- * Serves library.Library on a server, or wherever the registrar adds it.
+ * Adds an implementation of library.Library to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterLibraryServer(registrar: ServiceRegistrar, implementation: LibraryServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLibraryServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -206,7 +206,7 @@ export interface UnnamedServer {
 }
 
 /**
- * Serves library.Unnamed on a server, or wherever the registrar adds it.
+ * Adds an implementation of library.Unnamed to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterUnnamedServer(registrar: ServiceRegistrar, implementation: UnnamedServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterUnnamedServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -67,7 +67,7 @@ export interface LevelsServer {
 }
 
 /**
- * Serves levels.Levels on a server, or wherever the registrar adds it.
+ * Adds an implementation of levels.Levels to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterLevelsServer(registrar: ServiceRegistrar, implementation: LevelsServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLevelsServer takes the server first, and the implementation second", Code.InvalidArgument);

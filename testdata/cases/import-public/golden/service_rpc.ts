@@ -43,7 +43,7 @@ export interface PublicServer {
 }
 
 /**
- * Serves service.Public on a server, or wherever the registrar adds it.
+ * Adds an implementation of service.Public to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterPublicServer(registrar: ServiceRegistrar, implementation: PublicServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPublicServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -67,7 +67,7 @@ export interface FourServer {
 }
 
 /**
- * Serves four.Four on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.Four to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFourServer(registrar: ServiceRegistrar, implementation: FourServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -134,7 +134,7 @@ export interface WithPolicyServer {
 }
 
 /**
- * Serves four.WithPolicy on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.WithPolicy to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */

@@ -46,7 +46,7 @@ export interface QuotesServer {
 }
 
 /**
- * Serves injection.Quotes on a server, or wherever the registrar adds it.
+ * Adds an implementation of injection.Quotes to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterQuotesServer(registrar: ServiceRegistrar, implementation: QuotesServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterQuotesServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -97,7 +97,7 @@ export interface LinesServer {
 }
 
 /**
- * Serves injection.Lines on a server, or wherever the registrar adds it.
+ * Adds an implementation of injection.Lines to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterLinesServer(registrar: ServiceRegistrar, implementation: LinesServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterLinesServer takes the server first, and the implementation second", Code.InvalidArgument);

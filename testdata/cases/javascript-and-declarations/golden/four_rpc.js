@@ -18,7 +18,7 @@ export function NewFourClient(target, options) {
 }
 
 /**
- * Serves four.Four on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.Four to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFourServer(registrar, implementation) {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -63,7 +63,7 @@ export function NewWithPolicyClient(target, options) {
 }
 
 /**
- * Serves four.WithPolicy on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.WithPolicy to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */

@@ -100,7 +100,7 @@ export interface KindsServer {
 }
 
 /**
- * Serves kinds.Kinds on a server, or wherever the registrar adds it.
+ * Adds an implementation of kinds.Kinds to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterKindsServer(registrar: ServiceRegistrar, implementation: KindsServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterKindsServer takes the server first, and the implementation second", Code.InvalidArgument);

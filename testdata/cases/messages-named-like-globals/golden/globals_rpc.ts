@@ -267,7 +267,7 @@ export interface GlobalsServer {
 }
 
 /**
- * Serves globals.Globals on a server, or wherever the registrar adds it.
+ * Adds an implementation of globals.Globals to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterGlobalsServer(registrar: ServiceRegistrar$1, implementation: GlobalsServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError$1("RegisterGlobalsServer takes the server first, and the implementation second", Code$1.InvalidArgument);

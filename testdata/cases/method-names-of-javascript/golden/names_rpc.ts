@@ -239,7 +239,7 @@ export interface NamesServer {
 }
 
 /**
- * Serves names.Names on a server, or wherever the registrar adds it.
+ * Adds an implementation of names.Names to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNamesServer(registrar: ServiceRegistrar, implementation: NamesServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNamesServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -47,7 +47,7 @@ export interface targetServer {
 }
 
 /**
- * Serves lower.target on a server, or wherever the registrar adds it.
+ * Adds an implementation of lower.target to a server, or to what else implements ServiceRegistrar.
  */
 export function RegistertargetServer(registrar: ServiceRegistrar, implementation: targetServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegistertargetServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -95,7 +95,7 @@ export interface options_serviceServer {
 }
 
 /**
- * Serves lower.options_service on a server, or wherever the registrar adds it.
+ * Adds an implementation of lower.options_service to a server, or to what else implements ServiceRegistrar.
  */
 export function Registeroptions_serviceServer(registrar: ServiceRegistrar, implementation: options_serviceServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("Registeroptions_serviceServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -143,7 +143,7 @@ export interface registrarServer {
 }
 
 /**
- * Serves lower.registrar on a server, or wherever the registrar adds it.
+ * Adds an implementation of lower.registrar to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterregistrarServer(registrar: ServiceRegistrar, implementation: registrarServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterregistrarServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -191,7 +191,7 @@ export interface deleteServer {
 }
 
 /**
- * Serves lower.delete on a server, or wherever the registrar adds it.
+ * Adds an implementation of lower.delete to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterdeleteServer(registrar: ServiceRegistrar, implementation: deleteServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterdeleteServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -51,7 +51,7 @@ export interface NestedServer {
 }
 
 /**
- * Serves nested.Nested on a server, or wherever the registrar adds it.
+ * Adds an implementation of nested.Nested to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNestedServer(registrar: ServiceRegistrar, implementation: NestedServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNestedServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -43,7 +43,7 @@ export interface BareServer {
 }
 
 /**
- * Serves Bare on a server, or wherever the registrar adds it.
+ * Adds an implementation of Bare to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterBareServer(registrar: ServiceRegistrar, implementation: BareServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterBareServer takes the server first, and the implementation second", Code.InvalidArgument);

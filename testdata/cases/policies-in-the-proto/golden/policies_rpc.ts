@@ -174,7 +174,7 @@ export interface EverythingServer {
 }
 
 /**
- * Serves policies.Everything on a server, or wherever the registrar adds it.
+ * Adds an implementation of policies.Everything to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterEverythingServer(registrar: ServiceRegistrar, implementation: EverythingServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEverythingServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -243,7 +243,7 @@ export interface OnlyTargetServer {
 }
 
 /**
- * Serves policies.OnlyTarget on a server, or wherever the registrar adds it.
+ * Adds an implementation of policies.OnlyTarget to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterOnlyTargetServer(registrar: ServiceRegistrar, implementation: OnlyTargetServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOnlyTargetServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -308,7 +308,7 @@ export interface OnlyMethodServer {
 }
 
 /**
- * Serves policies.OnlyMethod on a server, or wherever the registrar adds it.
+ * Adds an implementation of policies.OnlyMethod to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterOnlyMethodServer(registrar: ServiceRegistrar, implementation: OnlyMethodServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOnlyMethodServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -359,7 +359,7 @@ export interface NoneServer {
 }
 
 /**
- * Serves policies.None on a server, or wherever the registrar adds it.
+ * Adds an implementation of policies.None to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNoneServer(registrar: ServiceRegistrar, implementation: NoneServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNoneServer takes the server first, and the implementation second", Code.InvalidArgument);

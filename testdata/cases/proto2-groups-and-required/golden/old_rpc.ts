@@ -51,7 +51,7 @@ export interface OldServer {
 }
 
 /**
- * Serves old.Old on a server, or wherever the registrar adds it.
+ * Adds an implementation of old.Old to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterOldServer(registrar: ServiceRegistrar, implementation: OldServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOldServer takes the server first, and the implementation second", Code.InvalidArgument);

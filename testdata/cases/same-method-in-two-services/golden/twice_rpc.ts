@@ -43,7 +43,7 @@ export interface ReaderServer {
 }
 
 /**
- * Serves twice.Reader on a server, or wherever the registrar adds it.
+ * Adds an implementation of twice.Reader to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterReaderServer(registrar: ServiceRegistrar, implementation: ReaderServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterReaderServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -91,7 +91,7 @@ export interface WriterServer {
 }
 
 /**
- * Serves twice.Writer on a server, or wherever the registrar adds it.
+ * Adds an implementation of twice.Writer to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterWriterServer(registrar: ServiceRegistrar, implementation: WriterServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWriterServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -139,7 +139,7 @@ export interface EchoServer {
 }
 
 /**
- * Serves twice.Echo on a server, or wherever the registrar adds it.
+ * Adds an implementation of twice.Echo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterEchoServer(registrar: ServiceRegistrar, implementation: EchoServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEchoServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -29,7 +29,7 @@ export interface FourServer {
 }
 
 /**
- * Serves four.Four on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.Four to a server, or to what else implements ServiceRegistrar.
  */
 export declare function RegisterFourServer(registrar: ServiceRegistrar, implementation: FourServer): void;
 
@@ -55,7 +55,7 @@ export interface WithPolicyServer {
 }
 
 /**
- * Serves four.WithPolicy on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.WithPolicy to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */

@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Four, WithPolicy } from "./four_pb.js"; // by protoc-gen-es: run it, too
 
 /**
- * Serves four.Four on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.Four to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFourServer(registrar, implementation) {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFourServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -32,7 +32,7 @@ export class UnimplementedFourServer {
 }
 
 /**
- * Serves four.WithPolicy on a server, or wherever the registrar adds it.
+ * Adds an implementation of four.WithPolicy to a server, or to what else implements ServiceRegistrar.
  *
  * @deprecated
  */

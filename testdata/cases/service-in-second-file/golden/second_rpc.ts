@@ -43,7 +43,7 @@ export interface SecondServer {
 }
 
 /**
- * Serves two.Second on a server, or wherever the registrar adds it.
+ * Adds an implementation of two.Second to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterSecondServer(registrar: ServiceRegistrar, implementation: SecondServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterSecondServer takes the server first, and the implementation second", Code.InvalidArgument);

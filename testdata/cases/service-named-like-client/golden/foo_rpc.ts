@@ -43,7 +43,7 @@ export interface FooServer$ {
 }
 
 /**
- * Serves foo.Foo on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.Foo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFooServer(registrar: ServiceRegistrar, implementation: FooServer$): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -91,7 +91,7 @@ export interface FooClientServer {
 }
 
 /**
- * Serves foo.FooClient on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.FooClient to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFooClientServer(registrar: ServiceRegistrar, implementation: FooClientServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooClientServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -139,7 +139,7 @@ export interface FooServerServer {
 }
 
 /**
- * Serves foo.FooServer on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.FooServer to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFooServerServer(registrar: ServiceRegistrar, implementation: FooServerServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServerServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -43,7 +43,7 @@ export interface FooServer {
 }
 
 /**
- * Serves foo.Foo on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.Foo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterFooServer(registrar: ServiceRegistrar, implementation: FooServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -95,7 +95,7 @@ export interface NewFooServer {
 }
 
 /**
- * Serves foo.NewFoo on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.NewFoo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterNewFooServer(registrar: ServiceRegistrar, implementation: NewFooServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterNewFooServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -143,7 +143,7 @@ export interface RegisterFooServer$ {
 }
 
 /**
- * Serves foo.RegisterFoo on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.RegisterFoo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterRegisterFooServer(registrar: ServiceRegistrar, implementation: RegisterFooServer$): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterRegisterFooServer takes the server first, and the implementation second", Code.InvalidArgument);
@@ -191,7 +191,7 @@ export interface UnimplementedFooServer$ {
 }
 
 /**
- * Serves foo.UnimplementedFoo on a server, or wherever the registrar adds it.
+ * Adds an implementation of foo.UnimplementedFoo to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterUnimplementedFooServer(registrar: ServiceRegistrar, implementation: UnimplementedFooServer$): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterUnimplementedFooServer takes the server first, and the implementation second", Code.InvalidArgument);

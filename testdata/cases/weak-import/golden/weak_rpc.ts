@@ -43,7 +43,7 @@ export interface WeakServer {
 }
 
 /**
- * Serves weak.Weak on a server, or wherever the registrar adds it.
+ * Adds an implementation of weak.Weak to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterWeakServer(registrar: ServiceRegistrar, implementation: WeakServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWeakServer takes the server first, and the implementation second", Code.InvalidArgument);

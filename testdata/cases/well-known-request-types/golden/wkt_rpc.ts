@@ -75,7 +75,7 @@ export interface WellKnownServer {
 }
 
 /**
- * Serves wkt.WellKnown on a server, or wherever the registrar adds it.
+ * Adds an implementation of wkt.WellKnown to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterWellKnownServer(registrar: ServiceRegistrar, implementation: WellKnownServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterWellKnownServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -43,7 +43,7 @@ export interface EchoServiceServer {
 }
 
 /**
- * Serves echo.EchoService on a server, or wherever the registrar adds it.
+ * Adds an implementation of echo.EchoService to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterEchoServiceServer(registrar: ServiceRegistrar, implementation: EchoServiceServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterEchoServiceServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -88,7 +88,7 @@ export interface OrderManagementServer {
 }
 
 /**
- * Serves ecommerce.OrderManagement on a server, or wherever the registrar adds it.
+ * Adds an implementation of ecommerce.OrderManagement to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterOrderManagementServer(registrar: ServiceRegistrar, implementation: OrderManagementServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOrderManagementServer takes the server first, and the implementation second", Code.InvalidArgument);

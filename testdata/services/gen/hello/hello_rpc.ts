@@ -51,7 +51,7 @@ export interface HelloServerServer {
 }
 
 /**
- * Serves protocol.HelloServer on a server, or wherever the registrar adds it.
+ * Adds an implementation of protocol.HelloServer to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterHelloServerServer(registrar: ServiceRegistrar, implementation: HelloServerServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterHelloServerServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -44,7 +44,7 @@ export interface AppServer {
 }
 
 /**
- * Serves app.App on a server, or wherever the registrar adds it.
+ * Adds an implementation of app.App to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterAppServer(registrar: ServiceRegistrar, implementation: AppServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterAppServer takes the server first, and the implementation second", Code.InvalidArgument);

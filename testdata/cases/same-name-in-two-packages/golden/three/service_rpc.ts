@@ -53,7 +53,7 @@ export interface ThreeServer {
 }
 
 /**
- * Serves three.Three on a server, or wherever the registrar adds it.
+ * Adds an implementation of three.Three to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterThreeServer(registrar: ServiceRegistrar, implementation: ThreeServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterThreeServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -47,7 +47,7 @@ export interface OrderServer {
 }
 
 /**
- * Serves service.Order on a server, or wherever the registrar adds it.
+ * Adds an implementation of service.Order to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterOrderServer(registrar: ServiceRegistrar, implementation: OrderServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterOrderServer takes the server first, and the implementation second", Code.InvalidArgument);

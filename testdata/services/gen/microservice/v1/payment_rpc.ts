@@ -63,7 +63,7 @@ export interface PaymentServer {
 }
 
 /**
- * Serves microservice.v1.Payment on a server, or wherever the registrar adds it.
+ * Adds an implementation of microservice.v1.Payment to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterPaymentServer(registrar: ServiceRegistrar, implementation: PaymentServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterPaymentServer takes the server first, and the implementation second", Code.InvalidArgument);

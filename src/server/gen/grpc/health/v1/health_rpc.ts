@@ -42,7 +42,7 @@ export interface HealthServer {
 }
 
 /**
- * Serves grpc.health.v1.Health on a server, or wherever the registrar adds it.
+ * Adds an implementation of grpc.health.v1.Health to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterHealthServer(registrar: ServiceRegistrar, implementation: HealthServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterHealthServer takes the server first, and the implementation second", Code.InvalidArgument);

@@ -43,7 +43,7 @@ export interface DeepServer {
 }
 
 /**
- * Serves a.b.c.d.e.f.g.h.Deep on a server, or wherever the registrar adds it.
+ * Adds an implementation of a.b.c.d.e.f.g.h.Deep to a server, or to what else implements ServiceRegistrar.
  */
 export function RegisterDeepServer(registrar: ServiceRegistrar, implementation: DeepServer): void {
   if (typeof registrar?.add !== "function") throw new ConnectError("RegisterDeepServer takes the server first, and the implementation second", Code.InvalidArgument);
