@@ -26,22 +26,22 @@ const UNAVAILABLE: RawHeaders = [
 	...["grpc-message", "this server cannot take it now"],
 ];
 
-/** Who counts. */
+/** Counts requests and connections. */
 export interface ConnectionWatcher {
 	sent(): void;
 	gone(): void;
 }
 
-/** A connection that a server has accepted: its streams are events in virtual time. */
+/** A connection to a simulated server. What its streams do are events in virtual time. */
 export class SimulatedConnection implements ClientConnection {
 	readonly maxHeaderBytes = Number.POSITIVE_INFINITY;
 	readonly hasRoom = true;
 	readonly server: SimulatedServer;
 	readonly time: VirtualTime;
 	readonly delayMs: () => number;
-	/** The server lost its memory: what is sent to it is answered with a reset of the connection. */
+	/** The server has lost its memory. It answers what is sent to it with a reset of the connection. */
 	forgotten = false;
-	/** The server takes no more streams. */
+	/** The server accepts no more streams. */
 	draining = false;
 	readonly #listener: ConnectListener;
 	readonly #watcher: ConnectionWatcher;
@@ -72,12 +72,12 @@ export class SimulatedConnection implements ClientConnection {
 		return this.#heard;
 	}
 
-	/** Near enough: a PING has an answer only when it is needed. */
+	/** Counts everything received, which is close enough: PINGs are answered only when they are needed. */
 	get responses(): number {
 		return this.#heard;
 	}
 
-	/** Only calls are simulated, no watches. */
+	/** Starts a call. Watches are not simulated. */
 	start({ request }: CallStart, listener: CallListener): ClientCall {
 		const stream = new SimulatedStream(this, listener);
 		if (this.#state === "open") {
@@ -109,9 +109,9 @@ export class SimulatedConnection implements ClientConnection {
 		this.#gone(error);
 	}
 
-	// What the server's side does.
+	// The server's side:
 
-	/** RFC 9113 section 6.8. */
+	/** Sends GOAWAY (RFC 9113 section 6.8). */
 	goaway(): void {
 		this.draining = true;
 		this.#back(() => {
@@ -122,16 +122,16 @@ export class SimulatedConnection implements ClientConnection {
 		});
 	}
 
-	/** The client's side hears of it after a while. */
+	/** Resets the connection. The client notices it after the delay of the network. */
 	breakOff(): void {
 		this.time.after(this.delayMs(), () =>
 			this.#gone(new Error(`read ECONNRESET ${this.server.address}`)),
 		);
 	}
 
-	// What its streams do.
+	// For the streams of this connection:
 
-	/** Sends something to the server, which may not be there any more. */
+	/** Delivers something to the server, which may be gone. */
 	#there(arrived: () => void): void {
 		this.time.after(this.delayMs(), () => {
 			if (this.server.state === "silent" || this.#state === "gone") return;
@@ -140,7 +140,7 @@ export class SimulatedConnection implements ClientConnection {
 		});
 	}
 
-	/** Sends something to the client. */
+	/** Delivers something to the client. */
 	#back(arrived: () => void): void {
 		if (this.server.state === "silent" || this.forgotten) return;
 		this.time.after(this.delayMs(), () => {
@@ -189,9 +189,9 @@ export class SimulatedConnection implements ClientConnection {
 	}
 }
 
-/** One unary request and its answer. */
+/** A unary call. */
 class SimulatedStream implements ClientCall, ReceivedRequest {
-	/** The server knows that its client has let go. */
+	/** The server knows that the client has cancelled the call. */
 	cancelled = false;
 	readonly #connection: SimulatedConnection;
 	readonly #listener: CallListener;
@@ -206,7 +206,7 @@ class SimulatedStream implements ClientCall, ReceivedRequest {
 		return true;
 	}
 
-	/** The request is whole, and travels. */
+	/** Sends the complete request. */
 	end(): void {
 		if (!this.#over) this.#connection.request(this);
 	}
@@ -222,13 +222,13 @@ class SimulatedStream implements ClientCall, ReceivedRequest {
 
 	release(): void {}
 
-	// What the server does.
+	// For the server:
 
 	answer(code: Code | undefined): void {
 		this.#connection.respond(this, code);
 	}
 
-	// What arrives at the client.
+	// For the client's side:
 
 	answered(code: Code | undefined): void {
 		if (this.#over) return;

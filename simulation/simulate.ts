@@ -18,21 +18,21 @@ import { GOOD, type Scenario } from "./scenario.ts";
 import { SimulatedServer } from "./server.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-/** Half a millisecond within a datacentre, one and a half to the next. */
+/** Round trips of half a millisecond within a zone, and of one and a half between zones. */
 const DELAYS = { withinMs: 0.25, acrossMs: 0.75 };
 
-/** How much the times of requests differ from each other. */
+/** The spread of the log-normal service times. */
 const SPREAD = 0.6;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Lives through a scenario with clients that are set to `policy`. The same seed gives the same result. */
+/** Simulates a scenario with clients under `policy`. The same seed gives the same result. */
 export async function simulate(
 	scenario: Scenario,
 	policy: Policy,
 	seed: number,
 ): Promise<readonly Second[]> {
-	// Stacks of errors that nobody reads take most of the time.
+	// Stack traces would take most of the time, and nobody reads them.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;
 	try {
@@ -103,7 +103,7 @@ async function live(
 		(core) =>
 			new PreparedMethod(method, core, new MethodPolicies(method, own, core)),
 	);
-	// Calls go on a while, so that the last that count meet as many others as those before them.
+	// Further calls follow the last ones that are counted, so that those meet the same load as earlier ones.
 	const end = scenario.seconds * 1000 + timeoutMs;
 	const arrivals = chance(seed, "arrivals");
 	let open = 0;
@@ -126,7 +126,7 @@ async function live(
 	next();
 	for (const channel of channels) channel.exitIdle();
 	await time.runUntil(end + 2 * timeoutMs);
-	if (open > 0) throw new Error(`${open} calls have never ended`);
+	if (open > 0) throw new Error(`${open} calls have not ended`);
 	await Promise.all(channels.map((channel) => channel.close(0)));
 	return record.seconds;
 }
@@ -138,7 +138,7 @@ function channelOptions(
 	return zoned ? { ...channel, localZone: zone } : channel;
 }
 
-/** A unary call, as a generated client makes it, but for its promise and the bytes of its messages. */
+/** Makes a unary call like a generated client, but without a promise and without encoding messages. */
 function make(
 	prepared: PreparedMethod,
 	ended: (startedAt: number, endedAt: number, wentWell: boolean) => void,

@@ -4,7 +4,7 @@ import { PreparedHead } from "../../src/wire/prepared-head.ts";
 
 const { inflations } = new GzipTurns();
 
-/** The start of a call to `a.B/C` over plaintext, with whatever a test changes. */
+/** The start of a call to `a.B/C` over plaintext. A test may change parts of it. */
 export function startOf(change: Partial<CallStart> = {}): CallStart {
 	return {
 		head: new PreparedHead({

@@ -1,4 +1,4 @@
-/** Requests on a connection of our own, and what comes back. */
+/** Makes calls over homing's client connection, and records what is received. */
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -27,12 +27,12 @@ export const POST: RawHeaders = [
 	"application/grpc",
 ];
 
-/** A connection, once the server's SETTINGS are there, and what it has told. */
+/** A connection that has received the server's SETTINGS, and a record of its events. */
 export interface Opened extends Disposable {
 	readonly connection: ClientConnection;
 	readonly socket: Socket;
 	readonly goaways: readonly { code: number; debugData: string }[];
-	/** How often there was room again. */
+	/** How often the connection has reported room. */
 	rooms(): number;
 	readonly closed: Promise<Error | undefined>;
 	readonly wentAway: Promise<void>;
@@ -74,19 +74,19 @@ export async function openConnection(address: string): Promise<Opened> {
 
 export interface Outcome {
 	headers: RawHeaders | undefined;
-	/** The messages, one behind the other. */
+	/** The response messages, concatenated. */
 	readonly body: Buffer;
 	readonly bodyBytes: number;
 	end: CallEnd | undefined;
-	/** Those of the end. */
+	/** The trailers. */
 	readonly trailers: RawHeaders | undefined;
 }
 
 export interface Exchange {
 	readonly call: ClientCall;
-	/** Settles with the end of the call. */
+	/** Resolves with the end of the call. */
 	readonly outcome: Promise<Outcome>;
-	/** What has come so far. */
+	/** What has been received so far. */
 	readonly sofar: Outcome;
 	/** Resolves with the next `writable`. */
 	writable(): Promise<void>;
@@ -146,7 +146,7 @@ export function exchange(
 	};
 }
 
-/** A unary exchange. */
+/** Makes a unary call. */
 export function call(
 	connection: ClientConnection,
 	request = new Uint8Array(0),

@@ -9,17 +9,17 @@ import { DEFAULT_PACE } from "../../src/policy/backoff.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeConnection } from "./fake-connection.ts";
 
-/** A subchannel in a time that stands still, and what it has told. */
+/** A subchannel with a fake clock, and a record of its states. */
 export interface ObservedSubchannel {
 	readonly subchannel: EndpointSubchannel;
 	readonly clock: FakeClock;
-	/** Every state entered, with the words of its error. */
+	/** All states that it has entered, with the texts of errors. */
 	readonly heard: string[];
-	/** A call waits for room, and opens a stream when it has it. */
+	/** Lets a call wait for room. It starts when there is room. */
 	waitForRoom(): void;
-	/** How many of those have had room. */
+	/** How many of these calls have started. */
 	rooms(): number;
-	/** Resolves when the subchannel is, or comes to be, in that state. */
+	/** Resolves when the subchannel is in the state. */
 	reaches(state: ChannelState): Promise<void>;
 }
 

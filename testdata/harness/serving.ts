@@ -17,7 +17,7 @@ export const processOrders = "/ecommerce.OrderManagement/processOrders";
 
 export type Orders = Partial<ServiceImpl<typeof OrderManagement>>;
 
-/** A server that listens, and a client of it. */
+/** Starts a server, and makes a client for it. */
 export interface Serving extends AsyncDisposable {
 	readonly server: Server;
 	readonly address: string;
@@ -43,7 +43,7 @@ export async function serving(
 	};
 }
 
-/** A request of getOrder, searchOrders and processOrders. */
+/** Makes a request for getOrder, searchOrders and processOrders. */
 export function text(value: string): Uint8Array {
 	return toBinary(StringValueSchema, create(StringValueSchema, { value }));
 }
@@ -52,7 +52,7 @@ export function textOf(bytes: Uint8Array | undefined): StringValue["value"] {
 	return fromBinary(StringValueSchema, bytes as Uint8Array).value;
 }
 
-/** A request of updateOrders. */
+/** Makes a request for updateOrders. */
 export function order(
 	init: Partial<Pick<Order, "id" | "description">>,
 ): Uint8Array {
