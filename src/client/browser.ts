@@ -1,12 +1,13 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { ServiceConfig } from "../policy/service-config.ts";
-import { isTransport, overTransport } from "./foreign-client.ts";
+import { makeClient } from "./client-object.ts";
 import type { Target } from "./new-client.ts";
 import {
 	type ClientOptions,
 	compileClientOptions,
 } from "./options/client-options.ts";
+import { foreignCaller, isTransport } from "./transport/foreign-caller.ts";
 
 /**
  * `newClient` for browsers, where there are no sockets: it makes clients over a Connect Transport only.
@@ -20,7 +21,9 @@ export function newClient<T extends object>(
 	baked?: ServiceConfig & { target?: string },
 ): T {
 	const compiled = compileClientOptions(service, options, baked);
-	if (isTransport(target)) return overTransport(service, target, compiled);
+	if (isTransport(target)) {
+		return makeClient(service, foreignCaller(target, compiled));
+	}
 	throw needsNode(
 		"a target to connect to",
 		"a Connect Transport, as createConnectTransport of @connectrpc/connect-web makes one",

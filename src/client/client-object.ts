@@ -25,13 +25,19 @@ interface Lifecycle {
 	close(): Promise<void>;
 }
 
+const NO_CHANNEL: Lifecycle = { channel: undefined, close: async () => {} };
+
 const lifecycles = new WeakMap<object, Lifecycle>();
 
-/** Makes a client: an object without a prototype that has a function for each method of the service. */
+/**
+ * Makes a client: an object without a prototype that has a function for each method of the service.
+ *
+ * @param lifecycle left out for a client that has no channel
+ */
 export function makeClient<T extends object>(
 	service: DescService,
 	caller: Caller,
-	lifecycle: Lifecycle,
+	lifecycle: Lifecycle = NO_CHANNEL,
 ): T {
 	const client = Object.create(null) as Record<string, unknown>;
 	for (const method of service.methods) {

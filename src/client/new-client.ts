@@ -8,17 +8,14 @@ import { DirectCaller } from "./call/direct-caller.ts";
 import { Channel, insideOf } from "./channel.ts";
 import { makeClient } from "./client-object.ts";
 import {
-	isTransport,
-	overTransport,
-	refuseChannelOptions,
-} from "./foreign-client.ts";
-import {
 	type ClientOptions,
 	type CompiledClientOptions,
 	compileClientOptions,
+	refuseChannelOptions,
 } from "./options/client-options.ts";
 import { ChannelCarrier } from "./transport/channel-carrier.ts";
 import { ConnectCaller } from "./transport/connect-caller.ts";
+import { foreignCaller, isTransport } from "./transport/foreign-caller.ts";
 import { InterceptedTransport } from "./transport/intercepted-transport.ts";
 
 /**
@@ -47,7 +44,9 @@ export function newClient<T extends object>(
 		refuseChannelOptions(compiled, "Channel");
 		return overChannel(service, found, compiled, async () => {});
 	}
-	if (isTransport(found)) return overTransport(service, found, compiled);
+	if (isTransport(found)) {
+		return makeClient(service, foreignCaller(found, compiled));
+	}
 	if (found === undefined) {
 		throw new OptionError(
 			"target",

@@ -91,6 +91,24 @@ export function compileClientOptions(
 	};
 }
 
+/**
+ * Refuses channel options for a client over an existing Channel or Transport, which has its options already.
+ *
+ * @throws OptionError that names the first of them
+ */
+export function refuseChannelOptions(
+	{ channel }: CompiledClientOptions,
+	borrowed: "Channel" | "Transport",
+): void {
+	const [key] = Object.keys(channel);
+	if (key !== undefined) {
+		throw new OptionError(
+			key,
+			`is an option of the channel, and this client borrows a ${borrowed}; set it where that is made`,
+		);
+	}
+}
+
 function methodPolicies(
 	service: DescService,
 	given: NonNullable<ClientOptions["methods"]>,

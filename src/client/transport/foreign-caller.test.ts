@@ -23,13 +23,13 @@ import {
 	type OrderManagementClient,
 	type OrderManagementServer,
 	RegisterOrderManagementServer,
-} from "../../testdata/services/gen/ecommerce/order_management_rpc.ts";
-import { onConnectRouter } from "../server/connect-router.ts";
-import { Server } from "../server/server.ts";
-import { Channel } from "./channel.ts";
-import type { Target } from "./new-client.ts";
-import type { CallOptions } from "./options/call-options.ts";
-import type { ClientOptions } from "./options/client-options.ts";
+} from "../../../testdata/services/gen/ecommerce/order_management_rpc.ts";
+import { onConnectRouter } from "../../server/connect-router.ts";
+import { Server } from "../../server/server.ts";
+import { Channel } from "../channel.ts";
+import type { Target } from "../new-client.ts";
+import type { CallOptions } from "../options/call-options.ts";
+import type { ClientOptions } from "../options/client-options.ts";
 
 /** Records of handlers: "name aborted" if the signal of a handler fired before it was done. */
 const noted = new Set<string>();

@@ -1,11 +1,12 @@
-import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { OptionError } from "../checks/option-error.ts";
-import { makeClient } from "./client-object.ts";
-import type { CompiledClientOptions } from "./options/client-options.ts";
-import { ConnectCaller } from "./transport/connect-caller.ts";
-import { ForeignCarrier } from "./transport/foreign-carrier.ts";
-import { InterceptedTransport } from "./transport/intercepted-transport.ts";
+import type { Caller } from "../call/caller.ts";
+import {
+	type CompiledClientOptions,
+	refuseChannelOptions,
+} from "../options/client-options.ts";
+import { ConnectCaller } from "./connect-caller.ts";
+import { ForeignCarrier } from "./foreign-carrier.ts";
+import { InterceptedTransport } from "./intercepted-transport.ts";
 
 /** Whether a target is a Connect Transport, such as those of createRouterTransport, connect-web and connect-node. */
 export function isTransport(target: unknown): target is Transport {
@@ -18,42 +19,22 @@ export function isTransport(target: unknown): target is Transport {
 }
 
 /**
- * Makes a client over a Connect Transport that is not a homing Channel. homing adds deadlines, interceptors and retries;
- * connections and balancing are up to the transport.
+ * Makes the caller of a client over a Connect Transport that is not a homing Channel. homing adds deadlines, interceptors
+ * and retries; connections and balancing are up to the transport.
  *
  * @throws OptionError for channel options, which have no effect here
  */
-export function overTransport<T extends object>(
-	service: DescService,
+export function foreignCaller(
 	transport: Transport,
 	compiled: CompiledClientOptions,
-): T {
+): Caller {
 	refuseChannelOptions(compiled, "Transport");
-	const { baked } = compiled.policies;
-	const carrier = new ForeignCarrier(transport, baked?.retryThrottling);
-	const caller = new ConnectCaller(
-		new InterceptedTransport(carrier, compiled.interceptors, compiled.policies),
+	const { interceptors, policies } = compiled;
+	const carrier = new ForeignCarrier(
+		transport,
+		policies.baked?.retryThrottling,
 	);
-	return makeClient(service, caller, {
-		channel: undefined,
-		close: async () => {},
-	});
-}
-
-/**
- * Refuses channel options for a client over an existing Channel or Transport, which has its options already.
- *
- * @throws OptionError that names the first of them
- */
-export function refuseChannelOptions(
-	{ channel }: CompiledClientOptions,
-	borrowed: "Channel" | "Transport",
-): void {
-	const [key] = Object.keys(channel);
-	if (key !== undefined) {
-		throw new OptionError(
-			key,
-			`is an option of the channel, and this client borrows a ${borrowed}; set it where that is made`,
-		);
-	}
+	return new ConnectCaller(
+		new InterceptedTransport(carrier, interceptors, policies),
+	);
 }
