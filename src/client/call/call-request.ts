@@ -1,4 +1,3 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import {
 	ambientScope,
@@ -34,12 +33,6 @@ export interface CallTerms {
 	readonly startedAt: number;
 }
 
-/** A call through interceptors, or over a Transport. */
-export interface CallRequest extends CallTerms {
-	readonly method: DescMethod;
-	readonly policies: PolicySource;
-}
-
 /** What a call tells its owner. */
 export interface CallObserver {
 	headers(headers: RawHeaders): void;
@@ -70,7 +63,10 @@ export function termsOf(options: CallOptions, startedAt: number): CallTerms {
 export function policyOf({
 	ownPolicy,
 	policies,
-}: Pick<CallRequest, "ownPolicy" | "policies">): CompiledMethodPolicy {
+}: {
+	readonly ownPolicy: CompiledMethodPolicy;
+	readonly policies: PolicySource;
+}): CompiledMethodPolicy {
 	return ownPolicy === NO_POLICY
 		? policies.current
 		: mergePolicies(ownPolicy, policies.current);
@@ -85,10 +81,6 @@ export function inheritedScope(
 }
 
 /** When a call has to end, on the channel's clock: Infinity without a deadline. */
-export function deadlineOf(request: CallRequest): number {
-	return deadlineAfter(policyOf(request), request.startedAt, request.scope);
-}
-
 export function deadlineAfter(
 	{ timeoutMs }: CompiledMethodPolicy,
 	startedAt: number,

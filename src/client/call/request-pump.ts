@@ -74,7 +74,8 @@ export class RequestPump<I extends DescMessage> {
 	}
 }
 
-function iteratorOf<I extends DescMessage>(
+/** Iterates over messages. Throws TypeError for what is no iterable. */
+export function iteratorOf<I extends DescMessage>(
 	messages: Messages<I>,
 ): AnyIterator<MessageInitShape<I>> {
 	const given = messages as Partial<

@@ -1,23 +1,25 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { FakeClock, settled } from "../../../testdata/harness/fake-clock.ts";
-import { OrderManagement } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
-import type { CallRequest } from "../call/call-request.ts";
+import { Deadlines } from "../../policy/deadlines.ts";
 import { NO_POLICY } from "../options/call-options.ts";
-import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
+import {
+	type BoundedCall,
+	boundedMessages,
+	CallBounds,
+	cancelled,
+} from "./call-bounds.ts";
 
 function boundsOf(
 	clock: FakeClock,
 	timeoutMs?: number,
-	more: Partial<CallRequest> = {},
+	more: Partial<BoundedCall> = {},
 ): CallBounds {
-	return new CallBounds(clock, {
-		method: OrderManagement.method.getOrder,
+	const time = { clock, deadlines: new Deadlines(clock) };
+	return new CallBounds(time, {
 		policies: { current: timeoutMs === undefined ? {} : { timeoutMs } },
 		ownPolicy: NO_POLICY,
-		headers: undefined,
 		signal: undefined,
-		hashKey: undefined,
 		scope: undefined,
 		startedAt: clock.now(),
 		...more,

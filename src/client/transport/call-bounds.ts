@@ -1,33 +1,48 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { formatDuration } from "../../checks/duration.ts";
 import type { Clock } from "../../policy/clock.ts";
+import type { Deadlines, Due } from "../../policy/deadlines.ts";
 import { showable } from "../../policy/showable.ts";
 import { codeOfCancel, textOfCancel } from "../call/call-errors.ts";
-import { type CallRequest, deadlineOf } from "../call/call-request.ts";
+import { followCancellation } from "../call/follow-cancellation.ts";
+import { type CarriedCall, deadlineOf } from "./carrier.ts";
+
+/** What bounds a call. */
+export type BoundedCall = Pick<
+	CarriedCall,
+	"ownPolicy" | "policies" | "startedAt" | "scope" | "signal"
+>;
+
+/** Where bounds look at the time. A carrier is one. */
+export interface Timekeeper {
+	readonly clock: Clock;
+	readonly deadlines: Deadlines;
+}
 
 /**
- * The deadline of a call and all that can cancel it, as one signal: for interceptors, and for transports that know of
- * neither. It holds from before the first interceptor to the end of the call.
+ * The deadline of a call and everything that can cancel it, as one signal: for interceptors, and for transports that know
+ * of neither. It holds from before the first interceptor until the call has ended.
  */
-export class CallBounds {
-	readonly #clock: Clock;
-	readonly #request: CallRequest;
-	readonly #deadline: number;
+export class CallBounds implements Due {
+	readonly #time: Timekeeper;
+	readonly #call: BoundedCall;
 	readonly #controller = new AbortController();
-	/** How to let go of timer and signals, while they are watched. */
-	#forget: (() => void)[] | undefined;
+	readonly dueAt: number;
+	duePlace = -1;
+	/** Stops to watch the signals and the deadline; undefined while they are not watched. */
+	#unwatch: (() => void) | undefined;
 	#holds = 0;
-	/** What the call has failed with, while it is held. */
+	/** The error that the call has failed with, while it is held. */
 	#failure: unknown;
-	/** The error of a call whose bounds were reached. */
+	/** The error of a call that was cancelled or whose deadline has passed. */
 	#cut: ConnectError | undefined;
-	/** Those who wait within the bounds. */
+	/** The `reject` functions of those that wait within the bounds. */
 	readonly #waiting = new Set<(error: ConnectError) => void>();
 
-	constructor(clock: Clock, request: CallRequest) {
-		this.#clock = clock;
-		this.#request = request;
-		this.#deadline = deadlineOf(request);
+	constructor(time: Timekeeper, call: BoundedCall) {
+		this.#time = time;
+		this.#call = call;
+		this.dueAt = deadlineOf(call);
 		this.#watch();
 	}
 
@@ -35,22 +50,18 @@ export class CallBounds {
 		return this.#controller.signal;
 	}
 
-	/** The call goes on until what this returns is called: with its error, if it has failed. */
+	/** Keeps the bounds until the returned function is called: with the error of the call, if it has failed. */
 	hold(): (error?: unknown) => void {
-		let held = true;
-		this.#holds++;
-		this.#watch();
+		let isHeld = true;
+		this.#hold();
 		return (error) => {
 			this.#failure ??= error;
-			if (held) this.#holds--;
-			held = false;
-			if (this.#holds > 0) return;
-			if (this.#failure !== undefined) this.#controller.abort(this.#failure);
-			this.#letGo();
+			if (isHeld) this.#release();
+			isHeld = false;
 		};
 	}
 
-	/** As `within`, for the call itself. Rejects with ConnectError; what may then still be under way is cancelled. */
+	/** As `within`, for the call itself. Rejects with ConnectError, and cancels what is then still under way. */
 	async run<T>(call: () => Promise<T>): Promise<T> {
 		const release = this.hold();
 		try {
@@ -65,57 +76,73 @@ export class CallBounds {
 	}
 
 	/**
-	 * Settles as `step` does, but once the bounds are reached does not wait for one that ignores the signal: only a while,
-	 * so that one that heeds it has time to say more.
+	 * Settles as `step` does. Once the call is cut short it waits only a moment longer, for a step that ignores the signal:
+	 * one that heeds it has the time to reject with an error that says more.
 	 */
 	within<T>(step: () => Promise<T>): Promise<T> {
 		return new Promise((resolve, reject) => {
-			const release = this.hold();
-			const settle = (): void => {
-				this.#waiting.delete(reject);
-				release();
-			};
+			this.#hold();
 			this.#waiting.add(reject);
 			if (this.#cut !== undefined) this.#giveUpSoon(this.#cut);
-			step().finally(settle).then(resolve, reject);
+			const settled = (): void => {
+				this.#waiting.delete(reject);
+				this.#release();
+			};
+			const failed = (error: unknown): void => {
+				settled();
+				reject(error);
+			};
+			try {
+				Promise.resolve(step()).then((value) => {
+					settled();
+					resolve(value);
+				}, failed);
+			} catch (error) {
+				failed(error);
+			}
 		});
 	}
 
-	#watch(): void {
-		if (this.#forget !== undefined || this.#cut !== undefined) return;
-		this.#forget = [];
-		if (this.#deadline < Infinity) this.#watchDeadline(this.#forget);
-		const { scope, signal } = this.#request;
-		if (signal !== undefined) this.#follow(signal, this.#forget);
-		if (scope !== undefined) {
-			this.#forget?.push(scope.onCancel((reason) => this.#cutShort(reason)));
-		}
-	}
-
-	#watchDeadline(forget: (() => void)[]): void {
-		const { startedAt } = this.#request;
-		const remaining = Math.ceil(this.#deadline - this.#clock.now());
-		const timer = this.#clock.after(Math.max(remaining, 0), () =>
-			this.#cutShort(
-				new ConnectError(
-					`the deadline of ${formatDuration(Math.round(this.#deadline - startedAt))} passed`,
-					Code.DeadlineExceeded,
-				),
+	/** The deadline has passed. */
+	due(): void {
+		const timeout = formatDuration(
+			Math.round(this.dueAt - this.#call.startedAt),
+		);
+		this.#cutShort(
+			new ConnectError(
+				`the deadline of ${timeout} passed`,
+				Code.DeadlineExceeded,
 			),
 		);
-		forget.push(() => this.#clock.cancel(timer));
 	}
 
-	#follow(signal: AbortSignal, forget: (() => void)[]): void {
-		const abort = (): void => this.#cutShort(signal.reason);
-		if (signal.aborted) abort();
-		else {
-			signal.addEventListener("abort", abort, { once: true });
-			forget.push(() => signal.removeEventListener("abort", abort));
-		}
+	#hold(): void {
+		this.#holds += 1;
+		this.#watch();
 	}
 
-	/** The bounds are reached. */
+	#release(): void {
+		this.#holds -= 1;
+		if (this.#holds > 0) return;
+		if (this.#failure !== undefined) this.#controller.abort(this.#failure);
+		this.#letGo();
+	}
+
+	#watch(): void {
+		if (this.#unwatch !== undefined || this.#cut !== undefined) return;
+		const { deadlines } = this.#time;
+		const { signal, scope } = this.#call;
+		const cut = (reason: unknown): void => this.#cutShort(reason);
+		const unfollow = followCancellation(signal, scope, cut, cut);
+		if (this.dueAt < Infinity) deadlines.add(this);
+		this.#unwatch = () => {
+			deadlines.delete(this);
+			unfollow();
+		};
+		// It may have been cancelled before.
+		if (this.#cut !== undefined) this.#letGo();
+	}
+
 	#cutShort(reason: unknown): void {
 		this.#cut ??= cancelled(reason);
 		this.#controller.abort(reason);
@@ -125,14 +152,14 @@ export class CallBounds {
 
 	#giveUpSoon(error: ConnectError): void {
 		if (this.#waiting.size === 0) return;
-		this.#clock.after(0, () => {
+		this.#time.clock.after(0, () => {
 			for (const reject of this.#waiting) reject(error);
 		});
 	}
 
 	#letGo(): void {
-		for (const forget of this.#forget?.splice(0) ?? []) forget();
-		this.#forget = undefined;
+		this.#unwatch?.();
+		this.#unwatch = undefined;
 	}
 }
 
@@ -142,24 +169,44 @@ export function boundedMessages<T>(
 	messages: AsyncIterable<T>,
 ): AsyncIterable<T> {
 	return {
-		[Symbol.asyncIterator]() {
-			const iterator = messages[Symbol.asyncIterator]();
-			return {
-				next: () => bounds.within(async () => iterator.next()),
-				return: async () =>
-					(await iterator.return?.()) ?? { done: true, value: undefined },
-				// Connect's clients end an iteration so when its call is aborted.
-				async throw(error) {
-					if (iterator.throw !== undefined) return iterator.throw(error);
-					await iterator.return?.();
-					throw error;
-				},
-			};
-		},
+		[Symbol.asyncIterator]: () =>
+			new BoundedIterator(bounds, messages[Symbol.asyncIterator]()),
 	};
 }
 
-/** The error of a call that was cancelled for `reason`: CANCELED, or DEADLINE_EXCEEDED for a deadline or an AbortSignal.timeout. */
+class BoundedIterator<T> implements AsyncIterator<T> {
+	readonly #bounds: CallBounds;
+	readonly #messages: AsyncIterator<T>;
+	readonly #step: () => Promise<IteratorResult<T>>;
+
+	constructor(bounds: CallBounds, messages: AsyncIterator<T>) {
+		this.#bounds = bounds;
+		this.#messages = messages;
+		this.#step = () => messages.next();
+	}
+
+	next(): Promise<IteratorResult<T>> {
+		return this.#bounds.within(this.#step);
+	}
+
+	async return(): Promise<IteratorResult<T>> {
+		const left = await this.#messages.return?.();
+		return left ?? { done: true, value: undefined };
+	}
+
+	/** Connect's clients end an iteration like this when their call is aborted. */
+	async throw(error: unknown): Promise<IteratorResult<T>> {
+		const messages = this.#messages;
+		if (messages.throw !== undefined) return messages.throw(error);
+		await messages.return?.();
+		throw error;
+	}
+}
+
+/**
+ * The error of a call that was cancelled: CANCELED, or DEADLINE_EXCEEDED if the reason is a deadline or an
+ * AbortSignal.timeout.
+ */
 export function cancelled(
 	reason: unknown,
 	what = "the call was cancelled",

@@ -6,24 +6,20 @@ import type {
 	MessageInitShape,
 	MessageShape,
 } from "@bufbuild/protobuf";
-import type {
-	ContextValues,
-	StreamResponse,
-	UnaryResponse,
-} from "@connectrpc/connect";
+import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import type { Clock } from "../../policy/clock.ts";
+import type { Deadlines } from "../../policy/deadlines.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
 import type { CallEnd } from "../../wire/connection.ts";
 import { toHeaders } from "../../wire/metadata.ts";
-import type { CallRequest } from "../call/call-request.ts";
 import { encodeMessage } from "../call/message-codec.ts";
 import { PreparedMethod } from "../call/prepared-method.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { callUnary } from "../call/unary-call.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
-import type { Carrier } from "./intercepted-transport.ts";
+import type { CarriedCall, Carrier } from "./carrier.ts";
 
-/** Carries the calls of a Connect Transport over a channel of homing's own. */
+/** Carries calls over a channel. */
 export class ChannelCarrier implements Carrier {
 	readonly #core: ChannelCore;
 	readonly origin: string;
@@ -38,17 +34,20 @@ export class ChannelCarrier implements Carrier {
 		return this.#core.setting.clock;
 	}
 
+	get deadlines(): Deadlines {
+		return this.#core.deadlines;
+	}
+
 	get serviceConfigs(): readonly CompiledServiceConfig[] {
 		return this.#core.serviceConfigs;
 	}
 
 	unary<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodUnary<I, O>,
-		request: CallRequest,
+		call: CarriedCall<DescMethodUnary<I, O>>,
 		input: MessageInitShape<I>,
 	): Promise<UnaryResponse<I, O>> {
 		return new Promise((resolve, reject) => {
-			const encoded = encodeMessage(method.input, input);
+			const { method } = call;
 			const answered = (message: MessageShape<O>, end: CallEnd): void =>
 				resolve({
 					stream: false,
@@ -58,41 +57,39 @@ export class ChannelCarrier implements Carrier {
 					trailer: toHeaders(end.trailers),
 					message,
 				});
-			callUnary<O>(this.#prepared(request), request, encoded, answered, reject);
+			const encoded = encodeMessage(method.input, input);
+			callUnary<O>(this.#prepared(call), call, encoded, answered, reject);
 		});
 	}
 
 	async stream<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodStreaming<I, O>,
-		request: CallRequest,
+		call: CarriedCall<DescMethodStreaming<I, O>>,
 		input: AsyncIterable<MessageInitShape<I>>,
-		_contextValues: ContextValues,
 		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>> {
+		const { method } = call;
 		const trailer = new Headers();
-		const call = new StreamCall<I, O>(
-			this.#prepared(request) as PreparedMethod<I, O>,
-			request,
-			{
-				onTrailer: (received) => {
-					for (const [name, value] of received) trailer.append(name, value);
-				},
+		const prepared = this.#prepared(call) as PreparedMethod<I, O>;
+		const stream = new StreamCall<I, O>(prepared, call, {
+			onTrailer: (received) => {
+				for (const [name, value] of received) trailer.append(name, value);
 			},
-		);
-		call.trailer.then(() => ended(), ended);
-		call.start();
-		call.sendAll(input);
+		});
+		stream.trailer.then(() => ended(), ended);
+		stream.start();
+		stream.sendAll(input);
 		return {
 			stream: true,
 			service: method.parent,
 			method,
-			header: await call.header,
+			header: await stream.header,
 			trailer,
-			message: call,
+			message: stream,
 		};
 	}
 
-	#prepared({ method, policies }: CallRequest): PreparedMethod {
+	/** All calls of a method come with the same `policies`. */
+	#prepared({ method, policies }: CarriedCall): PreparedMethod {
 		let prepared = this.#methods.get(method);
 		if (prepared === undefined) {
 			prepared = new PreparedMethod(method, this.#core, policies);

@@ -5,38 +5,35 @@ import type {
 	MessageInitShape,
 } from "@bufbuild/protobuf";
 import type {
-	ContextValues,
 	StreamResponse,
 	Transport,
 	UnaryResponse,
 } from "@connectrpc/connect";
 import { builtinRetryThrottling } from "../../policy/builtin-policy.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
+import { Deadlines } from "../../policy/deadlines.ts";
 import { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import type {
 	CompiledServiceConfig,
 	RetryThrottling,
 } from "../../policy/service-config.ts";
-import {
-	type CallRequest,
-	deadlineOf,
-	policyOf,
-} from "../call/call-request.ts";
+import { policyOf } from "../call/call-request.ts";
 import { boundedMessages, CallBounds, cancelled } from "./call-bounds.ts";
-import { begun, replayable } from "./foreign-messages.ts";
+import { type CarriedCall, type Carrier, deadlineOf } from "./carrier.ts";
+import { begun, replayable, watched } from "./foreign-messages.ts";
 import { type ForeignRetries, retried } from "./foreign-retry.ts";
-import type { Carrier } from "./intercepted-transport.ts";
 import { responseOf } from "./returned-response.ts";
 
-/** Longer timers than this (24.8 days) fire at once in JavaScript. */
+/** JavaScript's timers fire at once for delays longer than this (24.8 days). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Carries calls over somebody else's Connect Transport, and gives them their deadline, what they inherit, and retries. */
+/** Carries calls over a Connect Transport that is not homing's, and adds deadlines, cancellation and retries. */
 export class ForeignCarrier implements Carrier {
 	readonly #transport: Transport;
 	readonly #retries: ForeignRetries;
 	readonly clock: Clock;
-	/** Where the calls really go, only the transport knows. */
+	readonly deadlines: Deadlines;
+	/** Only the transport knows where the calls really go. */
 	readonly origin = "http://localhost";
 	readonly serviceConfigs: readonly CompiledServiceConfig[] = [];
 
@@ -48,26 +45,25 @@ export class ForeignCarrier implements Carrier {
 	) {
 		this.#transport = transport;
 		this.clock = clock;
+		this.deadlines = new Deadlines(clock);
 		this.#retries = { clock, random, throttle: new RetryThrottle(throttling) };
 	}
 
 	unary<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodUnary<I, O>,
-		request: CallRequest,
+		call: CarriedCall<DescMethodUnary<I, O>>,
 		input: MessageInitShape<I>,
-		contextValues: ContextValues,
 	): Promise<UnaryResponse<I, O>> {
-		const bounds = new CallBounds(this.clock, request);
+		const bounds = new CallBounds(this, call);
 		return bounds.run(() =>
-			retried(this.#retries, request, bounds.signal, (headers) =>
+			retried(this.#retries, call, bounds.signal, (headers) =>
 				within(bounds, () =>
 					this.#transport.unary(
-						method,
+						call.method,
 						bounds.signal,
-						this.#timeoutMs(request),
+						this.#timeoutMs(call),
 						headers,
 						input,
-						contextValues,
+						call.contextValues,
 					),
 				),
 			),
@@ -75,45 +71,50 @@ export class ForeignCarrier implements Carrier {
 	}
 
 	stream<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodStreaming<I, O>,
-		request: CallRequest,
+		call: CarriedCall<DescMethodStreaming<I, O>>,
 		input: AsyncIterable<MessageInitShape<I>>,
-		contextValues: ContextValues,
 		ended: (error?: unknown) => void,
 	): Promise<StreamResponse<I, O>> {
-		const bounds = new CallBounds(this.clock, request);
+		const bounds = new CallBounds(this, call);
+		const { signal } = bounds;
 		const send = (
 			headers: Headers | undefined,
 			messages: AsyncIterable<MessageInitShape<I>>,
 		): Promise<StreamResponse<I, O>> =>
 			within(bounds, () =>
 				this.#transport.stream(
-					method,
-					bounds.signal,
-					this.#timeoutMs(request),
+					call.method,
+					signal,
+					this.#timeoutMs(call),
 					headers,
 					messages,
-					contextValues,
+					call.contextValues,
 				),
 			);
 		return bounds.run(async () => {
-			const response = isRetried(request)
-				? await this.#retriedStream(request, bounds.signal, input, send)
-				: await send(request.headers, input);
+			const response = isRetried(call)
+				? await this.#retriedStream(call, signal, input, send)
+				: await send(call.headers, input);
 			const release = bounds.hold();
-			return {
-				...response,
-				message: watched(bounds, response.message, (error) => {
+			const messages = boundedMessages(bounds, response.message);
+			const message = watched(messages, {
+				errorOf: (thrown) =>
+					signal.aborted ? cancelled(signal.reason) : thrown,
+				ended: (error) => {
 					release(error);
 					ended(error);
-				}),
-			};
+				},
+			});
+			return { ...response, message };
 		});
 	}
 
-	/** Until its first message has come: of a failure without one, the headers have often come before, and prove nothing. */
+	/**
+	 * Retries a stream until its first message has come. The response headers prove nothing: of a call that fails without a
+	 * message, they have often come before.
+	 */
 	#retriedStream<I extends DescMessage, O extends DescMessage>(
-		request: CallRequest,
+		call: CarriedCall,
 		signal: AbortSignal,
 		input: AsyncIterable<MessageInitShape<I>>,
 		send: (
@@ -122,30 +123,30 @@ export class ForeignCarrier implements Carrier {
 		) => Promise<StreamResponse<I, O>>,
 	): Promise<StreamResponse<I, O>> {
 		const messages = replayable(input);
-		return retried(this.#retries, request, signal, async (headers) => {
+		return retried(this.#retries, call, signal, async (headers) => {
 			const response = await send(headers, messages);
 			return { ...response, message: await begun(response.message) };
 		});
 	}
 
-	/** Whole milliseconds, as Connect's timers take them; 0 switches off whatever default the transport has. */
-	#timeoutMs(request: CallRequest): number {
-		const deadline = deadlineOf(request);
+	/** The time that is left, in whole milliseconds, as Connect's timers take it. 0 switches off the transport's default. */
+	#timeoutMs(call: CarriedCall): number {
+		const deadline = deadlineOf(call);
 		if (deadline === Infinity) return 0;
 		const remaining = Math.floor(deadline - this.clock.now());
 		return Math.min(Math.max(remaining, 1), MAX_TIMER_MS);
 	}
 }
 
-/** Of streams only those whose request is one message: others may be sending still when they fail. */
-function isRetried(request: CallRequest): boolean {
+/** Of the streams, only those with a single request are retried: others may still be sending when they fail. */
+function isRetried(call: CarriedCall): boolean {
 	return (
-		request.method.methodKind === "server_streaming" &&
-		policyOf(request).attempts?.kind === "retry"
+		call.method.methodKind === "server_streaming" &&
+		policyOf(call).attempts?.kind === "retry"
 	);
 }
 
-/** A call that is cancelled fails as a call over homing's channels does, whatever its transport makes of the signal. */
+/** Lets a call that is cancelled fail as it would over a Channel, whatever its transport makes of the signal. */
 async function within<T>(
 	{ signal }: CallBounds,
 	call: () => Promise<T>,
@@ -155,22 +156,5 @@ async function within<T>(
 		return responseOf("the transport", await call());
 	} catch (error) {
 		throw signal.aborted ? cancelled(signal.reason) : error;
-	}
-}
-
-async function* watched<T>(
-	bounds: CallBounds,
-	messages: AsyncIterable<T>,
-	ended: (error?: unknown) => void,
-): AsyncIterable<T> {
-	try {
-		yield* boundedMessages(bounds, messages);
-	} catch (thrown) {
-		const { signal } = bounds;
-		const error = signal.aborted ? cancelled(signal.reason) : thrown;
-		ended(error);
-		throw error;
-	} finally {
-		ended();
 	}
 }

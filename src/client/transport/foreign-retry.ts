@@ -4,8 +4,9 @@ import { RetryRule } from "../../policy/retry/retry-rule.ts";
 import { parsePushback } from "../../policy/retry/retry-schedule.ts";
 import type { RetryThrottle } from "../../policy/retry/retry-throttle.ts";
 import { showable } from "../../policy/showable.ts";
-import { type CallRequest, policyOf } from "../call/call-request.ts";
+import { policyOf } from "../call/call-request.ts";
 import { cancelled } from "./call-bounds.ts";
+import type { CarriedCall } from "./carrier.ts";
 
 /** As of a homing channel that has no option for it. */
 const MAX_ATTEMPTS = 5;
@@ -27,11 +28,11 @@ export interface ForeignRetries {
  */
 export async function retried<T>(
 	{ clock, random, throttle }: ForeignRetries,
-	request: CallRequest,
+	call: CarriedCall,
 	signal: AbortSignal,
 	attempt: (headers: Headers | undefined) => Promise<T>,
 ): Promise<T> {
-	const { attempts } = policyOf(request);
+	const { attempts } = policyOf(call);
 	const rule =
 		attempts?.kind === "retry"
 			? new RetryRule(attempts, throttle, {
@@ -42,7 +43,7 @@ export async function retried<T>(
 	let last: ConnectError | undefined;
 	for (let previous = 0; ; previous++) {
 		try {
-			const outcome = await attempt(headersOf(request, previous));
+			const outcome = await attempt(headersOf(call, previous));
 			throttle.succeeded();
 			return outcome;
 		} catch (thrown) {
@@ -62,7 +63,7 @@ export async function retried<T>(
 }
 
 function headersOf(
-	{ headers }: CallRequest,
+	{ headers }: CarriedCall,
 	previous: number,
 ): Headers | undefined {
 	if (previous === 0) return headers;

@@ -4,7 +4,6 @@ import type {
 	DescMethodStreaming,
 	DescMethodUnary,
 	MessageInitShape,
-	MessageShape,
 } from "@bufbuild/protobuf";
 import {
 	type ContextValues,
@@ -17,10 +16,8 @@ import {
 	type UnaryResponse,
 } from "@connectrpc/connect";
 import { shown } from "../../checks/option-error.ts";
-import type { Clock } from "../../policy/clock.ts";
 import { printError } from "../../policy/print-error.ts";
-import type { CompiledServiceConfig } from "../../policy/service-config.ts";
-import { type CallRequest, inheritedScope } from "../call/call-request.ts";
+import { inheritedScope } from "../call/call-request.ts";
 import { messageOf } from "../call/message-codec.ts";
 import {
 	callOptionsKey,
@@ -32,39 +29,24 @@ import {
 	MethodPolicies,
 } from "../options/method-policies.ts";
 import { boundedMessages, CallBounds } from "./call-bounds.ts";
+import type { CarriedCall, Carrier } from "./carrier.ts";
+import { checkedMessages } from "./checked-messages.ts";
 import { responseOf } from "./returned-response.ts";
-
-/** What carries the calls of an InterceptedTransport. */
-export interface Carrier {
-	readonly clock: Clock;
-	/** "scheme://authority", for interceptors. */
-	readonly origin: string;
-	readonly serviceConfigs: readonly CompiledServiceConfig[];
-	unary<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodUnary<I, O>,
-		request: CallRequest,
-		input: MessageInitShape<I>,
-		contextValues: ContextValues,
-	): Promise<UnaryResponse<I, O>>;
-	/** Calls `ended` once the call is over, if it resolves: with its error, if it has failed. */
-	stream<I extends DescMessage, O extends DescMessage>(
-		method: DescMethodStreaming<I, O>,
-		request: CallRequest,
-		input: AsyncIterable<MessageInitShape<I>>,
-		contextValues: ContextValues,
-		ended: (error?: unknown) => void,
-	): Promise<StreamResponse<I, O>>;
-}
 
 type Next = Parameters<Interceptor>[0];
 
-/** A Connect Transport that gives each call its policy and takes it through interceptors. */
+/**
+ * A Connect Transport that gives each call its policy and takes it through interceptors, before its carrier takes it over.
+ * A Channel is one; and the calls of generated clients go through one if there are interceptors, or if the client stands
+ * on a foreign Transport.
+ */
 export class InterceptedTransport implements Transport {
 	readonly #carrier: Carrier;
 	readonly #interceptors: readonly Interceptor[];
 	readonly #ownPolicies: ClientPolicies | undefined;
 	readonly #policies = new Map<DescMethod, MethodPolicies>();
 
+	/** @param policies those of a client; a Channel has none of its own */
 	constructor(
 		carrier: Carrier,
 		interceptors: readonly Interceptor[],
@@ -81,32 +63,19 @@ export class InterceptedTransport implements Transport {
 		timeoutMs: number | undefined,
 		header: HeadersInit | undefined,
 		input: MessageInitShape<I>,
-		contextValues: ContextValues = createContextValues(),
+		values?: ContextValues,
 	): Promise<UnaryResponse<I, O>> {
-		const request = this.#request(
-			method,
-			signal,
-			timeoutMs,
-			header,
-			contextValues,
-		);
+		const call = this.#call(method, signal, timeoutMs, header, values);
 		const carrier = this.#carrier;
-		if (this.#interceptors.length === 0) {
-			return carrier.unary(method, request, input, contextValues);
-		}
-		const bounds = new CallBounds(carrier.clock, request);
+		if (this.#interceptors.length === 0) return carrier.unary(call, input);
+		const bounds = new CallBounds(carrier, call);
 		const send = (passed: UnaryRequest<I, O>): Promise<UnaryResponse<I, O>> =>
-			carrier.unary(
-				method,
-				within(request, passed),
-				passed.message,
-				passed.contextValues,
-			);
+			carrier.unary(within(call, passed), passed.message);
 		return bounds.run(async () =>
 			responseOf(
 				"an interceptor",
 				await this.#intercepted(send)({
-					...this.#common(request, contextValues, bounds),
+					...this.#common(call, bounds),
 					stream: false,
 					method,
 					message: messageOf(method.input, input),
@@ -121,31 +90,20 @@ export class InterceptedTransport implements Transport {
 		timeoutMs: number | undefined,
 		header: HeadersInit | undefined,
 		input: AsyncIterable<MessageInitShape<I>>,
-		contextValues: ContextValues = createContextValues(),
+		values?: ContextValues,
 	): Promise<StreamResponse<I, O>> {
-		const request = this.#request(
-			method,
-			signal,
-			timeoutMs,
-			header,
-			contextValues,
-		);
+		const call = this.#call(method, signal, timeoutMs, header, values);
 		const carrier = this.#carrier;
 		if (this.#interceptors.length === 0) {
-			return carrier.stream(method, request, input, contextValues, () => {});
+			return carrier.stream(call, input, () => {});
 		}
-		const bounds = new CallBounds(carrier.clock, request);
+		const bounds = new CallBounds(carrier, call);
 		const send = (
 			passed: StreamRequest<I, O>,
 		): Promise<StreamResponse<I, O>> => {
 			const ended = bounds.hold();
-			const response = carrier.stream(
-				method,
-				within(request, passed),
-				passed.message,
-				passed.contextValues,
-				ended,
-			);
+			const carried = within(call, passed);
+			const response = carrier.stream(carried, passed.message, ended);
 			response.catch(ended);
 			return response;
 		};
@@ -153,23 +111,23 @@ export class InterceptedTransport implements Transport {
 			responseOf(
 				"an interceptor",
 				await this.#intercepted(send)({
-					...this.#common(request, contextValues, bounds),
+					...this.#common(call, bounds),
 					stream: true,
 					method,
-					message: messagesOf(method.input, input),
+					message: checkedMessages(method.input, input),
 				}),
 			),
 		);
 		return { ...response, message: boundedMessages(bounds, response.message) };
 	}
 
-	#request(
-		method: DescMethod,
+	#call<Method extends DescMethod>(
+		method: Method,
 		signal: AbortSignal | undefined,
 		timeoutMs: number | undefined,
 		headers: HeadersInit | undefined,
-		contextValues: ContextValues,
-	): CallRequest {
+		contextValues: ContextValues = createContextValues(),
+	): CarriedCall<Method> {
 		const added = contextValues.get(callOptionsKey);
 		return {
 			method,
@@ -180,6 +138,7 @@ export class InterceptedTransport implements Transport {
 			hashKey: added?.hashKey,
 			scope: inheritedScope(added?.parent),
 			startedAt: this.#carrier.clock.now(),
+			contextValues,
 		};
 	}
 
@@ -192,7 +151,7 @@ export class InterceptedTransport implements Transport {
 		return policies;
 	}
 
-	/** `call` with the interceptors around it; the first is the outermost. */
+	/** Puts the interceptors around a call; the first is the outermost. */
 	#intercepted<Request, Response>(
 		call: (request: Request) => Promise<Response>,
 	): (request: Request) => Promise<Response> {
@@ -203,10 +162,9 @@ export class InterceptedTransport implements Transport {
 		) as unknown as (request: Request) => Promise<Response>;
 	}
 
-	/** What interceptors see of every call. */
+	/** What interceptors see of a call of any kind. */
 	#common(
-		{ method, headers }: CallRequest,
-		contextValues: ContextValues,
+		{ method, headers, contextValues }: CarriedCall,
 		bounds: CallBounds,
 	): Omit<UnaryRequest, "stream" | "method" | "message"> {
 		return {
@@ -220,22 +178,23 @@ export class InterceptedTransport implements Transport {
 	}
 }
 
-/** The call that interceptors let through: their headers and their signal, which has all that can cancel it. */
-function within(
-	request: CallRequest,
-	passed: { readonly header: Headers; readonly signal: AbortSignal },
-): CallRequest {
-	return { ...request, headers: passed.header, signal: passed.signal };
+/**
+ * The call that interceptors have let through, with what they may have changed. Their signal fires for everything that can
+ * cancel the call.
+ */
+function within<Method extends DescMethod>(
+	call: CarriedCall<Method>,
+	passed: {
+		readonly header: Headers;
+		readonly signal: AbortSignal;
+		readonly contextValues: ContextValues;
+	},
+): CarriedCall<Method> {
+	const { header, signal, contextValues } = passed;
+	return { ...call, headers: header, signal, contextValues };
 }
 
-async function* messagesOf<I extends DescMessage>(
-	schema: I,
-	input: AsyncIterable<MessageInitShape<I>>,
-): AsyncIterable<MessageShape<I>> {
-	for await (const message of input) yield messageOf(schema, message);
-}
-
-/** Throws TypeError for what an interceptor has returned, if it is none. */
+/** Throws TypeError if an interceptor has returned no function. */
 function checked(made: Next): Next {
 	if (typeof made === "function") return made;
 	Promise.resolve<unknown>(made).catch((error) =>
