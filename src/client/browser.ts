@@ -26,7 +26,7 @@ export function newClient<T extends object>(
 	}
 	throw needsNode(
 		"a target to connect to",
-		"a Connect Transport, as createConnectTransport of @connectrpc/connect-web makes one",
+		"a Connect Transport, such as one from createConnectTransport of @connectrpc/connect-web,",
 	);
 }
 
@@ -54,6 +54,6 @@ export function fileResolver(): Resolver {
 
 function needsNode(what: string, instead: string): TypeError {
 	return new TypeError(
-		`${what} needs Node.js: in a browser, use ${instead} instead`,
+		`${what} needs Node.js; in a browser, use ${instead} instead`,
 	);
 }

@@ -50,7 +50,7 @@ export function newClient<T extends object>(
 	if (found === undefined) {
 		throw new OptionError(
 			"target",
-			`is missing, and the proto gives ${service.typeName} none: pass one like "localhost:50051"`,
+			`is missing, and the proto gives ${service.typeName} none; pass one like "localhost:50051"`,
 		);
 	}
 	const { balancer, serviceConfig } = compiled.channel;

@@ -104,7 +104,7 @@ export function refuseChannelOptions(
 	if (key !== undefined) {
 		throw new OptionError(
 			key,
-			`is an option of the channel, and this client borrows a ${borrowed}; set it where that is made`,
+			`is an option of the channel, and this client borrows a ${borrowed}; set it where the ${borrowed} is made`,
 		);
 	}
 }
