@@ -1,6 +1,6 @@
 /** The pages for developers of homing name files, commands and classes that exist. */
 
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -77,12 +77,28 @@ describe.each(PAGES)("%s", (page) => {
 	});
 });
 
-test("docs/inside.md names classes that exist", () => {
+test("docs/inside.md describes every room", () => {
+	const page = readFileSync(join(root, "docs/inside.md"), "utf8");
+	const rooms = ["", "client/", "server/"].flatMap((parent) =>
+		readdirSync(join(root, "src", parent), { withFileTypes: true })
+			.filter((entry) => entry.isDirectory() && entry.name !== "gen")
+			.map(({ name }) => `${parent}${name}`),
+	);
+	expect(rooms).toContain("client/endpoint");
+	const isDescribed = (room: string): boolean =>
+		room.includes("/")
+			? page.includes(`| \`src/${room}\``)
+			: page.includes(`  ${room}["${room}<br/>`);
+	expect(rooms.filter((room) => !isDescribed(room))).toEqual([]);
+});
+
+test("docs/inside.md names classes and functions that exist", () => {
 	const { spans, blocks } = codeOf(
 		readFileSync(join(root, "docs/inside.md"), "utf8"),
 	);
 	const names = [...spans, ...blocks].flatMap((code) => [
 		...(code.match(/\b(?:[A-Z][a-z]+){2,}\b/g) ?? []),
+		...(code.match(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g) ?? []),
 		...(code.match(/^[A-Z][a-z]+$/g) ?? []),
 	]);
 	expect(names).toContain("ChannelCore");
