@@ -3,22 +3,24 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { shown } from "../checks/option-error.ts";
 import type { Clock } from "../policy/clock.ts";
 import { codeName } from "../policy/code.ts";
+import { Deadlines } from "../policy/deadlines.ts";
 import { printError } from "../policy/print-error.ts";
-import type { ServerCall } from "../wire/connection.ts";
+import type { RequestTerms, ServerCall } from "../wire/connection.ts";
 import { isGrpc } from "../wire/content-type.ts";
 import { parseTimeout } from "../wire/grpc-timeout.ts";
 import { ACCEPT_ENCODING } from "../wire/gzip.ts";
 import { GzipTurns } from "../wire/gzip-turns.ts";
 import type { RawHeaders } from "../wire/headers.ts";
 import { headerBytes } from "../wire/metadata.ts";
-import { type CallHost, IncomingCall } from "./call/incoming-call.ts";
+import { type Arrival, acceptsGzip, readArrival } from "./call/arrival.ts";
+import type { CallHost, OpenCall } from "./call/call-host.ts";
+import { IncomingCall } from "./call/incoming-call.ts";
 import type { Peer } from "./call/peer.ts";
 import {
-	acceptsGzip,
-	type RequestHead,
-	readHead,
-} from "./call/request-head.ts";
-import { refuseCall, refuseRequest } from "./call/response.ts";
+	type ResponseTerms,
+	refuseCall,
+	refuseRequest,
+} from "./call/response.ts";
 import type { UnreadBytes } from "./call/unread-bytes.ts";
 import type { Refusals } from "./limits/refusals.ts";
 import { UnreadRequests } from "./limits/unread-requests.ts";
@@ -36,21 +38,26 @@ export interface CallCounts {
 	readonly inFlight: number;
 }
 
-/** Makes calls of streams, and keeps them until they end. */
+/** Turns arriving requests into calls of handlers, and keeps the calls that are open. */
 export class Dispatcher implements CallHost {
 	readonly clock: Clock;
+	readonly deadlines: Deadlines;
+	readonly gzip: GzipTurns;
 	readonly #settings: ServerSettings;
 	readonly #routes: Routes;
-	readonly gzip: GzipTurns;
-	readonly #unread: UnreadRequests;
 	readonly #refusals: Refusals;
-	readonly #calls: Set<IncomingCall> = new Set();
+	readonly #calls: Set<OpenCall> = new Set();
+	readonly #unread: UnreadRequests;
+	readonly #plainRequest: RequestTerms;
+	readonly #gzipRequest: RequestTerms;
+	readonly #plainResponse: ResponseTerms;
+	readonly #gzipResponse: ResponseTerms;
 	#succeeded = 0;
 	#failed = 0;
 	/** Why no call is taken any more. */
 	#closed: ConnectError | undefined;
 
-	/** `doubt`: is the client still there? */
+	/** `doubt`: finds out whether a client is still there. */
 	constructor(
 		clock: Clock,
 		settings: ServerSettings,
@@ -59,10 +66,11 @@ export class Dispatcher implements CallHost {
 		doubt: (peer: Peer) => void,
 	) {
 		this.clock = clock;
-		this.#refusals = refusals;
+		this.deadlines = new Deadlines(clock);
+		this.gzip = new GzipTurns(settings.gzipLimits);
 		this.#settings = settings;
 		this.#routes = routes;
-		this.gzip = new GzipTurns(settings.gzipLimits);
+		this.#refusals = refusals;
 		this.#unread = new UnreadRequests(
 			this.#calls,
 			clock,
@@ -70,19 +78,25 @@ export class Dispatcher implements CallHost {
 			refusals,
 			doubt,
 		);
-	}
-
-	get unread(): UnreadBytes {
-		return this.#unread.bytes;
+		const { inflations, deflations } = this.gzip;
+		const maxMessageBytes = settings.readMaxBytes;
+		this.#plainRequest = { encoding: undefined, maxMessageBytes, inflations };
+		this.#gzipRequest = { ...this.#plainRequest, encoding: "gzip" };
+		this.#plainResponse = { compression: undefined, deflations };
+		this.#gzipResponse = { compression: "gzip", deflations };
 	}
 
 	get writeMaxBytes(): number {
 		return this.#settings.writeMaxBytes;
 	}
 
-	/** Of requests that no handler has read. */
+	get unread(): UnreadBytes {
+		return this.#unread.bytes;
+	}
+
+	/** Bytes of requests that no handler has read. */
 	get unreadRequestBytes(): number {
-		return this.#unread.bytes.bytes;
+		return this.unread.bytes;
 	}
 
 	get counts(): CallCounts {
@@ -94,28 +108,20 @@ export class Dispatcher implements CallHost {
 		};
 	}
 
-	/** Takes a request: answers it, or makes it a call. */
+	requestTerms(encoding: string | undefined): RequestTerms {
+		return encoding === "gzip" ? this.#gzipRequest : this.#plainRequest;
+	}
+
+	/** Takes a request: makes it a call, or refuses it. */
 	dispatch(call: ServerCall, headers: RawHeaders, peer: Peer): void {
-		const head = readHead(headers);
-		const { contentType, encoding, timeout } = head;
-		if (head.method !== "POST") {
-			debugLog(
-				"server: %s of %s is refused: HTTP method %s",
-				head.path,
-				peer.address,
-				head.method,
-			);
-			refuseRequest(call, 405);
+		const arrival = readArrival(call, headers, peer);
+		const { method, contentType, path, encoding, timeout } = arrival;
+		if (method !== "POST") {
+			this.#refuseHttp(arrival, 405, `HTTP method ${method}`);
 			return;
 		}
 		if (contentType === undefined || !isGrpc(contentType)) {
-			debugLog(
-				"server: %s of %s is refused: content-type %s",
-				head.path,
-				peer.address,
-				contentType,
-			);
-			refuseRequest(call, 415);
+			this.#refuseHttp(arrival, 415, `content-type ${contentType}`);
 			return;
 		}
 		const { maxMetadataBytes } = this.#settings;
@@ -123,16 +129,16 @@ export class Dispatcher implements CallHost {
 		if (bytes > maxMetadataBytes) {
 			const error = largeMetadata(bytes, maxMetadataBytes);
 			this.#refusals.tell("maxMetadataBytes", error.rawMessage, peer);
-			this.#refuse(call, head, peer, error);
+			this.#refuse(arrival, error);
 			return;
 		}
 		if (this.#closed !== undefined) {
-			this.#refuse(call, head, peer, this.#closed);
+			this.#refuse(arrival, this.#closed);
 			return;
 		}
-		const served = this.#routes.find(head.path);
+		const served = this.#routes.find(path);
 		if (served === undefined) {
-			this.#refuse(call, head, peer, this.#routes.whyNot(head.path));
+			this.#refuse(arrival, this.#routes.whyNot(path));
 			return;
 		}
 		if (
@@ -140,7 +146,7 @@ export class Dispatcher implements CallHost {
 			encoding !== "gzip" &&
 			encoding !== "identity"
 		) {
-			this.#refuse(call, head, peer, unknownEncoding(encoding), [
+			this.#refuse(arrival, unknownEncoding(encoding), [
 				"grpc-accept-encoding",
 				ACCEPT_ENCODING,
 			]);
@@ -148,56 +154,47 @@ export class Dispatcher implements CallHost {
 		}
 		const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
 		if (timeout !== undefined && timeoutMs === undefined) {
-			this.#refuse(call, head, peer, malformedTimeout(timeout));
+			this.#refuse(arrival, malformedTimeout(timeout));
 			return;
 		}
-		const { compression, readMaxBytes } = this.#settings;
-		new IncomingCall(this, served, {
-			call,
-			headers,
-			head,
-			encoding,
-			maxMessageBytes: readMaxBytes,
-			inflations: this.gzip.inflations,
-			contentType,
-			compression:
-				compression !== undefined && acceptsGzip(head)
-					? compression
-					: undefined,
-			deflations: this.gzip.deflations,
+		const isCompressed =
+			this.#settings.compression !== undefined && acceptsGzip(arrival);
+		new IncomingCall(
+			this,
+			served,
+			arrival,
 			timeoutMs,
-			peer,
-		});
-	}
-
-	#refuse(
-		call: ServerCall,
-		{ path, contentType }: RequestHead,
-		peer: Peer,
-		error: ConnectError,
-		further?: RawHeaders,
-	): void {
-		debugLog(
-			"server: %s of %s is refused: %s",
-			path,
-			peer.address,
-			error.message,
+			isCompressed ? this.#gzipResponse : this.#plainResponse,
 		);
-		refuseCall(call, contentType as string, error, further);
 	}
 
-	/** Cancels the calls that are left, and takes no others. */
+	/** Refuses what is no gRPC request at all. */
+	#refuseHttp(arrival: Arrival, httpStatus: number, why: string): void {
+		this.#logRefusal(arrival, why);
+		refuseRequest(arrival.call, httpStatus);
+	}
+
+	#refuse(arrival: Arrival, error: ConnectError, further?: RawHeaders): void {
+		this.#logRefusal(arrival, error.message);
+		refuseCall(arrival, error, further);
+	}
+
+	#logRefusal({ path, peer }: Arrival, why: string): void {
+		debugLog("server: %s of %s is refused: %s", path, peer.address, why);
+	}
+
+	/** Ends the calls that are open with `reason`, and refuses all others with it. */
 	close(reason: ConnectError): void {
 		this.#closed = reason;
 		for (const call of this.#calls) call.cancel(reason);
 	}
 
-	started(call: IncomingCall): void {
+	started(call: OpenCall): void {
 		this.#calls.add(call);
 		this.#unread.watch();
 	}
 
-	ended(call: IncomingCall, code: Code | undefined): void {
+	ended(call: OpenCall, code: Code | undefined): void {
 		this.#calls.delete(call);
 		if (code === undefined) this.#succeeded++;
 		else this.#failed++;
@@ -205,8 +202,8 @@ export class Dispatcher implements CallHost {
 		const outcome = code === undefined ? "ok" : codeName(code);
 		debugLog(
 			"server: %s of %s ended [%s]",
-			call.head.path,
-			call.peer.address,
+			call.arrival.path,
+			call.arrival.peer.address,
 			outcome,
 		);
 	}

@@ -11,6 +11,9 @@ import { nameOfReset } from "../../wire/status.ts";
  * homing's has made; nothing about anything else.
  */
 export function errorToSend(thrown: unknown, method: DescMethod): ConnectError {
+	if (thrown instanceof MalformedResponse) {
+		return new ConnectError(noValidResponse(method), Code.Internal);
+	}
 	if (!(thrown instanceof ConnectError)) {
 		return new ConnectError(`${pathOf(method)} failed`, Code.Unknown);
 	}
@@ -75,6 +78,13 @@ export function wrongNumber(found: string, method: DescMethod): ConnectError {
 	);
 }
 
+/** What the client sent is no message that can be read. */
+export function malformedMessage(code: Code, message: string): ConnectError {
+	const whose =
+		code === Code.ResourceExhausted ? " (readMaxBytes of this server)" : "";
+	return new ConnectError(`${message}${whose}`, code);
+}
+
 export function malformedRequest(
 	{ input }: DescMethod,
 	cause: unknown,
@@ -85,11 +95,16 @@ export function malformedRequest(
 	);
 }
 
-export function malformedResponse({ output }: DescMethod): ConnectError {
-	return new ConnectError(
-		`the response is no valid ${output.typeName}`,
-		Code.Internal,
-	);
+/** A handler returned what is no response of its method. The client hears only that; `onError` hears why. */
+export class MalformedResponse extends TypeError {
+	constructor(method: DescMethod, cause: unknown) {
+		const why = cause instanceof Error ? cause.message : String(cause);
+		super(`${noValidResponse(method)}: ${why}`, { cause });
+	}
+}
+
+function noValidResponse({ output }: DescMethod): string {
+	return `the response is no valid ${output.typeName}`;
 }
 
 /** Headers, trailers or the details of an error cannot be sent. */

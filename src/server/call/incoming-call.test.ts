@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { framed } from "../../../testdata/harness/raw-client.ts";
 import {
 	getOrder,
@@ -19,8 +20,11 @@ import {
 	OrderManagement,
 	OrderSchema,
 } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
+import { Deadlines } from "../../policy/deadlines.ts";
 import { GzipTurns } from "../../wire/gzip-turns.ts";
+import { readArrival } from "./arrival.ts";
 import { IncomingCall } from "./incoming-call.ts";
+import { ServedMethod } from "./served-method.ts";
 import { UnreadBytes } from "./unread-bytes.ts";
 
 /** A promise that a test settles. */
@@ -645,41 +649,35 @@ describe("deadlines", () => {
 		});
 	});
 
-	test("a client that leaves at its deadline, before the server's own timer fires, has passed it", () => {
-		let now = 0;
+	test("a client that leaves at its deadline, before the server's own timer fires, has passed it", async () => {
+		const clock = new FakeClock();
 		const { inflations, deflations } = new GzipTurns();
+		const listen = vi.fn();
 		const call = new IncomingCall(
 			{
-				clock: {
-					now: () => now,
-					after: () => undefined,
-					afterIdle: () => undefined,
-					cancel: () => {},
-				},
-				writeMaxBytes: 0,
+				clock,
+				deadlines: new Deadlines(new FakeClock()),
 				unread: new UnreadBytes(0, () => {}),
+				writeMaxBytes: 0,
+				requestTerms: (encoding) => ({
+					encoding,
+					maxMessageBytes: 0,
+					inflations,
+				}),
 				started: () => {},
 				ended: () => {},
 				report: () => {},
 			},
-			{ method: OrderManagement.method.getOrder, handle: () => never },
-			{
-				call: { listen: () => {}, waitingBytes: 0 } as never,
-				headers: [],
-				head: {} as never,
-				encoding: undefined,
-				maxMessageBytes: 0,
-				inflations,
-				contentType: "application/grpc",
-				compression: undefined,
-				deflations,
-				timeoutMs: 50,
-				peer: { address: "unix:" },
-			},
+			new ServedMethod(OrderManagement.method.getOrder, () => never, []),
+			readArrival({ listen, waitingBytes: 0 } as never, [], {
+				address: "unix:",
+			}),
+			50,
+			{ compression: undefined, deflations },
 		);
-		now = 50;
+		await clock.advance(50);
 		call.left({ code: 8, progress: "processed", cause: undefined });
-		expect(call.lifetime.reason?.code).toBe(Code.DeadlineExceeded);
+		expect(call.signal.reason?.code).toBe(Code.DeadlineExceeded);
 	});
 
 	test("a client that has read what it was sent, however slowly, hears of it", async () => {

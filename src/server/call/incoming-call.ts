@@ -1,167 +1,207 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
-	type DescMessage,
-	type DescMethod,
-	fromBinary,
-	type MessageInitShape,
-	toBinary,
-} from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { Clock, Timer } from "../../policy/clock.ts";
-import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
-import type {
-	ServerCall,
-	ServerCallListener,
-	StreamReset,
-} from "../../wire/connection.ts";
-import type { RawHeaders } from "../../wire/headers.ts";
-import { messageOfInit } from "../../wire/message-init.ts";
-import { ownBytes } from "../../wire/own-bytes.ts";
-import type { CallArrival } from "./call-arrival.ts";
+	type Code,
+	type ConnectError,
+	type ContextValues,
+	createContextValues,
+} from "@connectrpc/connect";
+import { type CallScope, callScope } from "../../policy/call-scope.ts";
+import type { Due } from "../../policy/deadlines.ts";
+import type { ServerCallListener, StreamReset } from "../../wire/connection.ts";
+import { toHeaders } from "../../wire/metadata.ts";
+import type { Arrival } from "./arrival.ts";
 import {
 	clientLeft,
 	deadlinePassed,
 	errorToSend,
 	isConsequence,
 	isMasked,
-	largeResponse,
+	malformedMessage,
 	malformedRequest,
-	malformedResponse,
-	malformedStatus,
 	readableThrown,
 	wrongNumber,
 } from "./call-errors.ts";
-import { CallLifetime } from "./call-lifetime.ts";
-import { isThenable, streamsOf } from "./handler.ts";
-import type { CallParts } from "./handler-context.ts";
-import { iteratorOf } from "./message-iterables.ts";
-import type { Peer } from "./peer.ts";
-import type { RequestHead } from "./request-head.ts";
-import { Response, type ResponseOwner } from "./response.ts";
-import { hasAny } from "./response-headers.ts";
+import type { CallHost, OpenCall } from "./call-host.ts";
+import { Cancellation } from "./cancellation.ts";
+import { type HandledCall, isThenable } from "./handler.ts";
+import { contextPeer, type Peer } from "./peer.ts";
+import { RequestStream, type RequestStreamOwner } from "./request-stream.ts";
+import {
+	Response,
+	type ResponseOwner,
+	type ResponseTerms,
+} from "./response.ts";
+import { ResponsePump, type ResponseSink } from "./response-pump.ts";
 import { inScope } from "./scopes.ts";
 import type { ServedMethod } from "./served-method.ts";
-import type { UnreadBytes } from "./unread-bytes.ts";
 
-type Init = MessageInitShape<DescMessage>;
-
-/** What a call needs of its server. */
-export interface CallHost {
-	readonly clock: Clock;
-	readonly writeMaxBytes: number;
-	readonly unread: UnreadBytes;
-	started(call: IncomingCall): void;
-	/** `code`: undefined when the call ended well. */
-	ended(call: IncomingCall, code: Code | undefined): void;
-	/** Hears of what the client must not. */
-	report(error: unknown, method: DescMethod): void;
-}
-
-/** One call that a server handles, from its headers to its status. */
+/**
+ * One call that a server handles, from its headers to its status. It hears the wire, runs the handler, and is the handler's
+ * context itself; whatever a unary handler may never ask for is created lazily.
+ */
 export class IncomingCall
 	implements
+		OpenCall,
+		HandledCall,
+		CallScope,
+		Due,
 		ServerCallListener,
+		RequestStreamOwner,
 		ResponseOwner,
-		QueueOwner<Uint8Array, unknown>,
-		CallParts
+		ResponseSink
 {
-	readonly lifetime: CallLifetime;
-	header: Headers | undefined;
-	trailer: Headers | undefined;
+	readonly dueAt: number;
+	duePlace = -1;
+	unreadBytes = 0;
+	lastArrival = 0;
 	readonly #host: CallHost;
 	readonly #served: ServedMethod;
-	readonly #arrival: CallArrival;
-	readonly #wire: ServerCall;
+	readonly #arrival: Arrival;
+	/** Milliseconds that the client has given the call; undefined for a call without a deadline. */
+	readonly #timeoutMs: number | undefined;
 	readonly #response: Response;
-	readonly #deadlineTimer: Timer;
-	/** Of a method that takes one. */
+	/** The request, for a method that takes one. */
 	#request: Uint8Array | undefined;
-	/** Of a method that takes a stream of them. */
-	readonly #requests: AsyncQueue<Uint8Array, unknown> | undefined;
-	/** Of a method that answers with a stream of them, once its handler has returned. */
-	#responses: ReturnType<typeof iteratorOf> | undefined;
-	#proceed: (() => void) | undefined;
-	#over = false;
-	#unreadBytes = 0;
-	#lastArrival = 0;
+	/** The requests, for a method that takes a stream of them. */
+	readonly #requests: RequestStream | undefined;
+	/** Sends the responses, for a method that returns a stream of them, once its handler has returned. */
+	#pump: ResponsePump | undefined;
+	/** How it ended: with its handler, or before it, for a reason. Undefined while it is open. */
+	#outcome: "completed" | ConnectError | undefined;
+	#cancellation: Cancellation | undefined;
+	#requestHeader: Headers | undefined;
+	#responseHeader: Headers | undefined;
+	#responseTrailer: Headers | undefined;
+	#values: ContextValues | undefined;
 
-	constructor(host: CallHost, served: ServedMethod, arrival: CallArrival) {
-		const { timeoutMs } = arrival;
-		this.lifetime = new CallLifetime(host.clock, timeoutMs);
+	constructor(
+		host: CallHost,
+		served: ServedMethod,
+		arrival: Arrival,
+		timeoutMs: number | undefined,
+		terms: ResponseTerms,
+	) {
+		this.dueAt =
+			timeoutMs === undefined ? Infinity : host.clock.now() + timeoutMs;
 		this.#host = host;
 		this.#served = served;
 		this.#arrival = arrival;
-		this.#wire = arrival.call;
-		this.#response = new Response(arrival.call, arrival, this);
-		arrival.call.listen(arrival, this);
-		this.#deadlineTimer =
-			timeoutMs === undefined
-				? undefined
-				: host.clock.after(timeoutMs, () => this.#deadlinePasses(timeoutMs));
+		this.#timeoutMs = timeoutMs;
+		this.#response = new Response(arrival, terms, this);
+		arrival.call.listen(host.requestTerms(arrival.encoding), this);
+		if (timeoutMs !== undefined) host.deadlines.add(this);
 		host.started(this);
-		if (streamsOf(served.method).request) {
-			this.#requests = new AsyncQueue<Uint8Array, unknown>(this);
-			this.#start(this.#requests);
+		if (served.streamsRequests) {
+			this.#requests = new RequestStream(arrival.call, this);
+			this.#start(this.#requests.requests);
 		}
 	}
 
-	/** Bytes of its requests that have come and that its handler has not read. */
-	get unreadBytes(): number {
-		return this.#unreadBytes;
+	get arrival(): Arrival {
+		return this.#arrival;
 	}
 
-	/** When something came for it last, as `UnreadBytes` numbers it. */
-	get lastArrival(): number {
-		return this.#lastArrival;
+	/** Answers with `error` at once, whatever the handler does. */
+	cancel(error: ConnectError): void {
+		if (this.#outcome !== undefined) return;
+		this.#response.abandon(error, this.#responseTrailer);
+		this.#stop(error);
 	}
 
-	get isInMessage(): boolean {
-		return this.#wire.isInMessage;
-	}
+	// What the handler sees.
 
 	get method(): DescMethod {
 		return this.#served.method;
 	}
 
-	get head(): RequestHead {
-		return this.#arrival.head;
+	get service(): DescService {
+		return this.#served.method.parent;
 	}
 
-	get headers(): RawHeaders {
-		return this.#arrival.headers;
+	get requestMethod(): string {
+		return this.#arrival.method;
 	}
 
-	get peer(): Peer {
+	get protocolName(): string {
+		return "grpc";
+	}
+
+	get url(): string {
+		const { scheme, authority, path } = this.#arrival;
+		return `${scheme}://${authority}${path}`;
+	}
+
+	/** A function of its own, as it may be called without the context. */
+	get timeoutMs(): () => number | undefined {
+		return () => this.#remainingMs;
+	}
+
+	get signal(): AbortSignal {
+		return this.#openCancellation().signal;
+	}
+
+	get requestHeader(): Headers {
+		this.#requestHeader ??= toHeaders(this.#arrival.headers);
+		return this.#requestHeader;
+	}
+
+	get values(): ContextValues {
+		this.#values ??= createContextValues();
+		return this.#values;
+	}
+
+	get responseHeader(): Headers {
+		this.#responseHeader ??= new Headers();
+		return this.#responseHeader;
+	}
+
+	get responseTrailer(): Headers {
+		this.#responseTrailer ??= new Headers();
+		return this.#responseTrailer;
+	}
+
+	setResponseMetadata(header: Headers, trailer: Headers): void {
+		this.#responseHeader = header;
+		this.#responseTrailer = trailer;
+	}
+
+	get [contextPeer](): Peer {
 		return this.#arrival.peer;
 	}
 
-	/** Answers with `error` at once, whatever the handler does. */
-	cancel(error: ConnectError): void {
-		if (this.#over) return;
-		this.#response.abandon(error, this.trailer);
-		this.#end(error.code);
-		this.#stop(error);
+	get [callScope](): CallScope {
+		return this;
 	}
 
+	get deadline(): number | undefined {
+		return this.#timeoutMs === undefined ? undefined : this.dueAt;
+	}
+
+	onCancel(listener: (reason: unknown) => void): () => void {
+		return this.#openCancellation().onCancel(listener);
+	}
+
+	// What the wire tells.
+
 	message(bytes: Uint8Array): void {
-		const requests = this.#requests;
-		if (requests !== undefined) {
-			requests.push(requests.isAwaited ? bytes : ownBytes(bytes));
+		if (this.#requests !== undefined) {
+			this.#requests.push(bytes);
 		} else if (this.#request === undefined) {
 			this.#request = bytes;
 		} else {
 			this.cancel(wrongNumber("more than one request", this.method));
 		}
-		this.arrived();
+		this.#countUnread();
 	}
 
 	arrived(): void {
-		this.#lastArrival = this.#host.unread.nextArrival();
+		this.lastArrival = this.#host.unread.nextArrival();
 		this.#countUnread();
 	}
 
 	messagesEnd(): void {
 		if (this.#requests !== undefined) {
-			this.#requests.end();
+			this.#requests.requests.end();
 			return;
 		}
 		const bytes = this.#request;
@@ -171,7 +211,7 @@ export class IncomingCall
 		}
 		let request: unknown;
 		try {
-			request = this.open(bytes);
+			request = this.decode(bytes);
 		} catch {
 			return; // and the call has been answered
 		}
@@ -181,32 +221,58 @@ export class IncomingCall
 	}
 
 	malformed(code: Code, message: string): void {
-		const whose =
-			code === Code.ResourceExhausted ? " (readMaxBytes of this server)" : "";
-		this.cancel(new ConnectError(`${message}${whose}`, code));
+		this.cancel(malformedMessage(code, message));
+	}
+
+	writable(): void {
+		if (this.#outcome === undefined && !this.#response.isDeflating)
+			this.#pump?.proceed();
 	}
 
 	left(reset: StreamReset): void {
 		this.#response.close();
-		if (this.#over) return;
-		const { timeoutMs = Infinity } = this.#arrival;
-		const { remainingMs = Infinity } = this.lifetime;
+		if (this.#outcome !== undefined) return;
 		// A client whose deadline passes leaves, and may do so a moment before our own timer fires.
-		const error =
-			remainingMs > 0 ? clientLeft(reset) : deadlinePassed(timeoutMs);
-		this.#end(error.code);
-		this.#stop(error);
+		const isLate = (this.#remainingMs ?? Infinity) <= 0;
+		this.#stop(
+			isLate ? deadlinePassed(this.#timeoutMs ?? 0) : clientLeft(reset),
+		);
 	}
 
-	writable(): void {
-		if (!this.#over && !this.#response.isDeflating) this.#proceed?.();
+	closed(): void {
+		this.#response.close();
+		this.#host.deadlines.delete(this);
+		this.#countUnread();
 	}
 
-	/** Ends the call when the bytes are malformed. */
-	open(bytes: Uint8Array): unknown {
+	/** The deadline has passed. */
+	due(): void {
+		if (this.#outcome === undefined) {
+			this.cancel(deadlinePassed(this.#timeoutMs ?? 0));
+			return;
+		}
+		this.#response.cutOff();
+		this.#countUnread();
+	}
+
+	/** Counts what has come and has not been read. Called whenever something came, was read, or was dropped. */
+	#countUnread(): void {
+		const before = this.unreadBytes;
+		let bytes = this.#arrival.call.waitingBytes;
+		if (this.#outcome === undefined) {
+			bytes += this.#requests?.requests.bytes ?? this.#request?.length ?? 0;
+		}
+		if (bytes === before) return;
+		this.unreadBytes = bytes;
+		this.#host.unread.change(bytes - before);
+	}
+
+	// The handler, and its response.
+
+	decode(bytes: Uint8Array): unknown {
 		if (this.#requests !== undefined) this.#countUnread();
 		try {
-			return fromBinary(this.method.input, bytes);
+			return this.#served.decode(bytes);
 		} catch (cause) {
 			const error = malformedRequest(this.method, cause);
 			this.cancel(error);
@@ -214,186 +280,115 @@ export class IncomingCall
 		}
 	}
 
-	bytesOf({ length }: Uint8Array): number {
-		return length;
-	}
-
-	hold(): void {
-		this.#wire.hold();
-	}
-
-	release(): void {
-		this.#wire.release();
-	}
-
 	#start(input: unknown): void {
-		inScope(this.lifetime, IncomingCall.#handle, this, input);
+		inScope(this, IncomingCall.#handle, this, input);
 	}
 
 	static #handle(call: IncomingCall, input: unknown): void {
 		try {
 			const output = call.#served.handle(input, call);
-			if (streamsOf(call.method).response) {
-				void call.#answerAll(output);
+			if (call.#served.streamsResponses) {
+				call.#pump = new ResponsePump(call);
+				call.#pump.start(output);
 			} else if (isThenable(output)) {
 				output.then(
 					(response) => call.#answer(response),
-					(thrown) => call.#fail(thrown),
+					(thrown) => call.responsesFailed(thrown),
 				);
 			} else {
 				call.#answer(output);
 			}
 		} catch (thrown) {
-			call.#fail(thrown);
+			call.responsesFailed(thrown);
 		}
 	}
 
 	#answer(response: unknown): void {
-		if (this.#over) return;
+		if (this.#outcome !== undefined) return;
 		try {
-			const bytes = this.#encode(response);
-			if (bytes === undefined) return;
-			this.#response.respond(this.header);
+			const bytes = this.#served.encode(response, this.#host.writeMaxBytes);
 			this.#finish(undefined, bytes);
 		} catch (thrown) {
-			this.#fail(thrown);
+			this.responsesFailed(thrown);
 		}
 	}
 
-	async #answerAll(output: unknown): Promise<void> {
+	get takesResponses(): boolean {
+		return this.#outcome === undefined;
+	}
+
+	sendResponse(response: unknown): boolean {
 		try {
-			const responses = iteratorOf(isThenable(output) ? await output : output);
-			this.#responses = responses;
-			while (!this.#over) {
-				const { done, value } = await responses.next();
-				if (this.#over) break;
-				if (done) {
-					this.#finish(undefined);
-					return;
-				}
-				const bytes = this.#encode(value);
-				if (bytes === undefined) continue;
-				this.#response.respond(this.header);
-				if (this.#response.write(bytes)) continue;
-				// For room; never, if the call is over before there is any.
-				await new Promise<void>((resolve) => {
-					this.#proceed = resolve;
-				});
-			}
-			this.#leaveResponses();
+			const bytes = this.#served.encode(response, this.#host.writeMaxBytes);
+			this.#response.respond(this.#responseHeader);
+			return this.#response.write(bytes);
 		} catch (thrown) {
-			this.#fail(thrown);
+			this.responsesFailed(thrown);
+			return true;
 		}
 	}
 
-	/** Ends the call, and returns undefined, if the response cannot be sent. */
-	#encode(response: unknown): Uint8Array | undefined {
-		let bytes: Uint8Array;
-		try {
-			const { output } = this.method;
-			bytes = toBinary(output, messageOfInit(output, response as Init));
-		} catch (thrown) {
-			const error = malformedResponse(this.method);
-			const why = thrown instanceof Error ? thrown.message : String(thrown);
-			this.#host.report(
-				new TypeError(`${error.rawMessage}: ${why}`, { cause: thrown }),
-				this.method,
-			);
-			this.#fail(error);
-			return undefined;
-		}
-		const { writeMaxBytes } = this.#host;
-		if (bytes.length > writeMaxBytes) {
-			this.#fail(largeResponse(bytes.length, writeMaxBytes));
-			return undefined;
-		}
-		return bytes;
+	responsesEnded(): void {
+		this.#finish(undefined);
 	}
 
-	/** The handler has failed. */
-	#fail(given: unknown): void {
+	responsesFailed(given: unknown): void {
 		const thrown = readableThrown(given);
-		if (this.#over) {
-			if (!isConsequence(thrown)) this.#host.report(thrown, this.method);
+		if (this.#outcome !== undefined) {
+			if (!isConsequence(thrown)) this.report(thrown);
 			return;
 		}
-		if (isMasked(thrown)) this.#host.report(thrown, this.method);
+		if (isMasked(thrown)) this.report(thrown);
 		this.#finish(errorToSend(thrown, this.method));
 	}
 
-	/** The handler has ended; `last` is its only response. */
+	report(error: unknown): void {
+		this.#host.report(error, this.method);
+	}
+
+	// The end.
+
+	/** The handler has ended. `last`: its only response. */
 	#finish(error: ConnectError | undefined, last?: Uint8Array): void {
-		let failure = error;
-		try {
-			if (hasAny(this.header)) this.#response.respond(this.header);
-		} catch (thrown) {
-			this.#host.report(thrown, this.method);
-			failure ??= thrown as ConnectError;
-		}
-		let code = failure?.code;
-		try {
-			this.#response.finish(failure, this.trailer, last);
-		} catch (thrown) {
-			// Such as details that are no valid messages.
-			this.#host.report(thrown, this.method);
-			this.#response.finish(malformedStatus(this.method), undefined, last);
-			code = Code.Internal;
-		}
-		this.#end(code);
-		this.lifetime.complete();
-		void this.#requests?.return();
+		const code = this.#response.finish(
+			error,
+			this.#responseHeader,
+			this.#responseTrailer,
+			last,
+		);
+		this.#end("completed", code);
+		this.#cancellation?.complete();
+		void this.#requests?.requests.return();
 	}
 
-	#deadlinePasses(timeoutMs: number): void {
-		if (!this.#over) {
-			this.cancel(deadlinePassed(timeoutMs));
-			return;
-		}
-		this.#response.cutOff();
-		this.#countUnread();
+	/** The call is over before its handler is. */
+	#stop(reason: ConnectError): void {
+		this.#end(reason, reason.code);
+		inScope(this, IncomingCall.#stopHandler, this, reason);
 	}
 
-	/** All of the response has left, or never will. */
-	closed(): void {
-		this.#response.close();
-		this.#host.clock.cancel(this.#deadlineTimer);
-		this.#countUnread();
+	static #stopHandler(call: IncomingCall, reason: ConnectError): void {
+		call.#cancellation?.cancel(reason);
+		call.#requests?.requests.abort(reason);
+		call.#pump?.stop();
 	}
 
-	/** Something came, was read, or was dropped. */
-	#countUnread(): void {
-		const own = this.#requests?.bytes ?? this.#request?.length ?? 0;
-		const before = this.#unreadBytes;
-		this.#unreadBytes = this.#wire.waitingBytes + (this.#over ? 0 : own);
-		this.#host.unread.change(this.#unreadBytes - before);
-	}
-
-	#end(code: Code | undefined): void {
-		this.#over = true;
-		// A client that reads nothing holds a response no longer than its deadline.
-		if (!this.#response.isUnsent) this.#host.clock.cancel(this.#deadlineTimer);
+	#end(outcome: "completed" | ConnectError, code: Code | undefined): void {
+		this.#outcome = outcome;
+		// The response to a client that reads nothing is dropped at the deadline.
+		if (!this.#response.isUnsent) this.#host.deadlines.delete(this);
 		this.#countUnread();
 		this.#host.ended(this, code);
 	}
 
-	/** The call is over before its handler is. */
-	#stop(error: ConnectError): void {
-		inScope(this.lifetime, () => {
-			this.lifetime.cancel(error);
-			this.#requests?.abort(error);
-			this.#leaveResponses();
-		});
+	#openCancellation(): Cancellation {
+		this.#cancellation ??= new Cancellation(this.#outcome);
+		return this.#cancellation;
 	}
 
-	/** A handler that is not done with its responses gets to clean up. */
-	#leaveResponses(): void {
-		const responses = this.#responses;
-		this.#responses = undefined;
-		const report = (thrown: unknown): void => this.#fail(thrown);
-		try {
-			Promise.resolve(responses?.return?.()).catch(report);
-		} catch (thrown) {
-			report(thrown);
-		}
+	get #remainingMs(): number | undefined {
+		return this.#timeoutMs === undefined
+			? undefined
+			: this.dueAt - this.#host.clock.now();
 	}
 }

@@ -7,38 +7,46 @@ import type {
 	UnaryResponse,
 } from "@connectrpc/connect";
 import { messageOfInit } from "../../wire/message-init.ts";
-import { type Handle, type Handler, streamsOf } from "./handler.ts";
-import { type CallParts, ServerContext } from "./handler-context.ts";
+import type { Handle, HandledCall, Handler } from "./handler.ts";
 import { oneMessage, onlyMessage, toMessages } from "./message-iterables.ts";
+import { PassedContext } from "./passed-context.ts";
 import { iteratedInContext } from "./scopes.ts";
 
 type Next = ReturnType<Interceptor>;
 
-/** A handler with Connect's interceptors around it, of which the first is the outermost. */
+/** What an interceptor's request and response need to know of their method. */
+interface Method {
+	readonly method: DescMethod;
+	readonly streamsRequests: boolean;
+	readonly streamsResponses: boolean;
+}
+
+/** Puts Connect's interceptors around a handler; the first is the outermost. */
 export function interceptedHandle(
-	method: DescMethod,
+	served: Method,
 	handler: Handler,
 	interceptors: readonly Interceptor[],
 ): Handle {
+	const { streamsResponses } = served;
 	return async (input, call) => {
-		const context = new ServerContext(call);
+		const request = toRequest(served, input, call);
 		const next = interceptors.reduceRight(
 			(inner, interceptor) =>
-				interceptor(streamsOf(method).response ? inContext(inner) : inner),
-			innermost(method, handler, call, context),
+				interceptor(streamsResponses ? inContext(inner) : inner),
+			innermost(served, handler, call, request),
 		);
-		const response = await next(toRequest(method, input, context));
-		call.header = response.header;
-		call.trailer = response.trailer;
-		return response.stream && !streamsOf(method).response
+		const response = await next(request);
+		call.setResponseMetadata(response.header, response.trailer);
+		return response.stream && !streamsResponses
 			? onlyMessage(response.message, "response message")
 			: response.message;
 	};
 }
 
 /**
- * An interceptor calls `next` inside of what it has entered, such as a span, and has left that by the time the messages
- * of the response are asked for: each step of their iteration goes back to where `next` was called.
+ * An interceptor calls `next` inside an asynchronous context that it has entered, such as a span, and has left it by the
+ * time the messages of the response are read. Each step of their iteration goes back to the context in which `next` was
+ * called.
  */
 function inContext(next: Next): Next {
 	return async (request) => {
@@ -50,27 +58,28 @@ function inContext(next: Next): Next {
 	};
 }
 
-/** Calls the handler with what the interceptors have made of the request. */
+/** Calls the handler with what the interceptors have made of the original request. */
 function innermost(
-	method: DescMethod,
+	{ method, streamsRequests, streamsResponses }: Method,
 	handler: Handler,
-	call: CallParts,
-	context: ServerContext,
+	call: HandledCall,
+	original: UnaryRequest | StreamRequest,
 ): Next {
-	const streams = streamsOf(method);
 	return async (request) => {
 		const input =
-			request.stream && !streams.request
+			request.stream && !streamsRequests
 				? await onlyMessage(request.message, "request message")
 				: request.message;
-		const output = handler(input, new ServerContext(call, request));
+		const context =
+			request === original ? call : new PassedContext(call, request);
+		const output = handler(input, context);
 		return {
 			stream: request.stream,
 			service: method.parent,
 			method,
-			header: context.responseHeader,
-			trailer: context.responseTrailer,
-			message: streams.response
+			header: call.responseHeader,
+			trailer: call.responseTrailer,
+			message: streamsResponses
 				? toMessages(method.output, output)
 				: only(messageOfInit(method.output, await output), request.stream),
 		} as UnaryResponse | StreamResponse;
@@ -85,28 +94,28 @@ function only(
 	return inStream ? oneMessage(message) : message;
 }
 
-/** The request as interceptors see it: a plain object that they may spread, and that makes its dear parts when asked. */
+/** The request as interceptors see it: a plain object that they may spread, and that creates its expensive parts lazily. */
 function toRequest(
-	method: DescMethod,
+	{ method, streamsRequests }: Method,
 	input: unknown,
-	context: ServerContext,
+	call: HandledCall,
 ): UnaryRequest | StreamRequest {
 	const stream = method.methodKind !== "unary";
 	return {
 		stream,
 		service: method.parent,
 		method,
-		requestMethod: context.requestMethod,
-		url: context.url,
+		requestMethod: call.requestMethod,
+		url: call.url,
 		get signal(): AbortSignal {
-			return context.signal;
+			return call.signal;
 		},
 		get header(): Headers {
-			return context.requestHeader;
+			return call.requestHeader;
 		},
 		get contextValues() {
-			return context.values;
+			return call.values;
 		},
-		message: streamsOf(method).request ? input : only(input as Message, stream),
+		message: streamsRequests ? input : only(input as Message, stream),
 	} as UnaryRequest | StreamRequest;
 }

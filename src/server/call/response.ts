@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerCall } from "../../wire/connection.ts";
 import { compress } from "../../wire/gzip.ts";
@@ -8,8 +9,11 @@ import {
 	type MessageQueueOwner,
 } from "../../wire/message-queue.ts";
 import type { Turns } from "../../wire/turns.ts";
+import type { Arrival } from "./arrival.ts";
+import { malformedStatus } from "./call-errors.ts";
 import {
 	checkHeaderBytes,
+	hasAny,
 	okTrailers,
 	responseHeaders,
 	trailersOf,
@@ -18,44 +22,52 @@ import {
 
 /** How the messages of a response travel. */
 export interface ResponseTerms {
-	/** The request's own, which the response repeats. */
-	readonly contentType: string;
-	/** How messages travel that are worth compressing. */
+	/** How messages are compressed that are worth it. */
 	readonly compression: "gzip" | undefined;
 	/** Where large messages wait for their turn to be deflated. */
 	readonly deflations: Turns;
 }
 
-/** Who makes a response. */
+/** The call that a response belongs to. */
 export interface ResponseOwner {
+	readonly method: DescMethod;
 	/** There may be room again after a `write` that returned false. */
 	writable(): void;
+	/** Something of the response could not be sent. */
+	report(error: unknown): void;
 }
 
 /** The response of one call: headers, messages and a status, in that order (PROTOCOL-HTTP2, "Responses"). */
 export class Response implements MessageQueueOwner {
 	readonly #call: ServerCall;
+	/** The content-type of the request, which the response repeats. */
+	readonly #contentType: string;
 	readonly #terms: ResponseTerms;
 	readonly #owner: ResponseOwner;
 	#state: "open" | "responding" | "over" = "open";
 	/** While a message is deflated on another thread: it and those behind it. */
 	#queue: MessageQueue | undefined;
 
-	constructor(call: ServerCall, terms: ResponseTerms, owner: ResponseOwner) {
+	constructor(
+		{ call, contentType = "application/grpc" }: Arrival,
+		terms: ResponseTerms,
+		owner: ResponseOwner,
+	) {
 		this.#call = call;
+		this.#contentType = contentType;
 		this.#terms = terms;
 		this.#owner = owner;
 	}
 
 	/**
-	 * Sends the response headers, with metadata. Only the first call does something.
+	 * Sends the response headers, with metadata. Only the first call has an effect.
 	 *
 	 * @throws ConnectError RESOURCE_EXHAUSTED for more metadata than the client takes, INTERNAL for what metadata cannot hold
 	 */
 	respond(metadata: Headers | undefined): void {
 		if (this.#state !== "open") return;
-		const { contentType, compression } = this.#terms;
-		const headers = responseHeaders(contentType, compression, metadata);
+		const { compression } = this.#terms;
+		const headers = responseHeaders(this.#contentType, compression, metadata);
 		checkHeaderBytes("headers", headers, this.#call.maxHeaderBytes);
 		this.#state = "responding";
 		this.#call.respond(headers);
@@ -78,32 +90,51 @@ export class Response implements MessageQueueOwner {
 	}
 
 	/**
-	 * Ends the call: with OK, if there is no `error`; as Trailers-Only, if `respond` was not called before. `last` is a last
-	 * message, which leaves together with the status.
+	 * Ends the call: with OK, if there is no `error`; as Trailers-Only, if there were no headers before and there are none now.
+	 * `last` is a last message, which leaves together with the status. Metadata that cannot be sent is reported, and fails the
+	 * call. Returns the code of the status, undefined for OK.
 	 */
 	finish(
 		error: ConnectError | undefined,
-		metadata: Headers | undefined,
+		header: Headers | undefined,
+		trailer: Headers | undefined,
 		last?: Uint8Array,
-	): void {
-		if (this.#state === "over") return;
-		const trailers = this.#trailersOf(error, metadata);
-		const { compression } = this.#terms;
-		if (last !== undefined && deflatesLater(last, compression)) {
-			this.write(last);
-			this.#finishQueued(trailers, undefined);
-		} else {
-			this.#finishQueued(trailers, last);
+	): Code | undefined {
+		if (this.#state === "over") return error?.code;
+		let failure = error;
+		let message = last;
+		try {
+			if (message !== undefined || hasAny(header)) this.respond(header);
+		} catch (thrown) {
+			this.#owner.report(thrown);
+			failure ??= thrown as ConnectError;
+			message = undefined;
 		}
+		let trailers: RawHeaders;
+		try {
+			trailers = this.#trailersOf(failure, trailer);
+		} catch (thrown) {
+			// Such as error details that are no valid messages.
+			this.#owner.report(thrown);
+			failure = malformedStatus(this.#owner.method);
+			trailers = this.#trailersOf(failure, undefined);
+		}
+		const { compression } = this.#terms;
+		if (message !== undefined && deflatesLater(message, compression)) {
+			this.write(message);
+			message = undefined;
+		}
+		this.#finishQueued(trailers, message);
+		return failure?.code;
 	}
 
 	/** As `finish`, but cuts off a client that reads too slowly what is on its way to it. */
-	abandon(error: ConnectError, metadata: Headers | undefined): void {
+	abandon(error: ConnectError, trailer: Headers | undefined): void {
 		if (this.#state === "over") return;
 		this.#queue?.stop();
 		this.#queue = undefined;
 		if (this.#call.isBlocked) this.#cancel();
-		else this.finish(error, metadata);
+		else this.finish(error, undefined, trailer);
 	}
 
 	/** Messages wait behind one that is deflated: there is no room for more. */
@@ -141,7 +172,7 @@ export class Response implements MessageQueueOwner {
 
 	failed(error: Error): void {
 		this.#queue = undefined;
-		this.finish(ConnectError.from(error, Code.Internal), undefined);
+		this.finish(ConnectError.from(error, Code.Internal), undefined, undefined);
 	}
 
 	#finishQueued(trailers: RawHeaders, last: Uint8Array | undefined): void {
@@ -171,7 +202,7 @@ export class Response implements MessageQueueOwner {
 		error: ConnectError | undefined,
 		metadata: Headers | undefined,
 	): RawHeaders {
-		const only = this.#state === "open" ? this.#terms.contentType : undefined;
+		const only = this.#state === "open" ? this.#contentType : undefined;
 		if (error === undefined && metadata === undefined && only === undefined) {
 			return okTrailers;
 		}
@@ -186,10 +217,9 @@ export class Response implements MessageQueueOwner {
 	}
 }
 
-/** Answers a call that cannot be served with its status alone (Trailers-Only), and what else the headers should say. */
+/** Answers a call that cannot be served with its status alone (Trailers-Only). `further`: headers that explain the refusal. */
 export function refuseCall(
-	call: ServerCall,
-	contentType: string,
+	{ call, contentType }: Arrival,
 	error: ConnectError,
 	further: RawHeaders = [],
 ): void {
@@ -197,7 +227,7 @@ export function refuseCall(
 	call.finish(trailers, undefined, false);
 }
 
-/** Answers a request that is not gRPC's at all. */
+/** Answers a request that is not gRPC at all. */
 export function refuseRequest(call: ServerCall, httpStatus: number): void {
 	call.finish([":status", String(httpStatus)], undefined, false);
 }

@@ -4,23 +4,24 @@ import { iteratorOf } from "./message-iterables.ts";
 
 const scopes: AsyncLocalStorage<CallScope> = new AsyncLocalStorage();
 
-/** Runs `step`, and what follows from it, inside the scope of a call. */
-export function inScope<A extends unknown[], R>(
+/** Runs `step`, and what follows from it asynchronously, inside the scope of a call. */
+export function inScope<A, B>(
 	scope: CallScope,
-	step: (...args: A) => R,
-	...args: A
-): R {
-	return scopes.run(scope, step, ...args);
+	step: (a: A, b: B) => void,
+	a: A,
+	b: B,
+): void {
+	scopes.run(scope, step, a, b);
 }
 
-/** Runs `step` outside of any call: what it starts is no call's own. */
+/** Runs `step` outside the scope of any call, so that what it starts belongs to none. */
 export function outsideScopes<R>(step: () => R): R {
 	return scopes.exit(step);
 }
 
 /**
- * Remembers the asynchronous context in which it is called, with all that others keep in an AsyncLocalStorage. What it
- * returns makes each step of an iteration run in that context, whoever asks for it.
+ * Captures the asynchronous context in which it is called, everybody's AsyncLocalStorage included. The function that it
+ * returns wraps an iteration so that each step runs in that context, whoever asks for it.
  */
 export function iteratedInContext(): (
 	messages: unknown,

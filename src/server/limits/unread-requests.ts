@@ -1,21 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../../policy/clock.ts";
+import type { OpenCall } from "../call/call-host.ts";
 import type { Peer } from "../call/peer.ts";
 import { UnreadBytes } from "../call/unread-bytes.ts";
 import type { Refusals } from "./refusals.ts";
-
-/** A call, as far as its requests wait. */
-export interface UnreadCall {
-	readonly peer: Peer;
-	/** Of its messages, whole or not. */
-	readonly unreadBytes: number;
-	/** When something came for it last: higher is later. */
-	readonly lastArrival: number;
-	/** A message has begun, and the rest of it is the client's to send. */
-	readonly isInMessage: boolean;
-	/** Answers with `error`, whatever the handler does. */
-	cancel(error: ConnectError): void;
-}
 
 export interface UnreadRequestsSetting {
 	readonly maxUnreadRequestBytes: number;
@@ -34,18 +22,18 @@ const LOOKS = 4;
 /** Bounds what waits of requests: by its bytes, over all calls of a server, and by whether its client is still there. */
 export class UnreadRequests {
 	readonly bytes: UnreadBytes;
-	readonly #calls: ReadonlySet<UnreadCall>;
+	readonly #calls: ReadonlySet<OpenCall>;
 	readonly #clock: Clock;
 	readonly #setting: UnreadRequestsSetting;
 	readonly #refusals: Refusals;
 	readonly #doubt: (peer: Peer) => void;
 	/** Calls inside a message, with their last arrival, as of the last look. */
-	#before: ReadonlyMap<UnreadCall, number> = new Map();
+	#before: ReadonlyMap<OpenCall, number> = new Map();
 	#timer: Timer;
 
 	/** `doubt`: is the client still there? One of its messages has stopped in the middle. */
 	constructor(
-		calls: ReadonlySet<UnreadCall>,
+		calls: ReadonlySet<OpenCall>,
 		clock: Clock,
 		setting: UnreadRequestsSetting,
 		refusals: Refusals,
@@ -74,12 +62,12 @@ export class UnreadRequests {
 	}
 
 	#look(): void {
-		const now = new Map<UnreadCall, number>();
+		const now = new Map<OpenCall, number>();
 		for (const call of this.#calls) {
-			if (!call.isInMessage) continue;
-			const { lastArrival } = call;
+			const { arrival, lastArrival } = call;
+			if (!arrival.call.isInMessage) continue;
 			now.set(call, lastArrival);
-			if (this.#before.get(call) === lastArrival) this.#doubt(call.peer);
+			if (this.#before.get(call) === lastArrival) this.#doubt(arrival.peer);
 		}
 		this.#before = now;
 	}
@@ -94,12 +82,12 @@ export class UnreadRequests {
 			.sort((a, b) => a.lastArrival - b.lastArrival);
 		for (const call of large) {
 			if (bytes.bytes <= bytes.maxBytes * KEPT) return;
-			const { unreadBytes, peer } = call;
+			const { unreadBytes, arrival } = call;
 			call.cancel(tooMuchUnread(this.#setting.maxUnreadRequestBytes));
 			this.#refusals.tell(
 				"maxUnreadRequestBytes",
 				`a call ended that had ${unreadBytes} bytes of requests waiting`,
-				peer,
+				arrival.peer,
 			);
 		}
 	}
