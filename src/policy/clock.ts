@@ -11,6 +11,11 @@ export interface Clock {
 	afterIdle(ms: number, action: () => void): Timer;
 	/** Cancels a timer. Does nothing for a timer that has fired and for undefined. */
 	cancel(timer: Timer): void;
+	/**
+	 * Sets whether a running timer keeps the process alive. Returns false if the clock cannot do that for this timer; a fake
+	 * clock need not have this method.
+	 */
+	setKeepsAlive?(timer: Timer, keepsAlive: boolean): boolean;
 }
 
 /** The longest delay of a JavaScript timer (24.8 days). A timer with a longer delay would fire immediately. */
@@ -31,4 +36,11 @@ export const systemClock: Clock = {
 		return timer;
 	},
 	cancel: (timer) => clearTimeout(timer as PlatformTimer | undefined),
+	setKeepsAlive: (timer, keepsAlive) => {
+		// In browsers a timer is a number.
+		if (typeof timer !== "object") return false;
+		if (keepsAlive) (timer as NodeJS.Timeout).ref();
+		else (timer as NodeJS.Timeout).unref();
+		return true;
+	},
 };

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { FakeClock } from "../../testdata/harness/fake-clock.ts";
 import { seeded } from "../../testdata/harness/seeded.ts";
+import { systemClock } from "./clock.ts";
 import { Deadlines, type Due } from "./deadlines.ts";
 
 /** An item that notes when it was due. */
@@ -70,6 +71,61 @@ test("there is one timer for all deadlines, and none when there are no deadlines
 	expect(clock.pending).toBe(0);
 	deadlines.delete(items[0] as Item);
 	expect(clock.pending).toBe(0);
+});
+
+test("on a clock that can, the timer of deadlines that were deleted is kept for the next ones, but not the process", async () => {
+	const clock = new FakeClock();
+	const after = vi.spyOn(clock, "after");
+	let isAlive = true;
+	const deadlines = new Deadlines(
+		Object.assign(clock, {
+			setKeepsAlive: (_: unknown, keepsAlive: boolean) => {
+				isAlive = keepsAlive;
+				return true;
+			},
+		}),
+	);
+	for (let i = 0; i < 10; i++) {
+		const item = new Item(clock, clock.now() + 100);
+		deadlines.add(item);
+		expect(isAlive).toBe(true);
+		await clock.advance(5);
+		deadlines.delete(item);
+		expect(isAlive).toBe(false);
+	}
+	expect(after).toHaveBeenCalledTimes(1);
+	const late = new Item(clock, 170);
+	deadlines.add(late);
+	expect(isAlive).toBe(true);
+	await clock.advance(200);
+	expect(late.passedAt).toBe(170);
+	expect(clock.pending).toBe(0);
+	const last = new Item(clock, 300);
+	deadlines.add(last);
+	await clock.advance(100);
+	expect(last.passedAt).toBe(300);
+});
+
+test("the timer of the platform keeps the process alive while there is a deadline, and only then", () => {
+	const deadlines = new Deadlines(systemClock);
+	const timers = (): number =>
+		process.getActiveResourcesInfo().filter((each) => each === "Timeout")
+			.length;
+	const before = timers();
+	const item = (): Due => ({
+		dueAt: systemClock.now() + 10_000,
+		duePlace: -1,
+		due: () => {},
+	});
+	for (let i = 0; i < 3; i++) {
+		const [one, other] = [item(), item()];
+		deadlines.add(one);
+		deadlines.add(other);
+		expect(timers()).toBe(before + 1);
+		deadlines.delete(one);
+		deadlines.delete(other);
+		expect(timers()).toBe(before);
+	}
 });
 
 test("a deadline that fires may delete others and add new ones", async () => {

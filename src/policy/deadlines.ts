@@ -13,7 +13,7 @@ export interface Due {
 /**
  * The deadlines of many calls, under one timer. Nearly all calls end long before their deadline, so that a timer for each
  * call would be created only to be cancelled. The deadlines are a binary heap with the earliest first. The process stays
- * alive while the heap holds any.
+ * alive while there are any.
  */
 export class Deadlines {
 	readonly #clock: Clock;
@@ -29,6 +29,9 @@ export class Deadlines {
 	add(item: Due): void {
 		this.#rise(item, this.#heap.length);
 		if (item.dueAt < this.#wakesAt) this.#wake(item.dueAt);
+		else if (this.#heap.length === 1) {
+			this.#clock.setKeepsAlive?.(this.#timer, true);
+		}
 	}
 
 	/** Removes an object. Does nothing if the object is not in the heap. */
@@ -51,13 +54,19 @@ export class Deadlines {
 		this.#timer = this.#clock.after(ms, () => this.#look());
 	}
 
+	/**
+	 * There is no deadline any more. Calls may well come and end one at a time: if the clock can keep the timer without
+	 * keeping the process alive, it is kept for the next one.
+	 */
 	#sleep(): void {
+		if (this.#clock.setKeepsAlive?.(this.#timer, false)) return;
 		this.#clock.cancel(this.#timer);
 		this.#timer = undefined;
 		this.#wakesAt = Infinity;
 	}
 
 	#look(): void {
+		this.#timer = undefined;
 		this.#wakesAt = Infinity;
 		const now = this.#clock.now();
 		let first = this.#heap[0];
