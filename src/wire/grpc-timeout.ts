@@ -7,7 +7,11 @@ const UNITS = [
 	["H", 3600e3],
 ] as const;
 
+const MAX_DIGITS = 8;
 const MAX_VALUE = 99_999_999;
+
+/** The character code of "0". */
+const ZERO = 0x30;
 
 /**
  * The value of `grpc-timeout` for `ms` milliseconds: 1 to 8 digits and a unit, in the finest unit that has room.
@@ -23,8 +27,17 @@ export function formatTimeout(ms: number): string {
 
 /** Milliseconds of a `grpc-timeout`; undefined when it is malformed (PROTOCOL-HTTP2, "Timeout"). */
 export function parseTimeout(text: string): number | undefined {
-	const match = /^(\d{1,8})([HMSmun])$/.exec(text);
-	if (match === null) return undefined;
-	const size = UNITS.find(([unit]) => unit === match[2])?.[1];
-	return size === undefined ? undefined : Number(match[1]) * size;
+	const digits = text.length - 1;
+	if (digits < 1 || digits > MAX_DIGITS) return undefined;
+	let value = 0;
+	for (let i = 0; i < digits; i++) {
+		const digit = text.charCodeAt(i) - ZERO;
+		if (digit < 0 || digit > 9) return undefined;
+		value = 10 * value + digit;
+	}
+	const unit = text[digits];
+	for (const [name, size] of UNITS) {
+		if (name === unit) return value * size;
+	}
+	return undefined;
 }
