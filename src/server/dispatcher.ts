@@ -15,6 +15,7 @@ import { headerBytes } from "../wire/metadata.ts";
 import { type Arrival, acceptsGzip, readArrival } from "./call/arrival.ts";
 import type { CallHost, OpenCall } from "./call/call-host.ts";
 import { IncomingCall } from "./call/incoming-call.ts";
+import { OpenCalls } from "./call/open-calls.ts";
 import type { Peer } from "./call/peer.ts";
 import {
 	type ResponseTerms,
@@ -46,7 +47,7 @@ export class Dispatcher implements CallHost {
 	readonly #settings: ServerSettings;
 	readonly #routes: Routes;
 	readonly #refusals: Refusals;
-	readonly #calls: Set<OpenCall> = new Set();
+	readonly #calls = new OpenCalls<OpenCall>();
 	readonly #unread: UnreadRequests;
 	readonly #plainRequest: RequestTerms;
 	readonly #gzipRequest: RequestTerms;

@@ -4,10 +4,11 @@ import type { Clock } from "../../policy/clock.ts";
 import type { Deadlines } from "../../policy/deadlines.ts";
 import type { RequestTerms } from "../../wire/connection.ts";
 import type { Arrival } from "./arrival.ts";
+import type { Placed } from "./open-calls.ts";
 import type { UnreadBytes } from "./unread-bytes.ts";
 
 /** A call that has not ended, as its server sees it. */
-export interface OpenCall {
+export interface OpenCall extends Placed {
 	readonly arrival: Arrival;
 	/** Bytes of its requests, whole or not, that have come and that its handler has not read. */
 	readonly unreadBytes: number;

@@ -52,6 +52,7 @@ export class IncomingCall
 {
 	readonly dueAt: number;
 	duePlace = -1;
+	place = -1;
 	unreadBytes = 0;
 	lastArrival = 0;
 	readonly #host: CallHost;

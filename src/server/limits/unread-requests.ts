@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Timer } from "../../policy/clock.ts";
 import type { OpenCall } from "../call/call-host.ts";
+import type { OpenCalls } from "../call/open-calls.ts";
 import type { Peer } from "../call/peer.ts";
 import { UnreadBytes } from "../call/unread-bytes.ts";
 import type { Refusals } from "./refusals.ts";
@@ -22,7 +23,7 @@ const LOOKS = 4;
 /** Bounds what waits of requests: by its bytes, over all calls of a server, and by whether its client is still there. */
 export class UnreadRequests {
 	readonly bytes: UnreadBytes;
-	readonly #calls: ReadonlySet<OpenCall>;
+	readonly #calls: OpenCalls<OpenCall>;
 	readonly #clock: Clock;
 	readonly #setting: UnreadRequestsSetting;
 	readonly #refusals: Refusals;
@@ -33,7 +34,7 @@ export class UnreadRequests {
 
 	/** `doubt`: is the client still there? One of its messages has stopped in the middle. */
 	constructor(
-		calls: ReadonlySet<OpenCall>,
+		calls: OpenCalls<OpenCall>,
 		clock: Clock,
 		setting: UnreadRequestsSetting,
 		refusals: Refusals,
