@@ -1,20 +1,19 @@
 /**
- * Draws by weight in constant time, of any number: Walker's alias method, set up
- * as Vose does (IEEE Transactions on Software Engineering 17, 1991). Each column
- * is drawn alike, and holds its own index up to a height, another's above it.
+ * Draws a random index by weight in constant time, with Walker's alias method as Vose sets it up (IEEE Transactions on Software
+ * Engineering 17, 1991). All columns are equally likely. Each holds its own index up to some height, and another index above.
  */
 export class AliasTable {
 	readonly #heights: Float64Array;
 	readonly #above: Uint32Array;
 
-	/** @param weights positive, at least one */
+	/** @param weights at least one weight; all are positive */
 	constructor(weights: readonly number[]) {
 		const count = weights.length;
 		let sum = 0;
 		for (const weight of weights) sum += weight;
 		const heights = new Float64Array(count);
 		const above = new Uint32Array(count);
-		// Columns that lack something from the left, those that have too much from the right.
+		// Columns that are too low are collected from the left, and those that are too high from the right.
 		const stacks = new Uint32Array(count);
 		let low = 0;
 		let high = count;
@@ -35,14 +34,14 @@ export class AliasTable {
 				stacks[low++] = giver;
 			}
 		}
-		// What is left is full, but for rounding.
+		// The remaining columns are full, except for rounding errors.
 		while (low > 0) heights[stacks[--low] as number] = 1;
 		while (high < count) heights[stacks[high++] as number] = 1;
 		this.#heights = heights;
 		this.#above = above;
 	}
 
-	/** @param chance at least 0, less than 1 */
+	/** @param chance a random number of at least 0 and less than 1 */
 	draw(chance: number): number {
 		const at = chance * this.#heights.length;
 		const column = Math.floor(at);

@@ -10,28 +10,28 @@ import { weightOf } from "./endpoint-key.ts";
 import { failPicker, waitPicker } from "./fixed-picker.ts";
 import { Roster } from "./roster.ts";
 
-/** What a policy knows of an endpoint for as long as the resolver names it, through all its connections. */
+/** What a policy keeps for an endpoint while the resolver lists it, whatever happens to its connections. */
 export interface Member {
 	readonly subchannel: Subchannel;
 	weight: number;
 }
 
-/** What tells one policy over all endpoints from another. */
+/** The part in which policies over all endpoints differ. */
 export interface EveryEndpointPolicy<M extends Member> {
 	join(subchannel: Subchannel, weight: number): M;
-	/** Over those that are ready, at least one, in the resolver's order. */
+	/** Makes a picker for the ready endpoints, of which there is at least one, in the resolver's order. */
 	picker(ready: readonly M[]): Picker;
-	/** The resolver names it no more. */
+	/** The resolver no longer lists the endpoint. */
 	leave?(member: M): void;
 }
 
-/** With so many that are ready, one more or less can wait: to know it costs as much time as there are endpoints. */
+/** With more ready endpoints than this, a new picker for a single change may be delayed, because making it takes time for each endpoint. */
 const ENOUGH = 100;
 
-/** For so long, in milliseconds. */
+/** How long it is delayed, in milliseconds. */
 const GATHER_MS = 10;
 
-/** Or longer, with many: a millisecond for so many that are ready. */
+/** With very many ready endpoints it is delayed for longer: a millisecond for each of this many. */
 const READY_PER_MS = 500;
 
 type Lent = ReturnType<BalancerHelper["createSubchannel"]>;
@@ -40,12 +40,12 @@ interface Connection<M> {
 	readonly lent: Lent;
 	readonly member: M;
 	ready: boolean;
-	/** From a failure until it is ready again, through all attempts (gRFC A48, "Aggregated Connectivity State"). */
+	/** True from a failure until the endpoint is ready again, through all attempts (gRFC A48, "Aggregated Connectivity State"). */
 	failed: boolean;
 	gone: boolean;
 }
 
-/** Keeps a connection to every endpoint, for a policy that chooses among those that are ready. */
+/** A balancer that connects to every endpoint, for policies that choose among the ready ones. */
 export class EveryEndpoint<M extends Member> implements Balancer {
 	readonly #helper: BalancerHelper;
 	readonly #policy: EveryEndpointPolicy<M>;
@@ -59,12 +59,12 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 	#ready = 0;
 	#failed = 0;
 	#lastError = new Error("no connection has been tried yet");
-	/** No publication, until it is over. */
+	/** While an update is under way, nothing is published. */
 	#updating = false;
 	#closed = false;
-	/** Calls off the next slice of an update. */
+	/** Cancels the next slice of an update. */
 	#cancelUpdate: () => void = () => {};
-	/** Calls off a publication that is due. */
+	/** Cancels a scheduled publication. */
 	#cancelDue: (() => void) | undefined;
 
 	constructor(helper: BalancerHelper, policy: EveryEndpointPolicy<M>) {
@@ -88,7 +88,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 		this.#slice(() => this.#roster.update([]));
 	}
 
-	/** Does a part of an update, and puts off the next. Meanwhile calls go on to those that stand. */
+	/** Does a slice of an update, and schedules the next one. Meanwhile, calls go to the connections that exist. */
 	#slice(work: () => void): void {
 		this.#cancelUpdate();
 		this.#updating = true;
@@ -140,7 +140,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 		this.#failed += Number(failed) - Number(connection.failed);
 		connection.ready = state === "ready";
 		connection.failed = failed;
-		// Those that are ready are what a picker knows.
+		// Pickers know only the ready endpoints.
 		const same = ready === connection.ready && this.#ready > 0;
 		if (!same && !this.#updating) {
 			if (this.#ready > ENOUGH) this.#publishSoon();
@@ -149,7 +149,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 		if (state === "idle") connection.lent.connect();
 	}
 
-	/** Together with those that become ready, or are lost, meanwhile. */
+	/** Publishes later, together with further changes until then. */
 	#publishSoon(): void {
 		const ms = Math.max(GATHER_MS, this.#ready / READY_PER_MS);
 		this.#cancelDue ??= this.#helper.after(ms, () => this.#publish());
@@ -165,7 +165,7 @@ export class EveryEndpoint<M extends Member> implements Balancer {
 			}
 			this.#helper.publish("ready", this.#policy.picker(ready));
 		} else if (this.#roster.isUpdating) {
-			// There may be some among those to come.
+			// Some of the remaining endpoints may become ready.
 			this.#helper.publish("connecting", waitPicker);
 		} else if (this.#failed === this.#roster.entries.length) {
 			this.#helper.publish("transientFailure", failPicker(this.#lastError));

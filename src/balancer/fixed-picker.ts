@@ -1,6 +1,6 @@
 import type { Pick, Picker, Subchannel } from "./balancer.ts";
 
-/** Gives every call the same answer. */
+/** A picker with the same answer for every call. */
 export class FixedPicker implements Picker {
 	readonly answer: Pick;
 
@@ -13,7 +13,7 @@ export class FixedPicker implements Picker {
 	}
 }
 
-/** While there is neither a connection nor a reason to give up. */
+/** Makes calls wait. */
 export const waitPicker: Picker = new FixedPicker({ kind: "wait" });
 
 export function failPicker(error: Error): Picker {

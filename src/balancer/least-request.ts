@@ -16,48 +16,39 @@ import { LoadTable } from "./load-table.ts";
 import { untriedFrom } from "./untried.ts";
 
 export interface LeastRequestConfig {
-	/** How many endpoints are drawn for a call; from 2 to 10, as more would gain nothing. */
+	/** How many endpoints are drawn for a call: from 2 to 10, because more would gain nothing. */
 	readonly choiceCount: number;
 }
 
 const MAX_CHOICES = 10;
 
-/** Where weights differ the same endpoint may come up twice: so often it is drawn again, or a heavy one would hardly have a share. */
+/** With different weights, the same endpoint may be drawn twice. It is drawn again at most this many times; otherwise a heavy one would get too few calls. */
 const REDRAWS = 3;
 
 /**
- * Draws two of the endpoints that are ready, by weight, and gives the call to
- * the one where it would cost less (gRFC A48; M. Mitzenmacher, "The Power of
- * Two Choices in Randomized Load Balancing", 2001). Keeps a connection to every
+ * The default balancer. For each call it draws two of the ready endpoints at random, by weight, and chooses the one with the
+ * lower cost (gRFC A48; M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). It connects to every
  * endpoint.
  *
  * The cost is `latency × (calls in flight ÷ relative weight + 1)`:
  *
- * - The latency is the endpoint's own, as unary calls to it have shown: a
- *   slower one counts at once, otherwise it moves with a time constant of 10 s,
- *   and unasked it fades, so that an endpoint that was slow once is tried again.
- * - A call that still waits counts by how long it has waited, at the least: a slow
- *   endpoint is avoided before its first slow answer.
- * - Of an endpoint that has not answered yet the latency is held to be the median
- *   of the others: it has its share, and no burst, as what it has in flight counts.
- * - An endpoint that fails is not fast, however fast it fails. UNAVAILABLE,
- *   DEADLINE_EXCEEDED, INTERNAL, UNKNOWN and RESOURCE_EXHAUSTED double its
- *   latency in the reckoning, up to 100 times, which wears off with the same 10 s.
- *   They double it, because the time of a failure says nothing of what a good
- *   answer would take, and any fixed number of milliseconds is much to one
- *   service and nothing to another. And once in a round trip only: calls that
- *   were under way already when it was doubled met the same trouble (as TCP
- *   halves its window once in a round trip). So one failure in a hundred hardly
- *   shows, and an endpoint that fails everything is left with a call now and then
- *   that finds out when it is well. Where the time until a failure is longer than
- *   the latency held, the latency is raised to it.
- * - CANCELED means that somebody did not wait for the end: it can only raise the
- *   latency. A call that was never sent says nothing. Every other code is an
- *   answer like OK.
- * - A stream's length says nothing either: streams count while they are in
- *   flight, and when they fail.
+ * - The latency is measured with unary calls. A slower call counts at once; otherwise the average moves with a time constant
+ *   of 10 s. It fades while there are no calls, so that an endpoint which was slow once is tried again.
+ * - A call that still waits counts with the time it has waited. So a slow endpoint is avoided before its first slow answer.
+ * - An endpoint that has not answered yet is given the median latency of the others. It gets its share but no burst, because
+ *   its calls in flight count.
+ * - An endpoint that fails is not considered fast, however fast it fails. UNAVAILABLE, DEADLINE_EXCEEDED, INTERNAL, UNKNOWN and
+ *   RESOURCE_EXHAUSTED double a penalty on its latency, up to a factor of 100, which fades with the same time constant. The
+ *   penalty is a factor because the time of a failure says nothing about a good answer, and a fixed number of milliseconds is
+ *   much for one service and nothing for another. It is doubled only once in a round trip, because calls that were already in
+ *   flight met the same trouble (as TCP halves its window once in a round trip). So one failure in a hundred hardly matters, and
+ *   an endpoint that fails every call gets a call now and then, which finds out when it works again. A failure that takes longer
+ *   than the measured latency raises the latency to its duration.
+ * - CANCELED means that nobody waited for the end, so it can only raise the latency. A call that was never sent does not
+ *   count. All other codes count as answers, like OK.
+ * - The duration of a stream says nothing about the endpoint. Streams count while they are in flight, and when they fail.
  *
- * A call that is tried again goes to an endpoint that it has not tried.
+ * A retried call goes to an endpoint that it has not tried.
  */
 export const leastRequest: BalancerFactory = leastRequestWith({
 	choiceCount: 2,
@@ -98,11 +89,11 @@ class LeastRequestPicker implements Picker {
 	readonly #choiceCount: number;
 	readonly #helper: BalancerHelper;
 	readonly #loads: LoadTable;
-	/** Those of `ready`. */
+	/** The rows of the ready endpoints in the load table. */
 	readonly #rows: Int32Array;
 	readonly #meanWeight: number;
 	readonly #equal: boolean;
-	/** Made when it is needed: while endpoints come up one by one most pickers give no call. */
+	/** Made lazily, because most pickers are never used while endpoints become ready one by one. */
 	#table: AliasTable | undefined;
 
 	constructor(
@@ -168,7 +159,7 @@ class LeastRequestPicker implements Picker {
 		return this.#table.draw(chance);
 	}
 
-	/** Where weights are equal, another one; else, most likely. */
+	/** Draws an endpoint other than the given one: always with equal weights, otherwise most likely. */
 	#drawOther(first: number): number {
 		if (this.#equal) {
 			const others = this.#ready.length - 1;

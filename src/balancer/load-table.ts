@@ -7,7 +7,7 @@ export type Outcome = Parameters<
 	NonNullable<Extract<Pick, { kind: "subchannel" }>["ended"]>
 >[0];
 
-/** What servers end calls with when something is wrong with them, not with the call. */
+/** Codes with which calls end when something is wrong with the server rather than with the call. */
 const SICK: ReadonlySet<Code> = new Set([
 	Code.Unavailable,
 	Code.DeadlineExceeded,
@@ -16,23 +16,23 @@ const SICK: ReadonlySet<Code> = new Set([
 	Code.ResourceExhausted,
 ]);
 
-/** No endpoint looks more than so many times as costly as it is for its failures: it would never be tried again. */
+/** The highest penalty for failures. With a higher one, an endpoint would never be tried again. */
 const MAX_PENALTY = 100;
 
-/** What is less counts as this, and so does what is not known of any endpoint: then calls in flight decide. */
+/** The lowest latency, which is also used when none is known. Then the calls in flight decide. */
 const MIN_LATENCY_MS = 0.001;
 
-// What stands in an endpoint's row, in the order in which a pick needs it.
+// The columns of a row, in the order in which a pick reads them.
 
-/** In milliseconds, as it was held to be at LATENCY_AT; NaN while nothing is known. */
+/** The latency at the time LATENCY_AT, in milliseconds. NaN if it is not known. */
 const LATENCY = 0;
 const LATENCY_AT = 1;
 const IN_FLIGHT = 2;
 /** Unary calls in flight. */
 const AWAITED = 3;
-/** When the first of these began, or when one ended since: the oldest of them has waited at least from then on. */
+/** When the first of these started, or when the last one ended. The oldest of them has waited at least since then. */
 const SILENT_SINCE = 4;
-/** A factor, as it was at PENALIZED_AT. */
+/** The penalty factor at the time PENALIZED_AT. */
 const PENALTY = 5;
 const PENALIZED_AT = 6;
 const WEIGHT = 7;
@@ -40,16 +40,14 @@ const WEIGHT = 7;
 const ROW = 8;
 const NOBODY: readonly number[] = [Number.NaN, 0, 0, 0, 0, 1, -Infinity, 1];
 
-/** Of those that have left: calls that they still have in flight are counted there, and nobody looks. */
+/** The row for endpoints that have left. Their calls in flight are counted there, and nobody reads it. */
 export const GRAVE = 0;
 
 /**
- * What a call to each endpoint of a balancer would cost, by what the calls before
- * it have met. Endpoints are called by their rows.
+ * What another call to each endpoint of a balancer would cost, judging by earlier calls. Each endpoint has a row.
  *
- * A pick compares two endpoints out of thousands, anywhere in memory. So what it
- * needs of one stands side by side, in a cache line or two, where objects with
- * numbers of their own would be a dozen.
+ * A pick compares two of thousands of endpoints, anywhere in memory. So the numbers for an endpoint are side by side, in one or
+ * two cache lines. Objects with boxed numbers would take a dozen.
  */
 export class LoadTable {
 	#cells = Float64Array.from(NOBODY);
@@ -58,7 +56,7 @@ export class LoadTable {
 		this.#latencyAt(row, now),
 	);
 	readonly #now: () => number;
-	/** As of the last reading: the start of a call follows its pick at once, and need not read again. */
+	/** The time of the last reading. A call starts right after its pick, and need not read the clock again. */
 	#latest = 0;
 	#rows = 1;
 
@@ -66,7 +64,7 @@ export class LoadTable {
 		this.#now = now;
 	}
 
-	/** Milliseconds. */
+	/** Reads the clock, in milliseconds. */
 	readClock(): number {
 		this.#latest = this.#now();
 		return this.#latest;
@@ -92,7 +90,7 @@ export class LoadTable {
 		this.#cells[row * ROW + WEIGHT] = weight;
 	}
 
-	/** To be compared with that of other endpoints. */
+	/** Returns the cost of another call, for comparison with other endpoints. */
 	cost(row: number, now: number, meanWeight: number): number {
 		const cells = this.#cells;
 		const at = row * ROW;
@@ -113,7 +111,7 @@ export class LoadTable {
 		return latencyMs * this.#penaltyAt(row, now) * (share + 1);
 	}
 
-	/** With the pick, before the clock is read again. */
+	/** A call has started, right after its pick. */
 	started(row: number, isUnary: boolean): void {
 		const cells = this.#cells;
 		const at = row * ROW;
@@ -135,10 +133,10 @@ export class LoadTable {
 		const { code, latencyMs, sent } = outcome;
 		if (!sent) return;
 		const sick = this.#penalizeIfSick(row, outcome, now);
-		// How long a stream lives is up to those who talk.
+		// How long a stream lasts says nothing about the endpoint.
 		if (!isUnary) return;
 		const answered = !sick && code !== Code.Canceled;
-		// Without an answer, all that is known is that it would have taken longer.
+		// Without an answer, we only know that it would have taken longer.
 		if (answered || latencyMs > this.#heldAt(row, now)) {
 			this.#took(row, latencyMs, now);
 		}
@@ -164,7 +162,7 @@ export class LoadTable {
 		cells[at + LATENCY_AT] = now;
 	}
 
-	/** The endpoint's own, if known; else the median of the others, NaN where none is known. */
+	/** The latency of the endpoint if it is known, or else the median of the others. NaN if none is known. */
 	#heldAt(row: number, now: number): number {
 		const own = this.#latencyAt(row, now);
 		return Number.isNaN(own) ? this.#typical.at(now) : own;
@@ -187,7 +185,7 @@ export class LoadTable {
 		if (code === undefined || !SICK.has(code)) return false;
 		const cells = this.#cells;
 		const at = row * ROW;
-		// Calls under way when it was doubled last met the same trouble.
+		// Calls that were in flight when it was last doubled met the same trouble.
 		if (now - latencyMs > (cells[at + PENALIZED_AT] as number)) {
 			const doubled = 2 * this.#penaltyAt(row, now);
 			cells[at + PENALTY] = Math.min(doubled, MAX_PENALTY);

@@ -2,9 +2,9 @@ const encoder = new TextEncoder();
 let bytes = new Uint8Array(256);
 
 /**
- * MurmurHash3_x86_32 of a text's UTF-8 bytes, a whole number from 0 to 2³² − 1
- * (A. Appleby, https://github.com/aappleby/smhasher, MurmurHash3.cpp). Spreads
- * well, and is no secret: whoever chooses the texts can choose the hashes.
+ * Computes MurmurHash3_x86_32 of the UTF-8 bytes of a text: a whole number from 0 to 2³² − 1 (A. Appleby,
+ * https://github.com/aappleby/smhasher, MurmurHash3.cpp). It spreads well but is not secret: whoever chooses the texts can
+ * choose the hashes.
  */
 export function murmur3(text: string, seed = 0): number {
 	if (bytes.length < text.length * 3) bytes = new Uint8Array(text.length * 3);
@@ -24,7 +24,7 @@ export function murmur3(text: string, seed = 0): number {
 	let tail = 0;
 	for (let last = length - 1; last >= at; last--)
 		tail = (tail << 8) | byte(last);
-	// Without a tail this changes nothing.
+	// This changes nothing if there is no tail.
 	hash ^= scrambled(tail);
 	return finished(hash ^ length);
 }
@@ -34,7 +34,7 @@ function scrambled(block: number): number {
 	return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
 }
 
-/** Lets every bit of the hash depend on every other. */
+/** Makes every bit of the hash depend on every other. */
 function finished(hash: number): number {
 	let mixed = hash ^ (hash >>> 16);
 	mixed = Math.imul(mixed, 0x85ebca6b);
@@ -47,11 +47,11 @@ function byte(at: number): number {
 	return bytes[at] as number;
 }
 
-/** Into `bytes`; returns how many. */
+/** Encodes a text into `bytes`. Returns the number of bytes. */
 function write(text: string): number {
 	for (let i = 0; i < text.length; i++) {
 		const unit = text.charCodeAt(i);
-		// Beyond ASCII the platform knows better, and takes longer to ask.
+		// Leave texts that are not ASCII to the platform, which is slower.
 		if (unit > 0x7f) return encoder.encodeInto(text, bytes).written;
 		bytes[i] = unit;
 	}

@@ -5,14 +5,14 @@ import { ringHashWith } from "./ring-hash/ring-hash.ts";
 import { readRingHashConfig } from "./ring-hash/ring-hash-config.ts";
 import { roundRobin } from "./round-robin.ts";
 
-/** The balancers that service configs and options can name. */
+/** The names of balancers in service configs and options. */
 export type BalancerName =
 	| "pick_first"
 	| "round_robin"
 	| "least_request"
 	| "ring_hash";
 
-/** Makes a balancer of its config; throws OptionError that names the bad field. */
+/** Makes a balancer from its config. Throws OptionError that names the bad field. */
 type Policy = (config: unknown, where: string) => BalancerFactory;
 
 const POLICIES: ReadonlyMap<string, Policy> = new Map<BalancerName, Policy>([
@@ -31,7 +31,7 @@ const POLICIES: ReadonlyMap<string, Policy> = new Map<BalancerName, Policy>([
 	],
 ]);
 
-/** Names that service configs written for other gRPC clients have for the same (gRFC A42, A48). */
+/** Other names for the same balancers, which service configs for other gRPC clients use (gRFC A42, A48). */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 	["least_request_experimental", "least_request"],
 	["ring_hash_experimental", "ring_hash"],
@@ -40,9 +40,9 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 export const DEFAULT_BALANCER: BalancerName = "least_request";
 
 /**
- * The balancer of that name; undefined when there is none.
+ * Returns the balancer with a name, or undefined if there is none.
  *
- * @param config as a service config has it; fields that are not known are ignored
+ * @param config its config, as in a service config; unknown fields are ignored
  * @param where the path of the config, for errors
  * @throws OptionError that names the bad field of the config
  */

@@ -1,10 +1,10 @@
 import type { Endpoint } from "../discovery/resolver.ts";
 import { endpointKey, sameKey } from "./endpoint-key.ts";
 
-/** What is to be done as endpoints come, stay and go. */
+/** Called for endpoints that are new, remain, or are gone in a resolution. */
 export interface Attendance<T> {
 	join(endpoint: Endpoint): T;
-	/** Its weight and zone may have changed. */
+	/** The endpoint remains. Its weight and zone may have changed. */
 	stay(entry: T, endpoint: Endpoint): void;
 	leave(entry: T): void;
 }
@@ -12,33 +12,33 @@ export interface Attendance<T> {
 interface Row<T> {
 	readonly key: string;
 	readonly entry: T;
-	/** As the last update had it. */
+	/** The endpoint in the last update. */
 	endpoint: Endpoint;
-	/** The last update that named it, and its place there; GONE once it has left. */
+	/** The last update that contained it, and its place there. GONE if it has left. */
 	update: number;
 	place: number;
 }
 
 const GONE = -1;
 
-/** So many join or leave in one slice of an update: some milliseconds, where each has a connection to be made or closed. */
+/** How many endpoints join or leave in one slice of an update. That takes some milliseconds if each needs a connection made or closed. */
 const SLICE = 250;
 
-/** So many stay in the time in which one joins. */
+/** How many endpoints can be kept in the time that one takes to join. */
 const STAYS = 128;
 
-/** What a balancer keeps of each endpoint from one resolution to the next. */
+/** Keeps an entry for each endpoint from one resolution to the next. */
 export class Roster<T> {
 	readonly #attendance: Attendance<T>;
 	readonly #rows = new Map<string, Row<T>>();
 	#updates = 0;
-	/** The update that is under way. */
+	/** The unfinished update. */
 	#work: Iterator<void> | undefined;
-	/** What is left of its slice. */
+	/** How much of its present slice is left. */
 	#left = 0;
-	/** Of the last update that was finished. */
+	/** The rows of the last finished update. */
 	#order: readonly Row<T>[] = [];
-	/** The row in it that is likely to be next: a new list is mostly the one before. */
+	/** The row that is probably next, because a new list is mostly the same as the one before. */
 	#expected = 0;
 	#entries: T[] = [];
 
@@ -47,42 +47,41 @@ export class Roster<T> {
 	}
 
 	/**
-	 * In the resolver's order. While an update is under way: those that were there before it, though they may have left, and
-	 * those that have joined.
+	 * The entries in the resolver's order. During an update: the entries from before it, even if they have left, and those
+	 * that have joined.
 	 */
 	get entries(): readonly T[] {
 		return this.#entries;
 	}
 
-	/** An update is under way: `goOn` goes on with it. */
+	/** Whether an update is unfinished. `goOn` continues it. */
 	get isUpdating(): boolean {
 		return this.#work !== undefined;
 	}
 
-	/** Of an endpoint with that key. */
+	/** Returns the entry of the endpoint with a key. */
 	get(key: string): T | undefined {
 		return this.#rows.get(key)?.entry;
 	}
 
 	/**
-	 * Of endpoints with the same key, the first counts. One whose weight is 0 is to
-	 * get no calls and is left out, unless all are. A long list, or one of which
-	 * much is new, is taken over in slices, lest the event loop stand still: the
-	 * first at once, the others by `goOn`. One that comes meanwhile takes its place.
+	 * Takes over a new list of endpoints. If several have the same key, the first one counts. An endpoint with the weight 0 gets
+	 * no calls and is left out, unless all have it. A list that is long or has much new is taken over in slices, so that the
+	 * event loop is not blocked: the first slice at once, the others by `goOn`. A new update replaces an unfinished one.
 	 */
 	update(endpoints: readonly Endpoint[]): void {
 		this.#work = this.#takeOver(endpoints);
 		this.goOn();
 	}
 
-	/** The next slice of an update that is under way. */
+	/** Does the next slice of an unfinished update. */
 	goOn(): void {
 		this.#left = SLICE;
 		const work = this.#work;
 		if (work?.next().done && this.#work === work) this.#work = undefined;
 	}
 
-	/** All at once. */
+	/** Finishes the update at once. */
 	finish(): void {
 		while (this.#work !== undefined) this.goOn();
 	}
@@ -90,12 +89,12 @@ export class Roster<T> {
 	*#takeOver(endpoints: readonly Endpoint[]): Generator<void> {
 		const update = ++this.#updates;
 		this.#expected = 0;
-		// The one before may have been handed out.
+		// The previous array may be in use elsewhere.
 		this.#entries = this.#entries.slice();
 		const order: Row<T>[] = [];
 		for (const endpoint of endpoints) {
 			if (endpoint.weight !== 0) this.#name(endpoint, order, update);
-			// What hears of one that comes or goes may have begun another update.
+			// The callbacks may have started another update.
 			if (update !== this.#updates) return;
 			if (this.#left <= 0) yield;
 		}
@@ -106,7 +105,7 @@ export class Roster<T> {
 				if (this.#left <= 0) yield;
 			}
 		}
-		// Also those of an update that was never finished.
+		// Includes rows of an update that was never finished.
 		if (this.#rows.size > order.length) {
 			for (const row of this.#rows.values()) {
 				this.#left -= row.update === update ? 1 / STAYS : 1;

@@ -1,30 +1,27 @@
 /**
- * The heaviest weighs at most so many times the mean: it bounds how many are
- * passed over for each turn. Among 100 or fewer none can weigh more.
+ * The highest ratio of a weight to the mean weight; higher weights are reduced. It limits how many entries are passed over in a
+ * turn. With 100 entries or fewer, no weight can exceed it.
  */
 export const MAX_RATIO = 100;
 
-/** Spreads where in their period neighbours are, however many there are: no sum of it comes near another. */
+/** Spreads the starting points of neighbours evenly over their period, for any number of entries. */
 const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Turns by weight: a static stride schedule (gRFC A58). Going round and round,
- * it gives each a turn as often as its weights, summed up, make a full weight of
- * the heaviest. So with whole weights each has exactly its share in as many
- * rounds as the heaviest weighs, and is never more than one turn off. Those of
- * the same weight have theirs in different rounds.
+ * Gives turns by weight: a static stride schedule (gRFC A58). It goes round all entries, and gives an entry a turn each time its
+ * accumulated weight reaches that of the heaviest. With whole weights, each entry has exactly its share after as many rounds as
+ * the heaviest weight, and is never more than one turn off. Entries of the same weight have their turns in different rounds.
  *
- * Differs from A58: nothing is rounded to 16 bits, and weights that are far
- * below the mean count as they are.
+ * Unlike A58, weights are not rounded to 16 bits, and weights far below the mean count as they are.
  */
 export class Stride {
 	readonly #weights: Float64Array;
-	/** What each is due, short of a turn. */
+	/** How much of a turn each entry has earned. */
 	readonly #due: Float64Array;
 	readonly #full: number;
 	#next: number;
 
-	/** @param start at least 0, less than 1: where to begin */
+	/** @param start where to begin: at least 0 and less than 1 */
 	constructor(weights: readonly number[], start: number) {
 		let sum = 0;
 		let heaviest = 0;
@@ -44,7 +41,7 @@ export class Stride {
 		this.#next = Math.floor(start * weights.length);
 	}
 
-	/** The index of the one whose turn it is. */
+	/** Returns the index of the entry whose turn it is. */
 	next(): number {
 		for (;;) {
 			const turn = this.#next;

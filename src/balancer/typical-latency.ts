@@ -1,10 +1,10 @@
-/** So many are looked at, evenly spread over all: enough for a median that need not be exact. */
+/** How many endpoints are sampled, evenly spread over all. The median need not be exact. */
 const SAMPLE = 15;
 
-/** What was found holds for so many milliseconds, unless there are more or fewer to ask. */
+/** How long a result is reused, in milliseconds, unless the number of endpoints changes. */
 const VALID_MS = 100;
 
-/** The median latency of the endpoints whose latency is known, each called by a number. */
+/** The median latency of the endpoints whose latency is known. Endpoints are identified by numbers. */
 export class TypicalLatency {
 	readonly #latencyAt: (endpoint: number, now: number) => number;
 	readonly #known: number[] = [];
@@ -12,7 +12,7 @@ export class TypicalLatency {
 	#value = Number.NaN;
 	#validUntil = -Infinity;
 
-	/** `latencyAt` tells an endpoint's own latency in milliseconds. */
+	/** @param latencyAt returns the latency of an endpoint in milliseconds */
 	constructor(latencyAt: (endpoint: number, now: number) => number) {
 		this.#latencyAt = latencyAt;
 	}
@@ -36,7 +36,7 @@ export class TypicalLatency {
 		this.#validUntil = -Infinity;
 	}
 
-	/** In milliseconds; NaN while none is known. */
+	/** Returns the median in milliseconds. NaN if no latency is known. */
 	at(now: number): number {
 		if (now >= this.#validUntil) {
 			this.#value = this.#median(now);

@@ -2,8 +2,8 @@ import type { Subchannel } from "./balancer.ts";
 import type { Member } from "./every-endpoint.ts";
 
 /**
- * The first from `start` on, round the end, that a call has not tried, or
- * undefined when it has tried all. One more look than it has tried is enough.
+ * Returns the first entry from `start` on, wrapping around at the end, that a call has not tried, or undefined if it has tried
+ * all. It looks at one entry more than the call has tried at most.
  */
 export function untriedFrom<M extends Member>(
 	start: number,

@@ -13,38 +13,33 @@ import { waitPicker } from "./fixed-picker.ts";
 import { murmur3 } from "./murmur3.ts";
 import { Roster } from "./roster.ts";
 
-/** Not that of hash rings: so neither choice depends on the other. */
+/** A seed other than that of hash rings, so that the two choices are independent. */
 const ZONE_SEED = 1;
 
-/** How much more than its share a zone can take: Envoy's overprovisioning factor. */
+/** By which factor a zone can take more than its share: Envoy's overprovisioning factor. */
 const OVERPROVISIONING = 1.4;
 
 /**
- * A balancer that keeps calls in the client's own zone, as long as enough of it
- * is there: two of `child`, one over the endpoints of `localZone` and one over all
- * others, both connected.
+ * A balancer that keeps calls in the client's own zone while enough of that zone is available. It has two balancers of the kind
+ * `child`: one for the endpoints in `localZone`, and one for all others. Both are connected.
  *
- * A zone's share is the weight of all endpoints, divided by the number of zones:
- * so much each zone has to serve if the clients are spread over the zones evenly.
- * (Endpoints of which no zone is known are one more zone.)
- * A call stays in the zone with the probability
+ * The share of a zone is the weight of all endpoints, divided by the number of zones. Each zone has to serve this much if clients
+ * are spread evenly over the zones. (Endpoints without a zone count as one more zone.) A call stays in the zone with the
+ * probability
  *
- * `min(1, 1.4 × weight of the local endpoints that are available ÷ share)`
+ * `min(1, 1.4 × weight of the available local endpoints ÷ share)`
  *
- * and goes to the others otherwise. So a zone may lack 28 % of its share, by few
- * endpoints or by sick ones, before any call leaves it, and is not run over when
- * it lacks more. (Envoy: "Zone aware routing" for the rest of a small zone going
- * elsewhere, "Overprovisioning factor" for the 1.4, in its documentation of load
- * balancing.) Available are those that are ready, and those that `child` has had
- * no reason to connect to; not those that are connecting, failed, or taken out.
+ * and otherwise goes to the other zones. So a zone may lack 28 % of its share, because it has few endpoints or because some are
+ * unhealthy, before any call leaves it, and it is not overloaded when it lacks more. (In Envoy's documentation of load balancing:
+ * "Zone aware routing" for the rest of a small zone going elsewhere, and "Overprovisioning factor" for the 1.4.) Available
+ * endpoints are those that are ready, and those that `child` has had no reason to connect to, but not those that are connecting,
+ * have failed, or are ejected.
  *
- * Where the calls' first choice has no connection, they go to the other. A call
- * that is tried again leaves the zone when it has tried all of it. Calls with the
- * same `hashKey` make the same choice. With all endpoints in the zone, or none,
- * there is one `child` and no choice.
+ * If the first choice of a call has no connection, the call goes to the other. A retried call leaves the zone when it has tried
+ * all of it. Calls with the same `hashKey` make the same choice. If all endpoints are in the zone, or none is, there is one
+ * child and no choice.
  *
- * An endpoint whose zone becomes the local one, or ceases to be, is connected to
- * anew.
+ * An endpoint that moves into or out of the local zone gets a new connection.
  */
 export function preferZone(
 	child: BalancerFactory,
@@ -53,13 +48,13 @@ export function preferZone(
 	return (helper) => new ZonePreference(helper, child, localZone);
 }
 
-/** One of the two children, and what it published last. */
+/** One of the two child balancers, and what it published last. */
 interface Side {
 	readonly balancer: Balancer;
 	readonly published: { state: ChannelState; picker: Picker };
 }
 
-/** An endpoint of the zone. */
+/** An endpoint in the zone. */
 interface Local {
 	weight: number;
 	available: boolean;
@@ -78,12 +73,12 @@ class ZonePreference implements Balancer {
 		},
 		leave: () => {},
 	});
-	/** The weight of those that are available. */
+	/** The weight of the available endpoints in the zone. */
 	#available = 0;
-	/** The weight that one zone has to serve. */
+	/** The weight that a zone has to serve. */
 	#share = 0;
 	#updating = false;
-	/** Counts what was published. */
+	/** Counts publications. */
 	#publications = 0;
 
 	constructor(
@@ -112,7 +107,7 @@ class ZonePreference implements Balancer {
 				this.#helper.createSubchannel(endpoint, onState),
 			);
 		} finally {
-			// A child of the user's own may throw, and go on later.
+			// A custom child may throw, and be used again later.
 			this.#updating = false;
 		}
 		this.#publish();
@@ -137,7 +132,7 @@ class ZonePreference implements Balancer {
 			zones.add(endpoint.zone);
 			total += weightOf(endpoint);
 		}
-		// Where all weigh nothing, all stay in the zone.
+		// If all weights are 0, all calls stay in the zone.
 		this.#share = total / zones.size || 1;
 		this.#locals.update(near);
 		this.#locals.finish();
@@ -147,7 +142,7 @@ class ZonePreference implements Balancer {
 		}
 	}
 
-	/** The child over these endpoints: none over none. */
+	/** Returns the child for these endpoints, or none if there are no endpoints. */
 	#side(
 		before: Side | undefined,
 		endpoints: readonly Endpoint[],
@@ -179,7 +174,7 @@ class ZonePreference implements Balancer {
 		return { balancer, published };
 	}
 
-	/** A subchannel in the zone, whose state counts. */
+	/** Makes a subchannel in the zone, whose availability is watched. */
 	#watched(
 		endpoint: Endpoint,
 		onState: (state: ChannelState, error?: Error) => void,
@@ -196,7 +191,7 @@ class ZonePreference implements Balancer {
 		});
 	}
 
-	/** Whether that changes anything. */
+	/** Sets the availability. Returns whether it has changed. */
 	#count(key: string, available: boolean): boolean {
 		const local = this.#locals.get(key);
 		if (local === undefined || local.available === available) return false;
@@ -223,7 +218,7 @@ class ZonePreference implements Balancer {
 	}
 }
 
-/** Of two balancers that share the calls, as gRPC aggregates the states of endpoints. */
+/** The state of two balancers that share the calls, aggregated as gRPC aggregates the states of endpoints. */
 function joint(one: ChannelState, other: ChannelState): ChannelState {
 	const states = ["ready", "connecting", "idle"] as const;
 	return (
@@ -265,7 +260,7 @@ class ZonePicker implements Picker {
 	}
 }
 
-/** Whether it is an endpoint that the call has not tried. */
+/** Whether a pick is an endpoint that the call has not tried. */
 function isNew(pick: Pick, { tried }: PickInfo): boolean {
 	return (
 		pick.kind === "subchannel" &&
@@ -273,7 +268,7 @@ function isNew(pick: Pick, { tried }: PickInfo): boolean {
 	);
 }
 
-/** An endpoint is better than to wait for one, and that is better than to fail. */
+/** Ranks picks: an endpoint is better than waiting, and waiting is better than failing. */
 function rank({ kind }: Pick): number {
 	return kind === "subchannel" ? 2 : kind === "wait" ? 1 : 0;
 }

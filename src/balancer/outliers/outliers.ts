@@ -3,19 +3,19 @@ import type {
 	CompiledSuccessRate,
 } from "./outlier-detection-options.ts";
 
-/** How the calls of an endpoint ended in an interval. */
+/** How many calls of an endpoint succeeded and failed in an interval. */
 export interface Counted {
 	readonly successes: number;
 	readonly failures: number;
 }
 
-/** An endpoint that stands out, and what it did. */
+/** An outlier, and why it is one. */
 export interface Outlier<Member> {
 	readonly member: Member;
 	readonly why: string;
 }
 
-/** Those whose success rate is too far below the mean, the worst first (gRFC A50, "Success Rate Algorithm"). */
+/** Returns the endpoints whose success rate is too far below the mean, the worst first (gRFC A50, "Success Rate Algorithm"). */
 export function successRateOutliers<Member extends Counted>(
 	members: readonly Member[],
 	rule: CompiledSuccessRate,
@@ -32,7 +32,7 @@ export function successRateOutliers<Member extends Counted>(
 	);
 }
 
-/** Those of whose calls too large a part failed, the worst first (gRFC A50, "Failure Percentage Algorithm"). */
+/** Returns the endpoints whose failure rate is too high, the worst first (gRFC A50, "Failure Percentage Algorithm"). */
 export function failurePercentageOutliers<Member extends Counted>(
 	members: readonly Member[],
 	rule: CompiledFailurePercentage,
@@ -46,7 +46,7 @@ export function failurePercentageOutliers<Member extends Counted>(
 	);
 }
 
-/** Those with enough calls to be looked at; none when they are too few to compare. */
+/** Returns the endpoints with enough calls to be evaluated, or none if they are too few to compare. */
 function withVolume<Member extends Counted>(
 	members: readonly Member[],
 	rule: { readonly minimumHosts: number; readonly requestVolume: number },

@@ -1,9 +1,9 @@
-/** More owners than this fit in no ring: a place is one number, its hash in front and its owner behind. */
+/** The limit for the number of owners. A point is stored as one number: the hash in the high bits, the owner in the low ones. */
 const OWNERS = 2 ** 21;
 
-/** Points on a circle of 2³² hashes, each owned by somebody, who is a number. */
+/** An immutable ring of points with hashes below 2³². Each point belongs to an owner, which is a number. */
 export class HashRing {
-	/** In order. */
+	/** The points, sorted. */
 	readonly #places: Float64Array;
 
 	private constructor(places: Float64Array) {
@@ -16,7 +16,7 @@ export class HashRing {
 		return this.#places.length;
 	}
 
-	/** The index of the first point whose hash is not below this one, round the end: O(log n). */
+	/** Returns the index of the first point whose hash is at least the given one, wrapping around at the end. O(log n). */
 	find(hash: number): number {
 		const place = hash * OWNERS;
 		let low = 0;
@@ -33,7 +33,7 @@ export class HashRing {
 		return ownerOf(this.#places[index] as number);
 	}
 
-	/** A ring that lacks the points of those `gone` and has these instead: O(n), sorting only what is new. */
+	/** Returns a ring without the points of the owners in `gone` and with these points. O(n), because only new points are sorted. */
 	changed(
 		gone: ReadonlySet<number>,
 		points: readonly { readonly hash: number; readonly owner: number }[],

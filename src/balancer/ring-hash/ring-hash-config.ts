@@ -3,22 +3,22 @@ import { at, type Check } from "../../checks/option-table.ts";
 import { JsonFields, parseUint32 } from "../../policy/proto-json.ts";
 
 export interface RingHashConfig {
-	/** The ring has at least so many points, if `maxRingSize` allows. */
+	/** The ring has at least this many points, if `maxRingSize` allows it. */
 	readonly minRingSize: number;
-	/** The ring has at most so many points, or one for each endpoint. */
+	/** The ring has at most this many points, or one for each endpoint if those are more. */
 	readonly maxRingSize: number;
-	/** The metadata whose value is the key of calls that come without `hashKey`. */
+	/** The name of the header whose value is the key of calls without `hashKey`. */
 	readonly requestHashHeader: string | undefined;
 }
 
-/** As gRPC has them (gRFC A42). */
+/** The defaults of gRPC (gRFC A42). */
 export const DEFAULT_RING: RingHashConfig = {
 	minRingSize: 1024,
 	maxRingSize: 4096,
 	requestHashHeader: undefined,
 };
 
-/** Envoy's and gRPC's. */
+/** The limit of Envoy and gRPC. */
 const LARGEST_RING = 8 * 1024 * 1024;
 
 /** @throws OptionError that names the bad field */
@@ -52,7 +52,7 @@ const ringSize: Check<number> = (value, where) => {
 };
 
 const headerName: Check<string | undefined> = (value, where) => {
-	// In proto3 JSON the same as none.
+	// In proto3 JSON, an empty string is the same as none.
 	if (value === "") return undefined;
 	if (typeof value !== "string" || !/^[0-9a-z_.-]+$/i.test(value)) {
 		throw new OptionError(

@@ -13,26 +13,21 @@ import { DEFAULT_RING, type RingHashConfig } from "./ring-hash-config.ts";
 import { type Census, type RingMember, RingPicker } from "./ring-picker.ts";
 
 /**
- * Gives calls with the same key to the same endpoint, on whatever client, for as
- * long as that endpoint is there (gRFC A42, consistent hashing as libketama has
- * it). The key is the call's `hashKey`, else its metadata named by
- * `requestHashHeader` (gRFC A76), else random.
+ * A balancer that sends calls with the same key to the same endpoint, from every client, as long as the endpoint is there (gRFC
+ * A42: consistent hashing like libketama). The key is the `hashKey` of the call, or else the value of the header
+ * `requestHashHeader` (gRFC A76), or else random.
  *
- * An endpoint has points on a ring, as many as its weight says, and takes the
- * calls whose keys' hashes come before its points. Where the points are depends
- * on the endpoint alone: on its attribute `hash_key` if it has one (gRFC A76),
- * else on its first address; so an endpoint that comes or goes moves only the
- * keys between its points and their neighbours.
+ * An endpoint has points on a ring, as many as its weight says. It takes the calls whose hashed keys lie before its points. The
+ * places of the points depend on the endpoint alone: on its attribute `hash_key` (gRFC A76), or else on its first address. So an
+ * endpoint that comes or goes moves only the keys between its points and their neighbours.
  *
- * Connects lazily, when a call needs an endpoint. A call whose endpoint fails to
- * connect goes to the next in the ring; so does one that is tried again.
+ * It connects lazily, when a call needs an endpoint. A call whose endpoint cannot be reached goes to the next one in the ring,
+ * and so does a retried call.
  *
- * Differs from A42: hashes are MurmurHash3 of 32 bits instead of xxHash of 64, so
- * other gRPC clients send the same key elsewhere; a ring that is larger than
- * 4,096 points need only be asked for; every endpoint has a point, though there
- * be more of them than `maxRingSize`; and as the lightest has a power of two,
- * those that stay lose or gain points only when the whole has doubled or halved,
- * and not, with a few keys each, whenever one comes or goes.
+ * It differs from A42 in these points. Hashes are MurmurHash3 with 32 bits instead of xxHash with 64, so other gRPC clients send
+ * the same key elsewhere. Rings may be larger than 4,096 points, if that is configured. Every endpoint has a point, even if there
+ * are more endpoints than `maxRingSize`. The number of points of the lightest endpoint is a power of two, so that endpoints gain
+ * or lose points only when the whole ring has doubled or halved, and not each time an endpoint comes or goes.
  */
 export const ringHash: BalancerFactory = ringHashWith(DEFAULT_RING);
 
@@ -50,13 +45,13 @@ class RingHash implements Balancer {
 		},
 		leave: (member) => this.#dismiss(member),
 	});
-	/** By their number in the ring; a new list with each ring. */
+	/** The owners of the points, by their numbers. A new array for each ring. */
 	#owners: readonly (RingMember | undefined)[] = [];
-	/** The same, for the ring to come. */
+	/** The owners in the next ring. */
 	readonly #numbered: (RingMember | undefined)[] = [];
-	/** No number below is free. */
+	/** All lower numbers are in use. */
 	#free = 0;
-	/** Whose points are not to stay in the ring. */
+	/** The owners whose points must be removed from the ring. */
 	readonly #gone = new Set<number>();
 	#ring = HashRing.empty;
 	readonly #census: Census = {
@@ -66,13 +61,13 @@ class RingHash implements Balancer {
 		transientFailure: 0,
 		shutdown: 0,
 	};
-	/** No publication, until it is over. */
+	/** While an update is under way, nothing is published. */
 	#updating = false;
 	#closed = false;
-	/** Calls off the next slice of an update. */
+	/** Cancels the next slice of an update. */
 	#cancelUpdate: () => void = () => {};
 	#cancelExit: () => void = () => {};
-	/** Where one that is idle was found last: the next is likely to be behind it. */
+	/** Where the last idle endpoint was found. The next one is probably after it. */
 	#lookedAt = 0;
 
 	constructor(helper: BalancerHelper, config: RingHashConfig) {
@@ -85,7 +80,7 @@ class RingHash implements Balancer {
 		this.#slice(() => this.#roster.update(endpoints));
 	}
 
-	/** Does a part of an update, and puts off the next. Until all is done, calls go by the ring that there is. */
+	/** Does a slice of an update, and schedules the next one. Until the update is finished, calls use the present ring. */
 	#slice(work: () => void): void {
 		this.#cancelUpdate();
 		this.#updating = true;
@@ -103,7 +98,7 @@ class RingHash implements Balancer {
 		}
 	}
 
-	/** A call that has come makes the connection that it needs; without one, any endpoint will do. */
+	/** Connects to a random endpoint, unless a call connects to the one that it needs first. */
 	exitIdle(): void {
 		this.#cancelExit();
 		this.#cancelExit = this.#helper.after(0, () => {
@@ -121,7 +116,7 @@ class RingHash implements Balancer {
 	}
 
 	#member(endpoint: Endpoint): RingMember {
-		// Those that leave still have theirs, so no number is given twice in one update.
+		// Endpoints that leave keep their numbers until the end, so no number is used twice in one update.
 		while (this.#numbered[this.#free] !== undefined) this.#free += 1;
 		const lent = this.#helper.createSubchannel(endpoint, (state, error) =>
 			this.#heard(member, state, error),
@@ -135,7 +130,7 @@ class RingHash implements Balancer {
 			pick: { kind: "subchannel", subchannel: lent },
 			name,
 			weight: weightOf(endpoint),
-			// Nobody has fewer points than one.
+			// Every endpoint has at least one point.
 			hashes: [murmur3(`${name}_0`)],
 			points: 0,
 			state: "idle",
@@ -154,7 +149,7 @@ class RingHash implements Balancer {
 		member.lent.shutdown();
 	}
 
-	/** Puts the points where they belong now, moving none that can stay. */
+	/** Updates the points of the ring. Points that can stay are not moved. */
 	#place(): void {
 		const perWeight = this.#pointsPerWeight();
 		const points: { hash: number; owner: number }[] = [];
@@ -179,7 +174,10 @@ class RingHash implements Balancer {
 		}
 	}
 
-	/** By the lightest endpoint, which has the least power of two that makes the ring large enough. */
+	/**
+	 * The number of points per unit of weight. The lightest endpoint gets the smallest power of two that makes the ring large
+	 * enough.
+	 */
 	#pointsPerWeight(): number {
 		let sum = 0;
 		let lightest = Infinity;
@@ -209,12 +207,12 @@ class RingHash implements Balancer {
 		this.#census[before] -= 1;
 		this.#census[now] += 1;
 		member.state = now;
-		// One that has failed is tried again as soon as its backoff is over (A61).
+		// A failed endpoint is tried again when its backoff is over (gRFC A61).
 		if (failed && state === "idle") member.lent.connect();
 		else if (!this.#updating) this.#publish();
 	}
 
-	/** A42, "Aggregated Connectivity State". */
+	/** The state of the balancer (gRFC A42, "Aggregated Connectivity State"). */
 	#state(): ChannelState {
 		const { ready, transientFailure, connecting, idle } = this.#census;
 		if (ready > 0) return "ready";
@@ -226,7 +224,7 @@ class RingHash implements Balancer {
 	}
 
 	#publish(): void {
-		// The first ring is on its way.
+		// The first ring is not ready yet.
 		if (this.#ring.size === 0) return;
 		const state = this.#state();
 		const picker = new RingPicker(
@@ -242,7 +240,7 @@ class RingHash implements Balancer {
 		}
 	}
 
-	/** While none is ready there is always one that connects, calls or not (A61, "Ring Hash"). */
+	/** Ensures that one endpoint is connecting while none is ready, even without calls (gRFC A61, "Ring Hash"). */
 	#tryOneMore(): void {
 		if (this.#census.connecting > 0 || this.#census.idle === 0) return;
 		const { entries } = this.#roster;

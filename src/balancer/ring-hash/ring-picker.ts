@@ -9,29 +9,29 @@ import type {
 import { murmur3 } from "../murmur3.ts";
 import type { HashRing } from "./hash-ring.ts";
 
-/** An endpoint of the ring. */
+/** An endpoint in the ring. */
 export interface RingMember {
-	/** Its number in the ring. */
+	/** The number of its points' owner. */
 	readonly owner: number;
 	readonly lent: ReturnType<BalancerHelper["createSubchannel"]>;
 	readonly pick: Pick;
-	/** What its points are hashed from. */
+	/** The text from which the hashes of its points are computed. */
 	readonly name: string;
 	weight: number;
-	/** Hashes of the points that it has had so far; the ring has the first `points` of them. */
+	/** The hashes computed so far. The first `points` of them are in the ring. */
 	readonly hashes: number[];
 	points: number;
-	/** "transientFailure" from a failure until it is ready, through all attempts. */
+	/** Its state. "transientFailure" from a failure until it is ready again, through all attempts. */
 	state: ChannelState;
 	error: Error | undefined;
 }
 
-/** How many endpoints are in which state. */
+/** The number of endpoints in each state. */
 export type Census = Record<ChannelState, number>;
 
 const WAIT: Pick = { kind: "wait" };
 
-/** Finds the endpoint of a call in the ring; the states are those of the moment. */
+/** Finds the endpoint for a call in the ring, by the present states. */
 export class RingPicker implements Picker {
 	readonly #ring: HashRing;
 	readonly #owners: readonly RingMember[];
@@ -71,7 +71,7 @@ export class RingPicker implements Picker {
 		return header.get(this.#header) || undefined;
 	}
 
-	/** The nearest endpoint that has not failed; the call waits for its connection (A61, "Ring Hash"). */
+	/** Picks the next endpoint that has not failed. The call waits for its connection (gRFC A61, "Ring Hash"). */
 	#nearest(first: number, tried: ReadonlySet<Subchannel>): Pick {
 		let second: RingMember | undefined;
 		for (let i = 0; i < this.#ring.size; i++) {
@@ -86,12 +86,12 @@ export class RingPicker implements Picker {
 		return second === undefined ? this.#failure(first) : take(second);
 	}
 
-	/** The nearest endpoint that is ready, as any will do; at most one more is connected to (A76). */
+	/** Picks the next endpoint that is ready, for a call without a key. Connects to at most one more endpoint (gRFC A76). */
 	#nearestReady(first: number, tried: ReadonlySet<Subchannel>): Pick {
 		let connects = this.#census.connecting > 0;
 		let second: RingMember | undefined;
 		for (let i = 0; i < this.#ring.size; i++) {
-			// There is none to be found.
+			// No endpoint is ready.
 			if (connects && this.#census.ready === 0) return WAIT;
 			const member = this.#member(first + i);
 			if (member.state === "ready") {
@@ -120,7 +120,7 @@ export class RingPicker implements Picker {
 	}
 }
 
-/** Of one that has not failed. */
+/** The pick for an endpoint that has not failed. */
 function take({ state, lent, pick }: RingMember): Pick {
 	if (state === "ready") return pick;
 	lent.connect();
