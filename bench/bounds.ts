@@ -94,6 +94,14 @@ export const BOUNDS: readonly Bound[] = [
 		at: "most",
 		ratio: 0.5,
 	},
+	{
+		title: "above the wire, a streamed message, CPU ÷ bare node:http2",
+		finding: "layers-stream/cpu",
+		one: "this checkout",
+		other: "node:http2",
+		at: "most",
+		ratio: 0.9,
+	},
 ];
 
 export interface Verdict {

@@ -1,10 +1,15 @@
 import { fileURLToPath } from "node:url";
+import type { Task, Work } from "./client-process.ts";
 import type { Finding, Group } from "./group.ts";
 import type { LayersAnswer, LayersRow, LayersTask } from "./layers-process.ts";
 import { alternate, type Series } from "./series.ts";
+import type { Standing } from "./server-process.ts";
 import { Side } from "./side.ts";
 
-type Contestant = "this checkout" | "the other";
+/** Bare node:http2 only reads streams, from a socket. */
+type Contestant = "this checkout" | "the other" | "node:http2";
+
+type LayersSide = Pick<Side<LayersTask, LayersAnswer>, "ask">;
 
 const ROWS = {
 	unary: "a unary call, 64 in flight",
@@ -39,28 +44,36 @@ export function layers(other: string | undefined): Group {
 			using processes = new DisposableStack();
 			const start = (
 				execArgv: readonly string[],
-			): ReadonlyMap<Contestant, Side<LayersTask, LayersAnswer>> =>
+			): ReadonlyMap<Contestant, LayersSide> =>
 				new Map(
 					[...directories].map(([contestant, directory]) => [
 						contestant,
-						processes.use(new Side("layers-process.ts", directory, execArgv)),
+						processes.use(
+							new Side<LayersTask, LayersAnswer>(
+								"layers-process.ts",
+								directory,
+								execArgv,
+							),
+						),
 					]),
 				);
 			const timed = start([]);
+			const readers = new Map(timed).set("node:http2", bareReader(processes));
 			const counted = start(COUNTING);
 			const findings: Finding[] = [];
 			for (const row of ["unary", "stream"] as const) {
 				const measure = (
-					sides: typeof timed,
+					sides: ReadonlyMap<Contestant, LayersSide>,
 					rounds: number,
 					task: LayersTask,
 				): Promise<Series<Contestant>> =>
 					alternate([...sides.keys()], rounds, (contestant) =>
-						(sides.get(contestant) as Side<LayersTask, LayersAnswer>).ask(task),
+						(sides.get(contestant) as LayersSide).ask(task),
 					);
-				await measure(timed, 1, { row, ms: warmUpMs * 2 });
+				const busy = row === "stream" ? readers : timed;
+				await measure(busy, 1, { row, ms: warmUpMs * 2 });
 				await measure(counted, 1, { row, ms: warmUpMs });
-				const cpu = await measure(timed, rounds * 2, { row, ms: roundMs });
+				const cpu = await measure(busy, rounds * 2, { row, ms: roundMs });
 				const bytes = await measure(counted, COUNTED_ROUNDS, {
 					row,
 					units: COUNTED[row],
@@ -71,6 +84,26 @@ export function layers(other: string | undefined): Group {
 				);
 			}
 			return findings;
+		},
+	};
+}
+
+/** A client that reads streams from a server, both on bare node:http2, each in its process. */
+function bareReader(processes: DisposableStack): LayersSide {
+	const peer = "node:http2";
+	const server: Side<null, Standing> = processes.use(
+		new Side("server-process.ts", peer),
+	);
+	const client: Side<Task, Work> = processes.use(
+		new Side("client-process.ts", peer),
+	);
+	return {
+		async ask(task) {
+			if (!("ms" in task)) throw new Error("its allocations are not counted");
+			const { ms } = task;
+			const { port } = await server.ask(null);
+			const work = await client.ask({ port, workload: "stream", ms });
+			return (work.cpuMs * 1000) / work.units;
 		},
 	};
 }
