@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { begun, replayable } from "./foreign-messages.ts";
+import { begun, replayable, watched } from "./foreign-messages.ts";
 
 async function* counting(upTo: number, drawn: number[]): AsyncIterable<number> {
 	for (let n = 1; n <= upTo; n++) {
@@ -70,5 +70,44 @@ describe("begun", () => {
 		});
 		for await (const _ of messages) break;
 		expect(left).toHaveBeenCalledOnce();
+	});
+});
+
+describe("watched", () => {
+	function watching(messages: AsyncIterable<number>) {
+		const ends: unknown[] = [];
+		const iteration = watched(messages, {
+			errorOf: (thrown) => new Error(`(${(thrown as Error).message})`),
+			ended: (error) => ends.push(error),
+		});
+		return { iteration, ends };
+	}
+
+	test("messages tell that they have ended, not before", async () => {
+		const { iteration, ends } = watching(counting(2, []));
+		const iterator = iteration[Symbol.asyncIterator]();
+		await iterator.next();
+		expect(await iterator.next()).toEqual({ done: false, value: 2 });
+		expect(ends).toEqual([]);
+		expect(await iterator.next()).toEqual({ done: true, value: undefined });
+		expect(ends).toEqual([undefined]);
+	});
+
+	test("messages throw the error that the watcher makes, and tell it", async () => {
+		const { iteration, ends } = watching({
+			[Symbol.asyncIterator]: () => ({
+				next: () => Promise.reject(new Error("broken")),
+			}),
+		});
+		await expect(all(iteration)).rejects.toThrow("(broken)");
+		expect(ends).toMatchObject([{ message: "(broken)" }]);
+	});
+
+	test("messages that are left have ended, even before the first", async () => {
+		const { iteration, ends } = watching(counting(2, []));
+		for await (const _ of iteration) break;
+		expect(ends).toEqual([undefined]);
+		await iteration[Symbol.asyncIterator]().return?.();
+		expect(ends).toEqual([undefined, undefined]);
 	});
 });
