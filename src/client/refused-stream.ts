@@ -5,7 +5,7 @@ import type {
 } from "@bufbuild/protobuf";
 import type { StreamHandle } from "./call/caller.ts";
 
-/** A streaming call that could not start, because of bad options or a bad request. To send and to receive rejects with the reason. */
+/** The handle of a streaming call that could not start, because of bad options or a bad request. Every promise of it rejects with the reason. */
 export class RefusedStream<I extends DescMessage, O extends DescMessage>
 	implements StreamHandle<I, O>
 {

@@ -14,24 +14,31 @@ export type MethodOf<
 	O extends DescMessage,
 > = DescMethod & { readonly input: I; readonly output: O };
 
-/** Any iteration of request messages. */
+/** The request messages of a stream. */
 export type Messages<I extends DescMessage> =
 	| Iterable<MessageInitShape<I>>
 	| AsyncIterable<MessageInitShape<I>>;
 
-/** A streaming call under way, whatever carries it. */
+/** The handle of a streaming call of any kind, as the functions of a client object use it. */
 export interface StreamHandle<I extends DescMessage, O extends DescMessage>
 	extends BidiStream<MessageInitShape<I>, MessageShape<O>>,
 		ClientStream<MessageInitShape<I>, MessageShape<O>> {
-	/** Begins a server-streaming call with its only message. May throw ConnectError for what is no message: then it has not begun. */
+	/**
+	 * Starts a server-streaming call with its only request.
+	 *
+	 * @throws ConnectError if the request is no message; the call has not started then
+	 */
 	sendOnly(message: MessageInitShape<I> | undefined): void;
-	/** Sends what the iteration yields, as fast as flow control lets it, then ends the request. */
+	/** Sends all messages as fast as flow control allows, and then ends the request. Cancels the call if one cannot be sent. */
 	sendAll(messages: Messages<I>): void;
-	/** The one response of a method that has one; rejects with ConnectError UNIMPLEMENTED if there are none or several. */
+	/** Receives the only response of the method. Rejects with ConnectError UNIMPLEMENTED if there is none, or more than one. */
 	recvOnly(): Promise<MessageShape<O>>;
 }
 
-/** What a client's methods stand on: a channel of homing's own, or any Connect Transport. */
+/**
+ * Makes the calls of a generated client: straight over a channel (`DirectCaller`), or over a Connect Transport, if there
+ * are interceptors or if the Transport is not homing's (`ConnectCaller`).
+ */
 export interface Caller {
 	unary<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
@@ -39,8 +46,9 @@ export interface Caller {
 		options: CallOptions | undefined,
 	): Promise<MessageShape<O>>;
 	/**
-	 * Begins a streaming call, but one of a method with a single request: `sendOnly` does that. `site`: where the call is
-	 * made, for the stack of its error.
+	 * Makes a streaming call. It starts at once, but a server-streaming call starts with `sendOnly`.
+	 *
+	 * @param site where the call is made, for the stack of its error
 	 */
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,

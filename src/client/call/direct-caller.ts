@@ -20,7 +20,7 @@ import { tellFailure, tellMetadata } from "./response-metadata.ts";
 import { StreamCall } from "./stream-call.ts";
 import { callUnary } from "./unary-call.ts";
 
-/** Calls straight over a channel of homing's own: the fast way, taken when there are no interceptors. */
+/** Makes calls straight over a channel. It is the fast way, for clients without interceptors. */
 export class DirectCaller implements Caller {
 	readonly #core: ChannelCore;
 	readonly #methods: ReadonlyMap<DescMethod, PreparedMethod>;
@@ -51,7 +51,7 @@ export class DirectCaller implements Caller {
 			: this.#unaryWithMetadata(method, request, options);
 	}
 
-	/** Calls `onHeader` and `onTrailer` in the caller's own context, not in that of the socket. */
+	/** Calls `onHeader` and `onTrailer` in the async context of the caller, not in that of the socket. */
 	async #unaryWithMetadata<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		request: MessageInitShape<I> | undefined,

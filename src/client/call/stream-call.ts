@@ -23,7 +23,7 @@ import { type MetadataListener, noteReceived } from "./response-metadata.ts";
 
 const SENT: Promise<void> = Promise.resolve();
 
-/** A streaming call of any kind over a channel. It is the handle itself. */
+/** The handle of a streaming call of any kind over a channel. */
 export class StreamCall<I extends DescMessage, O extends DescMessage>
 	implements
 		StreamHandle<I, O>,
@@ -41,16 +41,16 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	#only: Promise<MessageShape<O>> | undefined;
 	#pump: RequestPump<I> | undefined;
 	#sendClosed = false;
-	/** Resolves when there is room to send again; shared by all sends that wait. */
+	/** Resolves when there is room to send again. All sends that wait share it. */
 	#room: PromiseWithResolvers<void> | undefined;
 	#headers: RawHeaders | undefined;
-	/** `header` and `trailer`, if somebody has asked for them. */
+	/** The promises of `header` and `trailer`, if somebody has asked for them. */
 	#header: PromiseWithResolvers<Headers> | undefined;
 	#trailer: PromiseWithResolvers<Headers> | undefined;
 	#end: CallEnd | undefined;
 	#error: ConnectError | undefined;
 
-	/** `site`: where the call is made, for the stack of its error. */
+	/** @param site where the call is made, for the stack of its error */
 	constructor(
 		prepared: PreparedMethod<I, O>,
 		terms: CallTerms | undefined,
@@ -142,7 +142,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		return new ResponseIterator(this.#responses, this);
 	}
 
-	// The call tells its observer:
+	// What the call tells its observer.
 
 	headers(headers: RawHeaders): void {
 		this.#headers = headers;
@@ -181,7 +181,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#pump?.stop();
 	}
 
-	// The queue of responses asks its owner:
+	// What the queue of responses asks of its owner.
 
 	/** Decodes a response for its reader. Ends the call, and throws ConnectError, if the bytes are no message. */
 	open(message: Uint8Array): MessageShape<O> {
@@ -209,7 +209,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 		this.#call.release();
 	}
 
-	// The pump of requests asks its sink:
+	// What the pump of requests asks of its sink.
 
 	get takesRequests(): boolean {
 		return this.#end === undefined;

@@ -25,7 +25,10 @@ import {
 } from "../options/call-options.ts";
 import { TransportStream } from "./transport-stream.ts";
 
-/** Calls over any Connect Transport. */
+/**
+ * Makes the calls of a generated client over a Connect Transport, so that interceptors and foreign Transports can take
+ * part. A client without them, over a channel, has a `DirectCaller` instead.
+ */
 export class ConnectCaller implements Caller {
 	readonly #transport: Transport;
 
@@ -84,7 +87,7 @@ export class ConnectCaller implements Caller {
 	}
 }
 
-/** The caller's context values, with homing's call options among them. */
+/** The caller's context values, to which homing's call options are added. */
 function contextOf(options: CallOptions): ContextValues {
 	const added = addedOf(options);
 	const values = options.contextValues ?? createContextValues();
@@ -98,7 +101,7 @@ function addedOf(options: CallOptions): AddedCallOptions | undefined {
 	return isSet ? added : undefined;
 }
 
-/** Interceptors read and write the caller's own values through it; only the call options stand apart. */
+/** Adds the call options without writing them to the caller's own values, which interceptors still read and write. */
 function withAdded(
 	values: ContextValues,
 	added: AddedCallOptions,

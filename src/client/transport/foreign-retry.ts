@@ -8,23 +8,24 @@ import { policyOf } from "../call/call-request.ts";
 import { cancelled } from "./call-bounds.ts";
 import type { CarriedCall } from "./carrier.ts";
 
-/** As of a homing channel that has no option for it. */
+/** The default of homing's channels. */
 const MAX_ATTEMPTS = 5;
 
 /** What all calls over one foreign transport share. */
 export interface ForeignRetries {
 	readonly clock: Clock;
-	/** At least 0, less than 1. */
+	/** Returns a number from 0 up to, but not including, 1. */
 	readonly random: () => number;
 	readonly throttle: RetryThrottle;
 }
 
 /**
- * Makes attempts by the retry policy of a call (gRFC A6) until one goes well, or `signal` fires, which goes before all.
- * A hedging policy has one: what a foreign transport has sent may still be on its way when its signal has fired. Whether
- * a request has left, nobody tells, so that there is no transparent retry.
+ * Makes attempts by the retry policy of a call (gRFC A6), until one succeeds or `signal` fires.
  *
- * @param attempt resolves when the call is committed to it, which is when it has gone well as far as one can tell
+ * With a hedging policy it makes one attempt: a request may still be on its way after the signal of its attempt has fired.
+ * There is no transparent retry, because a transport does not tell whether a request has left.
+ *
+ * @param attempt resolves when the call is committed to it, and has succeeded as far as can be known by then
  */
 export async function retried<T>(
 	{ clock, random, throttle }: ForeignRetries,
@@ -77,7 +78,7 @@ function pushbackOf({ metadata }: ConnectError): number | "never" | undefined {
 	return parsePushback(value === null ? [] : [value]);
 }
 
-/** Resolves after so many milliseconds, or when the signal fires. */
+/** Resolves after `ms` milliseconds, or when the signal fires. */
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
 	return new Promise((resolve) => {
 		const done = (): void => {
@@ -90,7 +91,7 @@ function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
 	});
 }
 
-/** The error of a call that was cancelled, or whose deadline passed: as it is in the first attempt, and with what became of those before it. */
+/** The error of a call that was cancelled or whose deadline has passed. It also says how the attempt before failed, if there was one. */
 function cutShort(
 	reason: unknown,
 	where: string,

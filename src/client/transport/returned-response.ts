@@ -1,7 +1,11 @@
 import type { UnaryResponse } from "@connectrpc/connect";
 import { shown } from "../../checks/option-error.ts";
 
-/** What `who` has returned. Throws TypeError if that is no response: of their types only the compiler knows. */
+/**
+ * Returns what an interceptor or a transport has returned. They are written by others, and perhaps without types.
+ *
+ * @throws TypeError if it is not a response
+ */
 export function responseOf<Response>(
 	who: "an interceptor" | "the transport",
 	returned: Response,

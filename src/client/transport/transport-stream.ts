@@ -18,10 +18,10 @@ import { cancelled } from "./call-bounds.ts";
 import { MessagePipe } from "./message-pipe.ts";
 import { PulledResponses, type PullingCall } from "./pulled-responses.ts";
 
-/** So many requests may wait: a transport in memory comes for them only when a response is asked for. */
+/** How many requests may wait to be read. A transport in memory reads them only when somebody asks for a response. */
 const ROOM = 16;
 
-/** A streaming call over a Connect Transport, as a handle. */
+/** The handle of a streaming call over a Connect Transport. */
 export class TransportStream<I extends DescMessage, O extends DescMessage>
 	implements StreamHandle<I, O>, PullingCall, RequestSink<MessageInitShape<I>>
 {
@@ -41,7 +41,12 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 	#pump: RequestPump<I> | undefined;
 	#only: Promise<MessageShape<O>> | undefined;
 
-	/** Starts the call, by `open`. `site`: where it is made. */
+	/**
+	 * Starts the call.
+	 *
+	 * @param open starts the call on the transport
+	 * @param site where the call is made, for the stack of its error
+	 */
 	constructor(
 		method: MethodOf<I, O>,
 		options: CallOptions,
@@ -140,7 +145,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		return new ResponseIterator(this.#responses, this);
 	}
 
-	// The responses tell their call:
+	// What the responses tell their call.
 
 	responsesEnded(trailer: Headers): void {
 		this.#endedWell = true;
@@ -156,7 +161,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		this.#onTrailer?.(trailer);
 	}
 
-	// The pump of requests asks its sink:
+	// What the pump of requests asks of its sink.
 
 	get takesRequests(): boolean {
 		return (
@@ -187,7 +192,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		this.#failed(cancelled(reason, what));
 	}
 
-	/** The call has failed, and this is its error, unless it had one before. What of it is under way is aborted. */
+	/** Gives the call its error, unless it has one already, and aborts what is under way. Returns the error of the call. */
 	#failed(reason: unknown): ConnectError {
 		if (this.#error === undefined) {
 			this.#error = ConnectError.from(showable(reason));
