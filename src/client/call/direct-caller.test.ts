@@ -77,7 +77,7 @@ describe("a bad option of a call", () => {
 	);
 });
 
-test("headers are read when the call is made: what becomes of them later does not count", async () => {
+test("headers are read when the call is made; later changes have no effect", async () => {
 	const seen: unknown[] = [];
 	await using server = await serveStreams((stream, headers) => {
 		seen.push(headers["x-a"]);
@@ -85,14 +85,14 @@ test("headers are read when the call is made: what becomes of them later does no
 	});
 	await using echo = NewEchoServiceClient(server.address);
 	const headers = new Headers({ "x-a": "before" });
-	// It has to connect first, so that the request is sent later.
+	// The client has to connect first, so the request is sent later.
 	const call = echo.echo({}, { headers });
 	headers.set("x-a", "after");
 	await call;
 	expect(seen).toEqual(["before"]);
 });
 
-test("context values are taken, where there is nobody to read them", async () => {
+test("context values are accepted, though nobody reads them", async () => {
 	await using server = await serveStreams((stream) => answer(stream));
 	await using echo = NewEchoServiceClient(server.address);
 	const key = createContextKey("");
@@ -100,7 +100,7 @@ test("context values are taken, where there is nobody to read them", async () =>
 	await echo.echo({}, { contextValues });
 });
 
-test("a request that is left out is an empty message", async () => {
+test("an omitted request is an empty message", async () => {
 	const bodies: Buffer[] = [];
 	await using server = await serveStreams((stream) => {
 		stream.on("data", (chunk: Buffer) => bodies.push(chunk));

@@ -44,7 +44,7 @@ function clientOf(
 	return client;
 }
 
-/** A server that does with each stream as told. */
+/** A server that handles each stream with the given function. */
 async function serving(
 	onStream: Parameters<typeof serveStreams>[0],
 ): Promise<RunningServer> {
@@ -53,7 +53,7 @@ async function serving(
 	return server;
 }
 
-/** A server of orders: "a", "b" and "c" are found; updates and shipments tell what came. */
+/** A server of orders: a search finds "a", "b" and "c"; updates and shipments return what they received. */
 async function orders(): Promise<RunningServer> {
 	const server = await serveRoutes((router) =>
 		router.service(OrderManagement, {
@@ -93,10 +93,10 @@ async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
 const order = (id: string): Uint8Array =>
 	toBinary(OrderSchema, create(OrderSchema, { id }));
 
-/** An order of so many bytes, more or less. */
+/** An order of about this many bytes. */
 const large = (bytes: number) => ({ description: "x".repeat(bytes) });
 
-/** On all connections of a client. */
+/** The number of open calls on all connections of a client. */
 function openCalls(client: OrderManagementClient): number {
 	const snapshot = JSON.stringify(channelOf(client)?.snapshot());
 	return [...snapshot.matchAll(/"openCalls":(\d+)/g)].reduce(
@@ -105,7 +105,7 @@ function openCalls(client: OrderManagementClient): number {
 	);
 }
 
-/** Whether the promise is still open after the event loop has turned for a while. */
+/** Whether the promise is still pending after several turns of the event loop. */
 async function isOpen(promise: Promise<unknown>): Promise<boolean> {
 	let open = true;
 	promise.then(
@@ -129,7 +129,7 @@ describe("with iterables", () => {
 		expect(found.map(({ id }) => id)).toEqual(["a", "b", "c"]);
 	});
 
-	test("a client stream sends what an iterable holds, a generator makes, or an async one", async () => {
+	test("a client stream sends the messages of an array, a generator, or an async generator", async () => {
 		const client = clientOf(await orders());
 		const list = [{ id: "a" }, { id: "b" }];
 		const sources = [
@@ -148,7 +148,7 @@ describe("with iterables", () => {
 		expect((await client.updateOrders([])).value).toBe("");
 	});
 
-	test("a bidirectional stream does both", async () => {
+	test("a bidirectional stream sends and receives", async () => {
 		const client = clientOf(await orders());
 		const got = client.processOrders([{ value: "1" }, { value: "2" }]);
 		expect((await all(got)).map(({ id }) => id)).toEqual(["got 1", "got 2"]);
@@ -156,7 +156,7 @@ describe("with iterables", () => {
 });
 
 describe("with handles", () => {
-	test("a server stream is received message by message, to the end and beyond", async () => {
+	test("a server stream is received message by message, and returns undefined after the end", async () => {
 		const client = clientOf(await orders());
 		const stream = client.searchOrders({});
 		for (const id of ["a", "b", "c"]) {
@@ -179,7 +179,7 @@ describe("with handles", () => {
 		]);
 	});
 
-	test("a client stream is sent, closed, and answered", async () => {
+	test("a client stream is sent and closed, and gets its response", async () => {
 		const client = clientOf(await orders());
 		const stream = client.updateOrders.open();
 		await stream.send({ id: "a" });
@@ -187,7 +187,7 @@ describe("with handles", () => {
 		expect((await stream.closeAndRecv()).value).toBe("a,b");
 	});
 
-	test("closeAndRecv gives the same answer as often as it is asked", async () => {
+	test("closeAndRecv returns the same promise each time", async () => {
 		const client = clientOf(await orders());
 		const stream = client.updateOrders.open();
 		await stream.send({ id: "a" });
@@ -195,7 +195,7 @@ describe("with handles", () => {
 		expect(await stream.closeAndRecv()).toBe(first);
 	});
 
-	test("a bidirectional stream takes turns", async () => {
+	test("a bidirectional stream sends and receives in turn", async () => {
 		const client = clientOf(await orders());
 		const stream = client.processOrders.open();
 		for (const value of ["1", "2", "3"]) {
@@ -206,7 +206,7 @@ describe("with handles", () => {
 		expect(await stream.recv()).toBeUndefined();
 	});
 
-	test("a call is made at once, before anything is sent", async () => {
+	test("a call starts at once, before anything is sent", async () => {
 		const started = Promise.withResolvers<void>();
 		const client = clientOf(
 			await serving((stream) => {
@@ -222,7 +222,7 @@ describe("with handles", () => {
 });
 
 describe("sending", () => {
-	/** A server that reads only when it is told to. */
+	/** A server that reads only when a test tells it to. */
 	async function unread(): Promise<{ server: RunningServer; read(): void }> {
 		let read = (): void => {};
 		const server = await serving((stream) => {
@@ -234,7 +234,7 @@ describe("sending", () => {
 		return { server, read: () => read() };
 	}
 
-	test("resolves only when there is room: a server that does not read stops it, and holds no more than its window", async () => {
+	test("resolves only when there is room: a server that does not read gets no more than its window", async () => {
 		const { server, read } = await unread();
 		await using tap = await tapFrames(server.port);
 		const client = clientOf(tap);
@@ -256,7 +256,7 @@ describe("sending", () => {
 		await stream.closeAndRecv();
 	});
 
-	test("what was sent without waiting arrives whole and in order, and each send resolves", async () => {
+	test("messages that are sent without waiting arrive complete and in order, and each send resolves", async () => {
 		const client = clientOf(await orders());
 		const ids = Array.from({ length: 200 }, (_, i) => `${i}`);
 		const stream = client.updateOrders.open();
@@ -267,7 +267,7 @@ describe("sending", () => {
 		await Promise.all(sends);
 	});
 
-	test("before there is a connection waits for it", async () => {
+	test("waits for a connection", async () => {
 		const arrived = Promise.withResolvers<void>();
 		const client = clientOf(
 			await serving((stream) => {
@@ -280,7 +280,7 @@ describe("sending", () => {
 		stream.cancel();
 	});
 
-	test("after the close is refused", async () => {
+	test("is refused after closeSend", async () => {
 		const client = clientOf(await orders());
 		const stream = client.processOrders.open();
 		await stream.closeSend();
@@ -293,7 +293,7 @@ describe("sending", () => {
 		expect(await stream.recv()).toBeUndefined();
 	});
 
-	test("to a server that has ended the call well is refused", async () => {
+	test("is refused once the server has ended the call with OK", async () => {
 		const client = clientOf(
 			await serving((stream) => {
 				stream.resume();
@@ -307,7 +307,7 @@ describe("sending", () => {
 		expect(error.rawMessage).toContain("ended the call with status OK");
 	});
 
-	test("to a call that has failed rejects with what it failed with", async () => {
+	test("rejects with the error of a call that has failed", async () => {
 		const client = clientOf(
 			await serving((stream) => refuse(stream, 5, "no such thing")),
 		);
@@ -321,7 +321,7 @@ describe("sending", () => {
 		await expect(stream.recv()).rejects.toBe(error);
 	});
 
-	test("that waits for room ends with the call", async () => {
+	test("rejects at the end of the call if it waits for room", async () => {
 		const { server } = await unread();
 		const client = clientOf(server);
 		const stream = client.updateOrders.open();
@@ -331,7 +331,7 @@ describe("sending", () => {
 		expect((await errorOf(send)).code).toBe(Code.Canceled);
 	});
 
-	test("what cannot be encoded rejects, and leaves the call alone", async () => {
+	test("rejects for a message that cannot be encoded, and the call goes on", async () => {
 		const client = clientOf(await orders());
 		const stream = client.updateOrders.open();
 		expect((await errorOf(stream.send({ price: 1e300 }))).code).toBe(
@@ -341,7 +341,7 @@ describe("sending", () => {
 		expect((await stream.closeAndRecv()).value).toBe("a");
 	});
 
-	test("a message beyond maxRequestMessageBytes ends the call", async () => {
+	test("a message above maxRequestMessageBytes ends the call", async () => {
 		const client = clientOf(await orders(), { maxRequestMessageBytes: 10 });
 		const stream = client.updateOrders.open();
 		await stream.send({ id: "12345678" });
@@ -353,7 +353,7 @@ describe("sending", () => {
 		);
 	});
 
-	test("closing never rejects, as how the call ends is for the receiver to hear", async () => {
+	test("closeSend never rejects: receiving reports how the call ends", async () => {
 		const client = clientOf(await serving((stream) => refuse(stream, 5)));
 		const stream = client.processOrders.open();
 		await errorOf(stream.recv());
@@ -388,7 +388,7 @@ describe("the only request of a server stream", () => {
 	);
 });
 
-test("a request that is too large opens no stream, though a connection is ready", async () => {
+test("a request that is too large opens no stream, even if a connection is ready", async () => {
 	let streams = 0;
 	const client = clientOf(
 		await serving((stream) => {
@@ -410,7 +410,7 @@ test("a request that is too large opens no stream, though a connection is ready"
 });
 
 describe("receiving", () => {
-	test("gives what came before a failure, and then the failure", async () => {
+	test("delivers the messages before a failure, and then the failure", async () => {
 		const client = clientOf(
 			await serving((stream) => {
 				respond(stream);
@@ -459,7 +459,7 @@ describe("receiving", () => {
 					stream.write(
 						Buffer.concat(orders).subarray(0, whole * (bytes + 9) + 100),
 					);
-					// Its answer says that all of it has arrived.
+					// Its answer shows that everything has arrived.
 					stream.write("", () => stream.session?.ping(() => end(stream)));
 				}),
 			);
@@ -475,7 +475,7 @@ describe("receiving", () => {
 		},
 	);
 
-	test("slowly behind an interceptor, too, gives what came before a reset, and then the failure", async () => {
+	test("slowly, also behind an interceptor, delivers the messages before a reset, and then the failure", async () => {
 		const client = clientOf(
 			await serving((stream) => {
 				respond(stream);
@@ -492,7 +492,7 @@ describe("receiving", () => {
 		expect((await errorOf(stream.recv())).code).toBe(Code.Internal);
 	});
 
-	test("what came before a reset is not held up by a send that waits for room in the same loop", async () => {
+	test("delivers the messages before a reset even if the same loop waits for room to send", async () => {
 		const client = clientOf(
 			await serving((stream) => {
 				respond(stream);
@@ -515,7 +515,7 @@ describe("receiving", () => {
 		expect((await errorOf(call.send({ value: "z" }))).code).toBe(Code.Internal);
 	});
 
-	test("of a status in headers that messages follow gives them as they come, and then the status of the trailers", async () => {
+	test("ignores a status in headers that are followed by messages; the status in the trailers counts", async () => {
 		const streams: ServerHttp2Stream[] = [];
 		const client = clientOf(
 			await serving((stream) => {
@@ -533,7 +533,7 @@ describe("receiving", () => {
 		expect((await errorOf(stream.recv())).code).toBe(Code.FailedPrecondition);
 	});
 
-	test("from a server that ends its side without trailers ends at once, though the request is open", async () => {
+	test("ends at once if the server ends its side without trailers, even if the request is open", async () => {
 		const server = await startRawServer({
 			onHeaders: (stream) => {
 				stream.headers([
@@ -554,7 +554,7 @@ describe("receiving", () => {
 		await expect.poll(() => openCalls(client)).toBe(0);
 	});
 
-	test("what does not parse ends the call", async () => {
+	test("ends the call if a message does not parse", async () => {
 		const reset = Promise.withResolvers<number>();
 		const client = clientOf(
 			await serving((stream) => {
@@ -602,7 +602,7 @@ describe("receiving", () => {
 		},
 	);
 
-	test("slowly stops a fast server: memory is bounded by windows", async () => {
+	test("slowly stops a fast server: flow-control windows bound the memory", async () => {
 		let written = 0;
 		let messages = 0;
 		const server = await serving((stream) => {
@@ -662,14 +662,14 @@ describe("receiving", () => {
 			before = written;
 			await new Promise((resolve) => setTimeout(resolve, 50));
 		}
-		// 5 bytes each: windows and buffers of less than 2 MiB hold no more.
+		// Each takes 5 bytes: windows and buffers of less than 2 MiB hold no more.
 		expect(written).toBeLessThan(400_000);
 		stream.cancel();
 	});
 });
 
 describe("leaving a stream", () => {
-	/** A server that streams for ever, and how its stream was ended. */
+	/** A server that streams for ever, and records how its stream ended. */
 	async function endless(): Promise<{
 		client: OrderManagementClient;
 		reset: Promise<number>;
@@ -727,7 +727,7 @@ describe("leaving a stream", () => {
 		expect(await reset).toBe(8);
 	});
 
-	test("by cancel() rejects what waits, with the reason as the cause", async () => {
+	test("by cancel() rejects pending promises, with the reason as the cause", async () => {
 		const { client, reset } = await endless();
 		const stream = client.processOrders.open();
 		await stream.recv();
@@ -743,7 +743,7 @@ describe("leaving a stream", () => {
 		expect(await reset).toBe(8);
 	});
 
-	test("forgets messages that had come but were not read", async () => {
+	test("drops messages that have come but were not read", async () => {
 		const { client } = await endless();
 		const stream = client.searchOrders({});
 		await stream.recv();
@@ -751,7 +751,7 @@ describe("leaving a stream", () => {
 		expect((await errorOf(stream.recv())).code).toBe(Code.Canceled);
 	});
 
-	test("that has ended does nothing", async () => {
+	test("has no effect after its end", async () => {
 		const client = clientOf(await orders());
 		const stream = client.searchOrders({});
 		await all(stream);
@@ -763,7 +763,7 @@ describe("leaving a stream", () => {
 });
 
 describe("requests from an iterable", () => {
-	test("are not asked for faster than the server reads", async () => {
+	test("are drawn no faster than the server reads", async () => {
 		let made = 0;
 		const server = await serving((stream) => respond(stream));
 		const client = clientOf(server);
@@ -786,7 +786,7 @@ describe("requests from an iterable", () => {
 		stream.cancel();
 	});
 
-	test("that throws cancel the call: the server hears no complete upload", async () => {
+	test("that throws cancel the call, so that the server does not see a complete upload", async () => {
 		const ended = Promise.withResolvers<{ reset: number; complete: boolean }>();
 		const server = await serving((stream) => {
 			let complete = false;
@@ -844,7 +844,7 @@ describe("requests from an iterable", () => {
 		expect(error.rawMessage).toContain("the request is no ecommerce.Order");
 	});
 
-	test("that cannot be encoded get to clean up", async () => {
+	test("that cannot be encoded can clean up", async () => {
 		let cleanedUp = false;
 		const client = clientOf(await orders());
 		function* requests() {
@@ -858,7 +858,7 @@ describe("requests from an iterable", () => {
 		expect(cleanedUp).toBe(true);
 	});
 
-	test("are told when the call ends before them", async () => {
+	test("are closed when the call ends before they do", async () => {
 		let returned = 0;
 		const client = clientOf(
 			await serving((stream) => {
@@ -885,7 +885,7 @@ describe("requests from an iterable", () => {
 		expect(returned).toBe(1);
 	});
 
-	test("are told of a call that had ended before they were asked", async () => {
+	test("are closed if the call has ended before the first was drawn", async () => {
 		const returned = vi.fn(() => ({ done: true, value: undefined }) as const);
 		const client = clientOf(await orders());
 		const next = vi.fn();
@@ -898,7 +898,7 @@ describe("requests from an iterable", () => {
 		expect(next).not.toHaveBeenCalled();
 	});
 
-	test("run their finally when the call is cancelled", async () => {
+	test("run their finally block when the call is cancelled", async () => {
 		let cleaned = false;
 		const client = clientOf(await serving((stream) => respond(stream)));
 		const stream = client.processOrders(
@@ -919,7 +919,7 @@ describe("requests from an iterable", () => {
 });
 
 describe("headers and trailers", () => {
-	test("come when they come: headers before the first message, trailers at the end", async () => {
+	test("arrive in time: headers before the first message, trailers at the end", async () => {
 		let go = (): void => {};
 		const client = clientOf(
 			await serving((stream) => {
@@ -963,7 +963,7 @@ describe("headers and trailers", () => {
 		expect(heard).toEqual(["header 1", "trailer 2"]);
 	});
 
-	test("reach onHeader and onTrailer in the context of their own call", async () => {
+	test("reach onHeader and onTrailer in the async context of their call", async () => {
 		const storage = new AsyncLocalStorage<number>();
 		const client = clientOf(await orders());
 		const heard: unknown[] = [];
@@ -983,7 +983,7 @@ describe("headers and trailers", () => {
 		]);
 	});
 
-	test("of a failure are in the error, and the trailers reach onTrailer", async () => {
+	test("of a failed call are in its error, and the trailers reach onTrailer", async () => {
 		const heard: string[] = [];
 		const client = clientOf(
 			await serving((stream) => refuse(stream, 5, "", { "x-why": "because" })),
@@ -998,7 +998,7 @@ describe("headers and trailers", () => {
 		expect(heard).toEqual(["because"]);
 	});
 
-	test("of trailers only reach onHeader, which gets none, and onTrailer", async () => {
+	test("of a failed Trailers-Only response: onHeader gets none, onTrailer gets the trailers", async () => {
 		for (const status of [0, 5]) {
 			const client = clientOf(
 				await serving((stream) => refuse(stream, status, "", { "x-a": "1" })),
@@ -1017,7 +1017,7 @@ describe("headers and trailers", () => {
 		}
 	});
 
-	test("of an OK in trailers only: no headers, and the trailers", async () => {
+	test("of a successful Trailers-Only response: no headers, and the trailers", async () => {
 		const client = clientOf(
 			await serving((stream) => refuse(stream, 0, "", { "x-a": "1" })),
 		);
@@ -1027,7 +1027,7 @@ describe("headers and trailers", () => {
 		expect((await stream.trailer).get("x-a")).toBe("1");
 	});
 
-	test("that nobody waits for are never an unhandled rejection", async () => {
+	test("that nobody waits for cause no unhandled rejection", async () => {
 		const unhandled: unknown[] = [];
 		const note = (reason: unknown): void => {
 			unhandled.push(reason);
@@ -1070,7 +1070,7 @@ describe("the one response of a client stream", () => {
 		expect((await errorOf(stream.closeAndRecv())).code).toBe(code);
 	});
 
-	test("followed by a failure is that failure", async () => {
+	test("followed by a failure rejects with that failure", async () => {
 		const client = clientOf(
 			await serving((stream) => {
 				stream.resume();
@@ -1104,7 +1104,7 @@ describe("the one response of a client stream", () => {
 	});
 });
 
-test("a connection that is lost in the middle of a stream is UNAVAILABLE, naming the server", async () => {
+test("a connection that is lost in the middle of a stream fails with UNAVAILABLE, and the error names the server", async () => {
 	const server = await serving((stream) => {
 		respond(stream);
 		stream.write(frame(order("a")));

@@ -48,7 +48,7 @@ async function idsOf(stream: AsyncIterable<{ id: string }>): Promise<string[]> {
 	return ids;
 }
 
-/** Waits until `read` has given the same value for a while: whoever changes it has been stopped. */
+/** Waits until `read` has returned the same value for a while, which shows that nobody changes it any more. */
 async function settled(read: () => number): Promise<number> {
 	let [last, same] = [-1, 0];
 	while (same < 10) {
@@ -103,7 +103,7 @@ describe("streams", () => {
 		return served.orders;
 	};
 
-	test("of the server: by iteration and by recv", async () => {
+	test("from the server: by iteration and by recv", async () => {
 		expect(await idsOf(fresh().searchOrders({}))).toEqual(["1", "2"]);
 		const call = fresh().searchOrders({});
 		expect((await call.recv())?.id).toBe("1");
@@ -112,13 +112,13 @@ describe("streams", () => {
 		expect(await call.recv()).toBeUndefined();
 	});
 
-	test("of the server: several recv at once get the messages in order", async () => {
+	test("from the server: several recv at once get the messages in order", async () => {
 		const call = fresh().searchOrders({});
 		const all = await Promise.all([call.recv(), call.recv(), call.recv()]);
 		expect(all.map((order) => order?.id)).toEqual(["1", "2", undefined]);
 	});
 
-	test("have header and trailer for who asks, before or after", async () => {
+	test("provide header and trailer, whether they are asked for before or after they arrive", async () => {
 		const call = fresh().searchOrders({});
 		expect((await call.header).get("x-head")).toBe("h");
 		const trailer = call.trailer;
@@ -128,7 +128,7 @@ describe("streams", () => {
 		expect((await call.trailer).get("x-trail")).toBe("t");
 	});
 
-	test("tell header and trailer to the call's options", async () => {
+	test("report header and trailer to onHeader and onTrailer", async () => {
 		const heard: (string | null)[] = [];
 		await idsOf(
 			fresh().searchOrders(
@@ -142,16 +142,16 @@ describe("streams", () => {
 		expect(heard).toEqual(["h", "t"]);
 	});
 
-	test("give the messages that came before an error, then the error", async () => {
+	test("deliver the messages before an error, and then the error", async () => {
 		const call = fresh().searchOrders({ value: "fail" });
-		// All has arrived, and waits.
+		// Everything has arrived and waits.
 		await failure(call.trailer);
 		expect((await call.recv())?.id).toBe("1");
 		expect((await failure(call.recv())).code).toBe(Code.Aborted);
 		expect((await failure(call.recv())).code).toBe(Code.Aborted);
 	});
 
-	test("that nobody reads, and that fail, are no unhandled rejection", async () => {
+	test("that fail while nobody reads cause no unhandled rejection", async () => {
 		const unhandled: unknown[] = [];
 		const listener = (error: unknown): void => {
 			unhandled.push(error);
@@ -189,7 +189,7 @@ describe("streams", () => {
 		},
 	);
 
-	test("of the client: by iteration, of both sorts, and by a handle", async () => {
+	test("from the client: by iteration, sync or async, and by a handle", async () => {
 		const orders = fresh();
 		const updates = [{ id: "a" }, { id: "b" }];
 		expect((await orders.updateOrders(updates)).value).toBe("a,b");
@@ -206,7 +206,7 @@ describe("streams", () => {
 		expect((await call.header).get("x-head")).toBe("h");
 	});
 
-	test("of the client: an iteration that throws cancels the call, with its error as cause", async () => {
+	test("from the client: an iteration that throws cancels the call, with its error as the cause", async () => {
 		const cause = new Error("the disk is gone");
 		async function* broken() {
 			yield { id: "a" };
@@ -218,7 +218,7 @@ describe("streams", () => {
 		expect(error.rawMessage).toContain("the disk is gone");
 	});
 
-	test("of the client: an answer that comes early ends the iteration", async () => {
+	test("from the client: an early response ends the iteration", async () => {
 		let returned = false;
 		async function* endless() {
 			try {
@@ -235,7 +235,7 @@ describe("streams", () => {
 		await expect.poll(() => returned).toBe(true);
 	});
 
-	test("of both: a conversation", async () => {
+	test("in both directions: in turn, with a handle", async () => {
 		const call = fresh().processOrders.open();
 		for (const value of ["x", "y"]) {
 			await call.send({ value });
@@ -246,12 +246,12 @@ describe("streams", () => {
 		expect(await call.recv()).toBeUndefined();
 	});
 
-	test("of both: by iteration", async () => {
+	test("in both directions: by iteration", async () => {
 		const ids = ["x", "y", "z"].map((value) => ({ value }));
 		expect(await idsOf(fresh().processOrders(ids))).toEqual(["x", "y", "z"]);
 	});
 
-	test("refuse to send after they were closed, saying what to do", async () => {
+	test("refuse to send after closeSend, and say what to do", async () => {
 		const call = fresh().processOrders.open();
 		await call.closeSend();
 		const error = await failure(call.send({ value: "x" }));
@@ -262,7 +262,7 @@ describe("streams", () => {
 		expect(over.rawMessage).toContain("the server has ended the call");
 	});
 
-	test("reject what cannot be encoded, naming the message, and go on", async () => {
+	test("reject a message that cannot be encoded, name its type, and go on", async () => {
 		const call = fresh().updateOrders.open();
 		const bad = { price: "a lot" } as unknown as Order;
 		const error = await failure(call.send(bad));
@@ -300,7 +300,7 @@ describe("a stream with one response", () => {
 describe("flow control", () => {
 	const big = "x".repeat(64 * KIBI);
 
-	test("a slow reader stops a fast server, and gets all in the end", async () => {
+	test("a slow reader stops a fast server, and gets everything in the end", async () => {
 		let sent = 0;
 		await using served = await serving({
 			async *searchOrders() {
@@ -310,7 +310,7 @@ describe("flow control", () => {
 		const call = served.orders.searchOrders({});
 		await call.recv();
 		const before = await settled(() => sent);
-		// One window, what the server buffers, and what we keep.
+		// One window, the buffer of the server, and the buffer of the client.
 		expect(before * big.length).toBeLessThan(3 * MEBI);
 		let received = 1;
 		for await (const { id } of call) {
@@ -333,7 +333,7 @@ describe("flow control", () => {
 		call.cancel();
 	});
 
-	test("a slow server stops a fast sender: send waits, and goes on when there is room", async () => {
+	test("a slow server stops a fast sender: send waits until there is room", async () => {
 		const gate = Promise.withResolvers<void>();
 		let received = 0;
 		await using served = await serving({
@@ -357,7 +357,7 @@ describe("flow control", () => {
 		expect(received).toBe(200);
 	});
 
-	test("a sender that waits hears of the end of its call", async () => {
+	test("a send that waits rejects at the end of its call", async () => {
 		await using served = await serving({
 			updateOrders: () => new Promise(() => {}),
 		});

@@ -29,7 +29,7 @@ function boundsOf(
 const never = (): Promise<never> => new Promise(() => {});
 
 describe("the bounds of a call", () => {
-	test("settle as the call does, and keep no timer", async () => {
+	test("settle as the call does, and leave no timer behind", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		expect(clock.pending).toBe(1);
@@ -38,7 +38,7 @@ describe("the bounds of a call", () => {
 		expect(bounds.signal.aborted).toBe(false);
 	});
 
-	test("fire the signal at the deadline, and end a call that does not heed it", async () => {
+	test("fire the signal at the deadline, and end a call that ignores it", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const failed = expect(bounds.run(never)).rejects.toMatchObject({
@@ -53,7 +53,7 @@ describe("the bounds of a call", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("let a call that heeds the signal say more", async () => {
+	test("let a call that heeds the signal fail with its own error", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const failed = expect(
@@ -70,7 +70,7 @@ describe("the bounds of a call", () => {
 		await failed;
 	});
 
-	test("take the nearer of own and inherited deadline", async () => {
+	test("apply the earlier of the own and the inherited deadline", async () => {
 		const clock = new FakeClock();
 		const scope = { deadline: 300, onCancel: () => () => {} };
 		const bounds = boundsOf(clock, 1_000, { scope });
@@ -80,7 +80,7 @@ describe("the bounds of a call", () => {
 		expect(bounds.signal.aborted).toBe(true);
 	});
 
-	test("follow the caller's signal and the inherited cancellation, and forget both at the end", async () => {
+	test("follow the caller's signal and the inherited cancellation until the call ends", async () => {
 		const clock = new FakeClock();
 		const reason = new Error("enough");
 		const abort = new AbortController();
@@ -111,7 +111,7 @@ describe("the bounds of a call", () => {
 		expect(over.signal.aborted).toBe(false);
 	});
 
-	test("go on while they are held", async () => {
+	test("apply for as long as they are held", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const releases = [bounds.hold(), bounds.hold()];
@@ -123,7 +123,7 @@ describe("the bounds of a call", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("released before the call has settled still hold", async () => {
+	test("apply until the call has settled, even if they are released before", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const { promise, resolve } = Promise.withResolvers<void>();
@@ -135,7 +135,7 @@ describe("the bounds of a call", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("keep no timer once they are cancelled, though they are held", async () => {
+	test("leave no timer behind when the call is cancelled, even if they are held", async () => {
 		const clock = new FakeClock();
 		const abort = new AbortController();
 		const bounds = boundsOf(clock, 60_000, { signal: abort.signal });
@@ -146,7 +146,7 @@ describe("the bounds of a call", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("make a ConnectError of what is thrown, and cancel what is still under way", async () => {
+	test("turn any thrown error into a ConnectError, and cancel what is still under way", async () => {
 		const bounds = boundsOf(new FakeClock());
 		const thrown = new Error("slipped");
 		await expect(
@@ -169,7 +169,7 @@ describe("messages within the bounds of a call", () => {
 		await never();
 	}
 
-	test("are waited for no longer once the deadline has passed", async () => {
+	test("are not waited for after the deadline", async () => {
 		const clock = new FakeClock();
 		const messages = boundedMessages(boundsOf(clock, 1_000), one());
 		const iterator = messages[Symbol.asyncIterator]();
@@ -183,7 +183,7 @@ describe("messages within the bounds of a call", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("are bounded even after the call itself has ended", async () => {
+	test("are bounded even after the response has come", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const ended = bounds.hold();
@@ -200,7 +200,7 @@ describe("messages within the bounds of a call", () => {
 		expect(bounds.signal.aborted).toBe(true);
 	});
 
-	test("that are asked for after the deadline fail, though they would hang", async () => {
+	test("fail if they are asked for after the deadline and hang", async () => {
 		const clock = new FakeClock();
 		const messages = boundedMessages(boundsOf(clock, 1_000), one());
 		await clock.advance(1_000);
@@ -213,7 +213,7 @@ describe("messages within the bounds of a call", () => {
 		await failed;
 	});
 
-	test("may still say more when the signal fires", async () => {
+	test("may fail with their own error when the signal fires", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock, 1_000);
 		const messages = boundedMessages(bounds, {
@@ -233,7 +233,7 @@ describe("messages within the bounds of a call", () => {
 		await failed;
 	});
 
-	test("have all the time they need to tell of a failure of the call", async () => {
+	test("may take their time to report a failure of the call", async () => {
 		const clock = new FakeClock();
 		const bounds = boundsOf(clock);
 		const ended = bounds.hold();
@@ -252,7 +252,7 @@ describe("messages within the bounds of a call", () => {
 		expect(bounds.signal.reason).toBe(gone);
 	});
 
-	test("are left and broken off as they are", async () => {
+	test("pass on return and throw", async () => {
 		const bounds = boundsOf(new FakeClock());
 		const done: unknown[] = [];
 		const inner = {
@@ -283,7 +283,7 @@ describe("messages within the bounds of a call", () => {
 });
 
 describe("the error of a cancelled call", () => {
-	test("is CANCELED, and says why", () => {
+	test("is CANCELED, with the reason", () => {
 		const reason = new Error("enough");
 		expect(cancelled(reason)).toMatchObject({
 			code: Code.Canceled,

@@ -81,7 +81,7 @@ describe("a Channel under Connect's createClient", () => {
 		await server.shutdown();
 	});
 
-	test("carries all four kinds", async () => {
+	test("makes calls of all four kinds", async () => {
 		expect(await client.getOrder({ value: "a" })).toMatchObject({ id: "a" });
 		expect(await idsOf(client.searchOrders({ value: "a" }))).toEqual([
 			"a1",
@@ -93,7 +93,7 @@ describe("a Channel under Connect's createClient", () => {
 		expect(await idsOf(client.processOrders(values))).toEqual(["1", "2"]);
 	});
 
-	test("tells of headers and trailers", async () => {
+	test("provides headers and trailers", async () => {
 		const heard: (string | null)[] = [];
 		const options = {
 			onHeader: (header: Headers) => heard.push(header.get("x-header")),
@@ -120,7 +120,7 @@ describe("a Channel under Connect's createClient", () => {
 		).rejects.toMatchObject({ code: Code.NotFound });
 	});
 
-	test("goes by timeoutMs, and by 10 s without", async () => {
+	test("applies timeoutMs, and 10 s by default", async () => {
 		await expect(
 			client.getOrder({ value: "hang" }, { timeoutMs: 50 }),
 		).rejects.toMatchObject({ code: Code.DeadlineExceeded });
@@ -161,7 +161,7 @@ describe("a Channel under Connect's createClient", () => {
 		await vi.waitFor(() => expect(aborted).toBe(2));
 	});
 
-	test("takes homing's call options in callOptionsKey", async () => {
+	test("accepts homing's call options in callOptionsKey", async () => {
 		await using nowhere = new Channel("127.0.0.1:1");
 		const other = createClient(OrderManagement, nowhere);
 		const contextValues = createContextValues();
@@ -174,7 +174,7 @@ describe("a Channel under Connect's createClient", () => {
 		).rejects.toMatchObject({ code: Code.DeadlineExceeded });
 	});
 
-	test("refuses what callOptionsKey cannot hold, naming it", async () => {
+	test("rejects bad options in callOptionsKey, and names them", async () => {
 		const contextValues = createContextValues().set(callOptionsKey, {
 			waitForReady: "yes" as never,
 		});

@@ -10,7 +10,7 @@ async function idsOf(orders: AsyncIterable<{ id: string }>): Promise<string[]> {
 	return ids;
 }
 
-test("fields become messages, and messages stay what they are", async () => {
+test("fields become messages, and messages are passed on as they are", async () => {
 	const order = create(OrderSchema, { id: "2" });
 	const checked: unknown[] = [];
 	for await (const message of checkedMessages(OrderSchema, [
@@ -23,7 +23,7 @@ test("fields become messages, and messages stay what they are", async () => {
 	expect(checked[1]).toBe(order);
 });
 
-test("what is no message fails, and the requests clean up", async () => {
+test("something that is no message fails, and the requests can clean up", async () => {
 	const notes: string[] = [];
 	async function* requests() {
 		try {
@@ -43,7 +43,7 @@ test("what is no message fails, and the requests clean up", async () => {
 	expect(notes).toEqual(["cleaned up"]);
 });
 
-test("leaving them early lets the requests clean up, by throw() too", async () => {
+test("leaving them early lets the requests clean up, also by throw()", async () => {
 	const notes: string[] = [];
 	async function* requests() {
 		try {
@@ -61,7 +61,7 @@ test("leaving them early lets the requests clean up, by throw() too", async () =
 	expect(notes).toEqual(["cleaned up", "cleaned up"]);
 });
 
-test("requests that throw fail as they do", async () => {
+test("an error of the requests is passed on", async () => {
 	async function* requests(): AsyncGenerator<{ id: string }> {
 		yield { id: "1" };
 		throw new Error("broken");

@@ -7,7 +7,7 @@ import {
 
 const never = (): Promise<never> => new Promise(() => {});
 
-/** A client over a transport of which a test says what it does. */
+/** A client over a transport whose behaviour a test defines. */
 function clientOf(transport: Partial<Transport>): OrderManagementClient {
 	return NewOrderManagementClient({
 		unary: never,
@@ -17,7 +17,7 @@ function clientOf(transport: Partial<Transport>): OrderManagementClient {
 }
 
 describe("a transport", () => {
-	test("that hangs between messages does not hang the call beyond its deadline", async () => {
+	test("that hangs between messages cannot hold up a call beyond its deadline", async () => {
 		const client = clientOf({
 			stream: async (method) => ({
 				stream: true,
@@ -35,7 +35,7 @@ describe("a transport", () => {
 	});
 
 	test.each([undefined, null, 42, {}])(
-		"that returns no response (%s) is said to",
+		"that returns no response (%s) fails the call with an error that says so",
 		async (returned) => {
 			const client = clientOf({
 				unary: async () => returned as never,
@@ -55,7 +55,7 @@ describe("a transport", () => {
 		},
 	);
 
-	test("is told of a timeout that its timers can hold", async () => {
+	test("gets a timeout that its timers can represent", async () => {
 		const timeouts: (number | undefined)[] = [];
 		const client = clientOf({
 			unary(_method, _signal, timeoutMs) {
@@ -69,7 +69,7 @@ describe("a transport", () => {
 		expect(timeouts).toEqual([1, 2 ** 31 - 1, 2 ** 31 - 1, 0]);
 	});
 
-	test("is not asked for a call whose request is no message, or whose headers are none", async () => {
+	test("is not called with a request that is no message, or with invalid headers", async () => {
 		const client = clientOf({});
 		await expect(client.getOrder("text" as never)).rejects.toMatchObject({
 			code: Code.Internal,

@@ -15,7 +15,7 @@ async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe("replayable", () => {
-	test("messages come again to whoever asks again, and are drawn once, when asked for", async () => {
+	test("messages can be iterated again, and are drawn once, when they are first asked for", async () => {
 		const drawn: number[] = [];
 		const messages = replayable(counting(3, drawn));
 		const first = messages[Symbol.asyncIterator]();
@@ -28,7 +28,7 @@ describe("replayable", () => {
 		expect(drawn).toEqual([1, 2, 3]);
 	});
 
-	test("messages that cannot be drawn fail alike for all", async () => {
+	test("an error of the messages is the same in every iteration", async () => {
 		const failure = new Error("no more");
 		const messages = replayable<number>({
 			[Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }),
@@ -39,18 +39,18 @@ describe("replayable", () => {
 });
 
 describe("begun", () => {
-	test("messages are all there, and the first has come", async () => {
+	test("resolves with all messages once the first has come", async () => {
 		const drawn: number[] = [];
 		const messages = await begun(counting(3, drawn));
 		expect(drawn).toEqual([1]);
 		expect(await all(messages)).toEqual([1, 2, 3]);
 	});
 
-	test("none at all are an end", async () => {
+	test("resolves with no messages if there are none", async () => {
 		expect(await all(await begun(counting(0, [])))).toEqual([]);
 	});
 
-	test("rejects with what comes instead of the first, and passes on what comes later", async () => {
+	test("rejects if the first message fails, and passes on later errors", async () => {
 		async function* failing(upTo: number): AsyncIterable<number> {
 			yield* counting(upTo, []);
 			throw new Error("broken");
@@ -60,7 +60,7 @@ describe("begun", () => {
 		await expect(all(messages)).rejects.toThrow("broken");
 	});
 
-	test("leaving them early is passed on", async () => {
+	test("passes on that the iteration is left early", async () => {
 		const left = vi.fn(async () => ({ done: true as const, value: undefined }));
 		const messages = await begun<number>({
 			[Symbol.asyncIterator]: () => ({
@@ -83,7 +83,7 @@ describe("watched", () => {
 		return { iteration, ends };
 	}
 
-	test("messages tell that they have ended, not before", async () => {
+	test("messages report their end, and only then", async () => {
 		const { iteration, ends } = watching(counting(2, []));
 		const iterator = iteration[Symbol.asyncIterator]();
 		await iterator.next();
@@ -93,7 +93,7 @@ describe("watched", () => {
 		expect(ends).toEqual([undefined]);
 	});
 
-	test("messages throw the error that the watcher makes, and tell it", async () => {
+	test("messages throw the error that the watcher makes, and report it", async () => {
 		const { iteration, ends } = watching({
 			[Symbol.asyncIterator]: () => ({
 				next: () => Promise.reject(new Error("broken")),
@@ -103,7 +103,7 @@ describe("watched", () => {
 		expect(ends).toMatchObject([{ message: "(broken)" }]);
 	});
 
-	test("messages that are left have ended, even before the first", async () => {
+	test("messages report their end when they are left, even before the first", async () => {
 		const { iteration, ends } = watching(counting(2, []));
 		for await (const _ of iteration) break;
 		expect(ends).toEqual([undefined]);

@@ -46,7 +46,7 @@ import { ConnectCaller } from "./connect-caller.ts";
 import { ForeignCarrier } from "./foreign-carrier.ts";
 import { InterceptedTransport } from "./intercepted-transport.ts";
 
-/** What a transport was asked to send. */
+/** A call as the transport got it. */
 interface Sent {
 	readonly at: number;
 	readonly previous: string | null;
@@ -57,11 +57,11 @@ interface Watched {
 	readonly client: OrderManagementClient;
 	readonly clock: FakeClock;
 	readonly sent: readonly Sent[];
-	/** The outcome of a call, while time moves on. */
+	/** Resolves with the outcome of a call; time moves on meanwhile. */
 	outcome<T>(call: Promise<T>): Promise<T>;
 }
 
-/** A client in fake time, and what it asks of its transport. */
+/** A client in fake time, and the calls that it makes over its transport. */
 function over(
 	inner: Transport,
 	options: ClientOptions = { retryPolicy },
@@ -116,7 +116,7 @@ const unavailable = (metadata?: HeadersInit): ConnectError =>
 
 type Get = OrderManagementServer["getOrder"];
 
-/** In memory, answering in turn as told; the last answer is for all that follow. */
+/** A transport in memory that gives the answers in turn. The last one is repeated. */
 function routes(...answers: Get[]): Transport {
 	let n = 0;
 	const next = (): Get => answers[Math.min(n++, answers.length - 1)] as Get;
@@ -143,7 +143,7 @@ const fails: Get = () => {
 const works: Get = ({ value }) => ({ id: value });
 
 describe("a unary call", () => {
-	test("is retried after its backoffs, and each attempt says how many there were before", async () => {
+	test("is retried after backoffs, and each attempt carries the number of attempts before it", async () => {
 		const { client, outcome, sent } = over(routes(fails, fails, works));
 		expect(await outcome(client.getOrder({ value: "7" }))).toMatchObject({
 			id: "7",
@@ -152,7 +152,7 @@ describe("a unary call", () => {
 		expect(sent.map(({ previous }) => previous)).toEqual([null, "1", "2"]);
 	});
 
-	test("fails as its last attempt did, with metadata and details", async () => {
+	test("fails with the error of its last attempt, including metadata and details", async () => {
 		let n = 0;
 		const { client, outcome, sent } = over(
 			routes(() => {
@@ -165,7 +165,7 @@ describe("a unary call", () => {
 		expect(sent).toHaveLength(5);
 	});
 
-	test("has at most five attempts, whatever its policy says", async () => {
+	test("makes at most five attempts, whatever its policy says", async () => {
 		const { client, outcome, sent } = over(routes(fails), {
 			retryPolicy: { ...retryPolicy, maxAttempts: 9 },
 		});
@@ -173,7 +173,7 @@ describe("a unary call", () => {
 		expect(sent).toHaveLength(5);
 	});
 
-	test("that fails with another code is not retried, nor is one without a policy", async () => {
+	test("is not retried for another code, or without a policy", async () => {
 		const broken: Get = () => {
 			throw new ConnectError("broken", Code.Internal);
 		};
@@ -188,7 +188,7 @@ describe("a unary call", () => {
 		expect(off.sent).toHaveLength(1);
 	});
 
-	test("of an idempotent method is retried as is built in", async () => {
+	test("of an idempotent method is retried by default", async () => {
 		const service = serviceOf({ name: "Read", idempotency: "IDEMPOTENT" });
 		let sent = 0;
 		const client = newClient<{ read(request: object): Promise<object> }>(
@@ -205,7 +205,7 @@ describe("a unary call", () => {
 		expect(sent).toBe(3);
 	});
 
-	test("with a hedging policy has one attempt", async () => {
+	test("with a hedging policy makes one attempt", async () => {
 		const { client, outcome, sent } = over(routes(fails), {
 			hedgingPolicy: { maxAttempts: 3, nonFatalStatusCodes: ["UNAVAILABLE"] },
 		});
@@ -213,7 +213,7 @@ describe("a unary call", () => {
 		expect(sent).toHaveLength(1);
 	});
 
-	test("goes through its interceptors once, around all attempts", async () => {
+	test("passes its interceptors once, around all attempts", async () => {
 		let runs = 0;
 		const counting: Interceptor = (next) => (request) => {
 			runs += 1;
@@ -227,7 +227,7 @@ describe("a unary call", () => {
 		expect([runs, sent.length]).toEqual([1, 2]);
 	});
 
-	test("tells onHeader and onTrailer of the attempt that went well only", async () => {
+	test("calls onHeader and onTrailer for the successful attempt only", async () => {
 		const noting =
 			(name: string, then: Get): Get =>
 			(request, context: HandlerContext) => {
@@ -254,7 +254,7 @@ describe("pushback in the error's metadata", () => {
 			throw unavailable({ "grpc-retry-pushback-ms": ms });
 		};
 
-	test("is waited exactly, and the backoff starts from the initial again", async () => {
+	test("is waited exactly, and the backoff starts again from the initial one", async () => {
 		const { client, outcome, sent } = over(
 			routes(fails, fails, pushing("1230"), fails, works),
 		);
@@ -270,7 +270,7 @@ describe("pushback in the error's metadata", () => {
 });
 
 describe("the throttle", () => {
-	test("is one for all calls of a client", async () => {
+	test("is shared by all calls of a client", async () => {
 		const { client, outcome, sent } = over(
 			routes(fails),
 			{ retryPolicy },
@@ -282,7 +282,7 @@ describe("the throttle", () => {
 		expect(sent).toHaveLength(3);
 	});
 
-	test("opens again with calls that go well", async () => {
+	test("opens again after successful calls", async () => {
 		const { client, outcome, sent } = over(
 			routes(fails, fails, works, works, fails, works),
 			{ retryPolicy },
@@ -293,7 +293,7 @@ describe("the throttle", () => {
 		expect(sent).toHaveLength(6);
 	});
 
-	test("has the tokens that the plugin has baked in", async () => {
+	test("takes its tokens from the generated code", async () => {
 		let sent = 0;
 		const client = newClient<OrderManagementClient>(
 			OrderManagement,
@@ -313,7 +313,7 @@ describe("the throttle", () => {
 });
 
 describe("the deadline", () => {
-	test("is one for all attempts, each of which is told what is left, and its error says how far the call got", async () => {
+	test("applies to all attempts together, each of which gets the time that is left; its error says how far the call got", async () => {
 		const { client, outcome, sent } = over(routes(fails));
 		const error = await outcome(
 			errorOf(client.getOrder({}, { timeoutMs: 500 })),
@@ -325,7 +325,7 @@ describe("the deadline", () => {
 		expect(sent.map(({ timeoutMs }) => timeoutMs)).toEqual([500, 400, 200]);
 	});
 
-	test("in flight says in which attempt", async () => {
+	test("that passes during an attempt names it in the error", async () => {
 		const { client, clock, outcome, sent } = over(
 			routes(fails, () => new Promise(() => {})),
 		);
@@ -341,7 +341,7 @@ describe("the deadline", () => {
 	});
 });
 
-test("a call that is cancelled in its backoff is over at once, sends nothing more, and leaves nothing", async () => {
+test("a call that is cancelled during a backoff ends at once, sends nothing more, and leaves nothing behind", async () => {
 	const { client, clock, sent } = over(routes(fails));
 	const cancel = new AbortController();
 	const { signal } = cancel;
@@ -360,7 +360,7 @@ test("a call that is cancelled in its backoff is over at once, sends nothing mor
 	expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
-test("a call whose backoffs are over has nobody listening to the signal that its transport has", async () => {
+test("a call removes its listeners from the signal of its transport after each backoff", async () => {
 	const signals: AbortSignal[] = [];
 	const { client, outcome } = over({
 		async unary(_method, signal) {
@@ -377,7 +377,7 @@ test("a call whose backoffs are over has nobody listening to the signal that its
 });
 
 describe("a server stream", () => {
-	test("is retried until its first message has come, with its request", async () => {
+	test("is retried, with its request, until its first message has come", async () => {
 		const { client, outcome, sent } = over(routes(fails, fails, works));
 		const stream = client.searchOrders({ value: "7" });
 		expect(await outcome(stream.recv())).toMatchObject({ id: "7" });
@@ -387,7 +387,7 @@ describe("a server stream", () => {
 		expect((await stream.header).get("x-attempt")).toBe("3");
 	});
 
-	test("that fails later is not", async () => {
+	test("is not retried after its first message", async () => {
 		const transport = createRouterTransport(({ service }) => {
 			service(OrderManagement, {
 				async *searchOrders() {
@@ -403,7 +403,7 @@ describe("a server stream", () => {
 		expect(sent).toHaveLength(1);
 	});
 
-	test("that ends well without a message has gone well", async () => {
+	test("that ends without a message has succeeded", async () => {
 		const transport = createRouterTransport(({ service }) => {
 			service(OrderManagement, { async *searchOrders() {} });
 		});
@@ -412,7 +412,7 @@ describe("a server stream", () => {
 		expect(sent).toHaveLength(1);
 	});
 
-	test("that is cancelled in its backoff sends nothing more, and leaves nothing", async () => {
+	test("that is cancelled during a backoff sends nothing more, and leaves nothing behind", async () => {
 		const { client, clock, sent } = over(routes(fails));
 		const stream = client.searchOrders({});
 		const received = errorOf(stream.recv());
@@ -424,7 +424,7 @@ describe("a server stream", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("that hangs before its first message ends with the deadline", async () => {
+	test("that hangs before its first message ends at the deadline", async () => {
 		const { client, clock, outcome, sent } = over(
 			routes(fails, () => new Promise(() => {})),
 		);
@@ -436,7 +436,7 @@ describe("a server stream", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("has its headers with its first message, and without a policy before it", async () => {
+	test("provides its headers with its first message, and without a policy before it", async () => {
 		const message = Promise.withResolvers<IteratorResult<never>>();
 		const transport: Transport = {
 			unary: () => Promise.reject(new Error("not asked for")),
@@ -462,14 +462,14 @@ describe("a server stream", () => {
 	});
 });
 
-test("a client stream and a bidirectional one have one attempt", async () => {
+test("client-streaming and bidirectional calls make one attempt", async () => {
 	const { client, outcome, sent } = over(routes(fails));
 	await outcome(errorOf(client.updateOrders([{ id: "1" }])));
 	await outcome(errorOf(client.processOrders([]).recv()));
 	expect(sent).toHaveLength(2);
 });
 
-/** Real time, and backoffs of a millisecond. */
+/** In real time, with backoffs of a millisecond. */
 const soon = {
 	...retryPolicy,
 	initialBackoff: "0.001s",
@@ -523,7 +523,7 @@ describe("over connect-node", () => {
 		},
 	);
 
-	test("pushback in trailers is obeyed", async () => {
+	test("pushback in the trailers is obeyed", async () => {
 		await using server = await answering([busy, pushingBack("-1"), fine]);
 		const client = NewOrderManagementClient(
 			createGrpcTransport({ baseUrl: `http://${server.address}` }),

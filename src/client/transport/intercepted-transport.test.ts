@@ -19,7 +19,7 @@ import { Server } from "../../server/server.ts";
 import { Channel } from "../channel.ts";
 import { channelOf } from "../client-object.ts";
 
-/** Methods whose handlers have been called, and with which x-mark. */
+/** The methods whose handlers were called, with their x-mark header. */
 const handled: string[] = [];
 const marks: (string | null)[] = [];
 
@@ -107,7 +107,7 @@ const kinds: readonly {
 	},
 ];
 
-/** Notes when calls pass, on the way in and on the way out. */
+/** Records when calls pass it, on their way in and on their way out. */
 function passing(notes: string[], name: string): Interceptor {
 	return (next) => async (request) => {
 		notes.push(`${name} in`);
@@ -118,7 +118,7 @@ function passing(notes: string[], name: string): Interceptor {
 }
 
 describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
-	test("run once a call, the first outermost, the client's around the channel's", async () => {
+	test("run once per call, the first outermost, those of the client around those of the channel", async () => {
 		const notes: string[] = [];
 		await using channel = new Channel(address, {
 			interceptors: [passing(notes, "c"), passing(notes, "d")],
@@ -130,7 +130,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		expect(notes.join()).toBe("a in,b in,c in,d in,d out,c out,b out,a out");
 	});
 
-	test("see what Connect's see", async () => {
+	test("see what they would see in a Connect client", async () => {
 		const seen: unknown[] = [];
 		await using client = NewOrderManagementClient(address, {
 			authority: "orders.test",
@@ -156,7 +156,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		]);
 	});
 
-	test("change request headers", async () => {
+	test("can change request headers", async () => {
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
 				(next) => (request) => {
@@ -170,7 +170,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		expect(marks).toEqual(["made"]);
 	});
 
-	test("can answer or refuse without sending anything", async () => {
+	test("can respond or fail without sending anything", async () => {
 		await using refused = NewOrderManagementClient(address, {
 			interceptors: [
 				() => async () => {
@@ -186,7 +186,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		expect(handled).toEqual([]);
 	});
 
-	test("that throw anything make a ConnectError of it", async () => {
+	test("that throw anything fail the call with a ConnectError", async () => {
 		const thrown = new Error("slipped");
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
@@ -200,7 +200,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		expect(error).toMatchObject({ code: Code.Unknown, cause: thrown });
 	});
 
-	test("that hang do not hang the call beyond its deadline", async () => {
+	test("that hang cannot hold up a call beyond its deadline", async () => {
 		await using client = NewOrderManagementClient(address, {
 			methods: { [kind]: { timeout: 60 } },
 			interceptors: [() => () => new Promise(() => {})],
@@ -210,7 +210,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		});
 	});
 
-	test("that are asynchronous themselves are told how one is written", async () => {
+	test("that are async functions fail with an error that says how to write one", async () => {
 		const wrong = (async () => Promise.reject(new Error("unseen"))) as never;
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [wrong],
@@ -220,7 +220,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		);
 	});
 
-	test("that throw while they are set up make a ConnectError of it, too", async () => {
+	test("that throw while they are set up fail the call with a ConnectError, too", async () => {
 		const thrown = new Error("slipped");
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
@@ -235,7 +235,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 	});
 
 	test.each([undefined, null, 42, {}])(
-		"that return no response (%s) are said to",
+		"that return no response (%s) fail the call with an error that says so",
 		async (returned) => {
 			await using client = NewOrderManagementClient(address, {
 				interceptors: [() => async () => returned as never],
@@ -248,7 +248,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 		},
 	);
 
-	test("hear of the deadline from the signal, and may say more", async () => {
+	test("see the deadline by the signal, and may fail with their own error", async () => {
 		const reasons: unknown[] = [];
 		await using client = NewOrderManagementClient(address, {
 			methods: { [kind]: { timeout: 60 } },
@@ -271,7 +271,7 @@ describe.each(kinds)("the interceptors of $kind", ({ kind, call, answer }) => {
 });
 
 describe("interceptors", () => {
-	test("read headers and trailers of responses", async () => {
+	test("can read headers and trailers of responses", async () => {
 		const seen: (string | null)[] = [];
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
@@ -298,7 +298,7 @@ describe("interceptors", () => {
 		expect(seen).toEqual(["first", "last", "first", "last"]);
 	});
 
-	test("answer in place of the server", async () => {
+	test("can respond in place of the server", async () => {
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
 				() =>
@@ -320,7 +320,7 @@ describe("interceptors", () => {
 		expect(handled).toEqual([]);
 	});
 
-	test("map errors", async () => {
+	test("can map errors", async () => {
 		const mapping: Interceptor = (next) => async (request) => {
 			try {
 				return await next(request);
@@ -339,7 +339,7 @@ describe("interceptors", () => {
 	});
 
 	test.each([false, true])(
-		"that hang between messages do not hang the call beyond its deadline (server still busy: %s)",
+		"that hang between messages cannot hold up a call beyond its deadline (server still busy: %s)",
 		async (busy) => {
 			async function* stuck<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
 				for await (const message of messages) {
@@ -390,7 +390,7 @@ describe("interceptors", () => {
 		}
 	});
 
-	test("that fail after the server has begun to answer cancel what it does", async () => {
+	test("that fail after the server has started to respond cancel its work", async () => {
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
 				(next) => async (request) => {
@@ -405,7 +405,7 @@ describe("interceptors", () => {
 		await vi.waitFor(() => expect(handled).toContain("searchOrders aborted"));
 	});
 
-	test("that call a stream again are still cancelled by its signal", async () => {
+	test("that make a second attempt of a stream can still be cancelled by its signal", async () => {
 		const again: Interceptor = (next) => async (request) => {
 			const first = await next(request);
 			if (first.stream) await idsOf(first.message as never).catch(() => {});
@@ -424,7 +424,7 @@ describe("interceptors", () => {
 		await vi.waitFor(() => expect(handled).toContain("searchOrders aborted"));
 	});
 
-	test("have a signal that goes on with a stream, and is let go of at its end", async () => {
+	test("have a signal that works until the end of a stream, and leaves no listener behind", async () => {
 		const signals: AbortSignal[] = [];
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [
@@ -434,7 +434,7 @@ describe("interceptors", () => {
 				},
 			],
 		});
-		// The deadline is not for connecting, which takes its time on a busy machine.
+		// Connects before the deadline starts: on a busy machine that takes its time.
 		await channelOf(client)?.connect();
 		const found = client.searchOrders({ value: "hang" }, { timeoutMs: 500 });
 		expect((await found.recv())?.id).toBe("hang1");
@@ -463,7 +463,7 @@ describe("interceptors", () => {
 		expect(signals[1]?.aborted).toBe(false);
 	});
 
-	test("around the messages clean up when the iteration is left early", async () => {
+	test("around the messages can clean up when the iteration is left early", async () => {
 		let cleaned = false;
 		await using client = NewOrderManagementClient(address, {
 			interceptors: [

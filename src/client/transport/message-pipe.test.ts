@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MessagePipe } from "./message-pipe.ts";
 
-/** Notes when promises settle. */
+/** Records when promises settle. */
 function noting(): {
 	notes: string[];
 	note(name: string, promise: Promise<unknown>): void;
@@ -27,7 +27,7 @@ async function all<T>(pipe: AsyncIterable<T>): Promise<T[]> {
 	return messages;
 }
 
-test("what is written is read, in order, and then it ends", async () => {
+test("messages are read in the order in which they were written, and then the end", async () => {
 	const pipe = new MessagePipe<number>();
 	const read = all(pipe);
 	for (const number of [1, 2, 3]) await pipe.write(number);
@@ -35,7 +35,7 @@ test("what is written is read, in order, and then it ends", async () => {
 	expect(await read).toEqual([1, 2, 3]);
 });
 
-test("a write resolves once the reader has come for its message", async () => {
+test("a write resolves when the reader has taken its message", async () => {
 	const pipe = new MessagePipe<number>();
 	const { notes, note } = noting();
 	note("first", pipe.write(1));
@@ -51,7 +51,7 @@ test("a write resolves once the reader has come for its message", async () => {
 	expect(notes).toEqual(["first", "second"]);
 });
 
-test("a reader that is there first gets what comes", async () => {
+test("reads that wait get the next messages", async () => {
 	const pipe = new MessagePipe<number>();
 	const reader = pipe[Symbol.asyncIterator]();
 	const reads = [reader.next(), reader.next(), reader.next()];
@@ -65,7 +65,7 @@ test("a reader that is there first gets what comes", async () => {
 	]);
 });
 
-test("closing ends it behind what was written", async () => {
+test("closing ends the iteration after what was written", async () => {
 	const pipe = new MessagePipe<number>();
 	void pipe.write(1);
 	pipe.close();
@@ -73,7 +73,7 @@ test("closing ends it behind what was written", async () => {
 	expect(await all(pipe)).toEqual([]);
 });
 
-test("what is written after the close is not kept waiting", async () => {
+test("a write after the close resolves at once", async () => {
 	const pipe = new MessagePipe<number>();
 	pipe.close();
 	await pipe.write(1);
@@ -81,7 +81,7 @@ test("what is written after the close is not kept waiting", async () => {
 });
 
 describe("a failure", () => {
-	test("reaches the reader that waits, and every later one", async () => {
+	test("rejects the read that waits, and every later one", async () => {
 		const pipe = new MessagePipe<number>();
 		const reader = pipe[Symbol.asyncIterator]();
 		const waiting = reader.next();
@@ -90,7 +90,7 @@ describe("a failure", () => {
 		await expect(reader.next()).rejects.toThrow("broken");
 	});
 
-	test("lets go of the writers, and forgets what nobody has come for", async () => {
+	test("resolves writes that wait, and drops their messages", async () => {
 		const pipe = new MessagePipe<number>();
 		const write = pipe.write(1);
 		pipe.fail(new Error("broken"));
@@ -98,7 +98,7 @@ describe("a failure", () => {
 		await expect(all(pipe)).rejects.toThrow("broken");
 	});
 
-	test("after the close counts only while something is left to read", async () => {
+	test("after the close has an effect only if something is left to read", async () => {
 		const left = new MessagePipe<number>();
 		void left.write(1);
 		left.close();
@@ -113,7 +113,7 @@ describe("a failure", () => {
 });
 
 describe("a reader that leaves", () => {
-	test("lets go of the writers", async () => {
+	test("resolves writes that wait, and later ones", async () => {
 		const pipe = new MessagePipe<number>();
 		const writes = [pipe.write(1), pipe.write(2)];
 		for await (const message of pipe) {
@@ -124,7 +124,7 @@ describe("a reader that leaves", () => {
 		await pipe.write(3);
 	});
 
-	test("by throw() gets its error back", async () => {
+	test("by throw() gets its own error", async () => {
 		const pipe = new MessagePipe<number>();
 		const write = pipe.write(1);
 		const reader = pipe[Symbol.asyncIterator]();

@@ -11,7 +11,7 @@ type Iteration = Partial<AsyncIterator<Message>> &
 
 const trailer = new Headers({ "x-trailer": "last" });
 
-/** Responses of an iteration, and what their call has heard. As calls do, this one aborts them when they fail. */
+/** The responses of an iteration, and what their call is told. Like a real call, it aborts them when they fail. */
 function pulling(iteration: Iteration | Promise<never>) {
 	const notes: string[] = [];
 	const call: PullingCall = {
@@ -37,7 +37,7 @@ function pulling(iteration: Iteration | Promise<never>) {
 	return { responses, notes };
 }
 
-/** Gives messages from 1 on: up to `last`, each one when the next step is let go. */
+/** An iteration of the messages 1 to `last`. Each step waits for a call of `step`. */
 function stepwise(last: number) {
 	const steps: (() => void)[] = [];
 	const next = vi.fn(
@@ -96,7 +96,7 @@ describe("pulled responses", () => {
 		expect(iteration.return).not.toHaveBeenCalled();
 	});
 
-	test("that fail reject all reads, tell the trailers, and are not left", async () => {
+	test("that fail reject all reads, report the trailers, and are not closed", async () => {
 		const left = vi.fn();
 		const { responses, notes } = pulling({
 			next: () => Promise.reject(new Error("broken")),
@@ -110,7 +110,7 @@ describe("pulled responses", () => {
 		expect(left).not.toHaveBeenCalled();
 	});
 
-	test("that never come are no longer waited for after an abort", async () => {
+	test("are not waited for after an abort, even if they never come", async () => {
 		const iteration = stepwise(1);
 		const { responses, notes } = pulling(iteration);
 		const read = responses.read();

@@ -15,7 +15,7 @@ type I = typeof StringValueSchema;
 type O = typeof CombinedShipmentSchema;
 type Requests = AsyncIterable<MessageInitShape<I>>;
 
-/** A call over a transport of which the test says what it does. */
+/** A call over a transport whose behaviour a test defines. */
 function opened(
 	transport: (
 		requests: Requests,
@@ -47,7 +47,7 @@ function opened(
 	return { stream, state };
 }
 
-/** Answers nothing and heeds no signal. */
+/** Never responds, and ignores its signal. */
 async function* silent(): AsyncGenerator<{ id: string }> {
 	await new Promise(() => {});
 }
@@ -55,14 +55,14 @@ async function* silent(): AsyncGenerator<{ id: string }> {
 const never = (): Promise<never> => new Promise(() => {});
 
 describe("a stream over a Connect transport", () => {
-	test("tells of the headers as soon as they are there, before anybody reads", async () => {
+	test("reports headers as soon as they are there, before anybody reads", async () => {
 		const onHeader = vi.fn<(header: Headers) => void>();
 		opened(silent, { onHeader });
 		await settled();
 		expect(onHeader.mock.calls[0]?.[0].get("x-header")).toBe("first");
 	});
 
-	test("tells of the trailers of a call that fails, too", async () => {
+	test("reports the trailers of a call that fails, too", async () => {
 		const onTrailer = vi.fn<(trailer: Headers) => void>();
 		const { stream } = opened(
 			// biome-ignore lint/correctness/useYield: it fails before the first message
@@ -96,7 +96,7 @@ describe("a stream over a Connect transport", () => {
 		},
 	);
 
-	test("fails all who wait with the same error, those in line as well", async () => {
+	test("rejects all reads with the same error, also those in line", async () => {
 		const { stream } = opened(async function* () {
 			yield { id: "1" };
 			throw new ConnectError("gone", Code.NotFound);
@@ -109,7 +109,7 @@ describe("a stream over a Connect transport", () => {
 		}
 	});
 
-	test("sends ahead of a transport that reads only when it is read from", async () => {
+	test("sends before a transport reads, if it reads only when somebody reads from it", async () => {
 		const { stream } = opened(async function* (requests) {
 			for await (const { value = "" } of requests) yield { id: value };
 		});
@@ -118,7 +118,7 @@ describe("a stream over a Connect transport", () => {
 		expect(await stream.recv()).toMatchObject({ id: "2" });
 	});
 
-	test("holds those who send to a transport that does not read", async () => {
+	test("lets senders wait if the transport does not read", async () => {
 		const { stream } = opened(silent);
 		let sent = 0;
 		const sending = (async () => {
@@ -156,7 +156,7 @@ describe("a stream over a Connect transport", () => {
 		stream.cancel();
 	});
 
-	test("lets go of requests that are still awaited when it ends", async () => {
+	test("closes the iterator of requests at its end, even if a request is still awaited", async () => {
 		const { stream } = opened(async function* () {
 			yield { id: "1" };
 		});
@@ -168,7 +168,7 @@ describe("a stream over a Connect transport", () => {
 		expect(leave).toHaveBeenCalledOnce();
 	});
 
-	test("lets go of its signal at the end", async () => {
+	test("removes its listener from the signal at the end", async () => {
 		const abort = new AbortController();
 		const { stream, state } = opened(
 			async function* () {
@@ -182,13 +182,13 @@ describe("a stream over a Connect transport", () => {
 		expect(await stream.recv()).toBeUndefined();
 	});
 
-	test("with a signal that fired before fails, and is opened with a signal that has", async () => {
+	test("whose signal has already fired fails, and passes the transport a signal that has fired", async () => {
 		const { stream, state } = opened(never, { signal: AbortSignal.abort() });
 		await expect(stream.recv()).rejects.toMatchObject({ code: Code.Canceled });
 		expect(state.signal?.aborted).toBe(true);
 	});
 
-	test("closeAndRecv gives the same answer as often as it is asked", async () => {
+	test("returns the same promise from each closeAndRecv", async () => {
 		const { stream } = opened(async function* () {
 			yield { id: "1" };
 		});
@@ -197,7 +197,7 @@ describe("a stream over a Connect transport", () => {
 		expect(await stream.closeAndRecv()).toBe(await first);
 	});
 
-	test("refuses to send what is no message, and goes on", async () => {
+	test("refuses to send something that is no message, and goes on", async () => {
 		const { stream } = opened(async function* (requests) {
 			for await (const { value = "" } of requests) yield { id: value };
 		});
@@ -210,14 +210,14 @@ describe("a stream over a Connect transport", () => {
 		expect(await stream.recv()).toMatchObject({ id: "1" });
 	});
 
-	test("fails when its only request is no message", async () => {
+	test("fails if its only request is no message", async () => {
 		const { stream, state } = opened(silent);
 		stream.sendOnly("text" as never);
 		await expect(stream.recv()).rejects.toMatchObject({ code: Code.Internal });
 		expect(state.signal?.aborted).toBe(true);
 	});
 
-	test("cleans up after requests of which one is no message", async () => {
+	test("closes the iterator of requests if one of them is no message", async () => {
 		const { stream } = opened(silent);
 		let cleanedUp = false;
 		stream.sendAll(
@@ -244,7 +244,7 @@ describe("a stream over a Connect transport", () => {
 		},
 	);
 
-	test("tells a reader of its requests why there are no more, once the server has ended it", async () => {
+	test("tells a transport that still reads requests that the server has ended the call", async () => {
 		const { promise: why, resolve } = Promise.withResolvers<unknown>();
 		const { stream } = opened(async function* (requests) {
 			requests[Symbol.asyncIterator]().next().catch(resolve);
