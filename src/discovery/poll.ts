@@ -8,6 +8,7 @@ import { readEndpoints } from "./endpoints.ts";
 import { type ResolvePace, resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
+/** Options of `poll`. */
 export interface PollOptions {
 	/** The time from one call of the function to the next: milliseconds, or "30s". Default: 30 s. */
 	every?: Duration | undefined;

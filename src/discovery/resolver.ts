@@ -14,6 +14,7 @@ export interface Endpoint {
 
 /** What a resolver found: the endpoints of a service, and what belongs to them. */
 export interface Resolution {
+	/** The endpoints of the service. May be empty. */
 	endpoints: readonly Endpoint[];
 	/** Why there are no endpoints. Calls fail with this error; the watch goes on. */
 	reason?: Error | undefined;

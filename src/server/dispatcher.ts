@@ -30,12 +30,15 @@ import { tellHook } from "./options/error-hook.ts";
 import type { ServerSettings } from "./options/server-options.ts";
 import type { Routes } from "./routes.ts";
 
-/** How many calls there were. */
+/** How many calls a server has had. */
 export interface CallCounts {
-	/** Handed to a handler, or about to be: without those refused by their headers. */
+	/** Calls that have started. Calls that were refused because of their headers are not counted. */
 	readonly started: number;
+	/** Calls that have ended with OK. */
 	readonly succeeded: number;
+	/** Calls that have ended with an error. */
 	readonly failed: number;
+	/** Calls that have not ended. */
 	readonly inFlight: number;
 }
 

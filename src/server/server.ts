@@ -35,38 +35,40 @@ import {
 import { Routes } from "./routes.ts";
 import { HealthService } from "./services/health.ts";
 
-/** Time for the last answers to leave, in milliseconds. */
+/** How long a shutdown waits for the last answers to be sent, in milliseconds. */
 const FLUSH_MS = 500;
 
 /**
- * How long a shutdown by a signal may take in all, in milliseconds, unless its options ask for more: Docker, for one, kills
- * after ten seconds.
+ * How long a shutdown by a signal may take in total, in milliseconds, unless its options allow more. Docker, for example, kills a
+ * container after ten seconds.
  */
 const SIGNAL_MS = 8_000;
 
-/** How long a registry may take to forget a server, in milliseconds. */
+/** How long a registry may take to remove a server, in milliseconds. */
 const WITHDRAW_MS = 5_000;
 
-/** What `Server.snapshot` returns: copies, which do not change. */
+/** What `Server.snapshot` returns. It does not change later. */
 export interface ServerSnapshot extends GzipCounts {
+	/** The state of the server. */
 	readonly state: "serving" | "shuttingDown" | "shutDown";
-	/** Where it listens. */
+	/** The addresses at which it listens. */
 	readonly addresses: readonly string[];
-	/** Full names. */
+	/** The full names of its services. */
 	readonly services: readonly string[];
-	/** What the health service says of each; "" is the server. */
+	/** Whether the health service reports each of them as serving. "" is the server as a whole. */
 	readonly serving: Readonly<Record<string, boolean>>;
-	/** Clients that are connected. */
+	/** The number of connected clients. */
 	readonly connections: number;
+	/** How many calls there were. */
 	readonly calls: CallCounts;
-	/** Of request messages, whole or not, that wait to be read by a handler. */
+	/** Bytes of request messages, complete or not, that wait to be read by handlers. */
 	readonly unreadRequestBytes: number;
-	/** How often something was refused, or cut off, by what `onRefused` is told first: { handshakeTimeout: 2 }. */
+	/** How often something was refused or cut off, by the first word that `onRefused` gets: `{ handshakeTimeout: 2 }`. */
 	readonly refused: Readonly<Record<string, number>>;
 }
 
 /**
- * Serves gRPC: services, at one or several addresses.
+ * A gRPC server: serves services at one or several addresses.
  *
  * ```ts
  * const server = new Server({ handleSignals: true });
@@ -88,7 +90,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	#shutdown: Promise<void> | undefined;
 	#ignoreSignals: (() => void) | undefined;
 
-	/** @throws OptionError (a TypeError) for an unknown option or a bad value, naming it */
+	/** @throws OptionError (a TypeError) that names an unknown option or a bad value */
 	constructor(options: ServerOptions = {}) {
 		const settings = serverSettings(options);
 		this.#settings = settings;
@@ -118,11 +120,11 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	/**
-	 * Serves a service, from now on; also while the server listens. Methods that the implementation lacks answer
-	 * UNIMPLEMENTED.
+	 * Adds a service. This also works while the server listens. Methods that the implementation does not have answer
+	 * UNIMPLEMENTED. The generated `Register…Server` functions call it.
 	 *
 	 * @throws Error for a service that was added before
-	 * @throws TypeError for an implementation with none of the service's methods, or with something else than functions
+	 * @throws TypeError if the implementation has no method of the service, or one that is not a function
 	 */
 	add<S extends DescService>(
 		service: S,
@@ -134,15 +136,16 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	/**
-	 * Listens at "127.0.0.1:50051", "[::]:50051", "localhost:0" (at each address of the name; port 0: any free one),
-	 * "unix:path" or "unix-abstract:name". May be called several times.
+	 * Listens at an address: "127.0.0.1:50051", "[::]:50051", "localhost:50051" (at each address of the name), "unix:path"
+	 * or "unix-abstract:name". Port 0 is any free port. It can be called several times, for several addresses.
 	 *
-	 * Resolves with the address, as a client may dial it, and its port (0 for a unix socket). The file of a unix socket
-	 * that a dead process has left behind is replaced, and removed at shutdown.
+	 * Resolves with the address, as a target for clients, and the port (0 for a Unix socket). If a dead process has left
+	 * the file of a Unix socket behind, it is replaced. The file is removed at shutdown.
 	 *
-	 * @throws OptionError for what is no address, or for bad TLS options
-	 * @throws Error that says what is in the way, with the system's `code` ("EADDRINUSE") and error (`cause`); and for a
-	 * server that has been shut down
+	 * @throws OptionError for an invalid address or bad TLS options
+	 * @throws Error that says why listening failed, with the system's `code` (such as "EADDRINUSE") and its error as the
+	 * `cause`
+	 * @throws Error if the server has been shut down
 	 */
 	async listen(address: string): Promise<{ address: string; port: number }> {
 		const parsed = parseListenAddress(address);
@@ -166,10 +169,12 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	/**
-	 * Makes the server known in a registry: by default with the port, and with the host if it is not a wildcard, of the
-	 * first address that it listens at. Shutdown takes it out again, and so does disposing what is returned.
+	 * Registers the server in a registry. By default, the instance has the port of the first address at which the server
+	 * listens, and its host unless that is a wildcard. The server is removed from the registry when it shuts down, or when the
+	 * returned registration is disposed.
 	 *
-	 * @throws Error before `listen`, unless the instance names a port, and what the registry throws
+	 * @throws Error if the server does not listen at a TCP port yet and `instance` has no `port`
+	 * @throws what the registry throws
 	 */
 	async announce(
 		registry: Registry,
@@ -192,13 +197,14 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	/**
-	 * What the health service says of a service, by its full name; "" is the server as a whole. Services are serving once
-	 * they are added. Without effect during and after shutdown.
+	 * Sets whether the health service reports a service as serving, by its full name. "" is the server as a whole. Services
+	 * are serving when they are added. It has no effect during and after shutdown.
 	 */
 	setServing(service: string, serving: boolean): void {
 		this.#health.setServing(service, serving);
 	}
 
+	/** Describes the server at this moment, for logs, metrics and debugging. */
 	snapshot(): ServerSnapshot {
 		return {
 			state: this.#state,
@@ -216,10 +222,9 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 	}
 
 	/**
-	 * Ends well: the health service says NOT_SERVING, registries forget the server, it accepts no more connections and
-	 * asks its clients for no more calls (GOAWAY); calls in flight finish, and those left after `graceMs` fail with
-	 * UNAVAILABLE. Whoever calls it again gets the same promise. It never rejects: what fails on the way is told to
-	 * `onError`.
+	 * Shuts the server down gracefully. The health service reports NOT_SERVING, the server leaves its registries, accepts no
+	 * more connections, and tells its clients to send no more calls (GOAWAY). Calls in flight may finish; those that are left
+	 * after `graceMs` fail with UNAVAILABLE. Later calls return the same promise. It never rejects: errors go to `onError`.
 	 *
 	 * @throws OptionError for bad options
 	 */
@@ -228,20 +233,21 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		return this.#shutDownBy(Infinity, options);
 	}
 
+	/** The same as `shutdown()`, for `await using`. */
 	[Symbol.asyncDispose](): Promise<void> {
 		return this.shutdown();
 	}
 
 	#shutDownBy(endBy: number, options: ShutdownOptions): Promise<void> {
 		const { graceMs = 10_000, propagationMs = 0 } = options;
-		// Later, so that what hears of it may ask for this very promise.
+		// It starts later, so that code which it calls can ask for the same promise.
 		this.#shutdown ??= Promise.resolve().then(() =>
 			this.#shutDown(graceMs, propagationMs, endBy),
 		);
 		return this.#shutdown;
 	}
 
-	/** `endBy`: on the server's clock. */
+	/** @param endBy when it must be over, on the server's clock */
 	async #shutDown(
 		graceMs: number,
 		propagationMs: number,
@@ -308,7 +314,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		}
 	}
 
-	/** Something has failed that is no call. */
+	/** Reports an error that did not occur in a call. */
 	#report(error: unknown): void {
 		debugLog("server: %s", inLine(error));
 		tellHook(this.#settings.onError, error, { service: "", method: "" });

@@ -1,16 +1,17 @@
 import { guarded } from "../../policy/guarded.ts";
 
-/** The call that an `onError` hook hears of. */
+/** The call in which an error has occurred, for the hook `onError`. */
 export interface FailedCall {
-	/** "package.Service"; "" when what failed was no call. */
+	/** The full name of the service: "package.Service". "" if the error did not occur in a call. */
 	readonly service: string;
-	/** The method's name in the proto; "" when what failed was no call. */
+	/** The name of the method as the proto spells it. "" if the error did not occur in a call. */
 	readonly method: string;
 }
 
+/** The type of the option `onError` of a server: called with an error, and the call in which it has occurred. */
 export type ErrorHook = (error: unknown, call: FailedCall) => void;
 
-/** Tells the hook, if there is one. What that throws, or its promise rejects with, is printed, and goes no further. */
+/** Calls the hook, if there is one. What it throws, or its promise rejects with, is only written to the console. */
 export function tellHook(
 	hook: ErrorHook | undefined,
 	error: unknown,

@@ -1,11 +1,11 @@
-/** The client that a server has refused something, or cut off. */
+/** The client that was refused or cut off. */
 export interface RefusedPeer {
-	/** "10.0.0.7:41234"; "unix:" for a client on a unix socket. */
+	/** Its address: "10.0.0.7:41234". "unix:" for a client on a Unix socket. */
 	readonly address: string;
 }
 
 /**
- * Hears what a server has refused or cut off. `what` begins with the name of the option that asks for it
- * ("maxMetadataBytes: ..."), or with "handshake", "protocol" or "resets".
+ * The type of the option `onRefused`: called when a server refuses something or cuts a client off. `what` begins with the name of
+ * the option whose limit was exceeded ("maxMetadataBytes: …"), or with "handshake", "protocol" or "resets".
  */
 export type RefusedHook = (what: string, peer: RefusedPeer) => void;

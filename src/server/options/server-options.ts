@@ -20,106 +20,119 @@ import type { RefusedHook } from "./refused-hook.ts";
 import { type ShutdownOptions, shutdownOptions } from "./shutdown-options.ts";
 import { type ServerTls, serverTlsOptions } from "./tls-options.ts";
 
-/** When clients are asked by PING whether they are still there (gRPC A8). */
+/** Detects clients that have vanished, by sending them HTTP/2 PING frames (gRPC A8). */
 export interface ServerKeepalive {
-	/** How long nothing has come from a client before a PING: milliseconds, or "7200s". Default: 2 h. */
+	/**
+	 * How long nothing has been received from a client before a PING is sent: milliseconds, or "7200s". Default: 2 h.
+	 */
 	time?: Duration | undefined;
-	/** How long it may take to answer: milliseconds, or "20s". Default: 20 s. */
+	/**
+	 * How long a client may take to answer a PING before its connection is closed: milliseconds, or "20s". Default: 20 s.
+	 */
 	timeout?: Duration | undefined;
 }
 
+/**
+ * Options of a server. All are checked when the server is made: an unknown option or a bad value throws an OptionError that
+ * names it.
+ */
 export interface ServerOptions {
-	/** Interceptors of Connect, run around every handler; the first is the outermost. Default: none. */
+	/**
+	 * Connect interceptors, which run around every handler. The first in the list is the outermost. Default: none.
+	 */
 	interceptors?: readonly Interceptor[] | undefined;
 	/**
-	 * The certificate and key of the server, or a function that returns them; with a `ca`, clients must show a
-	 * certificate that it has signed. Default: plaintext.
+	 * The certificate and the key of the server, or a function that returns them. With `ca`, clients need a certificate
+	 * signed by that authority. Default: plaintext.
 	 */
 	tls?: ServerTls | undefined;
-	/** Whether the server answers grpc.health.v1.Health. Default: true. */
+	/** Whether the server provides the health service, grpc.health.v1.Health. Default: true. */
 	health?: boolean | undefined;
 	/**
-	 * SIGTERM and SIGINT shut down, as `shutdown` does with these options, within 8 s in all, or as long as they say; then
-	 * the signal ends the process, unless others listen to it. A second one ends it at once. Default: false.
+	 * Whether SIGTERM and SIGINT shut the server down, as `shutdown` does with these options, and then end the process,
+	 * unless other listeners for the signal exist. The shutdown takes at most 8 s, or as long as the options allow. A second
+	 * signal ends the process at once. Default: false.
 	 */
 	handleSignals?: boolean | ShutdownOptions | undefined;
 	/**
-	 * Compresses responses of 1 KiB and more for clients that read gzip. Compressed requests are always read. Default:
-	 * no compression.
+	 * How to compress response messages of 1 KiB or more, for clients that accept it: "gzip". Compressed requests are
+	 * always accepted. Default: no compression.
 	 */
 	compression?: "gzip" | undefined;
-	/** The most bytes of one request message, after decompression. Default: 4 MiB. */
+	/** The largest request message, after decompression, in bytes. Default: 4 MiB. */
 	readMaxBytes?: number | undefined;
 	/**
-	 * The most received messages of more than 64 KiB that are inflated at the same time, and the most sent ones that
-	 * are deflated; more wait in order. Default: 8.
+	 * How many messages larger than 64 KiB the server may decompress at the same time on other threads, and likewise
+	 * compress. Further messages wait in order. Default: 8.
 	 */
 	maxInflations?: number | undefined;
 	/**
-	 * The most bytes that the messages being inflated may take together; a larger message goes by itself. Default: 64
-	 * MiB.
+	 * Bytes that the messages being decompressed at the same time may take together. A message larger than this is
+	 * decompressed alone. Default: 64 MiB.
 	 */
 	maxInflatingBytes?: number | undefined;
-	/** The most bytes of one response message, before compression. Default: 4 GiB, all that gRPC can carry. */
+	/** The largest response message, before compression, in bytes. Default: 4 GiB, which is gRPC's own limit. */
 	writeMaxBytes?: number | undefined;
 	/**
-	 * The most calls at the same time on one connection; clients keep more of them back, or are refused
-	 * (REFUSED_STREAM). Default: 1000.
+	 * How many calls a client may have in flight on one connection. Clients hold further calls back; those that they send
+	 * all the same are refused (REFUSED_STREAM). Default: 1000.
 	 */
 	maxConcurrentStreams?: number | undefined;
 	/**
-	 * The most bytes of one request's headers: of their names and values, and 32 for each entry (RFC 9113 section
-	 * 6.5.2). Clients are told the limit; a request with more ends with RESOURCE_EXHAUSTED. From 1 KiB to 128 KiB, which
-	 * is what node:http2 can read. Default: 16 KiB.
+	 * The largest headers of a request, in bytes: names, values, and 32 for each entry (RFC 9113 section 6.5.2). The server
+	 * announces the limit; a request that exceeds it ends with RESOURCE_EXHAUSTED. From 1 KiB to 128 KiB, which is the
+	 * limit of node:http2. Default: 16 KiB.
 	 */
 	maxMetadataBytes?: number | undefined;
 	/**
-	 * Hears what a handler threw that is no ConnectError, whole: the client hears only that the call has failed. Default:
-	 * that is written to the console, with its stack. So is what the hook itself throws, or its promise rejects with.
+	 * Called with errors that are hidden from clients: what a handler throws other than a ConnectError, and failures
+	 * outside of calls. What the hook throws, or its promise rejects with, is written to the console. Default: the error is
+	 * written to the console with its stack.
 	 */
 	onError?: ErrorHook | undefined;
 	/**
-	 * When a client is asked by PING whether it is still there, and how long it may take to answer; then it is cut off, and
-	 * its calls end (gRPC A8). Default: after 2 h without a byte from it, and 20 s.
+	 * Detects clients that have vanished: when to send them a PING, and how long they may take to answer. A client that
+	 * does not answer is cut off, and its calls end (gRPC A8). Default: after 2 h of silence, with 20 s for the answer.
 	 */
 	keepalive?: ServerKeepalive | undefined;
 	/**
-	 * How long a client may take for the rest of a frame, or of a request's headers, that it has begun, before it is cut
-	 * off: milliseconds, or "60s". Default: 60 s.
+	 * How long a client may take to send the rest of a frame, or of a request's headers, before it is cut off:
+	 * milliseconds, or "60s". Default: 60 s.
 	 */
 	frameTimeout?: Duration | undefined;
 	/**
-	 * The most bytes of request messages, whole or not, that wait to be read by handlers, over all calls. Beyond it, calls
-	 * end with RESOURCE_EXHAUSTED: of those that hold much, the ones first that nothing has come for in the longest time.
-	 * At least `readMaxBytes`. Default: 256 MiB, or four times `readMaxBytes`, if that is more.
+	 * Bytes of request messages, complete or not, that may wait to be read by handlers, over all calls. Beyond it, calls
+	 * that hold much end with RESOURCE_EXHAUSTED, beginning with those that have received nothing for the longest time. At
+	 * least `readMaxBytes`. Default: 256 MiB, or four times `readMaxBytes` if that is more.
 	 */
 	maxUnreadRequestBytes?: number | undefined;
 	/**
-	 * How long a client may take from its TCP connection to HTTP/2's SETTINGS, with TLS and a `tls` function, before
-	 * it is cut off: milliseconds, or "10s". Default: 10 s.
+	 * How long a client may take from its TCP connection to its HTTP/2 SETTINGS frame, including TLS and a `tls` function,
+	 * before it is cut off: milliseconds, or "10s". Default: 10 s.
 	 */
 	handshakeTimeout?: Duration | undefined;
 	/**
-	 * Hears of what was refused, or cut off: `what` begins with the option that says so ("handshakeTimeout: …"), with
-	 * "handshake" for one that has failed, "protocol" for a client that breaks HTTP/2's rules or floods with frames, or
-	 * "resets" for too many of them. What the hook itself throws is printed, and goes no further.
+	 * Called when the server refuses something or cuts a client off. `what` begins with the option whose limit was
+	 * exceeded ("handshakeTimeout: …"), or with "handshake" for a failed handshake, "protocol" for a client that violates
+	 * HTTP/2 or floods the server with frames, or "resets" for one that cancels too many calls. What the hook throws is
+	 * written to the console. Default: nothing is called.
 	 */
 	onRefused?: RefusedHook | undefined;
 }
 
 const READ_MAX_BYTES = 4 * 1024 * 1024;
 
-/** 64 of the largest messages, by default, and half of what a small container has. */
+/** By default, 64 messages of the largest size, and half of the memory of a small container. */
 const UNREAD_BYTES = 256 * 1024 * 1024;
 
 const MAX_MESSAGE_BYTES = 2 ** 32 - 1;
 
-/** The options as a server goes by them. */
+/** Checked options, with the defaults filled in. */
 export interface ServerSettings {
 	readonly interceptors: readonly Interceptor[];
 	readonly tls: ServerTls | undefined;
 	readonly health: boolean;
-	/** undefined: signals are left alone. */
+	/** Undefined if signals are not handled. */
 	readonly onSignals: ShutdownOptions | undefined;
 	readonly compression: "gzip" | undefined;
 	readonly readMaxBytes: number;
@@ -136,7 +149,11 @@ export interface ServerSettings {
 	readonly onRefused: RefusedHook | undefined;
 }
 
-/** @throws OptionError for an unknown option and for a bad value, naming it */
+/**
+ * Checks the options of a server and fills in the defaults.
+ *
+ * @throws OptionError that names an unknown option or a bad value
+ */
 export function serverSettings(options: ServerOptions): ServerSettings {
 	checkOptions(options, table);
 	const { handleSignals = false, keepalive = {} } = options;

@@ -1,10 +1,15 @@
 import { integer, type OptionTable } from "../../checks/option-table.ts";
 
-/** How a server ends. */
+/** How a server shuts down. */
 export interface ShutdownOptions {
-	/** How long calls in flight may take to finish, in milliseconds; then they fail with UNAVAILABLE. Default: 10,000. */
+	/**
+	 * How long calls in flight may take to finish, in milliseconds. After that, they fail with UNAVAILABLE. Default: 10,000.
+	 */
 	graceMs?: number | undefined;
-	/** How long clients may take to hear that the server is leaving, before it takes no more connections, in milliseconds. Default: 0. */
+	/**
+	 * How long the server still accepts connections and calls after it has left its registries, in milliseconds, so that
+	 * clients have time to notice. Default: 0.
+	 */
 	propagationMs?: number | undefined;
 }
 
