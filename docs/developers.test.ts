@@ -1,7 +1,7 @@
 /** The pages for developers of homing name files, commands and classes that exist. */
 
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
@@ -46,15 +46,6 @@ describe.each(PAGES)("%s", (page) => {
 			),
 		);
 		expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
-	});
-
-	test("links to pages that exist", () => {
-		const links = [...text.matchAll(/\]\(([^):#]+)\)/g)].map(
-			([, link = ""]) => link,
-		);
-		expect(
-			links.filter((link) => !existsSync(join(root, dirname(page), link))),
-		).toEqual([]);
 	});
 
 	test("shows scripts of package.json, and tests that exist", () => {

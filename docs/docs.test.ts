@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { DocsProject, snippetsOf } from "../testdata/harness/docs-project.ts";
@@ -50,6 +51,31 @@ describe("README.md", { timeout }, () => {
 		for (const link of links) readFileSync(root + link);
 	});
 });
+
+/** The ids of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+	return [...readFileSync(root + page, "utf8").matchAll(/^#+ (.*)$/gm)].map(
+		([, heading = ""]) =>
+			heading
+				.toLowerCase()
+				.replace(/[^\w\s-]/g, "")
+				.replaceAll(" ", "-"),
+	);
+}
+
+test.each(globSync("{*.md,docs/*.md,bench/*.md}", { cwd: root }))(
+	"%s links to pages and headings that exist",
+	(page) => {
+		const text = readFileSync(root + page, "utf8");
+		for (const [, link = "", id] of text.matchAll(
+			/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g,
+		)) {
+			const target = link === "" ? page : join(dirname(page), link);
+			expect(existsSync(root + target), target).toBe(true);
+			if (id !== undefined) expect(anchorsOf(target)).toContain(id);
+		}
+	},
+);
 
 describe.each(PAGES)("%s", { timeout }, (page) => {
 	test("shows programs that compile and run", async () => {
