@@ -1,12 +1,12 @@
 import { type DebugLogger, debuglog, inspect } from "node:util";
 
 /**
- * Prints a line of what a server does, where `NODE_DEBUG` names homing (nodejs.org/api/util.html#utildebuglogsection). On
- * the way of a call ask `enabled` first.
+ * Prints a line about what a server does, if `NODE_DEBUG` names homing (nodejs.org/api/util.html#utildebuglogsection). Code
+ * that runs for every call asks `enabled` first.
  */
 export const debugLog: DebugLogger = debuglog("homing");
 
-/** What went wrong, in a line. */
+/** Says on one line what went wrong. */
 export function inLine(error: unknown): string {
 	if (typeof error === "string") return error;
 	return error instanceof Error
