@@ -2,7 +2,8 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { ServiceRegistrar } from "../generated.ts";
 
 /**
- * Lets `Register<Service>Server` add to a Connect router, and so serve over Connect, gRPC-Web and HTTP/1.1, too.
+ * Lets `Register<Service>Server` add a service to a Connect router. Use it to serve the same implementation over Connect's
+ * protocol, gRPC-Web and HTTP/1.1 as well.
  *
  * ```ts
  * fastify.register(fastifyConnectPlugin, {

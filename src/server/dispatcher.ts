@@ -58,16 +58,16 @@ export class Dispatcher implements CallHost {
 	readonly #gzipResponse: ResponseTerms;
 	#succeeded = 0;
 	#failed = 0;
-	/** Why no call is taken any more. */
+	/** Why calls are refused; undefined while they are taken. */
 	#closed: ConnectError | undefined;
 
-	/** `doubt`: finds out whether a client is still there. */
+	/** `probe`: finds out whether a client is still there. */
 	constructor(
 		clock: Clock,
 		settings: ServerSettings,
 		routes: Routes,
 		refusals: Refusals,
-		doubt: (peer: Peer) => void,
+		probe: (peer: Peer) => void,
 	) {
 		this.clock = clock;
 		this.deadlines = new Deadlines(clock);
@@ -80,7 +80,7 @@ export class Dispatcher implements CallHost {
 			clock,
 			settings,
 			refusals,
-			doubt,
+			probe,
 		);
 		const { inflations, deflations } = this.gzip;
 		const maxMessageBytes = settings.readMaxBytes;
@@ -98,7 +98,7 @@ export class Dispatcher implements CallHost {
 		return this.#unread.bytes;
 	}
 
-	/** Bytes of requests that no handler has read. */
+	/** Bytes of request messages that no handler has read. */
 	get unreadRequestBytes(): number {
 		return this.unread.bytes;
 	}
@@ -116,7 +116,7 @@ export class Dispatcher implements CallHost {
 		return encoding === "gzip" ? this.#gzipRequest : this.#plainRequest;
 	}
 
-	/** Takes a request: makes it a call, or refuses it. */
+	/** Takes a request: hands it to its handler, or refuses it. */
 	dispatch(call: ServerCall, headers: RawHeaders, peer: Peer): void {
 		const arrival = readArrival(call, headers, peer);
 		const { method, contentType, path, encoding, timeout } = arrival;
@@ -172,7 +172,7 @@ export class Dispatcher implements CallHost {
 		);
 	}
 
-	/** Refuses what is no gRPC request at all. */
+	/** Refuses a request that is not gRPC at all. */
 	#refuseHttp(arrival: Arrival, httpStatus: number, why: string): void {
 		this.#logRefusal(arrival, why);
 		refuseRequest(arrival.call, httpStatus);

@@ -3,7 +3,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type ServedMethod, servedMethods } from "./call/served-method.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 
-/** Which handler a request's path leads to. */
+/** Finds the method, and so the handler, of a request by its path. */
 export class Routes {
 	readonly #interceptors: readonly Interceptor[];
 	readonly #services: Map<string, DescService> = new Map();
@@ -13,7 +13,7 @@ export class Routes {
 		this.#interceptors = interceptors;
 	}
 
-	/** The services' full names, in the order in which they were added. */
+	/** The full names of the services, in the order in which they were added. */
 	get services(): string[] {
 		return [...this.#services.keys()];
 	}
@@ -39,7 +39,7 @@ export class Routes {
 		return this.#methods.get(path);
 	}
 
-	/** Why a path leads nowhere. */
+	/** Says why there is no method for a path. */
 	whyNot(path: string): ConnectError {
 		const [, serviceName = "", methodName = ""] =
 			/^\/([^/]*)\/(.*)$/s.exec(path) ?? [];

@@ -101,7 +101,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			settings,
 			this.#routes,
 			this.#refusals,
-			(peer) => this.#connections.doubt(peer),
+			(peer) => this.#connections.probe(peer),
 		);
 		this.#dispatcher = dispatcher;
 		this.#connections = new Connections({
@@ -110,7 +110,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			maxConcurrentStreams: settings.maxConcurrentStreams,
 			maxMetadataBytes: settings.maxMetadataBytes,
 			handshakeTimeoutMs: settings.handshakeTimeoutMs,
-			presence: settings,
+			liveness: settings,
 			refusals: this.#refusals,
 			resets: new ResetBudget(this.#clock),
 			onCall: (call, headers, peer) => dispatcher.dispatch(call, headers, peer),
@@ -159,7 +159,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 			this.#refuseIfShutDown();
 		}
 		this.#listeners.add(listener);
-		this.#heedSignals();
+		this.#listenToSignals();
 		const at = formatAddress(listener.address);
 		debugLog("server: listening at %s", at);
 		return {
@@ -291,7 +291,7 @@ export class Server implements ServiceRegistrar, AsyncDisposable {
 		});
 	}
 
-	#heedSignals(): void {
+	#listenToSignals(): void {
 		const { onSignals } = this.#settings;
 		if (onSignals === undefined) return;
 		const { graceMs = 0, propagationMs = 0 } = onSignals;

@@ -1,11 +1,11 @@
-/** What has come of request messages, and has not been read by a handler, over all calls of a server. */
+/** Counts the bytes of request messages that have arrived and that no handler has read, over all calls of a server. */
 export class UnreadBytes {
 	readonly #maxBytes: number;
 	readonly #exceeded: () => void;
 	#bytes = 0;
 	#arrivals = 0;
 
-	/** `exceeded`: hears whenever there are more than `maxBytes`. */
+	/** `exceeded` is called whenever there are more than `maxBytes`. */
 	constructor(maxBytes: number, exceeded: () => void) {
 		this.#maxBytes = maxBytes;
 		this.#exceeded = exceeded;
@@ -19,12 +19,12 @@ export class UnreadBytes {
 		return this.#maxBytes;
 	}
 
-	/** Numbers what arrives, over all calls. */
+	/** Returns a number for something that arrives: higher than all before, over all calls. */
 	nextArrival(): number {
 		return ++this.#arrivals;
 	}
 
-	/** So many more than before, or fewer. */
+	/** Adds `bytes`, which may be negative. */
 	change(bytes: number): void {
 		this.#bytes += bytes;
 		if (bytes > 0 && this.#bytes > this.#maxBytes) this.#exceeded();

@@ -41,7 +41,7 @@ async function accepting(
 		maxConcurrentStreams: 1,
 		maxMetadataBytes: 16 * 1024,
 		handshakeTimeoutMs: 10_000,
-		presence: {
+		liveness: {
 			keepaliveTimeMs: 7_200_000,
 			keepaliveTimeoutMs: 20_000,
 			frameTimeoutMs: 60_000,

@@ -10,8 +10,8 @@ import type { ResetBudget } from "../limits/reset-budget.ts";
 import { debugLog } from "../options/debug-log.ts";
 import type { ServerTls } from "../options/tls-options.ts";
 import { Handshake } from "./handshake.ts";
+import { Liveness, type LivenessLimits } from "./liveness.ts";
 import { peerOfSocket } from "./peer-of-socket.ts";
-import { Presence, type PresenceLimits } from "./presence.ts";
 import { TlsTerminator } from "./tls-terminator.ts";
 
 export interface ConnectionsInit {
@@ -19,25 +19,25 @@ export interface ConnectionsInit {
 	readonly tls: ServerTls | undefined;
 	readonly maxConcurrentStreams: number;
 	readonly maxMetadataBytes: number;
-	/** Until a client speaks HTTP/2, inside of TLS where there is TLS, from the accepted socket on. */
+	/** Limit for a client from the accepted socket until it speaks HTTP/2, TLS included. */
 	readonly handshakeTimeoutMs: number;
-	readonly presence: PresenceLimits;
+	readonly liveness: LivenessLimits;
 	readonly refusals: Refusals;
 	readonly resets: ResetBudget;
 	onCall(call: ServerCall, headers: RawHeaders, peer: Peer): void;
-	/** The options of TLS could not be renewed. */
+	/** The TLS options could not be renewed. */
 	onTlsFailure(error: unknown): void;
 }
 
-/** The clients of a server, from the accepted socket on. */
+/** The connections of a server, from the accepted socket on. */
 export class Connections {
 	readonly #init: ConnectionsInit;
 	readonly #tls: TlsTerminator | undefined;
-	/** All that are open, those inside of TLS and those around it. */
+	/** All open sockets. A TLS connection has two: the accepted one, and the one inside of TLS. */
 	readonly #sockets: Set<Socket> = new Set();
-	/** Clients that speak HTTP/2. */
+	/** The connections that speak HTTP/2. */
 	readonly #open: Set<ServerConnection> = new Set();
-	readonly #presences = new WeakMap<Peer, Presence>();
+	readonly #livenesses = new WeakMap<Peer, Liveness>();
 	#closing = false;
 	#destroyed = false;
 	#onDrained: (() => void) | undefined;
@@ -55,21 +55,21 @@ export class Connections {
 					});
 	}
 
-	/** Those that speak HTTP/2. */
+	/** The number of connections that speak HTTP/2. */
 	get size(): number {
 		return this.#open.size;
 	}
 
 	/**
-	 * Finds out whether clients can be accepted at all.
+	 * Checks whether clients can be accepted at all.
 	 *
-	 * @throws what is wrong with the options of TLS
+	 * @throws whatever is wrong with the TLS options
 	 */
 	async check(): Promise<void> {
 		await this.#tls?.renew();
 	}
 
-	/** Takes over a socket. */
+	/** Takes over an accepted socket. */
 	accept(socket: Socket): void {
 		this.#track(socket);
 		const handshake = new Handshake(socket, this.#init);
@@ -77,12 +77,12 @@ export class Connections {
 		else void this.#tls.accept(handshake);
 	}
 
-	/** Is a client still there? One of its requests has stopped in the middle. */
-	doubt(peer: Peer): void {
-		this.#presences.get(peer)?.doubt();
+	/** Finds out whether a client is still there: one of its requests has stopped in the middle. */
+	probe(peer: Peer): void {
+		this.#livenesses.get(peer)?.probe();
 	}
 
-	/** Asks clients for no more calls; those in flight go on. Resolves when they have ended and the clients are gone. */
+	/** Asks clients to make no more calls. Calls in flight go on. Resolves when they have ended and the connections are closed. */
 	close(): Promise<void> {
 		this.#closing = true;
 		for (const connection of this.#open) connection.close();
@@ -92,13 +92,13 @@ export class Connections {
 		});
 	}
 
-	/** Ends what is left, in the middle of a handshake, too. */
+	/** Closes all sockets, also those in the middle of a handshake. */
 	destroy(): void {
 		this.#destroyed = true;
 		for (const socket of this.#sockets) socket.destroy();
 	}
 
-	/** `socket`: as it was accepted, or TLS's on top of it. */
+	/** Speaks HTTP/2 on a socket: the accepted one, or the one inside of TLS. */
 	#serve(socket: Socket, handshake: Handshake): void {
 		const { maxConcurrentStreams, maxMetadataBytes, refusals, resets, onCall } =
 			this.#init;
@@ -112,10 +112,10 @@ export class Connections {
 			isEnding = true;
 			const why = "clients have reset more calls than the server can bear";
 			refusals.tell("resets", why, peer);
-			// At once: what was read with this reset may hold hundreds more.
+			// At once: what has been read with this reset may contain hundreds more.
 			connection.destroy(new Error(why), Http2Code.ENHANCE_YOUR_CALM);
 		};
-		let presence: Presence | undefined;
+		let liveness: Liveness | undefined;
 		const connection: ServerConnection = serverConnection(
 			socket,
 			{ maxConcurrentStreams, maxHeaderListSize: maxMetadataBytes },
@@ -124,7 +124,7 @@ export class Connections {
 					handshake.succeeded();
 					debugLog("server: %s is connected", peer.address);
 					this.#open.add(connection);
-					presence = this.#presenceOf(connection, peer);
+					liveness = this.#livenessOf(connection, peer);
 					if (this.#closing) connection.close();
 				},
 				call: (call, headers) => onCall(call, headers, peer),
@@ -135,8 +135,8 @@ export class Connections {
 				},
 				reset: spendReset,
 				violated: (why) => {
-					// Before, it is a handshake that fails.
-					if (presence !== undefined) refusals.tell("protocol", why, peer);
+					// Before it is connected, this is a handshake that fails.
+					if (liveness !== undefined) refusals.tell("protocol", why, peer);
 				},
 				closed: (error) => {
 					debugLog(
@@ -145,7 +145,7 @@ export class Connections {
 						error ? `: ${error.message}` : "",
 					);
 					if (error !== undefined) handshake.failed(error.message);
-					presence?.stop();
+					liveness?.stop();
 					this.#open.delete(connection);
 					this.#settle();
 				},
@@ -153,21 +153,21 @@ export class Connections {
 		);
 	}
 
-	#presenceOf(connection: ServerConnection, peer: Peer): Presence {
-		const { clock, presence: limits, refusals } = this.#init;
-		const presence = new Presence(connection, clock, limits, {
+	#livenessOf(connection: ServerConnection, peer: Peer): Liveness {
+		const { clock, liveness: limits, refusals } = this.#init;
+		const liveness = new Liveness(connection, clock, limits, {
 			gone: (what, why) => {
 				refusals.tell(what, why, peer);
 				connection.destroy(new Error(why));
 			},
 		});
-		this.#presences.set(peer, presence);
-		return presence;
+		this.#livenesses.set(peer, liveness);
+		return liveness;
 	}
 
 	#track(socket: Socket): void {
 		this.#sockets.add(socket);
-		// Whatever happens to a socket ends in "close".
+		// "close" follows, whatever happened to the socket.
 		socket.on("error", () => {});
 		socket.once("close", () => this.#sockets.delete(socket));
 		if (this.#destroyed) socket.destroy();

@@ -11,9 +11,9 @@ export interface HandshakeSetting {
 	readonly refusals: Refusals;
 }
 
-/** What a client goes through before its first call, from the accepted socket on, in bounded time. */
+/** Limits the time that a client takes before its first call, from the accepted socket on, and reports why it did not get there. */
 export class Handshake {
-	/** As it was accepted. */
+	/** The accepted socket. */
 	readonly socket: Socket;
 	readonly #peer: Peer;
 	readonly #setting: HandshakeSetting;
@@ -35,17 +35,17 @@ export class Handshake {
 		socket.once("close", () => clock.cancel(this.#timer));
 	}
 
-	/** What it waits for, for messages. */
+	/** What the handshake waits for; it goes into messages. */
 	set step(step: string) {
 		this.#step = step;
 	}
 
-	/** The client speaks HTTP/2. */
+	/** The client speaks HTTP/2: the handshake is over. */
 	succeeded(): void {
 		this.#end();
 	}
 
-	/** Closes the socket. Who has said nothing, as those who look whether a port is open, is not told of. */
+	/** Closes the socket. A client that has sent nothing, such as a port scanner or a probe, is not reported. */
 	failed(why: string): void {
 		if (this.socket.bytesRead === 0) this.socket.destroy();
 		else this.#refuse("handshake", why);

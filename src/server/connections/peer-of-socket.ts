@@ -3,7 +3,7 @@ import { TLSSocket } from "node:tls";
 import { formatHostPort } from "../../discovery/targets/host-port.ts";
 import type { Peer } from "../call/peer.ts";
 
-/** Who is at the other end of an accepted socket. */
+/** Returns the client at the other end of an accepted socket. */
 export function peerOfSocket(socket: Socket): Peer {
 	// An IPv4 client of a listener on [::] has an address like ::ffff:10.0.0.7 (RFC 4291 section 2.5.5.2).
 	const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");

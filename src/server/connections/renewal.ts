@@ -3,15 +3,15 @@ import type { Clock } from "../../policy/clock.ts";
 
 export interface RenewalSetting {
 	readonly clock: Clock;
-	/** For messages. */
+	/** What is asked for; it goes into messages. */
 	readonly what: string;
-	/** How long it is waited for, in milliseconds. */
+	/** How long an answer may take, in milliseconds. */
 	readonly withinMs: number;
 }
 
 /**
- * Asks a user's function for something again and again, which may take long, or for ever: who asks while it is being asked
- * waits for the same answer, and an answer that comes after a newer one is not used.
+ * Asks a function of the user for a value, again and again. The function may take long, or never answer. Whoever asks while
+ * an answer is awaited waits for the same answer; an answer that comes after a newer one is ignored.
  */
 export class Renewal<T> {
 	readonly #ask: () => T | Promise<T>;
@@ -31,7 +31,7 @@ export class Renewal<T> {
 		this.#setting = setting;
 	}
 
-	/** Rejects with what `ask` or `use` throws, and with an Error when there is no answer in time; it is used when it comes. */
+	/** Rejects with what `ask` or `use` throws, and with an Error if there is no answer in time. A late answer is still used. */
 	renew(): Promise<void> {
 		this.#asking ??= this.#renewInTime();
 		return this.#asking;

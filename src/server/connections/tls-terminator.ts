@@ -18,31 +18,31 @@ import { Renewal } from "./renewal.ts";
 
 export interface TlsTerminatorInit {
 	readonly clock: Clock;
-	/** Of a client, from the accepted socket on. */
+	/** Limit for a client, from the accepted socket on. */
 	readonly handshakeTimeoutMs: number;
 	onSecure(socket: TLSSocket, handshake: Handshake): void;
-	/** The options could not be renewed; the last good ones go on. */
+	/** The options could not be renewed. The last good ones stay in use. */
 	onFailure(error: unknown): void;
 }
 
-/** Does the handshake of TLS on accepted sockets. */
+/** Performs the TLS handshake on accepted sockets. */
 export class TlsTerminator {
 	readonly #renewal: Renewal<ServerTlsOptions> | undefined;
 	readonly #init: TlsTerminatorInit;
-	/** Whose socket it is that node:tls speaks of. */
+	/** Tells whose socket an event of node:tls is about. */
 	readonly #handshakes = new AsyncLocalStorage<Handshake>();
 	#made:
 		| { readonly from: ServerTlsOptions; readonly server: Server }
 		| undefined;
 
-	/** @throws OptionError for bad options, unless a function has yet to return them */
+	/** @throws OptionError for bad options, unless a function is still to return them */
 	constructor(tls: ServerTls, init: TlsTerminatorInit) {
 		this.#init = init;
 		if (typeof tls === "function") {
 			this.#renewal = new Renewal(tls, (options) => this.#use(options), {
 				clock: init.clock,
 				what: "the function `tls`",
-				// Time for the rest of the handshake is left.
+				// Leaves time for the rest of the handshake.
 				withinMs: init.handshakeTimeoutMs / 2,
 			});
 		} else {
@@ -50,12 +50,12 @@ export class TlsTerminator {
 		}
 	}
 
-	/** Asks for the options anew. Rejects when they are bad, or cannot be had in time. */
+	/** Asks for the options again. Rejects if they are bad, or do not come in time. */
 	async renew(): Promise<void> {
 		await this.#renewal?.renew();
 	}
 
-	/** Takes over a socket, which comes back as `onSecure` once its handshake of TLS has succeeded. */
+	/** Takes over a socket. `onSecure` gets it back once its TLS handshake has succeeded. */
 	async accept(handshake: Handshake): Promise<void> {
 		const { socket } = handshake;
 		try {
@@ -77,7 +77,7 @@ export class TlsTerminator {
 	#use(options: ServerTlsOptions): void {
 		if (this.#made !== undefined && same(this.#made.from, options)) return;
 		serverTlsOptions(options, "tls");
-		// Says of each what is wrong with it.
+		// Throws for certificates and keys that are no good, saying which and why.
 		secureContext(options, "tls");
 		const from = { ...options, ...copyCredentials(options) };
 		this.#made = { from, server: this.#serverOf(options) };
@@ -92,7 +92,7 @@ export class TlsTerminator {
 			requestCert: mode !== "none",
 			rejectUnauthorized: rejectUnauthorized && mode === "required",
 			ALPNProtocols: ["h2"],
-			// The handshake keeps the time.
+			// `Handshake` limits the time.
 			handshakeTimeout: 2 ** 31 - 1,
 		});
 		server.on("secureConnection", (socket) => {
@@ -116,7 +116,7 @@ export class TlsTerminator {
 	}
 }
 
-/** Why a client whose handshake has succeeded may not connect: one without a certificate may, where that is optional. */
+/** Says why a client may not connect whose TLS handshake has succeeded. Without a certificate it may: node:tls has required one if it must. */
 function refusalOf(
 	socket: TLSSocket,
 	rejectUnauthorized: boolean,

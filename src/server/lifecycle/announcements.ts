@@ -5,7 +5,7 @@ import type {
 } from "../../discovery/registry.ts";
 import type { Listener } from "../listening/listener.ts";
 
-/** Where others reach a server, as far as its own addresses tell; the first counts. */
+/** Returns where clients can reach a server, by the first TCP address that it listens on. */
 export function reachableAt(
 	listeners: Iterable<Listener>,
 ): Pick<Instance, "host" | "port"> | undefined {
@@ -19,12 +19,12 @@ export function reachableAt(
 
 const WILDCARDS: readonly string[] = ["0.0.0.0", "::"];
 
-/** The registries that know of a server. */
+/** The registrations of a server in registries. */
 export class Announcements {
 	readonly #registrations: Set<Registration> = new Set();
 	readonly #withdrawn = new AbortController();
 
-	/** Rejects with the registry's error, and when the server is withdrawn meanwhile. */
+	/** Registers the server. Rejects with the error of the registry, and if `withdraw` is called meanwhile. */
 	async announce(
 		registry: Registry,
 		instance: Instance,
@@ -42,7 +42,7 @@ export class Announcements {
 		};
 	}
 
-	/** Takes the server out of all registries. What fails is told to `failed`. */
+	/** Removes the server from all registries. `failed` hears what fails. */
 	async withdraw(
 		reason: Error,
 		failed: (error: unknown) => void,
@@ -56,7 +56,7 @@ export class Announcements {
 	}
 
 	async #withdraw(registration: Registration): Promise<void> {
-		// Each only once, whoever asks for it.
+		// Only once, whoever asks for it.
 		if (this.#registrations.delete(registration)) {
 			await registration[Symbol.asyncDispose]();
 		}

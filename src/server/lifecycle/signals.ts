@@ -4,20 +4,20 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 type Signal = NodeJS.Signals;
 
-/** Marks listeners of homing's servers, those of another copy of homing, too. */
+/** Marks the signal listeners of homing's servers, also those of another copy of homing in the process. */
 const ofServer: unique symbol = Symbol.for("homing.onSignal");
 
 export interface OnSignalInit {
 	readonly clock: Clock;
-	/** How long `shutDown` may take, in milliseconds. */
+	/** How long `shutDown` may take, in milliseconds. Then the signal ends the process. */
 	readonly withinMs: number;
 	shutDown(): Promise<void>;
 }
 
 /**
- * Shuts down at the first SIGTERM or SIGINT. When that is done, or has taken too long, and at a second signal, the signal
- * does what it does by default: it ends the process. That is left to whoever else listens to the signal, if anyone does,
- * and to the last of several servers in one process. Returns a function that stops listening.
+ * Shuts down at the first SIGTERM or SIGINT. Afterwards, or if that takes too long, or at a second signal, the signal is
+ * raised again without a listener, so that it ends the process. If the program has other listeners for the signal, that is
+ * left to them; with several servers in one process, the last one does it. Returns a function that stops listening.
  */
 export function onSignal({
 	clock,
@@ -47,14 +47,14 @@ export function onSignal({
 			if (!theirs && last) raise(signal);
 		};
 		timer = clock.after(withinMs, end);
-		// Later, so that whoever waits for the same shutdown hears of its end first.
+		// Later, so that others who wait for the same shutdown hear of its end first.
 		void shutDown().then(() => setImmediate(end));
 	};
 	Object.assign(heard, { [ofServer]: true });
-	// First, so as to see those who listen only once.
+	// Prepended: `once` listeners of others are still there when ours is called.
 	for (const signal of SIGNALS) process.prependListener(signal, heard);
 	return () => {
-		// While a signal waits for the shutdown, listening ends with it.
+		// Once a signal has begun a shutdown, listening ends with that.
 		if (!begun) stop();
 	};
 }

@@ -5,24 +5,24 @@ interface Rate {
 	readonly burst: number;
 }
 
-/** Of all clients together. To open and reset a stream costs some 100 µs: this bounds it to a fifth of a core. */
+/** The rate for all clients together. To open and reset a stream costs some 100 µs: this limits it to a fifth of a core. */
 const OF_SERVER: Rate = { perSecond: 2000, burst: 10_000 };
 
-/** Of each connection before it spends what all share: who now and then cancels a call pays for no attacker. */
+/** What each connection may use before it uses the shared budget, so that an attacker takes nothing from a client that cancels a call now and then. */
 const OF_CONNECTION: Rate = { perSecond: 10, burst: 50 };
 
-/** How often clients may reset their calls (CVE-2023-44487), however many connections they spread that over. */
+/** Limits how often clients may reset their calls, over any number of connections (CVE-2023-44487, "rapid reset"). */
 export class ResetBudget {
 	readonly #clock: Clock;
 	readonly #shared: TokenBucket;
 
-	/** `shared`: of all clients together. */
+	/** `shared`: the rate for all clients together. */
 	constructor(clock: Clock, shared: Rate = OF_SERVER) {
 		this.#clock = clock;
 		this.#shared = new TokenBucket(shared, clock);
 	}
 
-	/** A connection's part in it: each call is one reset, and false when that is too many. */
+	/** Returns a function for one connection: it counts one reset, and returns false if that is one too many. */
 	forConnection(): () => boolean {
 		const own = new TokenBucket(OF_CONNECTION, this.#clock);
 		return () => own.take() || this.#shared.take();

@@ -11,69 +11,69 @@ export interface UnreadRequestsSetting {
 	readonly frameTimeoutMs: number;
 }
 
-/** What the largest message takes beside its own bytes. */
+/** What the largest message may take in addition to its own bytes. */
 const SLACK_BYTES = 1024;
 
-/** So much of what may wait is left when calls had to end. */
+/** Calls are ended until no more than this part of the limit is left. */
 const KEPT = 7 / 8;
 
-/** How often calls are looked at, beside the time that a frame may take. */
-const LOOKS = 4;
+/** How often calls are checked within the frame timeout. */
+const CHECKS = 4;
 
-/** Bounds what waits of requests: by its bytes, over all calls of a server, and by whether its client is still there. */
+/** Limits the request messages that wait for handlers: their bytes, over all calls of a server, and incomplete ones whose client has vanished. */
 export class UnreadRequests {
 	readonly bytes: UnreadBytes;
 	readonly #calls: OpenCalls<OpenCall>;
 	readonly #clock: Clock;
 	readonly #setting: UnreadRequestsSetting;
 	readonly #refusals: Refusals;
-	readonly #doubt: (peer: Peer) => void;
-	/** Calls inside a message, with their last arrival, as of the last look. */
+	readonly #probe: (peer: Peer) => void;
+	/** At the last check: the calls with an incomplete message, and their last arrival. */
 	#before: ReadonlyMap<OpenCall, number> = new Map();
 	#timer: Timer;
 
-	/** `doubt`: is the client still there? One of its messages has stopped in the middle. */
+	/** `probe`: finds out whether a client is still there, one of whose messages has stopped in the middle. */
 	constructor(
 		calls: OpenCalls<OpenCall>,
 		clock: Clock,
 		setting: UnreadRequestsSetting,
 		refusals: Refusals,
-		doubt: (peer: Peer) => void,
+		probe: (peer: Peer) => void,
 	) {
 		this.#calls = calls;
 		this.#clock = clock;
 		this.#setting = setting;
 		this.#refusals = refusals;
-		this.#doubt = doubt;
+		this.#probe = probe;
 		this.bytes = new UnreadBytes(
 			setting.maxUnreadRequestBytes + SLACK_BYTES,
 			() => this.#shed(),
 		);
 	}
 
-	/** There are calls to look at. */
+	/** Checks calls from time to time, while there are any. */
 	watch(): void {
 		if (this.#timer !== undefined) return;
 		const { frameTimeoutMs } = this.#setting;
-		this.#timer = this.#clock.afterIdle(frameTimeoutMs / LOOKS, () => {
+		this.#timer = this.#clock.afterIdle(frameTimeoutMs / CHECKS, () => {
 			this.#timer = undefined;
-			this.#look();
+			this.#check();
 			if (this.#calls.size > 0) this.watch();
 		});
 	}
 
-	#look(): void {
+	#check(): void {
 		const now = new Map<OpenCall, number>();
 		for (const call of this.#calls) {
 			const { arrival, lastArrival } = call;
 			if (!arrival.call.isInMessage) continue;
 			now.set(call, lastArrival);
-			if (this.#before.get(call) === lastArrival) this.#doubt(arrival.peer);
+			if (this.#before.get(call) === lastArrival) this.#probe(arrival.peer);
 		}
 		this.#before = now;
 	}
 
-	/** Ends calls that hold much, those first that nothing has come for in the longest time: clients that go on sending go on. */
+	/** Ends calls that hold many bytes, beginning with those that have received nothing for the longest time. */
 	#shed(): void {
 		const { bytes } = this;
 		const holding = [...this.#calls].filter((call) => call.unreadBytes > 0);

@@ -3,17 +3,18 @@ import { type Address, parseAddress } from "../../discovery/targets/address.ts";
 import { parseHostPort } from "../../discovery/targets/host-port.ts";
 
 /**
- * Where a server is to listen; port 0 is any that is free. Reads "127.0.0.1:50051", "[::]:50051", "localhost:0", "unix:path" or "unix-abstract:name".
+ * Parses an address to listen on: "127.0.0.1:50051", "[::]:50051", "localhost:0", "unix:path" or "unix-abstract:name". Port 0
+ * stands for any free port.
  *
  * @throws OptionError for anything else
  */
 export function parseListenAddress(text: unknown): Address {
 	if (typeof text !== "string") throw noText(text);
 	const address = `listen address "${text}"`;
-	// Other servers listen everywhere then.
+	// With a port alone, other servers listen on all addresses.
 	const port = /^:?(\d+)$/.exec(text)?.[1];
 	if (port !== undefined) throw new OptionError(address, withHost(port));
-	// Nobody can connect to port 0, so addresses elsewhere have none.
+	// `parseHostPort` refuses port 0, which nobody can connect to.
 	if (/^(?!unix(-abstract)?:).*:0$/s.test(text)) {
 		const { host } = parseHostPort(`${text.slice(0, -1)}1`, address);
 		return { kind: "tcp", host, port: 0 };
@@ -21,7 +22,7 @@ export function parseListenAddress(text: unknown): Address {
 	return parseAddress(text, address);
 }
 
-/** Node's own servers take a port, or options. */
+/** Explains the form of an address to whoever gives a port or options, as Node's own servers take them. */
 function noText(given: unknown): OptionError {
 	const { port, host } = (given ?? {}) as { port?: unknown; host?: unknown };
 	const wanted = typeof given === "number" ? given : port;

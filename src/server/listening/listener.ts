@@ -13,27 +13,27 @@ import {
 } from "../../discovery/targets/address.ts";
 import { unlinkIfStale } from "./unix-socket.ts";
 
-/** An address that connections are accepted at. */
+/** An address on which connections are accepted. */
 export interface Listener {
-	/** The port is the one that the system chose, where it was asked to. */
+	/** The address, with the port that the system chose if it was asked to. */
 	readonly address: Address;
-	/** Accepts no more, and frees the address; the connections go on. */
+	/** Accepts no more connections, and frees the address. Open connections go on. */
 	close(): void;
 }
 
 type OnSocket = (socket: Socket) => void;
 
-/** After how long without traffic the system begins to ask whether the client's machine is still there. */
+/** How long a connection is quiet before the system sends TCP keepalive probes, in milliseconds. */
 const TCP_KEEPALIVE_MS = 60_000;
 
-/** How often another free port is tried when a name's other addresses have it in use. */
+/** How often another free port is tried if it is in use on other addresses of the same name. */
 const PORT_TRIES = 5;
 
 /**
- * Accepts connections at `address`: of a name at each of its addresses. A unix socket's file that a dead process has
+ * Accepts connections on an address; for a name, on each of its addresses. The file of a unix socket that a dead process has
  * left behind is replaced.
  *
- * @throws Error that says what is in the way, with the system's error as its cause and that error's `code`
+ * @throws Error that says why the address cannot be listened on, with the system's error as its cause and that error's `code`
  */
 export async function listenAt(
 	address: Address,
@@ -88,7 +88,7 @@ async function listenOnHost(
 	}
 }
 
-/** One server a host, all with one port. */
+/** Creates one server for each host, all on the same port. */
 async function bindAll(
 	hosts: readonly string[],
 	port: number,
@@ -102,7 +102,7 @@ async function bindAll(
 			servers.push(await bind({ host, port: samePort }, onSocket));
 		} catch (error) {
 			failure = error;
-			// A name may well have an IPv6 address where the machine has no IPv6.
+			// A name may have an IPv6 address though the machine has no IPv6.
 			if (!isAbsent(error)) break;
 		}
 	}

@@ -2,8 +2,8 @@ import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 
 /**
- * Removes the socket file of a process that has died without doing so itself: one that nobody accepts connections on.
- * Returns whether it did. Other files, and sockets in use, stay.
+ * Removes the socket file that a dead process has left behind, on which nobody accepts connections. Returns whether it did.
+ * Other files, and sockets in use, stay.
  */
 export async function unlinkIfStale(path: string): Promise<boolean> {
 	if (path.startsWith("\0")) return false;
@@ -17,7 +17,7 @@ function isRefused(path: string): Promise<boolean> {
 	return new Promise((resolve) => {
 		const socket = connect(path);
 		socket.once("connect", () => {
-			// Gently: whoever listens there may be writing already.
+			// No reset: whoever listens there may be writing already.
 			socket.resume().end();
 			resolve(false);
 		});

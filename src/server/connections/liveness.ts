@@ -2,47 +2,48 @@ import { formatDuration } from "../../checks/duration.ts";
 import type { Clock, Timer } from "../../policy/clock.ts";
 import type { ServerConnection } from "../../wire/connection.ts";
 
-export interface PresenceLimits {
-	/** Of silence, before a client is asked whether it is there (gRFC A8). */
+export interface LivenessLimits {
+	/** How long a client may be quiet before it is sent a PING, in milliseconds (gRFC A8). */
 	readonly keepaliveTimeMs: number;
-	/** What it then has to answer. */
+	/** How long it may take to answer the PING, in milliseconds. */
 	readonly keepaliveTimeoutMs: number;
-	/** For the rest of a frame that was begun, and for a request's headers. */
+	/** How long it may take for the rest of a frame, or of a request's headers, that it has begun, in milliseconds. */
 	readonly frameTimeoutMs: number;
 }
 
-export interface PresenceListener {
-	/** It is not, or has stopped inside a frame; `why` says how that was found out. */
+export interface LivenessListener {
+	/** The client is not there any more, or has stopped inside a frame; `why` says how that was found out. */
 	gone(what: "keepalive" | "frameTimeout", why: string): void;
 }
 
-/** How often a connection is looked at, beside the time that a frame may take. */
-const LOOKS = 4;
+/** How often a connection is checked within the frame timeout. */
+const CHECKS = 4;
 
 /**
- * Whether a client is still there, by PING. One that has stopped inside a frame cannot answer: node:http2 does not show
- * frames that are not whole, so that bytes of which nothing came are the sign to ask.
+ * Finds out by PING whether a client is still there. A client that has stopped inside a frame cannot answer a PING either,
+ * and node:http2 does not show incomplete frames. The sign of one is bytes that have been read and of which nothing has come.
  */
-export class Presence {
+export class Liveness {
 	readonly #connection: ServerConnection;
-	readonly #limits: PresenceLimits;
+	readonly #limits: LivenessLimits;
 	readonly #clock: Clock;
-	readonly #listener: PresenceListener;
+	readonly #listener: LivenessListener;
 	#timer: Timer;
-	/** As of the last look. */
+	/** `heard` and `told` of the connection at the last check, and when `heard` changed last. */
 	#heard: number;
 	#heardAt: number;
 	#told: number;
-	/** Up to here all frames were whole. */
+	/** `heard` when the client last answered a PING: up to there all frames were complete. */
 	#answered = 0;
-	#doubted = false;
+	/** A PING is due at the next check. */
+	#isProbing = false;
 	#stopped = false;
 
 	constructor(
 		connection: ServerConnection,
 		clock: Clock,
-		limits: PresenceLimits,
-		listener: PresenceListener,
+		limits: LivenessLimits,
+		listener: LivenessListener,
 	) {
 		this.#connection = connection;
 		this.#clock = clock;
@@ -54,9 +55,9 @@ export class Presence {
 		this.#wait();
 	}
 
-	/** One of its requests has stopped in the middle: it is asked at the next look. */
-	doubt(): void {
-		this.#doubted = true;
+	/** Sends the client a PING at the next check: one of its requests has stopped in the middle. */
+	probe(): void {
+		this.#isProbing = true;
 	}
 
 	stop(): void {
@@ -66,15 +67,15 @@ export class Presence {
 
 	#wait(): void {
 		const { keepaliveTimeMs, frameTimeoutMs } = this.#limits;
-		const ms = Math.min(keepaliveTimeMs, frameTimeoutMs / LOOKS);
-		this.#later(ms, () => this.#look());
+		const ms = Math.min(keepaliveTimeMs, frameTimeoutMs / CHECKS);
+		this.#later(ms, () => this.#check());
 	}
 
 	#later(ms: number, action: () => void): void {
 		this.#timer = this.#clock.afterIdle(ms, action);
 	}
 
-	#look(): void {
+	#check(): void {
 		const { heard, told } = this.#connection;
 		const now = this.#clock.now();
 		const isBehind = heard > Math.max(told, this.#answered);
@@ -85,17 +86,17 @@ export class Presence {
 		this.#told = told;
 		const { keepaliveTimeMs, keepaliveTimeoutMs, frameTimeoutMs } =
 			this.#limits;
-		if (stuck || this.#doubted) {
-			this.#doubted = false;
-			this.#ask("frameTimeout", frameTimeoutMs / 2);
+		if (stuck || this.#isProbing) {
+			this.#isProbing = false;
+			this.#ping("frameTimeout", frameTimeoutMs / 2);
 		} else if (now - this.#heardAt >= keepaliveTimeMs) {
-			this.#ask("keepalive", keepaliveTimeoutMs);
+			this.#ping("keepalive", keepaliveTimeoutMs);
 		} else {
 			this.#wait();
 		}
 	}
 
-	#ask(what: "keepalive" | "frameTimeout", withinMs: number): void {
+	#ping(what: "keepalive" | "frameTimeout", withinMs: number): void {
 		const { heard, told } = this.#connection;
 		let waiting = true;
 		const goOn = (): void => {
@@ -129,7 +130,7 @@ export class Presence {
 					: `a frame, or a request's headers, did not end in ${formatDuration(this.#limits.frameTimeoutMs)}`,
 			);
 		};
-		// A process that was held up itself has answers to read first: they come between two timers.
+		// If this process was busy itself, it may have an answer to read first: that happens between two timers.
 		this.#later(withinMs, () => this.#later(0, conclude));
 	}
 }
