@@ -25,6 +25,8 @@ import {
 } from "../options/call-options.ts";
 import { TransportStream } from "./transport-stream.ts";
 
+const NO_OPTIONS: CallOptions = {};
+
 /**
  * Makes the calls of a generated client over a Connect Transport, so that interceptors and foreign Transports can take
  * part. A client without them, over a channel, has a `DirectCaller` instead.
@@ -39,9 +41,9 @@ export class ConnectCaller implements Caller {
 	async unary<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
 		request: MessageInitShape<I> | undefined,
-		options: CallOptions = {},
+		options: CallOptions = NO_OPTIONS,
 	): Promise<MessageShape<O>> {
-		checkCallOptions(options);
+		if (options !== NO_OPTIONS) checkCallOptions(options);
 		const answer = this.#transport.unary<I, O>(
 			method as DescMethodUnary<I, O>,
 			options.signal,
@@ -65,10 +67,10 @@ export class ConnectCaller implements Caller {
 
 	stream<I extends DescMessage, O extends DescMessage>(
 		method: MethodOf<I, O>,
-		options: CallOptions = {},
+		options: CallOptions = NO_OPTIONS,
 		site?: CallSite,
 	): StreamHandle<I, O> {
-		checkCallOptions(options);
+		if (options !== NO_OPTIONS) checkCallOptions(options);
 		const headers = metadataOf(options.headers);
 		return new TransportStream<I, O>(
 			method,
@@ -96,9 +98,13 @@ function contextOf(options: CallOptions): ContextValues {
 
 function addedOf(options: CallOptions): AddedCallOptions | undefined {
 	const { waitForReady, retryPolicy, hedgingPolicy, hashKey, parent } = options;
-	const added = { waitForReady, retryPolicy, hedgingPolicy, hashKey, parent };
-	const isSet = Object.values(added).some((value) => value !== undefined);
-	return isSet ? added : undefined;
+	return waitForReady === undefined &&
+		retryPolicy === undefined &&
+		hedgingPolicy === undefined &&
+		hashKey === undefined &&
+		parent === undefined
+		? undefined
+		: { waitForReady, retryPolicy, hedgingPolicy, hashKey, parent };
 }
 
 /** Adds the call options without writing them to the caller's own values, which interceptors still read and write. */
