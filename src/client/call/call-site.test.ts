@@ -114,7 +114,7 @@ describe("the error of a call shows the line that made it", () => {
 		});
 	}
 
-	test("when its deadline has passed before it was sent", async () => {
+	test("if its deadline passes before it is sent", async () => {
 		await using orders = NewOrderManagementClient("localhost:1", {
 			timeout: 1,
 		});
@@ -139,7 +139,7 @@ describe("under load", () => {
 		return sites;
 	}
 
-	test("500 calls a second are looked at", () => {
+	test("looks at the stack of 500 calls per second", () => {
 		let now = performance.now() + 1e6;
 		vi.spyOn(performance, "now").mockImplementation(() => now);
 		lookedAt();
@@ -151,7 +151,7 @@ describe("under load", () => {
 		expect(lookedAt()).toBe(500);
 	});
 
-	test("the error of any other unary call shows the functions that await it", async () => {
+	test("the errors of all other unary calls show the functions that await them", async () => {
 		lookedAt();
 		vi.spyOn(performance, "now").mockReturnValue(performance.now());
 		await using server = await failingServer();
@@ -173,7 +173,7 @@ describe("under load", () => {
 });
 
 describe("an error that is thrown again and again", () => {
-	test("shows one call", () => {
+	test("shows one call site", () => {
 		const error = new Error("again");
 		const site = { stack: "Error\n    at theCaller (file.ts:1:1)" };
 		for (let i = 0; i < 3; i++) showCallSite(error, site);
@@ -181,7 +181,7 @@ describe("an error that is thrown again and again", () => {
 		expect(error.stack).toMatch(/^Error: again\n {4}at theCaller \(file/);
 	});
 
-	test("keeps a stack that it was given since", () => {
+	test("keeps a stack that was assigned later", () => {
 		const error = new Error("again");
 		showCallSite(error, { stack: "Error\n    at theCaller (file.ts:1:1)" });
 		error.stack = "mine";
@@ -189,7 +189,7 @@ describe("an error that is thrown again and again", () => {
 		expect(Object.keys(error)).toEqual([]);
 	});
 
-	test("is left alone when it is frozen", () => {
+	test("is not changed if it is frozen", () => {
 		const error = Object.freeze(new Error("cold"));
 		const before = error.stack;
 		showCallSite(error, { stack: "Error\n    at theCaller (file.ts:1:1)" });

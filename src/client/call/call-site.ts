@@ -1,26 +1,26 @@
 /**
- * Where calls are made, for the stacks of their errors: what comes off a socket has only frames of the runtime in its
- * stack, and says nothing of the line that made the call.
+ * Where calls are made, for the stacks of their errors. An error that comes from a socket has only frames of the runtime in
+ * its stack, which do not show the line that made the call.
  */
 
-/** Frames of the caller, in `stack`, which the engine writes out only when it is read. */
+/** The frames of the caller. The engine formats `stack` only when it is read. */
 export interface CallSite {
 	readonly stack: string;
 }
 
 /**
- * To look at the stack costs 2 to 4 µs a call. So many calls a second may: all of a program that is being written, and
- * some of one under load, where it then takes a thousandth of a processor.
+ * How many calls per second may look at the stack, which takes 2 to 4 µs. In development that is every call. Under load it
+ * is some of them, and takes about a thousandth of a processor.
  */
 const SITES_PER_SECOND = 500;
 
 let sitesLeft = SITES_PER_SECOND;
 let refilledAt = 0;
 
-/** Errors that show it already: one that is thrown again and again must not grow. */
+/** Errors that already show a call site: the stack of an error that is thrown again and again must not grow. */
 const shown = new WeakSet<Error>();
 
-/** Where `entry` was called; undefined where the engine cannot tell, and when that has been asked too often of late. */
+/** Returns where `entry` was called. Undefined if the engine cannot tell, or if this was called too often in this second. */
 export function callSite(
 	entry: (...args: never[]) => unknown,
 ): CallSite | undefined {
@@ -38,8 +38,8 @@ function refilled(): boolean {
 }
 
 /**
- * As `promise`, but an error that it rejects with shows where the call was made. Without a `site` it shows which
- * functions await the call, which costs nothing unless it fails.
+ * Settles as `promise` does, but its error shows where the call was made. Without a `site`, the error shows which
+ * functions await the call; that costs nothing unless the call fails.
  */
 export function atCallSite<T>(
 	promise: Promise<T>,
@@ -72,7 +72,7 @@ export function showCallSite(error: unknown, site: CallSite | undefined): void {
 			value: stack,
 		});
 	};
-	// Written out when it is asked for: most errors are handled, and nobody reads their stacks.
+	// Formatted when it is read: most errors are handled, and nobody reads their stacks.
 	Object.defineProperty(error, "stack", {
 		configurable: true,
 		get: () => {
@@ -84,7 +84,7 @@ export function showCallSite(error: unknown, site: CallSite | undefined): void {
 	});
 }
 
-/** The engine knows which asynchronous functions wait for the promise whose handler this is. */
+/** A rejection handler: the engine knows which async functions await its promise. */
 function showAwaiting(error: unknown): never {
 	showCallSite(error, framesAbove(showAwaiting));
 	throw error;
@@ -99,7 +99,7 @@ function framesAbove(
 	return site as CallSite;
 }
 
-/** Behind the message, which may have several lines, come first the frames of the call. */
+/** Puts the frames of the call behind the message of the error, which may have several lines. */
 function joined(stack: unknown, site: CallSite): unknown {
 	if (typeof stack !== "string") return stack;
 	const frames = site.stack

@@ -7,8 +7,9 @@ import type { CircuitBreakerOptions } from "../options/circuit-breaker-options.t
 import type { CallInfo } from "../options/hooks.ts";
 
 /**
- * What `circuitBreaker.fallback` gives for a call that an open breaker has refused: a response, encoded like a server's.
- * Rejects with ConnectError: what the fallback has thrown, or INTERNAL when it gave no response.
+ * Asks `circuitBreaker.fallback` for the response of a call that an open breaker has refused. Resolves with the response,
+ * encoded as a server's would be. Rejects with the error that the fallback has thrown, as ConnectError, or with INTERNAL
+ * if it gave no response.
  */
 export async function responseInstead(
 	fallback: NonNullable<CircuitBreakerOptions["fallback"]>,

@@ -7,24 +7,24 @@ import { OrderSchema } from "../../../testdata/services/gen/ecommerce/order_mana
 import { decodeMessage, encodeMessage, messageOf } from "./message-codec.ts";
 
 describe("messageOf", () => {
-	test("keeps a message as it is", () => {
+	test("returns a message as it is", () => {
 		const message = create(ReqSchema, { mes: "x" });
 		expect(messageOf(ReqSchema, message)).toBe(message);
 	});
 
-	test("makes one of its fields", () => {
+	test("makes a message from its fields", () => {
 		const message = messageOf(ReqSchema, { mes: "x" });
 		expect(message).toEqual(create(ReqSchema, { mes: "x" }));
 	});
 
-	test("makes an empty one of nothing", () => {
+	test("makes an empty message from undefined", () => {
 		expect(messageOf(EmptySchema, undefined).$typeName).toBe(
 			"google.protobuf.Empty",
 		);
 	});
 });
 
-test("what is encoded is decoded again", () => {
+test("an encoded message can be decoded", () => {
 	const bytes = encodeMessage(ReqSchema, { mes: "grüß" });
 	expect(bytes).toEqual(
 		toBinary(ReqSchema, create(ReqSchema, { mes: "grüß" })),
@@ -32,13 +32,13 @@ test("what is encoded is decoded again", () => {
 	expect(decodeMessage(ReqSchema, bytes).mes).toBe("grüß");
 });
 
-test("a decoded message keeps fields that its type does not know", () => {
+test("a decoded message keeps unknown fields", () => {
 	const bytes = Uint8Array.of(0x50, 7);
 	const message = decodeMessage(ReqSchema, bytes);
 	expect(encodeMessage(ReqSchema, message)).toEqual(bytes);
 });
 
-test("what cannot be encoded is INTERNAL, naming type and reason", () => {
+test("an error of encoding is INTERNAL, and names the type and the reason", () => {
 	const error = thrownBy(() => encodeMessage(OrderSchema, { price: 1e300 }));
 	expect(error.code).toBe(Code.Internal);
 	expect(error.rawMessage).toMatch(
@@ -47,7 +47,7 @@ test("what cannot be encoded is INTERNAL, naming type and reason", () => {
 	expect(error.cause).toBeInstanceOf(Error);
 });
 
-test("what cannot be decoded is INTERNAL, naming type and reason", () => {
+test("an error of decoding is INTERNAL, and names the type and the reason", () => {
 	const error = thrownBy(() => decodeMessage(ReqSchema, Uint8Array.of(10, 9)));
 	expect(error.code).toBe(Code.Internal);
 	expect(error.rawMessage).toMatch(/^the response is no echo\.Req: ./);

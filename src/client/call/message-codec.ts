@@ -9,7 +9,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { madeByClient } from "../../wire/inner-error.ts";
 import { messageOfInit } from "../../wire/message-init.ts";
 
-/** As `messageOfInit`. Throws ConnectError INTERNAL, naming what could not be made. */
+/**
+ * Makes a complete message from the fields of one; see `messageOfInit`.
+ *
+ * @throws ConnectError INTERNAL that names the type and the reason
+ */
 export function messageOf<Desc extends DescMessage>(
 	schema: Desc,
 	init: MessageInitShape<Desc> | undefined,
@@ -21,7 +25,7 @@ export function messageOf<Desc extends DescMessage>(
 	}
 }
 
-/** Throws ConnectError INTERNAL, naming what could not be encoded. */
+/** @throws ConnectError INTERNAL that names the type and the reason */
 export function encodeMessage<Desc extends DescMessage>(
 	schema: Desc,
 	init: MessageInitShape<Desc> | undefined,
@@ -33,7 +37,7 @@ export function encodeMessage<Desc extends DescMessage>(
 	}
 }
 
-/** Throws ConnectError INTERNAL, naming what could not be decoded. */
+/** @throws ConnectError INTERNAL that names the type and the reason */
 export function decodeMessage<Desc extends DescMessage>(
 	schema: Desc,
 	bytes: Uint8Array,

@@ -83,7 +83,7 @@ describe.each<[string, ClientOptions]>([
 		expect(await heardOf(serve, options)).toEqual(heard);
 	});
 
-	test("of no headers where there was no answer", async () => {
+	test("of no headers if the server has not answered", async () => {
 		expect(await heardOf(() => {}, options, { timeoutMs: 20 })).toEqual([
 			"trailer null",
 			"DeadlineExceeded",
@@ -91,18 +91,18 @@ describe.each<[string, ClientOptions]>([
 	});
 });
 
-test("a unary call that is cancelled after the headers have come tells onHeader of them", async () => {
+test("a unary call that is cancelled after the headers have arrived passes them to onHeader", async () => {
 	const cancel = new AbortController();
 	const serve: Serve = (stream) => {
 		respond(stream, { "x-head": "1" });
-		// Its answer says that they have arrived.
+		// The answer to the PING shows that they have arrived.
 		stream.session?.ping(() => cancel.abort());
 	};
 	const heard = await heardOf(serve, {}, { signal: cancel.signal });
 	expect(heard).toEqual(["header 1", "trailer null", "Canceled"]);
 });
 
-test("a unary call that fails over another's Transport tells onTrailer what its error has", async () => {
+test("a unary call that fails over a foreign Transport passes the metadata of its error to onTrailer", async () => {
 	const transport = createRouterTransport(({ service }) => {
 		service(EchoService, {
 			echo: () => {

@@ -4,25 +4,29 @@ import type { CallEnd } from "../../wire/connection.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { toHeaders } from "../../wire/metadata.ts";
 
-/** Hears of headers and trailers without asking. */
+/** The callbacks for headers and trailers in the options of a call. */
 export interface MetadataListener {
-	/** Once the server has answered; of a Trailers-Only response, empty. */
+	/** Called when response headers arrive; with none for a Trailers-Only response. Not called if the server has not answered. */
 	onHeader?: ((header: Headers) => void) | undefined;
-	/** At the end of every call, well or not; empty where the server sent none. */
+	/** Called at the end of every call, successful or not; with none if the server sent none. */
 	onTrailer?: ((trailer: Headers) => void) | undefined;
 }
 
-/** What a server sent of metadata. */
+/** The metadata that a call has received. */
 interface Received {
-	/** Undefined: it has not answered. */
+	/** Undefined if the server has not answered. */
 	readonly headers: RawHeaders | undefined;
 	readonly trailers: RawHeaders;
 }
 
-/** Connect's transports reject with an error, and nothing beside it. */
+/** What failed calls had received, by their errors: a Connect Transport rejects with the error alone. */
 const receivedWith = new WeakMap<object, Received>();
 
-/** Remembers what a call that failed had received. `headers`: those that were told before its end. */
+/**
+ * Remembers what a failed call had received.
+ *
+ * @param headers the headers that were reported before its end
+ */
 export function noteReceived(
 	error: unknown,
 	end: CallEnd,
@@ -33,19 +37,19 @@ export function noteReceived(
 	}
 }
 
-/** Tells what came with the end of a unary call. */
+/** Calls `onHeader` and `onTrailer` for a successful unary call. */
 export function tellMetadata(listener: MetadataListener, end: CallEnd): void {
 	tell(listener, receivedBy(end, undefined));
 }
 
-/** The same of one that has failed, over whatever transport. */
+/** Calls `onHeader` and `onTrailer` for a failed call over any transport. */
 export function tellFailure(listener: MetadataListener, error: unknown): void {
 	const { onTrailer } = listener;
 	const received = receivedWith.get(error as object);
 	if (received !== undefined) {
 		tell(listener, received);
 	} else if (onTrailer !== undefined) {
-		// A transport of another's making puts headers and trailers together.
+		// A transport that is not homing's puts headers and trailers together.
 		const metadata = error instanceof ConnectError ? error.metadata : undefined;
 		guarded(onTrailer, "onTrailer")(new Headers(metadata));
 	}
