@@ -5,12 +5,12 @@ import { type TlsConnection, tlsConnections } from "../tls/tls-connection.ts";
 import type { TlsSource } from "../tls/tls-options.ts";
 import type { ApiOrigin } from "./api-origin.ts";
 
-/** Of silence, before TCP asks whether the peer is still there. */
+/** The time of silence after which TCP keepalive checks whether the peer still exists. */
 const KEEPALIVE_MS = 30_000;
 
-/** The connections to one origin: kept for the next request, and no reason for a process to stay. */
+/** Makes an agent for the connections to one origin. It keeps them for later requests, without keeping the process alive. */
 export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
-	// Node calls what it is given through `agent.createConnection`, which may answer by its callback.
+	// Node gets connections by calling `agent.createConnection`, which may return a socket or call its callback.
 	const agent = new Agent({ keepAlive: true });
 	const connectionTo = tlsConnections(
 		tls,
@@ -18,7 +18,7 @@ export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
 	);
 	agent.createConnection = (_options, connected) => {
 		if (!origin.tls) {
-			return settled(connectTcp(origin.at)) as Socket;
+			return configured(connectTcp(origin.at)) as Socket;
 		}
 		connectedTls(origin, connectionTo).then(
 			(socket) => connected?.(null, socket),
@@ -29,21 +29,21 @@ export function apiAgent(origin: ApiOrigin, tls: TlsSource): Agent {
 	return agent;
 }
 
-/** A socket on its way: what goes wrong from here on reaches the request. */
+/** Starts a TLS connection. Resolves before it is connected; later errors reach the request through the socket. */
 async function connectedTls(
 	origin: ApiOrigin,
 	connectionTo: (address: string) => Promise<TlsConnection>,
 ): Promise<Socket> {
 	const { options } = await connectionTo(origin.host);
-	return settled(
+	return configured(
 		connectTls({ ...origin.at, ...options, ALPNProtocols: ["http/1.1"] }),
 	);
 }
 
-function settled<S extends Socket>(socket: S): S {
+function configured<S extends Socket>(socket: S): S {
 	socket.unref();
 	socket.setNoDelay(true);
-	// Answers may be minutes away: this tells a peer that waits from one that is gone.
+	// Some answers take minutes. Keepalive distinguishes a peer that is waiting from one that is gone.
 	socket.setKeepAlive(true, KEEPALIVE_MS);
 	return socket;
 }

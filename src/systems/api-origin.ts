@@ -6,25 +6,26 @@ import {
 	parseHostPort,
 } from "../discovery/targets/host-port.ts";
 
-/** Where an HTTP API is. */
+/** The origin of an HTTP API. */
 export interface ApiOrigin {
-	/** As errors name it, and the same for every way to write it. */
+	/** The origin for error messages. All ways to write the same origin give the same text. */
 	readonly text: string;
 	readonly tls: boolean;
-	/** For the header of that name (RFC 9110, section 7.2). */
+	/** The value of the Host header (RFC 9110, section 7.2). */
 	readonly host: string;
+	/** What to connect to. */
 	readonly at: HostPort | { readonly path: string };
-	/** What the path of each request begins with; "" for most. */
+	/** The prefix of the path of each request; usually "". */
 	readonly prefix: string;
 }
 
 /**
- * Reads "http://host:port", "https://host:port" or "unix:/path"; the first two
- * may have a path, as an API behind a gateway has.
+ * Reads "http://host:port", "https://host:port" or "unix:/path". The first two
+ * may have a path, for an API behind a gateway.
  *
- * @param where the path that the error names
- * @param defaultPort for a URL without a port; else 80 or 443
- * @throws OptionError for anything else
+ * @param where the path of the option, for the error message
+ * @param defaultPort the port of a URL without one. Default: 80 or 443, by the scheme
+ * @throws OptionError for any other text
  */
 export function parseOrigin(
 	text: string,

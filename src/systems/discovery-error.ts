@@ -1,7 +1,11 @@
 /**
- * What keeps a system from naming endpoints: it cannot be reached; it refuses
- * (a token, a certificate, a role); it knows no such service; it knows the
- * service, and no instance is fit to take calls; its answer makes no sense.
+ * Why a discovery system gives no endpoints, or does not register an instance:
+ *
+ * - "unreachable": the system cannot be reached, or does not answer in time.
+ * - "forbidden": the system refuses the token, the certificate or the user, or their permissions.
+ * - "unknownService": the system does not know the service.
+ * - "noHealthyInstance": the system knows the service, but none of its instances can take calls.
+ * - "badAnswer": the system's answer is invalid.
  */
 export type DiscoveryProblem =
 	| "unreachable"
@@ -10,9 +14,10 @@ export type DiscoveryProblem =
 	| "noHealthyInstance"
 	| "badAnswer";
 
-/** Why a service was not found or could not be registered, in words and for programs. */
+/** Thrown, and reported to hooks, when a service cannot be resolved or registered in Consul, etcd or Kubernetes. */
 export class DiscoveryError extends Error {
 	override readonly name = "DiscoveryError";
+	/** The kind of problem, for programs. The message describes it for people. */
 	readonly problem: DiscoveryProblem;
 
 	constructor(problem: DiscoveryProblem, message: string, cause?: unknown) {

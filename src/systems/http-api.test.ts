@@ -376,7 +376,7 @@ describe("an API that cannot be reached", () => {
 describe("an answer that makes no sense", () => {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
 	test.each([
-		["no HTTP", "SSH-2.0-OpenSSH\r\n", "with no HTTP"],
+		["no HTTP", "SSH-2.0-OpenSSH\r\n", "with what is not HTTP"],
 		["cut off", `${head}[{"a":`, "with a body that was cut off"],
 		[
 			"cut off between its chunks",
@@ -386,12 +386,12 @@ describe("an answer that makes no sense", () => {
 		[
 			"no JSON",
 			"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>",
-			'with no JSON: "<html></html>"',
+			'with what is not JSON: "<html></html>"',
 		],
 		[
 			"cut off where only JSON tells",
 			"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[{",
-			'with no JSON: "[{"',
+			'with what is not JSON: "[{"',
 		],
 	])("is %s", async (_, bytes, words) => {
 		const port = await serveBytes(bytes);
@@ -427,7 +427,9 @@ describe("an answer that makes no sense", () => {
 			response.setHeader("content-encoding", "gzip").end(gzipSync("[]"));
 		});
 		const message = await failure(apiOf(port).json(get()));
-		expect(message).toMatch(/with gzip, which was not asked for$/);
+		expect(message).toMatch(
+			/with the content coding gzip, which was not requested$/,
+		);
 		await expect.poll(connections).toBe(0);
 	});
 });
@@ -550,7 +552,7 @@ describe("lines", () => {
 		const api = apiOf(port);
 		const { lines } = await api.lines({ ...get(), idleMs: 50 });
 		expect(await failure(collected(lines))).toBe(
-			`unreachable: cannot reach http://127.0.0.1:${port}: it has been silent for 50 ms`,
+			`unreachable: cannot reach http://127.0.0.1:${port}: it has sent nothing for 50 ms`,
 		);
 		await expect.poll(connections).toBe(0);
 	});
@@ -565,7 +567,11 @@ describe("lines", () => {
 
 	test.each([
 		["that are cut off", '1\n{"n"', /^unreachable: .*the connection was lost/],
-		["of no JSON", "1\nnope\n", /^badAnswer: .* with no JSON: "nope"$/],
+		[
+			"of no JSON",
+			"1\nnope\n",
+			/^badAnswer: .* with what is not JSON: "nope"$/,
+		],
 		["without end", `1\n${"x".repeat(200)}`, /^badAnswer: .*more than 100 byt/],
 	])("%s fail", async (_, text, words) => {
 		const { port } = await serve((_, response) => {

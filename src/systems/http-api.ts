@@ -21,11 +21,11 @@ import { RequestLimits } from "./request-limits.ts";
 export interface HttpApiOptions {
 	/** "http://host:port", "https://host:port" or "unix:/path". */
 	readonly origin: string;
-	/** What is there, for messages: "the Consul agent". */
+	/** What the API belongs to, for error messages: "the Consul agent". */
 	readonly role?: string | undefined;
-	/** For https; a function is asked for each connection. */
+	/** The TLS options for https. A function is called for each connection. */
 	readonly tls?: TlsOptions | TlsSource | undefined;
-	/** Asked for each request: tokens. */
+	/** Returns the headers of a request, such as a token. Called for each request. */
 	readonly headers?:
 		| (() => Record<string, string> | Promise<Record<string, string>>)
 		| undefined;
@@ -35,45 +35,46 @@ export interface HttpApiOptions {
 export interface ApiRequest {
 	/** Default GET. */
 	readonly method?: string | undefined;
-	/** Percent-encoded, beginning with a slash. */
+	/** The path, percent-encoded, with a leading slash. */
 	readonly path: string;
 	readonly query?:
 		| Readonly<Record<string, string | readonly string[] | undefined>>
 		| undefined;
-	/** Sent as JSON. */
+	/** The request's body, which is sent as JSON. */
 	readonly body?: unknown;
-	/** Until the whole answer is there; of lines, until its head is. */
+	/** The limit for the whole answer; for an answer of lines, the limit until its head has arrived. */
 	readonly timeoutMs: number;
-	/** Ends the request at once, with its reason. */
+	/** Cancels the request, which then rejects with the signal's reason. */
 	readonly signal?: AbortSignal | undefined;
-	/** Of the answer, or of one of its lines. Default 64 MiB. */
+	/** The largest size of the answer, or of one of its lines. Default: 64 MiB. */
 	readonly maxBytes?: number | undefined;
 }
 
 export interface ApiAnswer {
 	readonly status: number;
 	readonly headers: IncomingHttpHeaders;
-	/** What the body says; undefined where it is empty or, of a status that is no success, no JSON. */
+	/** The JSON value of the body. Undefined if the body is empty, or if an error status comes with a body that is not JSON. */
 	readonly value: unknown;
-	/** The body of a status that is no success. */
+	/** The text of the body if the status is an error; "" otherwise. */
 	readonly text: string;
 }
 
 export interface LinesAnswer extends ApiAnswer {
-	/** The value of each line, as it comes; none of a status that is no success. Leaving the iteration ends the request. */
+	/** The JSON value of each line, as it arrives; empty if the status is an error. Leaving the iteration ends the request. */
 	readonly lines: AsyncIterable<unknown>;
 }
 
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Asks an HTTP API that speaks JSON. It judges no status: that is the caller's.
- * Neither its connections nor its timers keep a process alive.
+ * A client of an HTTP API with JSON. It does not interpret the status; the caller
+ * does. Neither its connections nor its timers keep the process alive.
  *
- * Everything rejects with a DiscoveryError: "unreachable" for connections that
- * fail and answers that do not come, "badAnswer" for those that are cut off, no
- * JSON or too large. Lines that are cut off are "unreachable". A GET or PUT that meets a kept connection which the peer
- * has just closed goes again, once.
+ * All methods reject with a DiscoveryError: "unreachable" if the connection fails
+ * or the answer does not come in time, "badAnswer" if an answer is cut off, is
+ * not JSON or is too large. An answer of lines that is cut off is "unreachable".
+ * A GET or PUT on a kept connection that the peer has just closed is sent a
+ * second time.
  */
 export class HttpApi {
 	readonly #origin: ApiOrigin;
@@ -83,7 +84,7 @@ export class HttpApi {
 	readonly #agent: Agent;
 	readonly #closed = new AbortController();
 
-	/** Throws OptionError for a bad origin. */
+	/** @throws OptionError for an invalid origin */
 	constructor({ origin, role, tls = {}, headers, clock }: HttpApiOptions) {
 		this.#origin = parseOrigin(origin, "origin");
 		this.#role = role;
@@ -95,19 +96,19 @@ export class HttpApi {
 		);
 	}
 
-	/** As errors name it. */
+	/** The origin, for error messages. */
 	get origin(): string {
 		return this.#origin.text;
 	}
 
-	/** What is there, and where. */
+	/** The role and the origin, for error messages: "the Consul agent at http://127.0.0.1:8500". */
 	get name(): string {
 		return this.#role === undefined
 			? this.origin
 			: `${this.#role} at ${this.origin}`;
 	}
 
-	/** An answer as a whole. */
+	/** Sends a request and resolves with the whole answer. */
 	async json(request: ApiRequest): Promise<ApiAnswer> {
 		const limits = this.#limits(request);
 		try {
@@ -119,7 +120,10 @@ export class HttpApi {
 		}
 	}
 
-	/** An answer that is a JSON value a line, with no end in sight. After `idleMs` of silence it is cut off as unreachable. */
+	/**
+	 * Sends a request whose answer has a JSON value in each line, and may not end. Resolves when the head has arrived. The
+	 * iteration of the lines fails as "unreachable" after `idleMs` of silence.
+	 */
 	async lines(
 		request: ApiRequest & { readonly idleMs: number },
 	): Promise<LinesAnswer> {
@@ -141,7 +145,7 @@ export class HttpApi {
 		}
 	}
 
-	/** An error of an answer that makes no sense, for callers who look inside. */
+	/** Makes the error for an answer whose content the caller cannot use. */
 	badAnswer(
 		{ method = "GET", path }: ApiRequest,
 		what: string,
@@ -151,7 +155,7 @@ export class HttpApi {
 		return new DiscoveryError("badAnswer", text, cause);
 	}
 
-	/** Ends what is under way; what is asked for later fails. */
+	/** Ends all requests. Later requests fail. */
 	close(): void {
 		this.#closed.abort(this.#unreachable("its client has been closed"));
 		this.#agent.destroy();
@@ -170,7 +174,7 @@ export class HttpApi {
 		return this.#unreachable(`no answer within ${formatDuration(ms)}`);
 	}
 
-	/** The head of an answer. Once the signal fires, the connection is gone. */
+	/** Sends a request, and resolves with the head of the answer. When the signal fires, the connection is closed. */
 	async #respond(
 		request: ApiRequest,
 		signal: AbortSignal,
@@ -220,17 +224,21 @@ export class HttpApi {
 		signal.addEventListener("abort", stop, { once: true });
 		outgoing.once("close", () => signal.removeEventListener("abort", stop));
 		outgoing.once("socket", (socket) => socket.unref());
-		// Errors after the head concern the response, which tells of them itself.
+		// Errors after the head are reported by the response too.
 		outgoing.on("error", () => {});
 		outgoing.end(json);
 		return outgoing;
 	}
 
 	#explained(request: ApiRequest, error: unknown): DiscoveryError {
-		// What a certificate is not made out to, ERR_TLS_CERT_ALTNAME_INVALID has as its host.
+		// ERR_TLS_CERT_ALTNAME_INVALID has the name that the certificate does not match as its `host`.
 		const failed = error as NodeJS.ErrnoException & { host?: string };
 		if (failed.code?.startsWith("HPE_")) {
-			return this.badAnswer(request, `no HTTP (${failed.message})`, error);
+			return this.badAnswer(
+				request,
+				`what is not HTTP (${failed.message})`,
+				error,
+			);
 		}
 		const name = failed.host ?? this.#origin.host;
 		const cause = explainTls(joined(failed), this.origin, name);
@@ -267,7 +275,7 @@ export class HttpApi {
 		const { idleMs, maxBytes = MAX_BYTES } = request;
 		const lines = new Lines(maxBytes, () => this.#tooLarge(request, maxBytes));
 		const silent = (): Error =>
-			this.#unreachable(`it has been silent for ${formatDuration(idleMs)}`);
+			this.#unreachable(`it has sent nothing for ${formatDuration(idleMs)}`);
 		const cut = (error: unknown): Error =>
 			this.#unreachable("the connection was lost", error);
 		try {
@@ -290,7 +298,7 @@ export class HttpApi {
 		}
 	}
 
-	/** The body; ends the connection if nobody wants the rest. */
+	/** The chunks of the body. Leaving the iteration early closes the connection. */
 	async *#chunks(
 		request: ApiRequest,
 		response: IncomingMessage,
@@ -300,7 +308,10 @@ export class HttpApi {
 		const coding = response.headers["content-encoding"];
 		if (coding !== undefined && coding !== "identity") {
 			response.destroy();
-			throw this.badAnswer(request, `${coding}, which was not asked for`);
+			throw this.badAnswer(
+				request,
+				`the content coding ${coding}, which was not requested`,
+			);
 		}
 		try {
 			yield* response as AsyncIterable<Buffer>;
@@ -315,7 +326,7 @@ export class HttpApi {
 		try {
 			return JSON.parse(text);
 		} catch (error) {
-			throw this.badAnswer(request, `no JSON: ${shown(text)}`, error);
+			throw this.badAnswer(request, `what is not JSON: ${shown(text)}`, error);
 		}
 	}
 
@@ -324,7 +335,7 @@ export class HttpApi {
 	}
 }
 
-/** What an answer that is no success says, short enough for a message. */
+/** Returns the text of an error answer on one line, short enough for an error message. */
 export function excerptOf({ value, text }: ApiAnswer): string {
 	const { message } = Object(value) as { message?: unknown };
 	const words = typeof message === "string" ? message : text;
@@ -346,7 +357,10 @@ function responseOf(outgoing: ClientRequest): Promise<IncomingMessage> {
 	});
 }
 
-/** The peer closed the connection before it saw the request, as servers do with those that were quiet for a while. */
+/**
+ * Whether a request failed because the peer had just closed the kept connection, as servers do with idle connections. The
+ * peer has not seen such a request.
+ */
 function isStale(outgoing: ClientRequest, error: unknown): boolean {
 	const { code } = error as NodeJS.ErrnoException;
 	return (
@@ -356,7 +370,7 @@ function isStale(outgoing: ClientRequest, error: unknown): boolean {
 	);
 }
 
-/** Node's error of several addresses has no words of its own. */
+/** Joins the messages of an AggregateError. Node's error for several addresses has no message of its own. */
 function joined(error: Error): Error {
 	if (!(error instanceof AggregateError)) return error;
 	return new Error(error.errors.map(({ message }) => message).join("; "), {

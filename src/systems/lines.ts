@@ -1,19 +1,19 @@
 const NEWLINE = 0x0a;
 
-/** The lines of a stream of bytes, each without its end; what follows the last newline is a line if it is not empty. */
+/** Splits a stream of bytes into lines, without the newlines. The text after the last newline is a line if it is not empty. */
 export class Lines {
 	readonly #maxBytes: number;
 	readonly #tooLong: () => Error;
 	#parts: Buffer[] = [];
 	#bytes = 0;
 
-	/** @param tooLong makes the error of a line of more than `maxBytes` */
+	/** @param tooLong makes the error for a line of more than `maxBytes` */
 	constructor(maxBytes: number, tooLong: () => Error) {
 		this.#maxBytes = maxBytes;
 		this.#tooLong = tooLong;
 	}
 
-	/** The lines that end in this chunk. */
+	/** Adds a chunk, and yields the lines that end in it. */
 	*add(chunk: Buffer): Generator<string, void, undefined> {
 		let start = 0;
 		for (;;) {
@@ -25,7 +25,7 @@ export class Lines {
 		}
 	}
 
-	/** What has come since the last newline. */
+	/** Returns and removes the text since the last newline. */
 	rest(): string {
 		const line = Buffer.concat(this.#parts).toString();
 		this.#parts = [];

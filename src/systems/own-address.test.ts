@@ -23,6 +23,6 @@ test.each<[string, NetworkInterfaceInfo[][], string]>([
 
 test("says what to do where there is none", () => {
 	expect(() => ownAddress({ lo: [at("127.0.0.1", true)] })).toThrow(
-		"name one as `host`",
+		"set one as `host`",
 	);
 });

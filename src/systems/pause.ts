@@ -1,6 +1,6 @@
 import type { Clock } from "../policy/clock.ts";
 
-/** Waits that can be cut short; they keep no process alive. */
+/** A wait that can be shortened. It does not keep the process alive. */
 export class Pause {
 	readonly #clock: Clock;
 	#end: () => void = () => {};
@@ -10,7 +10,7 @@ export class Pause {
 		this.#clock = clock;
 	}
 
-	/** Until `ms` are over, or `end` is called, or `hurry` when at least `minMs` are over. */
+	/** Waits `ms`. It ends earlier when `end` is called, and when `hurry` is called, but then not before `minMs`. */
 	wait(ms: number, minMs = ms): Promise<void> {
 		if (ms <= 0) return Promise.resolve();
 		const { promise, resolve } = Promise.withResolvers<void>();
@@ -31,10 +31,12 @@ export class Pause {
 		});
 	}
 
+	/** Shortens the current wait to its `minMs`. */
 	hurry(): void {
 		this.#hurry();
 	}
 
+	/** Ends the current wait at once. */
 	end(): void {
 		this.#end();
 	}

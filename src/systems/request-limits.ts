@@ -1,13 +1,13 @@
 import type { Clock, Timer } from "../policy/clock.ts";
 
-/** How long a request may go on: until somebody stops it, or a time is over. */
+/** Limits a request by signals and by a time limit. */
 export class RequestLimits implements Disposable {
 	readonly #clock: Clock;
 	readonly #stops: readonly AbortSignal[];
 	readonly #end = new AbortController();
 	#timer: Timer;
 
-	/** @param stops each of them ends the request, with its reason */
+	/** @param stops signals that each end the request with their reason */
 	constructor(clock: Clock, stops: readonly (AbortSignal | undefined)[]) {
 		this.#clock = clock;
 		this.#stops = stops.filter((signal) => signal !== undefined);
@@ -17,12 +17,12 @@ export class RequestLimits implements Disposable {
 		}
 	}
 
-	/** Fires when it is over. */
+	/** Fires when the request must end. */
 	get signal(): AbortSignal {
 		return this.#end.signal;
 	}
 
-	/** From now on it may take so long, and no more than that; what was allowed before is void. */
+	/** Sets the time limit, counted from now. Replaces the limit before. */
 	allow(ms: number, late: () => Error): void {
 		this.#clock.cancel(this.#timer);
 		this.#timer = this.#clock.afterIdle(ms, () => this.#end.abort(late()));

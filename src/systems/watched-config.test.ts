@@ -13,7 +13,10 @@ test("a good config is there as it was written, and gone when its key is", () =>
 });
 
 test.each([
-	["{", "the service config in the key c is bad, and the one before stays: it"],
+	[
+		"{",
+		"the service config in the key c is invalid, so the one before stays in force: it",
+	],
 	["7", "serviceConfig: 7 is not an object"],
 	['{"methodConfig":[{"name":[{}],"timeout":"soon"}]}', "[0].timeout"],
 	['{"loadBalancingConfig":[{"best":{}}]}', "none of which is known"],

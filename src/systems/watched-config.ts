@@ -7,11 +7,11 @@ import {
 import { DiscoveryError } from "./discovery-error.ts";
 
 /**
- * The service config that a key holds, as JSON. One that is bad leaves the one
- * before in force, also where a watch begins anew.
+ * The service config that a key of a discovery system holds, as JSON. While it is
+ * invalid, the last valid one stays in force, also when a new watch begins.
  */
 export class WatchedConfig {
-	/** How errors name the key. */
+	/** The key, as error messages name it. */
 	readonly #name: string;
 	#text: string | undefined;
 	#current: ServiceConfig | undefined;
@@ -20,15 +20,15 @@ export class WatchedConfig {
 		this.#name = name;
 	}
 
-	/** The last good one; undefined where there is none. */
+	/** The last valid config; undefined if there is none. */
 	get current(): ServiceConfig | undefined {
 		return this.#current;
 	}
 
 	/**
-	 * Goes by what the key holds now; undefined: there is no such key.
+	 * Takes the current content of the key; undefined if the key does not exist.
 	 *
-	 * @throws DiscoveryError for a config that is bad, once for each
+	 * @throws DiscoveryError for an invalid config, once for each
 	 */
 	read(text: string | undefined): void {
 		if (text === this.#text) return;
@@ -45,10 +45,10 @@ export class WatchedConfig {
 			const why =
 				error instanceof OptionError
 					? error.message
-					: `it is no JSON (${(error as Error).message})`;
+					: `it is not JSON (${(error as Error).message})`;
 			throw new DiscoveryError(
 				"badAnswer",
-				`the service config in ${this.#name} is bad, and the one before stays: ${why}`,
+				`the service config in ${this.#name} is invalid, so the one before stays in force: ${why}`,
 				error,
 			);
 		}

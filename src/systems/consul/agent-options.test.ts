@@ -13,8 +13,8 @@ import { OptionError } from "../../checks/option-error.ts";
 import { checkOptions } from "../../checks/option-table.ts";
 import {
 	agentOptions,
+	agentSetting,
 	type ConsulAgentOptions,
-	settleAgent,
 } from "./agent-options.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "homing-consul-options-"));
@@ -31,7 +31,7 @@ function settled(
 	environment: Record<string, string> = {},
 ) {
 	checkOptions(options, agentOptions);
-	return settleAgent(options, environment);
+	return agentSetting(options, environment);
 }
 
 describe("the agent is at", () => {
@@ -67,18 +67,14 @@ test.each<[object, Record<string, string>, string]>([
 	[{ agent: "a:b" }, {}, 'agent: port "b" is not a number'],
 	[{ agent: "ftp://a" }, {}, "agent: "],
 	[{ agnet: "a" }, {}, "agnet: is not an option; did you mean agent?"],
-	[{ token: "a b" }, {}, "token: is empty or has other characters"],
+	[{ token: "a b" }, {}, "token: is empty or contains characters"],
 	[{ token: 5 }, {}, "token: 5 is not a token"],
 	[{ tls: { cert: "x" } }, {}, "tls.key: is missing beside tls.cert"],
-	[{ tls: true, agent: "http://a" }, {}, 'tls: is set, and agent is "http:'],
-	[{ tls: true, agent: "unix:/a" }, {}, "tls: is set, and agent is"],
+	[{ tls: true, agent: "http://a" }, {}, 'tls: is set, but agent is "http:'],
+	[{ tls: true, agent: "unix:/a" }, {}, "tls: is set, but agent is"],
 	[{}, { CONSUL_HTTP_ADDR: "a b" }, "CONSUL_HTTP_ADDR: "],
 	[{}, { CONSUL_HTTP_SSL: "maybe" }, 'CONSUL_HTTP_SSL: "maybe" is not true'],
-	[
-		{},
-		{ CONSUL_HTTP_TOKEN: "a\n" },
-		"CONSUL_HTTP_TOKEN: is empty or has other",
-	],
+	[{}, { CONSUL_HTTP_TOKEN: "a\n" }, "CONSUL_HTTP_TOKEN: is empty or contains"],
 	[
 		{},
 		{ CONSUL_CLIENT_CERT: "a" },
@@ -148,7 +144,7 @@ describe("the token is", () => {
 
 test.each([
 	["that is not there", join(directory, "none"), "cannot be read: ENOENT"],
-	["of two lines", file("lines", "my\nsecret"), "is empty or has other"],
+	["of two lines", file("lines", "my\nsecret"), "is empty or contains"],
 ])("a file of a token %s is refused, and not shown", async (_, path, why) => {
 	const { headers } = settled({}, { CONSUL_HTTP_TOKEN_FILE: path });
 	const error = await headers().catch((error: unknown) => error);
@@ -224,7 +220,7 @@ describe("CONSUL_CAPATH", () => {
 		[
 			"without a file",
 			() => caPath("empty-one"),
-			'/empty-one" is a directory without a file; put the certificates of',
+			'/empty-one" is a directory without files; put the authorities',
 		],
 		[
 			"with a file that has no certificate",
@@ -234,7 +230,7 @@ describe("CONSUL_CAPATH", () => {
 				file("mixed/within/README", "see a.pem");
 				return join(directory, "mixed");
 			},
-			'/mixed/within/README" has no certificate in it; write them in PEM',
+			'/mixed/within/README" contains no certificate in PEM',
 		],
 	])("%s is refused", async (_, path, message) => {
 		const error = await read(path()).catch((error: unknown) => error);
@@ -247,7 +243,7 @@ describe("CONSUL_CAPATH", () => {
 test("a CONSUL_CACERT that has no certificate is refused", async () => {
 	const { tls } = settled({}, { CONSUL_CACERT: file("key-alone", "KEY") });
 	await expect(tls("")).rejects.toThrow(
-		/^CONSUL_CACERT: ".*key-alone" has no certificate in it/,
+		/^CONSUL_CACERT: ".*key-alone" contains no certificate in PEM/,
 	);
 });
 

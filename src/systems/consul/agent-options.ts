@@ -11,24 +11,31 @@ import { secureContext } from "../../tls/secure-context.ts";
 import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
 import { parseOrigin } from "../api-origin.ts";
 
-/** Where the Consul agent is, and who asks. What is not given is as the environment has it for Consul's own commands. */
+/**
+ * How to reach the Consul agent. The defaults come from the environment variables that Consul's own commands read
+ * (https://developer.hashicorp.com/consul/commands#environment-variables).
+ */
 export interface ConsulAgentOptions {
 	/**
-	 * "host:port" (the port is 8500 where there is none), "http://host:port", "https://host:port" or "unix:/path".
-	 * Default: `CONSUL_HTTP_ADDR`, else 127.0.0.1:8500.
+	 * The address of the agent: "host:port" (the default port is 8500), "http://host:port", "https://host:port" or
+	 * "unix:/path". Default: `CONSUL_HTTP_ADDR`, or else 127.0.0.1:8500.
 	 */
 	agent?: string | undefined;
-	/** Of Consul's ACLs; a function is asked before each request. Default: what the file `CONSUL_HTTP_TOKEN_FILE` holds, else `CONSUL_HTTP_TOKEN`. */
+	/**
+	 * The ACL token. A function is called before each request. Default: the content of the file that
+	 * `CONSUL_HTTP_TOKEN_FILE` names, or else `CONSUL_HTTP_TOKEN`.
+	 */
 	token?: string | (() => string | Promise<string>) | undefined;
 	/**
-	 * true: the platform's roots; options as node:tls has them; a function is asked again for each connection. Default:
-	 * by the agent's scheme or `CONSUL_HTTP_SSL`, with `CONSUL_CACERT` or `CONSUL_CAPATH`, `CONSUL_CLIENT_CERT`,
-	 * `CONSUL_CLIENT_KEY`, `CONSUL_TLS_SERVER_NAME` and `CONSUL_HTTP_SSL_VERIFY`.
+	 * How to use TLS. `true` trusts Node's certificate authorities; an object holds options of node:tls; a function returns
+	 * such options and is called for each connection. Default: by the scheme of the agent's address, or `CONSUL_HTTP_SSL`,
+	 * with `CONSUL_CACERT` or `CONSUL_CAPATH`, `CONSUL_CLIENT_CERT`, `CONSUL_CLIENT_KEY`, `CONSUL_TLS_SERVER_NAME` and
+	 * `CONSUL_HTTP_SSL_VERIFY`.
 	 */
 	tls?: boolean | TlsOptions | TlsSource | undefined;
-	/** Of Consul Enterprise. Default: `CONSUL_NAMESPACE`, else the token's own. */
+	/** The namespace (Consul Enterprise). Default: `CONSUL_NAMESPACE`, or else the token's namespace. */
 	namespace?: string | undefined;
-	/** Of Consul Enterprise. Default: `CONSUL_PARTITION`, else the agent's own. */
+	/** The admin partition (Consul Enterprise). Default: `CONSUL_PARTITION`, or else the agent's partition. */
 	partition?: string | undefined;
 }
 
@@ -43,24 +50,24 @@ export const agentOptions: OptionTable<ConsulAgentOptions> = {
 	partition: text,
 };
 
-/** The options, checked and made ready for use. */
+/** The checked options of an agent, combined with the environment. */
 export interface AgentSetting {
-	/** As `HttpApi` takes it. */
+	/** The origin, as `HttpApi` takes it. */
 	readonly origin: string;
 	readonly tls: TlsSource;
 	readonly headers: () => Promise<Record<string, string>>;
-	/** What every request has behind the "?". */
+	/** The query parameters of every request. */
 	readonly query: Readonly<Record<string, string | undefined>>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Options that the table has accepted, and the environment, made ready for use.
+ * Combines options that the table has accepted with the environment.
  *
- * @throws OptionError for options that do not go together, and for what the environment should not have
+ * @throws OptionError for options that contradict each other, and for invalid environment variables
  */
-export function settleAgent(
+export function agentSetting(
 	options: ConsulAgentOptions,
 	environment: Environment = process.env,
 ): AgentSetting {
@@ -79,7 +86,7 @@ export function settleAgent(
 	if (options.tls && !origin.startsWith("https:")) {
 		throw new OptionError(
 			"tls",
-			`is set, and ${where} is ${shown(address)}; write it with https:, or without a scheme`,
+			`is set, but ${where} is ${shown(address)}; write it with https:, or without a scheme`,
 		);
 	}
 	if (typeof options.tls === "object") secureContext(options.tls, "tls");
@@ -109,7 +116,7 @@ function originOf(address: string, where: string, tls: boolean): string {
 
 type Variable = (name: string) => string | undefined;
 
-/** Files are read again for each connection, so that certificates can change. */
+/** The TLS options of the environment. Its files are read again for each connection, so that certificates can change. */
 function tlsOfEnvironment(variable: Variable): TlsSource {
 	const verify = flag(
 		variable("CONSUL_HTTP_SSL_VERIFY"),
@@ -118,8 +125,8 @@ function tlsOfEnvironment(variable: Variable): TlsSource {
 	const servername = variable("CONSUL_TLS_SERVER_NAME");
 	const authority = variable("CONSUL_CACERT");
 	const authorities = variable("CONSUL_CAPATH");
-	const cert = beside(variable, "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY");
-	const key = beside(variable, "CONSUL_CLIENT_KEY", "CONSUL_CLIENT_CERT");
+	const cert = paired(variable, "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY");
+	const key = paired(variable, "CONSUL_CLIENT_KEY", "CONSUL_CLIENT_CERT");
 	return async () => {
 		const options: TlsOptions = {};
 		if (verify !== undefined) options.rejectUnauthorized = verify;
@@ -130,15 +137,17 @@ function tlsOfEnvironment(variable: Variable): TlsSource {
 			options.ca = await certificatesIn(authorities, "CONSUL_CAPATH");
 		}
 		if (cert !== undefined) {
-			options.cert = await held(cert, "CONSUL_CLIENT_CERT");
+			options.cert = await contentOf(cert, "CONSUL_CLIENT_CERT");
 		}
-		if (key !== undefined) options.key = await held(key, "CONSUL_CLIENT_KEY");
+		if (key !== undefined) {
+			options.key = await contentOf(key, "CONSUL_CLIENT_KEY");
+		}
 		return options;
 	};
 }
 
-/** A variable that means something only beside another. */
-function beside(
+/** Returns the value of a variable. Throws an OptionError if it is set but the other variable, which it needs, is not. */
+function paired(
 	variable: Variable,
 	name: string,
 	other: string,
@@ -147,21 +156,24 @@ function beside(
 	if (value !== undefined && variable(other) === undefined) {
 		throw new OptionError(
 			other,
-			`is missing beside ${name}; a certificate is shown with its key`,
+			`is missing beside ${name}; a certificate is used with its private key, so set both`,
 			"missing",
 		);
 	}
 	return value;
 }
 
-/** Of all files in a directory and in those within; one without a certificate is an error, as to Consul's own commands. */
+/**
+ * Reads the certificates in all files of a directory and its subdirectories. A file without a certificate is an error, as
+ * it is for Consul's own commands.
+ */
 async function certificatesIn(
 	directory: string,
 	where: string,
 ): Promise<string> {
 	const entries = await readdir(directory, {
 		recursive: true,
-		// Else links to directories are followed, be it in a circle.
+		// Without this option Node follows links to directories, even in a circle.
 		withFileTypes: true,
 	}).catch((error: Error) => unreadable(directory, where, error));
 	const pems: string[] = [];
@@ -177,21 +189,18 @@ async function certificatesIn(
 	if (pems.length > 0) return pems.join("\n");
 	throw new OptionError(
 		where,
-		`${shown(directory)} is a directory without a file; put the certificates of the authorities there, in PEM`,
+		`${shown(directory)} is a directory without files; put the authorities' certificates there, in PEM`,
 	);
 }
 
 async function certificates(path: string, where: string): Promise<string> {
-	const text = await held(path, where);
+	const text = await contentOf(path, where);
 	if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-	throw new OptionError(
-		where,
-		`${shown(path)} has no certificate in it; write them in PEM`,
-	);
+	throw new OptionError(where, `${shown(path)} contains no certificate in PEM`);
 }
 
-/** @throws OptionError that names the variable that named the file */
-function held(path: string, where: string): Promise<string> {
+/** Reads a file. Rejects with an OptionError that names the variable that holds its path. */
+function contentOf(path: string, where: string): Promise<string> {
 	return readFile(path, "utf8").catch((error: Error) =>
 		unreadable(path, where, error),
 	);
@@ -216,7 +225,7 @@ function headersOf(
 		if (typeof given === "function") return headerValue(await given(), "token");
 		if (given !== undefined || file === undefined)
 			return given ?? inEnvironment;
-		const text = (await held(file, "CONSUL_HTTP_TOKEN_FILE")).trim();
+		const text = (await contentOf(file, "CONSUL_HTTP_TOKEN_FILE")).trim();
 		return text === ""
 			? inEnvironment
 			: headerValue(text, "CONSUL_HTTP_TOKEN_FILE");
@@ -226,7 +235,7 @@ function headersOf(
 		const secret = await tokenOf();
 		if (secret !== undefined) headers["x-consul-token"] = secret;
 		if (user !== undefined) {
-			// What has no colon is a name without a password (RFC 7617, section 2).
+			// A value without a colon is a user name without a password (RFC 7617, section 2).
 			const pair = user.includes(":") ? user : `${user}:`;
 			headers["authorization"] =
 				`Basic ${Buffer.from(pair).toString("base64")}`;
@@ -235,18 +244,18 @@ function headersOf(
 	};
 }
 
-/** Never shows the value, which is a secret. */
+/** Accepts a value that can be sent in a header. The error does not show it, because it is a secret. */
 function headerValue(value: unknown, where: string): string {
 	if (typeof value === "string" && /^[\x21-\x7e]+$/.test(value)) return value;
 	throw new OptionError(
 		where,
 		typeof value === "string"
-			? "is empty or has other characters than printable ASCII in it"
+			? "is empty or contains characters other than printable ASCII"
 			: `${shown(value)} is not a token; give a string, or a function that returns one`,
 	);
 }
 
-/** As Go reads it (strconv.ParseBool). */
+/** Reads a boolean as Go's strconv.ParseBool does. */
 function flag(value: string | undefined, where: string): boolean | undefined {
 	if (value === undefined) return undefined;
 	if (/^(1|t|true)$/i.test(value)) return true;

@@ -8,24 +8,27 @@ import type { AgentSetting } from "./agent-options.ts";
 export interface AgentRequest {
 	/** Default GET. */
 	readonly method?: "GET" | "PUT";
-	/** What follows "/v1/", percent-encoded. */
+	/** The path after "/v1/", percent-encoded. */
 	readonly path: string;
 	readonly query?: Readonly<Record<string, string | undefined>>;
-	/** Sent as JSON. */
+	/** The request's body, which is sent as JSON. */
 	readonly body?: unknown;
 	readonly timeoutMs: number;
 	readonly signal: AbortSignal;
-	/** Statuses that mean something to who asks, besides success. */
+	/** Statuses, besides those of success, that the caller handles. */
 	readonly expected?: readonly number[];
 }
 
-/** What errors say of a request. */
-export type Asked = Pick<AgentRequest, "method" | "path">;
+/** The part of a request that error messages show. */
+export type RequestName = Pick<AgentRequest, "method" | "path">;
 
-/** Until an answer that waits for no news is there: less than a call has by default, more than the 7.4 s that an agent waits for a leader. */
+/**
+ * The limit for an answer that does not wait for a change. It is less than the default timeout of a call (10 s), and more
+ * than the 7.4 s for which an agent waits for a leader.
+ */
 export const ANSWER_MS = 9000;
 
-/** A Consul agent, asked by its HTTP API (https://developer.hashicorp.com/consul/api-docs). */
+/** A client of a Consul agent's HTTP API (https://developer.hashicorp.com/consul/api-docs). */
 export class ConsulAgent {
 	readonly #api: HttpApi;
 	readonly #setting: AgentSetting;
@@ -42,18 +45,18 @@ export class ConsulAgent {
 		this.#setting = setting;
 	}
 
-	/** "the Consul agent at http://127.0.0.1:8500" */
+	/** The agent, for error messages: "the Consul agent at http://127.0.0.1:8500". */
 	get name(): string {
 		return this.#api.name;
 	}
 
-	/** Whether it is asked with a token. */
+	/** Whether requests carry a token. */
 	async hasToken(): Promise<boolean> {
 		return "x-consul-token" in (await this.#setting.headers());
 	}
 
-	/** Rejects with DiscoveryError unless the status is one of success, or expected. */
-	async ask(request: AgentRequest): Promise<ApiAnswer> {
+	/** Sends a request. Rejects with a DiscoveryError unless the status is one of success or one that is expected. */
+	async send(request: AgentRequest): Promise<ApiAnswer> {
 		const { path, query, expected = [], ...rest } = request;
 		const answer = await this.#api.json({
 			...rest,
@@ -67,19 +70,20 @@ export class ConsulAgent {
 		return answer;
 	}
 
-	/** What the check makes of an answer. Throws DiscoveryError for one that it refuses. */
-	read<T>(request: Asked, { value }: ApiAnswer, check: Check<T>): T {
+	/** Reads an answer with a check. Throws a DiscoveryError if the check refuses it. */
+	read<T>(request: RequestName, { value }: ApiAnswer, check: Check<T>): T {
 		try {
 			return check(value, "body");
 		} catch (error) {
 			if (!(error instanceof OptionError)) throw error;
-			const what = `what makes no sense: ${error.message}`;
+			const what = `an invalid body: ${error.message}`;
 			throw this.badAnswer(request, what, error);
 		}
 	}
 
+	/** Makes the error for an answer that cannot be used. */
 	badAnswer(
-		{ method, path }: Asked,
+		{ method, path }: RequestName,
 		what: string,
 		cause?: unknown,
 	): DiscoveryError {
@@ -91,7 +95,7 @@ export class ConsulAgent {
 		this.#api.close();
 	}
 
-	#refused(request: Asked, answer: ApiAnswer): DiscoveryError {
+	#refused(request: RequestName, answer: ApiAnswer): DiscoveryError {
 		const { status, headers } = answer;
 		const words = excerptOf(answer);
 		const said =
@@ -102,12 +106,12 @@ export class ConsulAgent {
 					: `status ${status}: ${words}`;
 		const { method = "GET", path } = request;
 		const what = `${this.name} answered ${method} /v1/${path} with ${said}`;
-		// Servers behind the agent refuse by a status of 500.
+		// The servers behind the agent refuse requests with status 500.
 		const isDenied = /permission denied|acl not found/i.test(words);
 		if (isDenied || status === 401 || status === 403) {
 			return new DiscoveryError("forbidden", `${what}; ${cureOf(words)}`);
 		}
-		// Consul says 500 to a filter that it cannot read, too.
+		// Consul also answers 500 to a filter that it cannot parse.
 		const isUnable =
 			(status === 429 || status >= 500) && !/boolean expression/.test(words);
 		return new DiscoveryError(isUnable ? "unreachable" : "badAnswer", what);
@@ -116,6 +120,6 @@ export class ConsulAgent {
 
 function cureOf(words: string): string {
 	return /acl not found/i.test(words)
-		? "the agent knows no such token: it has been deleted, or is of another cluster; give another one (`token`, or CONSUL_HTTP_TOKEN)"
-		: "give a token that may do this (`token`, or CONSUL_HTTP_TOKEN), or let its policy allow it";
+		? "the agent does not know this token: it was deleted, or belongs to another cluster; set another one (`token`, or CONSUL_HTTP_TOKEN)"
+		: "set a token that may do this (`token`, or CONSUL_HTTP_TOKEN), or allow it in the token's policy";
 }

@@ -365,12 +365,12 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 		[
 			"hangs",
 			(consul: ConsulAgent) => consul.pause(),
-			/^payment:127\.0\.0\.1:\d+ was not taken out of Consul, so that clients may find it for 15 s at most, and Consul forgets it 60 s later: the Consul agent at http:\S+ has not answered within 2 s$/,
+			/^payment:127\.0\.0\.1:\d+ could not be deregistered from Consul, so that clients may find it for 15 s at most, and Consul deregisters it 60 s later: the Consul agent at http:\S+ has not answered within 2 s$/,
 		],
 		[
 			"has died",
 			(consul: ConsulAgent) => consul.kill(),
-			/^payment:127\.0\.0\.1:\d+ was not taken out of Consul, .* connect ECONNREFUSED/,
+			/^payment:127\.0\.0\.1:\d+ could not be deregistered from Consul, .* connect ECONNREFUSED/,
 		],
 	])(
 		"shuts down in time when the agent %s, and says what is left",

@@ -11,52 +11,54 @@ import {
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
 
-/** How Consul learns whether an instance is fit to take calls (https://developer.hashicorp.com/consul/docs/services/usage/checks). */
+/** How Consul checks the health of an instance (https://developer.hashicorp.com/consul/docs/services/usage/checks). */
 export type ConsulCheck = TtlCheck | GrpcCheck | HttpCheck | TcpCheck;
 
-/** The server tells the agent, three times in `ttl`; silence for so long means that it has died. */
+/** The server reports to the agent that it is healthy, three times per `ttl`. If it reports nothing for that long, it counts as dead. */
 export interface TtlCheck {
 	kind: "ttl";
-	/** 1 s or more. Default: 15 s. */
+	/** The time without a report after which the instance is critical: milliseconds, or "15s"; at least 1 s. Default: 15 s. */
 	ttl?: Duration | undefined;
 }
 
-/** The agent asks the server's health service (grpc.health.v1). */
-export interface GrpcCheck extends AskedCheck {
+/** The agent calls the server's health service (grpc.health.v1). */
+export interface GrpcCheck extends ActiveCheck {
 	kind: "grpc";
-	/** The full name of the service that it asks about. Default: the server as a whole. */
+	/** The full name of the service whose health is checked. Default: the server as a whole. */
 	service?: string | undefined;
-	/** Default: plaintext. */
+	/** Whether the agent uses TLS. Default: false. */
 	tls?: boolean | undefined;
-	/** What the server's certificate is made out to, if not its address. */
+	/** The name that the server's certificate must match. Default: the server's address. */
 	tlsServerName?: string | undefined;
-	/** Accepts any certificate. false. */
+	/** Whether the agent accepts any certificate. Default: false. */
 	tlsSkipVerify?: boolean | undefined;
 }
 
-/** The agent asks a URL, that of a sidecar for example; an answer of 200 to 299 passes. */
-export interface HttpCheck extends AskedCheck {
+/** The agent requests a URL, such as that of a sidecar. A status from 200 to 299 means healthy. */
+export interface HttpCheck extends ActiveCheck {
 	kind: "http";
+	/** The URL that the agent requests. */
 	url: string;
-	/** Accepts any certificate. false. */
+	/** Whether the agent accepts any certificate. Default: false. */
 	tlsSkipVerify?: boolean | undefined;
 }
 
-/** The agent connects. */
-export interface TcpCheck extends AskedCheck {
+/** The agent connects to the server by TCP. */
+export interface TcpCheck extends ActiveCheck {
 	kind: "tcp";
 }
 
-interface AskedCheck {
-	/** From one question to the next. Default: 10 s. */
+/** A check that the agent makes, unlike a TTL check. */
+interface ActiveCheck {
+	/** The time from one check to the next: milliseconds, or "10s". Default: 10 s. */
 	interval?: Duration | undefined;
-	/** Default: 5 s. */
+	/** The limit for one check: milliseconds, or "5s". Default: 5 s. */
 	timeout?: Duration | undefined;
 }
 
 const DEFAULT_TTL_MS = 15_000;
 
-const asked = {
+const activeCheck = {
 	interval: parsePeriod,
 	timeout: parsePeriod,
 };
@@ -66,7 +68,7 @@ const ttl: Check<number> = (value, where) => {
 	if (ms >= 1000) return ms;
 	throw new OptionError(
 		where,
-		`${shown(value)} is less than 1 s; a server that is busy for a moment would be taken for dead`,
+		`${shown(value)} is less than 1 s; a server that is busy for a moment would count as dead`,
 	);
 };
 
@@ -84,7 +86,7 @@ const tables: {
 	ttl: { kind: text, ttl },
 	grpc: {
 		kind: text,
-		...asked,
+		...activeCheck,
 		service: text,
 		tls: boolean,
 		tlsServerName: text,
@@ -92,16 +94,16 @@ const tables: {
 	},
 	http: {
 		kind: text,
-		...asked,
+		...activeCheck,
 		url: { required: url },
 		tlsSkipVerify: boolean,
 	},
-	tcp: { kind: text, ...asked },
+	tcp: { kind: text, ...activeCheck },
 };
 
 const kindOf = oneOf("ttl", "grpc", "http", "tcp");
 
-/** Throws OptionError that names the bad option. */
+/** Checks the options of a check. Throws an OptionError that names the invalid option. */
 export const consulCheck: Check<ConsulCheck> = (value, where) => {
 	const { kind } = record(value, where);
 	checkOptions<ConsulCheck>(
@@ -112,7 +114,7 @@ export const consulCheck: Check<ConsulCheck> = (value, where) => {
 	return value;
 };
 
-/** Milliseconds of silence after which Consul takes the instance for dead; undefined if it does not wait to be told. */
+/** The TTL of a check in milliseconds; undefined for a check that the agent makes. */
 export function ttlOf(check: ConsulCheck): number | undefined {
 	return check.kind === "ttl"
 		? ttl(check.ttl ?? DEFAULT_TTL_MS, "ttl")
@@ -120,7 +122,7 @@ export function ttlOf(check: ConsulCheck): number | undefined {
 }
 
 /**
- * The check as the agent's API takes it
+ * Formats a check for the agent's API
  * (https://developer.hashicorp.com/consul/api-docs/agent/check#register-check).
  *
  * @param address "host:port" of the instance
@@ -153,14 +155,14 @@ export function checkDefinition(
 	}
 }
 
-function pace({ interval = "10s", timeout = "5s" }: AskedCheck): object {
+function pace({ interval = "10s", timeout = "5s" }: ActiveCheck): object {
 	return {
 		Interval: goDuration(parseDuration(interval, "interval")),
 		Timeout: goDuration(parseDuration(timeout, "timeout")),
 	};
 }
 
-/** As Go's time.ParseDuration reads it. */
+/** Formats a duration for Go's time.ParseDuration. */
 export function goDuration(ms: number): string {
 	return `${Math.round(ms)}ms`;
 }

@@ -56,19 +56,19 @@ const answers: readonly [
 		"a 403",
 		(_, response) => response.writeHead(403).end("Permission denied"),
 		"forbidden",
-		"with status 403: Permission denied; give a token that may do this",
+		"with status 403: Permission denied; set a token that may do this",
 	],
 	[
 		"a 403 of a gateway",
 		(_, response) => response.writeHead(403).end("<h1>Forbidden</h1>"),
 		"forbidden",
-		"with status 403: <h1>Forbidden</h1>; give a token that may do this",
+		"with status 403: <h1>Forbidden</h1>; set a token that may do this",
 	],
 	[
 		"a 401 without a word",
 		(_, response) => response.writeHead(401).end(),
 		"forbidden",
-		"with status 401; give a token that may do this",
+		"with status 401; set a token that may do this",
 	],
 	[
 		"a 500, as a server behind it has refused",
@@ -81,7 +81,7 @@ const answers: readonly [
 		"a 500, as a server behind it knows no such token",
 		(_, response) => response.writeHead(500).end("rpc error: ACL not found"),
 		"forbidden",
-		"with status 500: rpc error: ACL not found; the agent knows no such token",
+		"with status 500: rpc error: ACL not found; the agent does not know this token",
 	],
 	[
 		"a 404 of something else",
@@ -109,20 +109,20 @@ const answers: readonly [
 		"half an answer, as if it were whole",
 		(_, response) => response.setHeader("x-consul-index", "9").end("[{"),
 		"badAnswer",
-		'with no JSON: "[{"',
+		'with what is not JSON: "[{"',
 	],
 	[
 		"nothing",
 		(_, response) => response.setHeader("x-consul-index", "9").end(),
 		"badAnswer",
-		"with what makes no sense: body: undefined is not a list",
+		"with an invalid body: body: undefined is not a list",
 	],
 	[
 		"JSON of another kind",
 		(_, response) =>
 			response.setHeader("x-consul-index", "9").end('[{"Service":null}]'),
 		"badAnswer",
-		"with what makes no sense: body[0].Service: null is not an object",
+		"with an invalid body: body[0].Service: null is not an object",
 	],
 	[
 		"no index",
@@ -134,7 +134,7 @@ const answers: readonly [
 		"no HTTP",
 		(request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
 		"badAnswer",
-		"with no HTTP (",
+		"with what is not HTTP (",
 	],
 	[
 		"the end of the connection",
@@ -464,7 +464,7 @@ test("an instance with a weight of 0 is left out, which is said when it is the l
 	agent.cut();
 	await watch.until(() => watch.addresses?.length === 0);
 	expect(watch.seen.at(-1)?.reason?.message).toMatch(
-		'knows 1 instance of "a", and none is fit to take calls: 1 passing, with no weight, or no port or address that can be reached',
+		'knows 1 instance of "a", but none can take calls: 1 passing, but with weight 0, or without a port or an address that can be reached',
 	);
 });
 

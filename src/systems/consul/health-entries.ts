@@ -14,23 +14,23 @@ import {
 } from "../../discovery/targets/host-port.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 
-/** What an answer to `GET /v1/health/service/NAME` says. */
+/** The content of an answer to `GET /v1/health/service/NAME`. */
 export interface HealthAnswer {
-	/** One an address; weight 0 for an instance that is to get no calls. */
+	/** One endpoint for each address. An instance that must get no calls has weight 0. */
 	readonly endpoints: readonly Endpoint[];
-	/** Why an instance is none of them, one of each kind. */
+	/** Why instances were left out, without repetitions. */
 	readonly unusable: readonly string[];
 }
 
-/** In Meta, or of a tag "zone:…", or of the node's Meta. */
+/** The key of the zone in Meta, in a tag "zone:…", and in the node's Meta. */
 const ZONE = "zone";
 
 /**
  * Reads the instances of a service
- * (https://developer.hashicorp.com/consul/api-docs/health). One that cannot be
- * reached by what it says of itself is no reason to lose the others.
+ * (https://developer.hashicorp.com/consul/api-docs/health). An instance with an
+ * invalid address is left out; the others are used.
  *
- * @throws OptionError for what is no list of instances
+ * @throws OptionError for an answer that is not a list of instances
  */
 export function readHealth(answer: unknown): HealthAnswer {
 	const byAddress = new Map<string, Endpoint>();
@@ -43,7 +43,7 @@ export function readHealth(answer: unknown): HealthAnswer {
 			const address = formatHostPort(
 				parseHostPort(formatHostPort({ host, port }), ID),
 			);
-			// An instance that is registered twice is one.
+			// An instance that is registered twice counts once.
 			if (!byAddress.has(address)) {
 				byAddress.set(address, { address, ...endpoint });
 			}
@@ -68,7 +68,7 @@ const number: Check<number> = (value, where) =>
 		? value
 		: refuse(value, where, "a number that is 0 or more");
 
-/** Go says null where there is nothing. */
+/** Accepts a missing value and null, which Go writes for an empty one. */
 const optional =
 	<T>(check: Check<T>): Check<T | undefined> =>
 	(value, where) =>
@@ -105,7 +105,7 @@ function readEntry(value: unknown, where: string): Entry {
 	};
 }
 
-/** As they are for those who put a ":" and the port behind them. */
+/** Removes brackets, which some servers register around IPv6 addresses. */
 function unbracketed(host: string): string {
 	return host.replace(/^\[(.*)\]$/, "$1");
 }
@@ -128,13 +128,16 @@ class Fields {
 	}
 }
 
-/** Known to Consul 1.17 and later. */
+/** Returns the zone of a locality. Consul has localities since 1.17. */
 function localityOf(fields: Fields): string | undefined {
 	const zone = fields.within("Locality", object).get("Zone", optional(string));
 	return zone || undefined;
 }
 
-/** Meta, and the tags: "key:value" as Kitex has them, or a word alone, which is "". Meta goes first. */
+/**
+ * Merges tags and Meta. A tag is "key:value", as Kitex writes it, or a word, whose value is "". Meta takes precedence over
+ * tags.
+ */
 function attributesOf(
 	tags: readonly string[],
 	meta: Readonly<Record<string, string>>,

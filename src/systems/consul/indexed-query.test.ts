@@ -3,7 +3,7 @@ import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { HttpProxy } from "../../../testdata/harness/http-proxy.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { ConsulAgent } from "./agent.ts";
-import { settleAgent } from "./agent-options.ts";
+import { agentSetting } from "./agent-options.ts";
 import { IndexedQuery } from "./indexed-query.ts";
 
 const after: (() => unknown)[] = [];
@@ -25,7 +25,7 @@ async function queryOf(
 		response.end("[]");
 		return true;
 	};
-	const setting = settleAgent({ agent: server.address }, {});
+	const setting = agentSetting({ agent: server.address }, {});
 	const agent = new ConsulAgent(setting, clock);
 	after.push(
 		() => agent.close(),
@@ -89,9 +89,9 @@ test("an index is as large as Consul's may be", async () => {
 
 test.each([
 	[undefined, "no X-Consul-Index; is it a Consul agent"],
-	["", 'the X-Consul-Index "", which is no number'],
-	["soon", 'the X-Consul-Index "soon", which is no number'],
-	["-1", 'the X-Consul-Index "-1", which is no number'],
+	["", 'the X-Consul-Index "", which is not a number'],
+	["soon", 'the X-Consul-Index "soon", which is not a number'],
+	["-1", 'the X-Consul-Index "-1", which is not a number'],
 ])(
 	"an answer whose index is %j is a bad one, and the next is asked for anew",
 	async (index, message) => {

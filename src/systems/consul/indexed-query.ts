@@ -1,16 +1,17 @@
 import type { ApiAnswer } from "../http-api.ts";
 import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";
 
-/** How long the agent may hold an answer back. It adds up to a sixteenth, so that not all wake up at once. */
+/** How long the agent may hold an answer back. The agent adds up to a sixteenth, so that its clients do not all wake at once. */
 const WAIT_MS = 300_000;
 
-/** The header without which nothing can be waited for. */
+/** The header with the index of an answer. The next query waits for a change of this index. */
 const INDEX = "x-consul-index";
 
 /**
- * A question that is asked again and again: the first answer comes at once,
- * each further one when there may be news, or after five minutes
- * (https://developer.hashicorp.com/consul/api-docs/features/blocking).
+ * A blocking query
+ * (https://developer.hashicorp.com/consul/api-docs/features/blocking). The first
+ * answer comes at once; each further answer comes when something may have
+ * changed, or after five minutes.
  */
 export class IndexedQuery {
 	readonly #agent: ConsulAgent;
@@ -25,12 +26,12 @@ export class IndexedQuery {
 		this.#request = request;
 	}
 
-	/** What was answered could not be used: the next answer comes at once again. */
+	/** Makes the next query not wait for a change: the last answer could not be used. */
 	forget(): void {
 		this.#index = undefined;
 	}
 
-	/** Rejects with DiscoveryError; then the next answer comes at once again. */
+	/** Sends the query. Rejects with a DiscoveryError; the query after that does not wait for a change. */
 	async next(signal: AbortSignal): Promise<ApiAnswer> {
 		const last = this.#index;
 		this.forget();
@@ -47,22 +48,22 @@ export class IndexedQuery {
 				last === undefined ? ANSWER_MS : WAIT_MS + WAIT_MS / 16 + ANSWER_MS,
 			signal,
 		};
-		const answer = await this.#agent.ask(request);
+		const answer = await this.#agent.send(request);
 		const index = this.#indexOf(request, answer);
-		// An index that goes backwards is of another history: what it says is read anew.
+		// If the index goes backwards, the servers' state was replaced, so that the next query must not wait.
 		this.#index = last !== undefined && index < last ? undefined : index;
 		return answer;
 	}
 
-	/** At least 1, as nobody can wait for 0. */
+	/** Reads the index. It is at least 1, because a query with index 0 does not wait. */
 	#indexOf(request: AgentRequest, { headers }: ApiAnswer): bigint {
 		const text = headers[INDEX];
 		if (typeof text !== "string" || !/^\d{1,20}$/.test(text)) {
 			throw this.#agent.badAnswer(
 				request,
 				text === undefined
-					? "no X-Consul-Index; is it a Consul agent, and does no proxy take headers away?"
-					: `the X-Consul-Index ${JSON.stringify(text)}, which is no number`,
+					? "no X-Consul-Index; is it a Consul agent, and does a proxy remove headers?"
+					: `the X-Consul-Index ${JSON.stringify(text)}, which is not a number`,
 			);
 		}
 		const index = BigInt(text);

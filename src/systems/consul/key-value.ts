@@ -1,6 +1,6 @@
 import { type Check, listOf, record, text } from "../../checks/option-table.ts";
 
-/** What a key holds, of an answer to `GET /v1/kv/KEY`; undefined where there is no such key. */
+/** Reads the value of a key from an answer to `GET /v1/kv/KEY`; undefined if the key does not exist. */
 export const readKey: Check<string | undefined> = (value, where) => {
 	if (value === undefined) return undefined;
 	const [entry] = listOf(record)(value, where);

@@ -1,15 +1,15 @@
 import { OptionError, shown } from "../../checks/option-error.ts";
 import { type Check, text } from "../../checks/option-table.ts";
 
-/** What Consul's API does not take in a path: all that does not print, by Go's unicode.IsPrint, and what would lead elsewhere. */
-const unfit = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^\.{1,2}$/u;
+/** What Consul's API refuses in a path: unprintable characters (Go's unicode.IsPrint), and ".", "..", which are other paths. */
+const unusable = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|^\.{1,2}$/u;
 
-/** A name that Consul can be asked for: of a service, of an instance, of a key. */
+/** Accepts the name of a service, an instance or a key, if it can be part of a path in Consul's API. */
 export const consulName: Check<string> = (value, where) => {
 	const name = text(value, where);
-	if (!unfit.test(name)) return name;
+	if (!unusable.test(name)) return name;
 	throw new OptionError(
 		where,
-		`${shown(name)} is no name that Consul can be asked for; leave out what does not print, and do not call it "." or ".."`,
+		`${shown(name)} cannot be a name in Consul; use only printable characters, and not "." or ".."`,
 	);
 };

@@ -9,19 +9,19 @@ export interface QueryFeedSetting {
 	readonly query: Pick<IndexedQuery, "next" | "forget">;
 	readonly clock: Clock;
 	readonly random: () => number;
-	/** Takes an answer and says whether it brings anything new; what it throws counts as an error of the agent. */
+	/** Called with each answer. Returns whether it brings a change. What it throws counts as an error of the agent. */
 	answered(answer: ApiAnswer, signal: AbortSignal): boolean | Promise<boolean>;
-	/** Takes an error that it survives. */
+	/** Called with each error that does not end the feed. */
 	report(error: Error): void;
 }
 
-/** From an error to the next question at least, however welcome news would be. */
+/** The least time from an error to the next query, even if `hurry` is called. */
 const MIN_MS = 1000;
 const MAX_BACKOFF_MS = 16_000;
 
 /**
- * Tells what the agent answers to a question, and each further answer, as soon
- * as there may be news. Errors are survived, and tried again after 1 s to 16 s.
+ * Repeats a blocking query, and passes each answer on as soon as it comes. After
+ * an error, it tries again after 1 s to 16 s.
  */
 export class QueryFeed {
 	readonly #setting: QueryFeedSetting;
@@ -38,17 +38,17 @@ export class QueryFeed {
 		this.#pause = new Pause(clock);
 	}
 
-	/** Resolves when there is an answer. Rejects with DiscoveryError if there is none, and then it has ended. */
+	/** Resolves with the first answer. Rejects with a DiscoveryError if there is none; then the feed has ended. */
 	async start(): Promise<void> {
-		void this.#follow(await this.#ask());
+		void this.#follow(await this.#query());
 	}
 
-	/** As `start`, but goes on if there is none. */
+	/** Does what `start` does, but goes on if there is no first answer. */
 	async startAnyway(): Promise<void> {
-		void this.#follow(await this.#askAgain());
+		void this.#follow(await this.#queryAgain());
 	}
 
-	/** Something else was lost, so that there may be news: ends a wait for the next question. */
+	/** Shortens the wait before the next query, because a lost connection elsewhere may mean that something has changed. */
 	hurry(): void {
 		this.#pause.hurry();
 	}
@@ -63,14 +63,14 @@ export class QueryFeed {
 		let waitMs = delayMs;
 		while (!signal.aborted) {
 			await this.#pause.wait(waitMs, Math.min(waitMs, MIN_MS));
-			if (!signal.aborted) waitMs = await this.#askAgain();
+			if (!signal.aborted) waitMs = await this.#queryAgain();
 		}
 	}
 
-	/** Milliseconds until the next question. */
-	async #askAgain(): Promise<number> {
+	/** Returns the milliseconds until the next query. */
+	async #queryAgain(): Promise<number> {
 		try {
-			return await this.#ask();
+			return await this.#query();
 		} catch (error) {
 			this.#setting.query.forget();
 			if (!this.#end.signal.aborted) this.#setting.report(error as Error);
@@ -78,10 +78,10 @@ export class QueryFeed {
 		}
 	}
 
-	async #ask(): Promise<number> {
+	async #query(): Promise<number> {
 		const { query, answered } = this.#setting;
 		const { signal } = this.#end;
-		this.#pace.asked();
+		this.#pace.queried();
 		const answer = await query.next(signal);
 		this.#pace.answered();
 		const changed = await answered(answer, signal);

@@ -13,7 +13,7 @@ async function questions(
 	const pace = new QueryPace(clock);
 	const at: number[] = [];
 	while (clock.now() < forMs) {
-		pace.asked();
+		pace.queried();
 		at.push(Math.round(clock.now()));
 		await clock.advance(heldMs);
 		pace.answered();

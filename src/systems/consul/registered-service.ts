@@ -13,34 +13,35 @@ import { untilFound } from "./until-found.ts";
 export interface RegisteredServiceSetting {
 	readonly agent: ConsulAgent;
 	readonly definition: ServiceDefinition;
-	/** What tells this registration from others of the same id. */
+	/** Distinguishes this registration from others with the same id. */
 	readonly registration: string;
-	/** Undefined for checks that the agent makes by itself. */
+	/** The TTL of the check; undefined if the agent makes the check. */
 	readonly ttlMs: number | undefined;
-	/** What becomes of an instance that is not taken out, for messages. */
+	/** What happens to an instance that could not be deregistered, for error messages. */
 	readonly fate: string;
 	readonly clock: Clock;
 	readonly random: () => number;
-	/** Takes an error that it survives. */
+	/** Called with each error that does not end the registration. */
 	report(error: Error): void;
 }
 
-/** From one look at what the agent knows to the next at most, in milliseconds. */
+/** The longest time between two checks that the agent still knows the service, in milliseconds. */
 const LOOK_MS = 5000;
 
-/** How long the agent may take to forget the service, in milliseconds. */
+/** The limit for deregistering the service, in milliseconds. */
 const STOP_MS = 2000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Whose a service of our id is, if there is one. */
+/** Which registration holds the id at the agent. */
 type Holder = "ours" | "none" | { readonly other: string };
 
 /**
- * A service that the agent knows, and is told of again whenever it has forgotten
- * it. An id that somebody else has registered since is left to them: two
- * processes of one id do not fight, the later has it; when it goes, or its TTL is
- * over, the earlier is back.
+ * Registers a service with the agent, and registers it again whenever the agent
+ * has forgotten it. If another process registers the same id later, that process
+ * keeps it, so that two processes with one id do not overwrite each other. When
+ * the other process deregisters, or its TTL check has expired, this one registers
+ * again.
  */
 export class RegisteredService {
 	readonly #setting: RegisteredServiceSetting;
@@ -48,17 +49,17 @@ export class RegisteredService {
 	readonly #lookMs: number;
 	readonly #backoff: Backoff;
 	readonly #pause: Pause;
-	/** Ends what is under way. */
+	/** Ends running requests. */
 	readonly #end = new AbortController();
 	#stopping = false;
 	#serving = true;
-	/** The agent has yet to hear whether it is serving. */
+	/** Whether the agent must still be told the value of `#serving`. */
 	#servingDue = false;
-	/** The agent's own check has failed, as far as is known. */
+	/** Whether the agent's own check failed when last looked at. */
 	#failing = false;
-	/** Of the one who has the id instead. */
+	/** The registration that holds the id instead of this one. */
 	#displacedBy: string | undefined;
-	/** The last error that was reported, until all is well again. */
+	/** The last error that was reported; undefined after a success. */
 	#reported: string | undefined;
 	#steps: Promise<void> = Promise.resolve();
 
@@ -77,9 +78,9 @@ export class RegisteredService {
 	}
 
 	/**
-	 * Registers the service, whoever has its id, and keeps it from then on.
-	 * Resolves when it can be found. Rejects with DiscoveryError, or with the
-	 * signal's reason; then nothing is left of it.
+	 * Registers the service, even if another registration holds its id, and keeps it
+	 * registered from then on. Resolves when clients can find it. Rejects with a
+	 * DiscoveryError, or with the signal's reason; then the service is deregistered.
 	 */
 	async start(signal: AbortSignal): Promise<void> {
 		const { agent, definition, clock } = this.#setting;
@@ -89,15 +90,15 @@ export class RegisteredService {
 			await untilFound(agent, definition, clock, signal);
 			signal.throwIfAborted();
 		} catch (error) {
-			// What was given up on, or not answered, may have been heard all the same.
+			// The agent may have executed a request that was cancelled or not answered.
 			await this.stop().catch(() => {});
 			throw error;
 		}
 		void this.#keep();
 	}
 
-	/** Whether it is to get calls. Rejects with DiscoveryError; then it is tried again later. */
-	async want(serving: boolean): Promise<void> {
+	/** Sets whether the service gets calls. Rejects with a DiscoveryError; then it is tried again later. */
+	async setServing(serving: boolean): Promise<void> {
 		this.#serving = serving;
 		this.#servingDue = true;
 		if (this.#displacedBy === undefined) {
@@ -105,13 +106,16 @@ export class RegisteredService {
 		}
 	}
 
-	/** Takes the service out, unless it is somebody else's by now. Takes 2 s at most. Rejects with DiscoveryError. */
+	/**
+	 * Deregisters the service, unless another registration holds its id by now. Takes at most 2 s. Rejects with a
+	 * DiscoveryError.
+	 */
 	async stop(): Promise<void> {
 		const { agent, clock, definition, fate } = this.#setting;
 		const { id } = definition;
 		this.#stopping = true;
 		this.#pause.end();
-		// Keeps the process alive meanwhile.
+		// This timer also keeps the process alive meanwhile.
 		const timer = clock.after(STOP_MS, () => {
 			const text = `${agent.name} has not answered within 2 s`;
 			this.#end.abort(new DiscoveryError("unreachable", text));
@@ -120,7 +124,7 @@ export class RegisteredService {
 			await this.#inTurn(() => this.#deregister());
 		} catch (error) {
 			const { problem = "unreachable", message } = error as DiscoveryError;
-			const text = `${id} was not taken out of Consul, so that ${fate}: ${message}`;
+			const text = `${id} could not be deregistered from Consul, so that ${fate}: ${message}`;
 			throw new DiscoveryError(problem, text, error);
 		} finally {
 			clock.cancel(timer);
@@ -144,7 +148,7 @@ export class RegisteredService {
 		}
 	}
 
-	/** Sees to it that the agent knows what it should. */
+	/** Checks what the agent knows, and corrects it. */
 	async #look(): Promise<void> {
 		const holder = await this.#holder();
 		if (typeof holder === "object" && !(await this.#isSilent(holder.other))) {
@@ -161,7 +165,7 @@ export class RegisteredService {
 
 	async #holder(): Promise<Holder> {
 		const request = { path: `agent/service/${this.#path}`, expected: [404] };
-		const answer = await this.#ask(request);
+		const answer = await this.#send(request);
 		if (answer.status === 404) return "none";
 		const found = this.#setting.agent.read(request, answer, (value, where) =>
 			record(record(value, where)["Meta"] ?? {}, `${where}.Meta`),
@@ -171,8 +175,9 @@ export class RegisteredService {
 	}
 
 	/**
-	 * Whether the one who has the id has died without a word: one of homing's that
-	 * has not been heard for its TTL. Consul forgets it a minute later, at best.
+	 * Whether the process that holds the id has died: its TTL check, which homing
+	 * registered, has expired. Consul itself deregisters it a minute later at the
+	 * earliest.
 	 */
 	async #isSilent(other: string): Promise<boolean> {
 		const { id } = this.#setting.definition;
@@ -185,7 +190,10 @@ export class RegisteredService {
 		);
 	}
 
-	/** Tells the agent that all is well, or hears whether it is; false if it does not know of any such check. */
+	/**
+	 * With a TTL check, reports to the agent that the service is healthy; otherwise reads the state of the agent's check.
+	 * Resolves with false if the agent does not know the check.
+	 */
 	async #checked(): Promise<boolean> {
 		const { ttlMs, definition } = this.#setting;
 		if (ttlMs === undefined) {
@@ -196,34 +204,34 @@ export class RegisteredService {
 			this.#failing = own["Status"] === "critical";
 			return true;
 		}
-		const { status } = await this.#ask({
+		const { status } = await this.#send({
 			method: "PUT",
 			path: `agent/check/update/${encodeURIComponent(definition.checkId)}`,
-			body: { Status: "passing", Output: "the server says so itself" },
-			// Before Consul 1.11 a check that is not known was an error of the agent.
+			body: { Status: "passing", Output: "reported by the server itself" },
+			// Before version 1.11, Consul answered 500 for an unknown check.
 			expected: [404, 500],
 		});
 		return status < 300;
 	}
 
-	/** Those of our id, by theirs; undefined for an id that cannot be asked for. */
+	/** The checks of this service id, by check id; undefined if the id cannot be written in a filter. */
 	async #checks(): Promise<Readonly<Record<string, Fields>> | undefined> {
 		const { agent, definition } = this.#setting;
 		const filter = equals("ServiceID", definition.id);
 		if (filter === undefined) return undefined;
 		const request = { path: "agent/checks", query: { filter } };
-		const answer = await this.#ask(request);
+		const answer = await this.#send(request);
 		return agent.read(request, answer, mapOf(record));
 	}
 
 	async #register(signal?: AbortSignal): Promise<void> {
 		const { definition } = this.#setting;
-		await this.#ask(
+		await this.#send(
 			{
 				method: "PUT",
 				path: "agent/service/register",
 				query: { "replace-existing-checks": "true" },
-				// What is not to get calls gets none either before the agent has heard so, or has asked.
+				// A service that must not get calls starts as critical, until it is in maintenance or the agent's check passes.
 				body: definition.body(
 					this.#serving && !this.#failing ? "passing" : "critical",
 				),
@@ -240,9 +248,12 @@ export class RegisteredService {
 		else await this.#register();
 	}
 
-	/** In maintenance a service is known and gets no calls; false if the agent has forgotten it. */
+	/**
+	 * Puts the service into maintenance mode, in which it gets no calls, or takes it out of it. Resolves with false if the
+	 * agent does not know the service.
+	 */
 	async #maintain(): Promise<boolean> {
-		const { status } = await this.#ask({
+		const { status } = await this.#send({
 			method: "PUT",
 			path: `agent/service/maintenance/${this.#path}`,
 			query: {
@@ -256,26 +267,26 @@ export class RegisteredService {
 
 	async #deregister(): Promise<void> {
 		if ((await this.#holder()) !== "ours") return;
-		await this.#ask({
+		await this.#send({
 			method: "PUT",
 			path: `agent/service/deregister/${this.#path}`,
 			expected: [404],
 		});
 	}
 
-	#ask(
+	#send(
 		request: Omit<AgentRequest, "timeoutMs" | "signal">,
 		signal?: AbortSignal,
 	): Promise<ApiAnswer> {
 		const end = this.#end.signal;
-		return this.#setting.agent.ask({
+		return this.#setting.agent.send({
 			...request,
 			timeoutMs: ANSWER_MS,
 			signal: signal === undefined ? end : AbortSignal.any([end, signal]),
 		});
 	}
 
-	/** One step at a time. */
+	/** Runs one step after another. */
 	#inTurn(step: () => Promise<void>): Promise<void> {
 		const turn = this.#steps.then(step);
 		this.#steps = turn.catch(() => {});
@@ -288,12 +299,12 @@ export class RegisteredService {
 		const { id, address } = this.#setting.definition;
 		this.#setting.report(
 			new Error(
-				`another process has registered ${id} in Consul since, and has it until it goes, so that nobody finds ${address} by it; give each server an address of its own, or an id`,
+				`another process has registered ${id} in Consul later, and keeps it until it deregisters, so that clients do not find ${address}; give each server an address or an id of its own`,
 			),
 		);
 	}
 
-	/** Each error once, until all is well again. */
+	/** Reports each error once, until the next success. */
 	#report(error: Error): void {
 		if (this.#stopping || error.message === this.#reported) return;
 		this.#reported = error.message;

@@ -1,2 +1,5 @@
-/** In the Meta of what homing registers: which registration it is of, among those of the same id. Clients do not see it. */
+/**
+ * The key in Meta under which homing stores which registration, among those with the same id, a service belongs to. It is
+ * not among the attributes of endpoints.
+ */
 export const REGISTRATION_KEY = "homing-registration";

@@ -366,7 +366,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			await soon(() => errors.length).toBe(1);
 			expect(told).toEqual([]);
 			expect(errors[0]).toBe(
-				`another process has registered ${name} in Consul since, and has it until it goes, so that nobody finds 10.0.0.1:7 by it; give each server an address of its own, or an id`,
+				`another process has registered ${name} in Consul later, and keeps it until it deregisters, so that clients do not find 10.0.0.1:7; give each server an address or an id of its own`,
 			);
 			await first.setServing(false);
 			await first[Symbol.asyncDispose]();
@@ -539,11 +539,8 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 	describe("refuses", () => {
 		test.each<[Partial<Instance>, string]>([
 			[{ name: "" }, "instance.name: "],
-			[
-				{ name: "a\tb" },
-				'instance.name: "a\\tb" is no name that Consul can be',
-			],
-			[{ id: ".." }, 'instance.id: ".." is no name that Consul can be asked'],
+			[{ name: "a\tb" }, 'instance.name: "a\\tb" cannot be a name in Consul'],
+			[{ id: ".." }, 'instance.id: ".." cannot be a name in Consul'],
 			[{ id: "\ud800" }, "instance.id: "],
 			[{ port: 0 }, 'instance.host: port "0" is not a number'],
 			[{ host: "a b" }, 'instance.host: "a b" is not the name'],
@@ -590,7 +587,10 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			[{ check: { kind: "ttl", interval: "1s" } }, "check.interval: is not an"],
 			[{ check: { kind: "http" } }, "check.url: is missing"],
 			[{ check: { kind: "http", url: "a" } }, 'check.url: "a" is not an HTTP'],
-			[{ check: { kind: "tcp", interval: 0 } }, "check.interval: 0 is no time"],
+			[
+				{ check: { kind: "tcp", interval: 0 } },
+				"check.interval: 0 is not more",
+			],
 			[{ deregisterAfter: "59s" }, 'deregisterAfter: "59s" is less than a min'],
 			[{ onError: 5 }, "onError: 5 is not a function"],
 		])("the option %j: %s", (options, message) => {
@@ -622,7 +622,7 @@ describe.skipIf(consulMissing)("with ACLs, a Consul registry", () => {
 			);
 		expect(failed.problem).toBe("forbidden");
 		expect(failed.message).toMatch(
-			/answered PUT \/v1\/agent\/service\/register with status 403: Permission denied.*; give a token that may do this/,
+			/answered PUT \/v1\/agent\/service\/register with status 403: Permission denied.*; set a token that may do this/,
 		);
 		const token = await consul.token('service "a" { policy = "write" }');
 		const registry = consulRegistry({ agent, token });

@@ -18,23 +18,31 @@ import type {
 } from "../../discovery/registry.ts";
 import { systemClock } from "../../policy/clock.ts";
 import { guarded } from "../../policy/guarded.ts";
+import { keepingAlive } from "../keeping-alive.ts";
 import { ConsulAgent } from "./agent.ts";
 import {
 	agentOptions,
+	agentSetting,
 	type ConsulAgentOptions,
-	settleAgent,
 } from "./agent-options.ts";
 import { type ConsulCheck, consulCheck, ttlOf } from "./checks.ts";
 import { RegisteredService } from "./registered-service.ts";
 import type { ConsulDependencies } from "./resolver.ts";
 import { serviceDefinition } from "./service-definition.ts";
 
+/** The options of `consulRegistry`. */
 export interface ConsulRegistryOptions extends ConsulAgentOptions {
-	/** How Consul learns whether the server is fit to take calls. Default: `{ kind: "ttl", ttl: "15s" }`. */
+	/** How Consul checks the health of the server. Default: `{ kind: "ttl", ttl: "15s" }`. */
 	check?: ConsulCheck | undefined;
-	/** How long an instance is critical before Consul forgets it: milliseconds, or "60s"; 60 s or more. Default: 60 s. */
+	/**
+	 * How long an instance must be critical before Consul deregisters it: milliseconds, or "60s"; at least 60 s. Default:
+	 * 60 s.
+	 */
 	deregisterAfter?: Duration | undefined;
-	/** Told of what goes wrong while a server is registered, and is tried again: the agent cannot be reached, another process has the same id. */
+	/**
+	 * Called with errors while a server is registered: the agent cannot be reached, or another process has the same id. The
+	 * registry tries again by itself. Default: none.
+	 */
 	onError?: ((error: Error) => void) | undefined;
 }
 
@@ -43,7 +51,7 @@ const deregisterAfter: Check<number> = (value, where) => {
 	if (ms >= 60_000) return ms;
 	throw new OptionError(
 		where,
-		`${shown(value)} is less than a minute, the least that Consul takes`,
+		`${shown(value)} is less than a minute, the least that Consul accepts`,
 	);
 };
 
@@ -54,22 +62,20 @@ const table: OptionTable<ConsulRegistryOptions> = {
 	onError: callable,
 };
 
-/** Longer than a registration takes, however it ends. */
-const AWAKE_MS = 60_000;
-
 /**
- * Makes servers known in Consul: registers them with the agent beside them, with
- * a check. The id is by default `NAME:HOST:PORT`, the host the first address of
- * this machine that others may reach; attributes and the zone are Meta, tags are
- * tags, and without a weight the instance has Consul's, which is 1.
+ * Makes a registry that registers servers with a Consul agent, with a health
+ * check. The default id is `NAME:HOST:PORT`, and the default host is the first
+ * address of this machine that others can reach. Attributes and the zone become
+ * Meta, tags become tags. An instance without a weight has Consul's default of 1.
  *
- * What the agent has forgotten (it was started again, somebody took the service
- * out) is registered again within 5 s. `setServing(false)` is Consul's
- * maintenance mode; disposing a registration takes the service out, in 2 s at
- * most. Registering fails with DiscoveryError: "unreachable", "forbidden",
- * "badAnswer"; and with OptionError for an instance that Consul would not take.
+ * If the agent forgets the service (the agent was restarted, or somebody
+ * deregistered the service), it is registered again within 5 s.
+ * `setServing(false)` puts the service into Consul's maintenance mode. Disposing a
+ * registration deregisters the service, in at most 2 s. `register` rejects with a
+ * DiscoveryError ("unreachable", "forbidden" or "badAnswer"), and with an
+ * OptionError for an instance that Consul would not accept.
  *
- * @throws OptionError for bad options, and for what the environment should not have
+ * @throws OptionError for invalid options and invalid environment variables
  */
 export function consulRegistry(
 	options: ConsulRegistryOptions = {},
@@ -77,7 +83,7 @@ export function consulRegistry(
 ): Registry {
 	checkOptions(options, table);
 	const { check = { kind: "ttl" }, onError = () => {} } = options;
-	const agent = settleAgent(options, dependencies.environment);
+	const agent = agentSetting(options, dependencies.environment);
 	const deregisterAfterMs = deregisterAfter(
 		options.deregisterAfter ?? "60s",
 		"deregisterAfter",
@@ -107,20 +113,16 @@ export function consulRegistry(
 			random,
 			report: guarded(onError, "onError of consulRegistry"),
 		});
-		// Who waits for a registration to be made keeps the process alive.
-		const awake = clock.after(AWAKE_MS, () => {});
 		try {
-			await service.start(signal);
+			await keepingAlive(clock, () => service.start(signal));
 		} catch (error) {
 			consul.close();
 			throw error;
-		} finally {
-			clock.cancel(awake);
 		}
 		let stopped: Promise<void> | undefined;
 		return {
 			setServing: (serving) =>
-				stopped === undefined ? service.want(serving) : Promise.resolve(),
+				stopped === undefined ? service.setServing(serving) : Promise.resolve(),
 			[Symbol.asyncDispose]: () => {
 				stopped ??= service.stop().finally(() => consul.close());
 				return stopped;
@@ -139,5 +141,5 @@ function fateOf(ttlMs: number | undefined, deregisterAfterMs: number): string {
 		ttlMs === undefined
 			? "until its check fails"
 			: `for ${formatDuration(ttlMs)} at most`;
-	return `clients may find it ${found}, and Consul forgets it ${formatDuration(deregisterAfterMs)} later`;
+	return `clients may find it ${found}, and Consul deregisters it ${formatDuration(deregisterAfterMs)} later`;
 }

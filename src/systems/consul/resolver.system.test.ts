@@ -38,7 +38,7 @@ async function problemOf(
 test.each<[object, string]>([
 	[{}, "service: is missing"],
 	[{ service: "" }, "service: "],
-	[{ service: "a\nb" }, 'service: "a\\nb" is no name that Consul can be asked'],
+	[{ service: "a\nb" }, 'service: "a\\nb" cannot be a name in Consul'],
 	[{ service: "a\u00a0b" }, "service: "],
 	[{ service: "." }, "service: "],
 	[{ service: "a", config: "b\0" }, "config: "],
@@ -211,7 +211,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await put("{ nonsense");
 		await watch.until(() => watch.reported.length === 1);
 		expect(watch.reported[0]?.message).toMatch(
-			`the service config in the key ${config} of Consul is bad, and the one before stays: it is no JSON`,
+			`the service config in the key ${config} of Consul is invalid, so the one before stays in force: it is not JSON`,
 		);
 		await add(service, { Port: 2 });
 		await watch.until(() => watch.addresses?.length === 2);
@@ -254,7 +254,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.seen.length > 0);
 		expect(watch.addresses).toEqual(["10.0.0.1:1"]);
 		expect(watch.reported[0]?.message).toMatch(
-			`has no key "${config}", so its clients do without the service config`,
+			`has no key "${config}", so clients use no service config from it`,
 		);
 		await consul.ask("PUT", `kv/${config}`, {});
 		await watch.until(() => watch.seen.at(-1)?.serviceConfig !== undefined);
@@ -264,7 +264,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		test("no such service", async () => {
 			const agent = consul.address;
 			expect(await problemOf({ service: "nobody", agent })).toBe(
-				`unknownService: the Consul agent at http://${agent} knows no service "nobody"; is the name right, and is a server registered?`,
+				`unknownService: the Consul agent at http://${agent} knows no service "nobody"; check the name, and whether a server is registered`,
 			);
 		});
 
@@ -284,7 +284,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 					timeout: 15_000,
 				})
 				.toBe(
-					`noHealthyInstance: the Consul agent at http://${consul.address} knows 4 instances of "${service}", and none is fit to take calls: 1 in maintenance, 2 critical, 1 warning`,
+					`noHealthyInstance: the Consul agent at http://${consul.address} knows 4 instances of "${service}", but none can take calls: 1 in maintenance, 2 critical, 1 warning`,
 				);
 		});
 
@@ -297,7 +297,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 					filter: '"v3" in Service.Tags',
 				}),
 			).toMatch(
-				`noHealthyInstance: the Consul agent at http://${consul.address} knows 1 healthy instances of "${service}", and the filter "\\"v3\\" in Service.Tags" lets none of them pass`,
+				`noHealthyInstance: the Consul agent at http://${consul.address} knows 1 healthy instances of "${service}", but none of them matches the filter "\\"v3\\" in Service.Tags"`,
 			);
 		});
 
@@ -486,7 +486,7 @@ describe.skipIf(consulMissing)("a Consul agent with ACLs", () => {
 		expect(unread.reported[0]).toMatchObject({
 			problem: "forbidden",
 			message: expect.stringMatching(
-				/answered GET \/v1\/kv\/config\/a with status 403: .*; give a token that may do this/,
+				/answered GET \/v1\/kv\/config\/a with status 403: .*; set a token that may do this/,
 			),
 		});
 	});
@@ -495,7 +495,7 @@ describe.skipIf(consulMissing)("a Consul agent with ACLs", () => {
 		const agent = consul.address;
 		const token = crypto.randomUUID();
 		expect(await problemOf({ service: "a", agent, token })).toMatch(
-			/^forbidden: .*answered GET \/v1\/health\/service\/a with status 403: ACL not found; the agent knows no such token/,
+			/^forbidden: .*answered GET \/v1\/health\/service\/a with status 403: ACL not found; the agent does not know this token/,
 		);
 	});
 

@@ -20,8 +20,8 @@ import { type AgentRequest, ConsulAgent } from "./agent.ts";
 import {
 	type AgentSetting,
 	agentOptions,
+	agentSetting,
 	type ConsulAgentOptions,
-	settleAgent,
 } from "./agent-options.ts";
 import { readHealth } from "./health-entries.ts";
 import { IndexedQuery } from "./indexed-query.ts";
@@ -30,21 +30,33 @@ import { consulName } from "./name.ts";
 import { QueryFeed } from "./query-feed.ts";
 import { whyNone } from "./why-none.ts";
 
+/** The options of `consulResolver`. */
 export interface ConsulResolverOptions extends ConsulAgentOptions {
 	/** The name of the service. */
 	service: string;
-	/** Default: the agent's own. */
+	/** The datacenter to query. Default: the agent's datacenter. */
 	datacenter?: string | undefined;
-	/** Only instances for which this holds (https://developer.hashicorp.com/consul/api-docs/features/filtering): `"v2" in Service.Tags`. */
+	/**
+	 * An expression that instances must match, such as `"v2" in Service.Tags`
+	 * (https://developer.hashicorp.com/consul/api-docs/features/filtering). Default: all instances.
+	 */
 	filter?: string | undefined;
-	/** The node from which round trips count, "_agent" for the agent's own: the nearest instances come first. Only balancers that go by the order heed it. */
+	/**
+	 * The node from which round-trip times are measured, or "_agent" for the agent's own node: the nearest instances come
+	 * first. Only balancers that use the order of endpoints, such as pick_first, take it into account. Default: no order.
+	 */
 	near?: string | undefined;
-	/** Which of Consul's servers may answer: "stale": any; "consistent": the leader, once the others agree. Default: the leader. */
+	/**
+	 * Which of Consul's servers may answer. "default": the leader. "stale": any server, with data that may be old.
+	 * "consistent": the leader, after it has confirmed with the other servers that it is still the leader. Default:
+	 * "default".
+	 */
 	consistency?: "default" | "stale" | "consistent" | undefined;
-	/** A key of Consul's KV store whose JSON is the service config; watched. */
+	/** A key in Consul's KV store that holds a service config as JSON. It is watched for changes. Default: none. */
 	config?: string | undefined;
 }
 
+/** What tests replace. Default: the system's clock, Math.random and process.env. */
 export interface ConsulDependencies {
 	readonly clock?: Clock | undefined;
 	readonly random?: (() => number) | undefined;
@@ -62,22 +74,24 @@ const table: OptionTable<ConsulResolverOptions> = {
 };
 
 /**
- * The instances of a service of which all checks pass, as the agent knows them,
- * and each change as soon as it happens, by blocking queries.
+ * Makes a resolver for the healthy instances of a service in Consul: those whose
+ * checks all pass. It sees each change at once, by blocking queries.
  *
- * An instance's Meta and tags are its attributes ("key:value" as Kitex writes
- * tags; a word alone is ""), its zone is the attribute `zone`, else the zone
- * of its locality, or of its node's Meta or locality. Its weight is that of
- * passing instances. One that has no address of its own has its node's; one
- * that cannot be reached (no port, for one) is left out, and reaches the hooks.
+ * An instance's Meta and tags become its attributes. A tag is "key:value", as
+ * Kitex writes it, or a word, whose value is "". The zone is the attribute `zone`,
+ * or else the zone of the instance's locality, or of its node's Meta or locality.
+ * The weight is Consul's weight of passing instances. An instance without an
+ * address has that of its node. An instance that cannot be reached, for example
+ * because it has no port, is left out and reported to the hook `resolved`.
  *
- * While the agent cannot be reached, what it said last stays, and it is asked
- * again after 1 s to 16 s.
+ * While the agent cannot be reached, its last answer stays in use, and it is
+ * queried again after 1 s to 16 s.
  *
- * Fails with DiscoveryError, and calls with it: "unreachable", "forbidden",
- * "unknownService", "noHealthyInstance", "badAnswer".
+ * The watch, and calls while there are no endpoints, fail with a DiscoveryError:
+ * "unreachable", "forbidden", "unknownService", "noHealthyInstance" or
+ * "badAnswer".
  *
- * @throws OptionError for bad options, and for what the environment should not have
+ * @throws OptionError for invalid options and invalid environment variables
  */
 export function consulResolver(
 	options: ConsulResolverOptions,
@@ -86,7 +100,7 @@ export function consulResolver(
 	checkOptions(options, table);
 	const setting: ResolverSetting = {
 		...options,
-		agent: settleAgent(options, dependencies.environment),
+		agent: agentSetting(options, dependencies.environment),
 		configKey: options.config,
 		config: new WatchedConfig(`the key ${options.config} of Consul`),
 		clock: dependencies.clock ?? systemClock,
@@ -106,13 +120,13 @@ interface ResolverSetting
 	extends Omit<ConsulResolverOptions, "agent" | "config"> {
 	readonly agent: AgentSetting;
 	readonly configKey: string | undefined;
-	/** Outlives a watch. */
+	/** Kept from one watch to the next. */
 	readonly config: WatchedConfig;
 	readonly clock: Clock;
 	readonly random: () => number;
 }
 
-/** A service during one watch. */
+/** The service, as one watch follows it. */
 class WatchedService implements FollowedService {
 	readonly #setting: ResolverSetting;
 	readonly #context: ResolveContext;
@@ -120,13 +134,13 @@ class WatchedService implements FollowedService {
 	readonly #instances: QueryFeed;
 	readonly #config: QueryFeed | undefined;
 	#endpoints: readonly Endpoint[] = [];
-	/** Why there are none. */
+	/** Why there are no endpoints. */
 	#reason: Error | undefined;
-	/** Of what was last heard. */
+	/** The last endpoints and reason, as text, to find out whether an answer brings a change. */
 	#print: string | undefined;
-	/** Why instances are left out, as far as that has been reported. */
+	/** The reported reasons for leaving instances out. */
 	#unusable: ReadonlySet<string> = new Set();
-	/** That it has none has not been reported. */
+	/** Whether the key of the service config existed at last, so that its absence is reported once. */
 	#hasKey = true;
 	#changed: () => void = () => {};
 
@@ -135,7 +149,7 @@ class WatchedService implements FollowedService {
 		this.#setting = setting;
 		this.#context = context;
 		this.#agent = new ConsulAgent(agent, clock);
-		const health: Question = {
+		const health: Query = {
 			path: `health/service/${encodeURIComponent(service)}`,
 			query: { ...this.#scope(), passing: "true", near, filter },
 		};
@@ -145,8 +159,8 @@ class WatchedService implements FollowedService {
 			return changed;
 		});
 		if (configKey === undefined) return;
-		const key: Question = {
-			// No key begins with a slash; who writes one is taken to mean none, as by Consul's own client.
+		const key: Query = {
+			// Keys do not begin with a slash. A leading slash is removed, as Consul's own client does.
 			path: `kv/${configKey.replace(/^\//, "").split("/").map(encodeURIComponent).join("/")}`,
 			query: this.#scope(),
 			expected: [404],
@@ -167,7 +181,7 @@ class WatchedService implements FollowedService {
 		};
 	}
 
-	/** Of the channel, to an endpoint: what kept us from the agent may have ended with that. */
+	/** Waits for the loss of a connection, and then queries sooner: the agent may be reachable again, too. */
 	async connectionLost(): Promise<void> {
 		await this.#context.refresh();
 		this.#instances.hurry();
@@ -188,7 +202,7 @@ class WatchedService implements FollowedService {
 	}
 
 	#feed(
-		question: Question,
+		question: Query,
 		answered: (
 			answer: ApiAnswer,
 			signal: AbortSignal,
@@ -204,7 +218,7 @@ class WatchedService implements FollowedService {
 		});
 	}
 
-	/** What every question says of where, and of whom to ask. */
+	/** The query parameters that choose the datacenter and the consistency. */
 	#scope(): Record<string, string | undefined> {
 		const { datacenter, consistency = "default" } = this.#setting;
 		return {
@@ -214,7 +228,7 @@ class WatchedService implements FollowedService {
 	}
 
 	async #hear(
-		question: Question,
+		question: Query,
 		answer: ApiAnswer,
 		signal: AbortSignal,
 	): Promise<boolean> {
@@ -252,13 +266,13 @@ class WatchedService implements FollowedService {
 		return changed;
 	}
 
-	/** Whether it is another one than before. */
+	/** Takes the service config. Returns whether it has changed. */
 	#configure(text: string | undefined): boolean {
 		const { config, configKey } = this.#setting;
 		const before = config.current;
 		if (text === undefined && this.#hasKey) {
 			this.#report(
-				`${this.#agent.name} has no key ${shown(configKey)}, so its clients do without the service config`,
+				`${this.#agent.name} has no key ${shown(configKey)}, so clients use no service config from it`,
 			);
 		}
 		this.#hasKey = text !== undefined;
@@ -275,4 +289,4 @@ class WatchedService implements FollowedService {
 	}
 }
 
-type Question = Pick<AgentRequest, "path" | "query" | "expected">;
+type Query = Pick<AgentRequest, "path" | "query" | "expected">;

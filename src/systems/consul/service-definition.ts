@@ -8,17 +8,13 @@ import {
 	text,
 } from "../../checks/option-table.ts";
 import type { Instance } from "../../discovery/registry.ts";
-import {
-	bracketed,
-	formatHostPort,
-	parseHostPort,
-} from "../../discovery/targets/host-port.ts";
-import { ownAddress } from "../own-address.ts";
+import { formatHostPort } from "../../discovery/targets/host-port.ts";
+import { instanceHostPort } from "../own-address.ts";
 import { type ConsulCheck, checkDefinition, goDuration } from "./checks.ts";
 import { consulName } from "./name.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 
-/** An instance as the agent is told of it. */
+/** An instance, as it is registered with the agent. */
 export interface ServiceDefinition {
 	readonly name: string;
 	readonly id: string;
@@ -29,7 +25,7 @@ export interface ServiceDefinition {
 	body(status: "passing" | "critical"): object;
 }
 
-/** What Consul takes. */
+/** Limits of Consul. */
 const MAX_WEIGHT = 65_535;
 const MAX_PAIRS = 64;
 const MAX_VALUE = 512;
@@ -37,8 +33,10 @@ const MAX_VALUE = 512;
 const weight = integer(1, MAX_WEIGHT);
 
 /**
- * @param registration what tells this registration from others of the same id
- * @throws OptionError for what Consul would not take
+ * Checks an instance, and makes the definition to register.
+ *
+ * @param registration distinguishes this registration from others with the same id
+ * @throws OptionError for what Consul would not accept
  */
 export function serviceDefinition(
 	instance: Instance,
@@ -46,12 +44,8 @@ export function serviceDefinition(
 	deregisterAfterMs: number,
 	registration: string,
 ): ServiceDefinition {
-	const { host: given = ownAddress(), port } = instance;
 	const name = consulName(instance.name, "instance.name");
-	const { host } = parseHostPort(
-		`${given.startsWith("[") ? given : bracketed(given)}:${port}`,
-		"instance.host",
-	);
+	const { host, port } = instanceHostPort(instance);
 	const address = formatHostPort({ host, port });
 	const id = consulName(
 		instance.id ?? `${name}:${host}:${port}`,
@@ -82,7 +76,10 @@ export function serviceDefinition(
 	};
 }
 
-/** One of the same id that comes later has another check, so that nobody keeps alive what is not theirs. */
+/**
+ * The id of a registration's check. Registrations with the same service id have different checks, so that none reports for
+ * the check of another.
+ */
 export function checkIdOf(id: string, registration: string): string {
 	return `service:${id}:${registration}`;
 }
@@ -103,7 +100,7 @@ function meta({ attributes = {}, zone }: Instance): Record<string, string> {
 	if (Object.keys(pairs).length >= MAX_PAIRS) {
 		throw new OptionError(
 			"instance.attributes",
-			`has more than the ${MAX_PAIRS - 1} pairs for which Consul has room`,
+			`has more than ${MAX_PAIRS - 1} pairs, the most that Consul accepts`,
 		);
 	}
 	return pairs;
@@ -114,7 +111,7 @@ const metaKey: Check<string> = (key, where) => {
 		return String(key);
 	throw new OptionError(
 		where,
-		'is a name that Consul does not take; use letters, digits, "-" and "_", at most 128 of them, not beginning with "consul-"',
+		'is a name that Consul does not accept; use at most 128 letters, digits, "-" and "_", and do not begin with "consul-"',
 	);
 };
 
@@ -123,7 +120,7 @@ const metaValue: Check<string> = (value, where) => {
 	throw new OptionError(
 		where,
 		typeof value === "string"
-			? `is longer than the ${MAX_VALUE} characters for which Consul has room`
+			? `is longer than ${MAX_VALUE} characters, the most that Consul accepts`
 			: `${shown(value)} is not a string`,
 	);
 };

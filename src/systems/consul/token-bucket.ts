@@ -1,11 +1,11 @@
 import type { Clock } from "../../policy/clock.ts";
 
-/** Lets so many through at once, and then one each `everyMs`. */
+/** A token bucket: `size` tokens can be taken at once, and then one token in each `everyMs`. */
 export class TokenBucket {
 	readonly #clock: Clock;
 	readonly #size: number;
 	readonly #everyMs: number;
-	/** Below 0: taken before they came. */
+	/** A number below 0 means tokens that were taken in advance. */
 	#tokens: number;
 	#countedAt: number;
 
@@ -17,7 +17,7 @@ export class TokenBucket {
 		this.#countedAt = clock.now();
 	}
 
-	/** Takes a token, be it one that has yet to come. Returns the milliseconds until it is there. */
+	/** Takes a token, in advance if there is none. Returns the milliseconds until the token is available. */
 	take(): number {
 		const now = this.#clock.now();
 		const came = (now - this.#countedAt) / this.#everyMs;

@@ -4,12 +4,13 @@ import { ANSWER_MS, type ConsulAgent } from "./agent.ts";
 import { equals } from "./filter.ts";
 import type { ServiceDefinition } from "./service-definition.ts";
 
-/** Between looks, in milliseconds. */
+/** The waits between queries, in milliseconds. */
 const WAITS_MS = [10, 20, 40, 80, 160, 320] as const;
 
 /**
- * What an agent knows, all of Consul knows a moment later: waits for that, for
- * two thirds of a second at most. Whoever may not look does not wait.
+ * Waits until a service that was registered with an agent is in Consul's catalog,
+ * where all clients find it. Waits at most two thirds of a second, and does not
+ * wait if the token may not read the catalog.
  */
 export async function untilFound(
 	agent: ConsulAgent,
@@ -22,7 +23,7 @@ export async function untilFound(
 	const pause = new Pause(clock);
 	for (const waitMs of WAITS_MS) {
 		try {
-			const { value, headers } = await agent.ask({
+			const { value, headers } = await agent.send({
 				path: `catalog/service/${encodeURIComponent(name)}`,
 				query: { filter },
 				timeoutMs: ANSWER_MS,

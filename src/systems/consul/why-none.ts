@@ -4,24 +4,24 @@ import { DiscoveryError } from "../discovery-error.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";
 
-/** Of a service for which there is no endpoint. */
+/** A service for which there is no endpoint. */
 export interface EmptyService {
 	readonly agent: ConsulAgent;
 	readonly service: string;
-	/** What of the question holds for all instances, fit or not: the datacenter, for one. */
+	/** The query parameters that apply to healthy and unhealthy instances, such as the datacenter. */
 	readonly query: NonNullable<AgentRequest["query"]>;
 	readonly filter: string | undefined;
 	readonly signal: AbortSignal;
 }
 
-/** Which check of an instance tells most of it. */
-const FITNESS = ["maintenance", "critical", "warning", "passing"] as const;
+/** The states of an instance. The state of an instance is the first of these that one of its checks has. */
+const STATES = ["maintenance", "critical", "warning", "passing"] as const;
 
-type Fitness = (typeof FITNESS)[number];
+type State = (typeof STATES)[number];
 
 /**
- * Finds out why there is no endpoint, by asking for the instances that are not
- * healthy too.
+ * Finds out why a service has no endpoint, by querying all of its instances,
+ * including unhealthy ones.
  */
 export async function whyNone(empty: EmptyService): Promise<DiscoveryError> {
 	const { agent, service, query, filter, signal } = empty;
@@ -31,11 +31,11 @@ export async function whyNone(empty: EmptyService): Promise<DiscoveryError> {
 		timeoutMs: ANSWER_MS,
 		signal,
 	};
-	const answer = await agent.ask(request);
-	const fitnesses = agent.read(request, answer, listOf(fitnessOf));
+	const answer = await agent.send(request);
+	const states = agent.read(request, answer, listOf(stateOf));
 	const name = shown(service);
 	const known = inDatacenter(query["dc"]);
-	if (fitnesses.length === 0) {
+	if (states.length === 0) {
 		const hidden = await whyHidden(agent, answer);
 		return hidden !== undefined
 			? new DiscoveryError(
@@ -44,23 +44,26 @@ export async function whyNone(empty: EmptyService): Promise<DiscoveryError> {
 				)
 			: new DiscoveryError(
 					"unknownService",
-					`${agent.name} knows no service ${name}${known}; is the name right, and is a server registered?`,
+					`${agent.name} knows no service ${name}${known}; check the name, and whether a server is registered`,
 				);
 	}
-	const passing = fitnesses.filter((fitness) => fitness === "passing").length;
+	const passing = states.filter((state) => state === "passing").length;
 	if (passing > 0 && filter !== undefined) {
 		return new DiscoveryError(
 			"noHealthyInstance",
-			`${agent.name} knows ${passing} healthy instances of ${name}${known}, and the filter ${shown(filter)} lets none of them pass`,
+			`${agent.name} knows ${passing} healthy instances of ${name}${known}, but none of them matches the filter ${shown(filter)}`,
 		);
 	}
 	return new DiscoveryError(
 		"noHealthyInstance",
-		`${agent.name} knows ${instances(fitnesses.length)} of ${name}${known}, and none is fit to take calls: ${counted(fitnesses)}`,
+		`${agent.name} knows ${instances(states.length)} of ${name}${known}, but none can take calls: ${counted(states)}`,
 	);
 }
 
-/** Consul hides what a token may not see; it says so since version 1.12, but to nobody without a token. */
+/**
+ * Says why Consul may hide instances: it leaves out what the token may not read. Since version 1.12 it says so in a header,
+ * but only to requests with a token.
+ */
 async function whyHidden(
 	agent: ConsulAgent,
 	{ headers }: ApiAnswer,
@@ -74,7 +77,7 @@ async function whyHidden(
 		: undefined;
 }
 
-function fitnessOf(entry: unknown, where: string): Fitness {
+function stateOf(entry: unknown, where: string): State {
 	const { Checks } = record(entry, where);
 	const found = listOf((check, path) => {
 		const { CheckID, Status } = record(check, path);
@@ -82,23 +85,23 @@ function fitnessOf(entry: unknown, where: string): Fitness {
 			? "maintenance"
 			: Status;
 	})(Checks ?? [], `${where}.Checks`);
-	return FITNESS.find((fitness) => found.includes(fitness)) ?? "passing";
+	return STATES.find((state) => found.includes(state)) ?? "passing";
 }
 
-function counted(fitnesses: readonly Fitness[]): string {
-	const says: Readonly<Record<Fitness, string>> = {
+function counted(states: readonly State[]): string {
+	const texts: Readonly<Record<State, string>> = {
 		maintenance: "in maintenance",
 		critical: "critical",
 		warning: "warning",
 		passing:
-			"passing, with no weight, or no port or address that can be reached",
+			"passing, but with weight 0, or without a port or an address that can be reached",
 	};
-	return FITNESS.map((fitness) => ({
-		fitness,
-		count: fitnesses.filter((other) => other === fitness).length,
+	return STATES.map((state) => ({
+		state,
+		count: states.filter((other) => other === state).length,
 	}))
 		.filter(({ count }) => count > 0)
-		.map(({ fitness, count }) => `${count} ${says[fitness]}`)
+		.map(({ state, count }) => `${count} ${texts[state]}`)
 		.join(", ");
 }
 

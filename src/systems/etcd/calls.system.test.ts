@@ -187,7 +187,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		expect(error).toMatchObject({
 			code: Code.Unavailable,
 			rawMessage: expect.stringContaining(
-				`there is nothing under kitex/registry-etcd/${name}/ in etcd at ${etcd.address}`,
+				`there are no keys under kitex/registry-etcd/${name}/ in etcd at ${etcd.address}`,
 			),
 		});
 		await using _one = await announced(name, "one", { hosts: etcd.hosts });
@@ -246,7 +246,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 			expect(performance.now() - began).toBeLessThan(2500);
 			expect(errors.at(-1)).toMatchObject({
 				problem: "unreachable",
-				message: expect.stringContaining(`taking out ${name} at 127.0.0.1:`),
+				message: expect.stringContaining(`removing ${name} at 127.0.0.1:`),
 			});
 			line.goOn();
 			await line[Symbol.asyncDispose]();

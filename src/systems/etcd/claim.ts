@@ -5,7 +5,7 @@ import {
 } from "./gen/etcd/etcd_pb.ts";
 import { keyBytes } from "./key-range.ts";
 
-/** A key that is to live under a lease of ours. */
+/** A key and its value, to be stored under a lease. */
 export interface Claim {
 	readonly key: string;
 	readonly value: string;
@@ -14,7 +14,7 @@ export interface Claim {
 
 const result = Compare_CompareResult.EQUAL;
 
-/** Puts the key, whoever has it. */
+/** Puts the key, even if another process has put it. */
 export async function putClaim(
 	client: EtcdClient,
 	{ key, value, lease }: Claim,
@@ -24,7 +24,7 @@ export async function putClaim(
 	await client.put(request, limits);
 }
 
-/** Puts the key unless it is there; resolves with the lease that it then has, 0 for none. */
+/** Puts the key unless it exists. Resolves with the lease that the key then has; 0 means no lease. */
 export async function putClaimIfFree(
 	client: EtcdClient,
 	claim: Claim,
@@ -53,7 +53,7 @@ export async function putClaimIfFree(
 		: (response.response.value.kvs[0]?.lease ?? 0n);
 }
 
-/** Deletes the key, unless it is somebody else's. */
+/** Deletes the key if it is under the claim's lease. */
 export async function deleteClaim(
 	client: EtcdClient,
 	claim: Claim,

@@ -2,10 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { DiscoveryError, type DiscoveryProblem } from "../discovery-error.ts";
 
 /**
- * What a failed call of etcd means for discovery.
+ * Turns the error of a failed etcd call into a DiscoveryError.
  *
- * @param what could not be done, for the message: "reading services/payment/"
- * @param at the members, for the message
+ * @param what what failed, for the message: "reading services/payment/"
+ * @param at the addresses of the members, for the message
  */
 export function etcdError(
 	error: unknown,
@@ -17,7 +17,7 @@ export function etcdError(
 	const problem = problemOf(code, rawMessage, error);
 	const why = rawMessage
 		.replace(/^etcdserver: /, "")
-		// Of our own channel: it was we who cancelled, and who was tried is said already.
+		// These prefixes come from homing's own channel, and repeat what this message says.
 		.replace(/^the call was cancelled: /, "")
 		.replace(/^no connection to the resolver \(tried [^)]*\): /, "");
 	const who = `etcd at ${at.join(", ")}`;
@@ -35,8 +35,9 @@ export function etcdError(
 }
 
 /**
- * The token is not known, or no longer, or there was none as etcd wanted none
- * when it was asked: another one will do (etcd's rpctypes/error.go).
+ * Whether a call failed because its token is unknown, has expired, or is missing
+ * (authentication was switched on since), so that a new token helps (etcd's
+ * rpctypes/error.go).
  */
 export function isTokenRefused(error: unknown): boolean {
 	return (
@@ -48,7 +49,7 @@ export function isTokenRefused(error: unknown): boolean {
 	);
 }
 
-/** The history that was asked for is gone. */
+/** Whether a watch failed because its start revision is compacted. */
 export function isCompacted(error: unknown): boolean {
 	return (
 		error instanceof ConnectError &&
@@ -56,7 +57,7 @@ export function isCompacted(error: unknown): boolean {
 	);
 }
 
-/** The lease has ended. */
+/** Whether a call failed because its lease no longer exists. */
 export function isLeaseGone(error: unknown): boolean {
 	return (
 		error instanceof ConnectError &&
@@ -80,29 +81,29 @@ function problemOf(
 		case Code.Canceled:
 			return "unreachable";
 		case Code.ResourceExhausted:
-			// And not: its disk is full.
+			// The same code is used when the disk is full, which is another problem.
 			return message.includes("too many requests")
 				? "unreachable"
 				: "badAnswer";
 		default:
-			// etcd says INVALID_ARGUMENT of a wrong password, and of none.
+			// etcd answers INVALID_ARGUMENT to a wrong or missing password.
 			return /authentication failed|user name is empty/.test(message)
 				? "forbidden"
 				: "badAnswer";
 	}
 }
 
-/** What to do about it, where that is known. */
+/** Returns what to do about a refusal, if that is known. */
 function cureOf(message: string): string {
 	if (message.includes("user name is empty")) {
-		return "; it wants a user: set `user` and `password`";
+		return "; it requires a user: set `user` and `password`";
 	}
 	return message.includes("permission denied")
 		? "; grant its role a permission for these keys"
 		: "";
 }
 
-/** By the member, of ours. */
+/** Whether the member refused the client's certificate. */
 function isCertificateRefused(error: unknown): boolean {
 	for (let one = error; one instanceof Error; one = one.cause) {
 		const { code = "" } = one as Error & { code?: string };

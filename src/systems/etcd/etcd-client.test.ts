@@ -3,12 +3,12 @@ import { freePort } from "../../../testdata/harness/free-port.ts";
 import { ScriptedEtcd } from "../../../testdata/harness/scripted-etcd.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { keysUnder } from "./key-range.ts";
-import { settleEtcd } from "./options.ts";
+import { etcdSetting } from "./options.ts";
 
 test("whoever calls after etcd was away is not kept waiting for that", async () => {
 	const port = await freePort();
 	const hosts = [`127.0.0.1:${port}`];
-	const client = new EtcdClient(settleEtcd({ hosts }));
+	const client = new EtcdClient(etcdSetting({ hosts }));
 	for (let times = 0; times < 3; times++) {
 		const asked = client.range(keysUnder("p"));
 		await expect(asked).rejects.toThrow("ECONNREFUSED");
@@ -31,7 +31,7 @@ test("answers may be larger than calls of homing's may be by themselves", async 
 			yield { events: kvs.map((kv) => ({ kv })) };
 		},
 	});
-	const client = new EtcdClient(settleEtcd({ hosts: etcd.hosts }));
+	const client = new EtcdClient(etcdSetting({ hosts: etcd.hosts }));
 	expect((await client.range(keysUnder("p"))).kvs).toHaveLength(5);
 	const stream = await client.watch(new AbortController().signal);
 	const createRequest = { case: "createRequest", value: {} } as const;

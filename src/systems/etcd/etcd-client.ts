@@ -31,10 +31,10 @@ import {
 } from "./gen/etcd/etcd_rpc.ts";
 import type { EtcdSetting } from "./options.ts";
 
-/** What a call of etcd may take. */
+/** The limits of a call. */
 export interface Limits {
 	readonly signal?: AbortSignal | undefined;
-	/** Default: 5000. */
+	/** In milliseconds. Default: 5000. */
 	readonly timeoutMs?: number | undefined;
 }
 
@@ -54,15 +54,15 @@ type Login = NonNullable<EtcdSetting["login"]>;
 
 const TIMEOUT_MS = 5000;
 
-/** As etcd's own client; a list of many instances is one message. */
+/** The limit for a message, the same as in etcd's own client: a list of many instances is one message. */
 const MAX_BYTES = 2 ** 31 - 1;
 
 /**
- * Calls of one etcd, whichever of its members answers; each keeps no process
- * alive. They reject with ConnectError.
+ * A client of one etcd cluster. Each call goes to any of its members. Calls reject
+ * with a ConnectError, and do not keep the process alive.
  *
- * A member that knows no leader answers at once that it cannot, and ends its
- * streams, so that another one is asked (etcd's `hasleader`).
+ * By the header `hasleader`, a member that has no leader refuses calls at once and
+ * ends its streams, so that another member can be called.
  */
 export class EtcdClient {
 	readonly #setting: EtcdSetting;
@@ -122,7 +122,7 @@ export class EtcdClient {
 		return this.#live.lease.leaseKeepAlive.open({ headers, signal });
 	}
 
-	/** The token that was used last is no good: the next call gets another one. */
+	/** Drops the token, because etcd has refused it. The next call gets a new one. */
 	forgetToken(): void {
 		this.#token = undefined;
 	}
@@ -155,8 +155,9 @@ export class EtcdClient {
 	}
 
 	/**
-	 * While no member can be reached, connections are tried less and less often;
-	 * who calls has waited already, and wants a new one.
+	 * The generated clients. If no member could be reached, this makes a new channel,
+	 * because the old one waits longer and longer between attempts to connect, and
+	 * the caller has its own backoff.
 	 */
 	get #live(): Stubs {
 		if (this.#stubs.channel.state === "transientFailure") {
@@ -196,7 +197,7 @@ export class EtcdClient {
 			);
 			return token;
 		} catch (error) {
-			// Whoever has not switched it on yet knows everybody.
+			// While authentication is switched off, etcd accepts everybody without a token.
 			if (isAuthOff(error)) return undefined;
 			throw error;
 		}
@@ -225,7 +226,7 @@ class Stubs {
 			{
 				balancer: "round_robin",
 				connectTimeout: "2s",
-				// A member that hangs under a watch that has nothing to tell.
+				// Finds a member that hangs while a watch has no changes to report.
 				keepalive: { time: "10s", timeout: "3s" },
 				...(tls && { tls }),
 				...(hosts[0] !== undefined && { authority: hosts[0] }),

@@ -10,23 +10,23 @@ import {
 	parseHostPort,
 } from "../../discovery/targets/host-port.ts";
 
-/** What an instance says of itself. */
+/** The fields of an instance in etcd. */
 export interface InstanceFields {
 	/** "host:port". */
 	readonly address: string;
-	/** More than 0 for one that is to get calls. */
+	/** More than 0 for an instance that gets calls. */
 	readonly weight: number;
 	readonly zone?: string | undefined;
 	readonly attributes?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The tag that has the zone. */
+/** The tag that holds the zone. */
 const ZONE = "zone";
 
-/** The weight of an instance that has none, as Kitex has it. */
+/** The weight of an instance without one, the same as in Kitex. */
 export const DEFAULT_WEIGHT = 10;
 
-/** The value of a key of an instance, as Kitex's registry-etcd writes it; zone and attributes are its tags. */
+/** Formats the value of an instance's key as Kitex's registry-etcd does. The zone and the attributes become tags. */
 export function formatInstance(fields: InstanceFields): string {
 	const { address, weight, zone, attributes } = fields;
 	const tags = { ...attributes, ...(zone !== undefined && { [ZONE]: zone }) };
@@ -34,14 +34,14 @@ export function formatInstance(fields: InstanceFields): string {
 }
 
 /**
- * Reads the value of a key of an instance, in any of three forms: Kitex's
+ * Reads the value of an instance's key. It accepts three forms: Kitex's
  * (`{"network":"tcp","address":"host:port","weight":10,"tags":{…}}`), that of
- * etcd's own naming package (`{"Op":0,"Addr":"host:port","Metadata":{…}}`), or
- * a bare `host:port`. Returns undefined for an instance whose weight says that
- * it is to get no calls.
+ * etcd's own naming package (`{"Op":0,"Addr":"host:port","Metadata":{…}}`), and
+ * a bare `host:port`. Returns undefined for an instance with a weight of 0 or
+ * less, which must get no calls.
  *
- * @param where how errors name it
- * @throws OptionError for anything else
+ * @param where the name of the key, for error messages
+ * @throws OptionError for any other value
  */
 export function readInstance(
 	value: string,
@@ -67,7 +67,7 @@ function parsed(text: string, where: string): Record<string, unknown> {
 	} catch (error) {
 		throw new OptionError(
 			where,
-			`${shown(text)} is no JSON (${(error as Error).message})`,
+			`${shown(text)} is not JSON (${(error as Error).message})`,
 		);
 	}
 }
@@ -78,7 +78,7 @@ function ofKitex(
 ): Endpoint | undefined {
 	const { network = "tcp", weight = DEFAULT_WEIGHT } = fields;
 	if (typeof weight !== "number" || !Number.isFinite(weight)) {
-		throw new OptionError(where, `its weight ${shown(weight)} is no number`);
+		throw new OptionError(where, `its weight ${shown(weight)} is not a number`);
 	}
 	if (weight <= 0) return undefined;
 	return {
@@ -88,14 +88,14 @@ function ofKitex(
 	};
 }
 
-/** `network` is one of Go's: what is not of them all is not for gRPC. */
+/** Reads an address. `network` is the name of a network in Go's net package; only TCP and Unix sockets carry gRPC. */
 function address(value: unknown, where: string, network?: unknown): string {
 	if (typeof value !== "string" || value === "") {
 		throw new OptionError(
 			where,
 			value === undefined || value === ""
 				? "has no address"
-				: `its address ${shown(value)} is no text`,
+				: `its address ${shown(value)} is not a string`,
 		);
 	}
 	switch (network) {
@@ -116,16 +116,16 @@ function hostPort(text: string, where: string): string {
 	if (text.startsWith(":")) {
 		throw new OptionError(
 			where,
-			`its address ${shown(text)} has no host: the server must register one that others can reach`,
+			`its address ${shown(text)} has no host: the server must register an address that others can reach`,
 		);
 	}
-	// Kitex puts no brackets around an IPv6 address.
+	// Kitex writes IPv6 addresses without brackets.
 	const [, host = "", port = ""] = /^([^[\]]*:[^[\]]*):(\d+)$/.exec(text) ?? [];
 	const whole = isIPv6(host) ? `[${host}]:${port}` : text;
 	return formatHostPort(parseHostPort(whole, where));
 }
 
-/** The zone, and the other tags, those whose values are text. */
+/** Reads the zone and the other tags. Ignores tags whose values are not strings. */
 function tagged(tags: unknown): Pick<Endpoint, "zone" | "attributes"> {
 	if (typeof tags !== "object" || tags === null || Array.isArray(tags)) {
 		return {};

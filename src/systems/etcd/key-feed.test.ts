@@ -9,7 +9,7 @@ import {
 import { EtcdClient } from "./etcd-client.ts";
 import { KeyFeed } from "./key-feed.ts";
 import { keysUnder, keyText } from "./key-range.ts";
-import { settleEtcd } from "./options.ts";
+import { etcdSetting } from "./options.ts";
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> =>
 	new TextEncoder().encode(text);
@@ -41,7 +41,7 @@ async function* idle(
 async function feeding(script: EtcdScript) {
 	const etcd = await ScriptedEtcd.start({ kv, ...script });
 	const clock = new FakeClock();
-	const client = new EtcdClient(settleEtcd({ hosts: etcd.hosts }));
+	const client = new EtcdClient(etcdSetting({ hosts: etcd.hosts }));
 	const lists: string[][] = [];
 	const events: string[] = [];
 	const errors: string[] = [];

@@ -2,12 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import { Pause } from "../pause.ts";
+import { AnswerLimit } from "./answer-limit.ts";
 import { etcdError, isCompacted, isTokenRefused } from "./errors.ts";
 import type { EtcdClient, WatchStream } from "./etcd-client.ts";
 import type { WatchResponse } from "./gen/etcd/etcd_pb.ts";
 import type { Event, KeyValue } from "./gen/etcd/kv_pb.ts";
 import type { KeyRange } from "./key-range.ts";
-import { Patience } from "./patience.ts";
 import {
 	cancelled,
 	isElsewhere,
@@ -18,30 +18,33 @@ import {
 export interface KeyFeedSetting {
 	readonly client: EtcdClient;
 	readonly range: KeyRange;
-	/** The keys, for messages. */
+	/** The name of the keys, for error messages. */
 	readonly name: string;
 	readonly clock: Clock;
 	readonly random: () => number;
-	/** All keys of the range, in order; what was told before is void. */
+	/** Called with all keys of the range, in order. They replace those of the calls before. */
 	all(kvs: readonly KeyValue[]): void;
-	/** What has happened since, in order. */
+	/** Called with the changes since then, in order. */
 	changed(events: readonly Event[]): void;
-	/** Takes an error that it survives. */
+	/** Called with each error that does not end the feed. */
 	report(error: Error): void;
 }
 
-type Question = NonNullable<Parameters<WatchStream["send"]>[0]["requestUnion"]>;
+type WatchRequest = NonNullable<
+	Parameters<WatchStream["send"]>[0]["requestUnion"]
+>;
 
-/** From one list or watch to the next at least, however soon they end. */
+/** The least time from the start of one list or watch to the next. */
 const MIN_MS = 1000;
 const MAX_BACKOFF_MS = 16_000;
 
 /**
- * Tells what a range of keys holds, and of each change to it: reads the keys,
- * and watches them from the revision after that. A watch that breaks goes on
- * where it was, with another member if there is one. Where that is too long ago
- * for etcd (a compaction), or etcd has gone back in time (a backup), the keys are
- * read again. Errors are survived, and tried again after 1 s to 16 s.
+ * Follows a range of keys: lists the keys, and then watches them from the next
+ * revision on. After a watch has broken, a new one continues at the same revision,
+ * with another member if there is one. If etcd no longer holds that revision
+ * (after a compaction) or has gone back to an earlier one (after a restore from a
+ * backup), the keys are listed again. After an error, it tries again after 1 s to
+ * 16 s.
  */
 export class KeyFeed {
 	readonly #setting: KeyFeedSetting;
@@ -49,8 +52,8 @@ export class KeyFeed {
 	readonly #pause: Pause;
 	readonly #end = new AbortController();
 	#position: Position | undefined;
-	/** Asks the watch that is under way whether there is still somebody. */
-	#doubt: () => void = () => {};
+	/** Checks whether the member of the current watch still answers. */
+	#checkAlive: () => void = () => {};
 	#listedAt = Number.NEGATIVE_INFINITY;
 
 	constructor(setting: KeyFeedSetting) {
@@ -59,22 +62,22 @@ export class KeyFeed {
 		this.#pause = new Pause(setting.clock);
 	}
 
-	/** Resolves when the keys have been told. Rejects with DiscoveryError if they cannot be read, and then it has ended. */
+	/** Resolves after the first list. Rejects with a DiscoveryError if the keys cannot be listed; then the feed has ended. */
 	async start(): Promise<void> {
 		await this.#list();
 		void this.#follow();
 	}
 
-	/** As `start`, but goes on if the keys cannot be read. */
+	/** Does what `start` does, but goes on if the keys cannot be listed. */
 	async startAnyway(): Promise<void> {
-		await this.#list().catch((error) => this.#survive(error));
+		await this.#list().catch((error) => this.#report(error));
 		void this.#follow();
 	}
 
-	/** Something else was lost: the next try may come sooner, and a watch has to show that it is alive. */
+	/** Shortens the wait before the next attempt, and checks that the current watch is alive: a connection elsewhere was lost. */
 	hurry(): void {
 		this.#pause.hurry();
-		this.#doubt();
+		this.#checkAlive();
 	}
 
 	stop(): void {
@@ -90,10 +93,10 @@ export class KeyFeed {
 			try {
 				if (this.#position === undefined) await this.#list();
 				await this.#watch(this.#position as Position);
-				// They are to be read again, and at once, unless they just were.
+				// The keys must be listed again: at once, unless they have just been listed.
 				began = this.#listedAt;
 			} catch (error) {
-				this.#survive(error as Error);
+				this.#report(error as Error);
 			}
 			if (signal.aborted) return;
 			const elapsed = clock.now() - began;
@@ -115,67 +118,68 @@ export class KeyFeed {
 		}
 	}
 
-	/** Returns when the position is no longer one to go on from; throws when the watch breaks. */
+	/** Watches from a position. Resolves when the watch cannot continue from there; rejects when the watch breaks. */
 	async #watch(position: Position, again = true): Promise<void> {
 		const { client } = this.#setting;
 		try {
 			const stream = await client.watch(this.#end.signal);
 			await this.#hear(stream, position);
 		} catch (error) {
-			// Its token may have ended long ago.
+			// The token may have expired long ago.
 			if (again && isTokenRefused(error)) {
 				client.forgetToken();
 				return await this.#watch(position, false);
 			}
 			if (!isCompacted(error)) throw this.#explained(error, "watching");
 		} finally {
-			this.#doubt = () => {};
+			this.#checkAlive = () => {};
 		}
 		this.#position = undefined;
 	}
 
-	/** Returns when what is heard does not follow the position. */
+	/** Reads the responses of a watch. Resolves if they do not continue from the position. */
 	async #hear(stream: WatchStream, position: Position): Promise<void> {
 		const { range, clock } = this.#setting;
-		const patience = new Patience(clock, (late) => stream.cancel(late));
-		const ask = (requestUnion: Question): void => {
-			// Should it fail, so do the responses, and they tell why.
+		const limit = new AnswerLimit(clock, (late) => stream.cancel(late));
+		const send = (requestUnion: WatchRequest): void => {
+			// If sending fails, reading the responses fails too, with the reason.
 			stream.send({ requestUnion }).catch(() => {});
 		};
-		const askProgress = (): void => ask({ case: "progressRequest", value: {} });
+		const requestProgress = (): void =>
+			send({ case: "progressRequest", value: {} });
 		const startRevision = position.revision + 1n;
 		const value = { ...range, startRevision, progressNotify: true };
-		patience.asked();
-		ask({ case: "createRequest", value });
-		this.#doubt = () => {
-			// etcd does not answer while the watch has yet to catch up with the store.
-			patience.asked(askProgress);
-			askProgress();
+		limit.requested();
+		send({ case: "createRequest", value });
+		this.#checkAlive = () => {
+			// etcd ignores the request while the watch has not caught up with the store, so it is repeated.
+			limit.requested(requestProgress);
+			requestProgress();
 		};
 		try {
 			for await (const response of stream) {
-				patience.answered();
+				limit.answered();
 				if (response.canceled) throw cancelled(response);
 				if (response.created && isElsewhere(response.header, position)) return;
 				this.#backoff.reset();
 				this.#apply(response, position);
 			}
 		} finally {
-			patience.answered();
+			limit.answered();
 		}
 		throw new ConnectError("the watch has ended", Code.Unavailable);
 	}
 
 	#apply(response: WatchResponse, position: Position): void {
 		const { created, header, events } = response;
-		// What is created has the store's revision, and has yet to tell how it came to that.
+		// The response to the creation has the store's revision, but the events up to it are still to come.
 		if (created) return;
 		const last = events.at(-1)?.kv?.modRevision ?? header?.revision ?? 0n;
 		if (last > position.revision) position.revision = last;
 		if (events.length > 0) this.#setting.changed(events);
 	}
 
-	#survive(error: Error): void {
+	#report(error: Error): void {
 		if (!this.#end.signal.aborted) this.#setting.report(error);
 	}
 

@@ -1,7 +1,7 @@
-/** One key, or those from a key to another, as etcd's requests have them. */
+/** One key or a range of keys, as in etcd's requests. */
 export interface KeyRange {
 	readonly key: Uint8Array<ArrayBuffer>;
-	/** The first key beyond; empty: `key` alone. */
+	/** The first key after the range. If it is empty, the range is only `key`. */
 	readonly rangeEnd: Uint8Array<ArrayBuffer>;
 }
 
@@ -20,8 +20,8 @@ export function oneKey(key: string): KeyRange {
 	return { key: keyBytes(key), rangeEnd: new Uint8Array() };
 }
 
-/** The keys under `prefix`, which are those that begin with it and a slash. */
+/** The keys under `prefix`: those that begin with the prefix and a slash. */
 export function keysUnder(prefix: string): KeyRange {
-	// "0" is what follows "/".
+	// "0" is the character after "/".
 	return { key: keyBytes(`${prefix}/`), rangeEnd: keyBytes(`${prefix}0`) };
 }

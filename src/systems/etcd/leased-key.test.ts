@@ -7,7 +7,7 @@ import {
 } from "../../../testdata/harness/scripted-etcd.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { LeasedKey } from "./leased-key.ts";
-import { type EtcdOptions, settleEtcd } from "./options.ts";
+import { type EtcdOptions, etcdSetting } from "./options.ts";
 
 /** An etcd that grants leases 1, 2 and so on, of 60 s, and a key in it, in fake time. */
 async function leasing(
@@ -39,7 +39,7 @@ async function leasing(
 		auth,
 	});
 	const clock = new FakeClock();
-	const client = new EtcdClient(settleEtcd({ ...options, hosts: etcd.hosts }));
+	const client = new EtcdClient(etcdSetting({ ...options, hosts: etcd.hosts }));
 	const errors: string[] = [];
 	const key = new LeasedKey({
 		client,

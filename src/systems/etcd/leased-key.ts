@@ -4,42 +4,42 @@ import { Backoff } from "../../policy/backoff.ts";
 import type { Clock } from "../../policy/clock.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { Pause } from "../pause.ts";
+import { AnswerLimit } from "./answer-limit.ts";
 import { deleteClaim, putClaim, putClaimIfFree } from "./claim.ts";
 import { etcdError, isLeaseGone, isTokenRefused } from "./errors.ts";
 import type { EtcdClient, KeepAliveStream, Limits } from "./etcd-client.ts";
 import { oneKey } from "./key-range.ts";
-import { Patience } from "./patience.ts";
 
 export interface LeasedKeySetting {
 	readonly client: EtcdClient;
 	readonly key: string;
 	readonly value: string;
-	/** What the key stands for, for messages: "payment at 10.0.0.1:50051". */
+	/** What the key stands for, for error messages: "payment at 10.0.0.1:50051". */
 	readonly name: string;
-	/** Of the lease. */
+	/** The time to live of the lease. */
 	readonly ttlSeconds: bigint;
 	readonly clock: Clock;
 	readonly random: () => number;
-	/** Takes an error that it survives. */
+	/** Called with each error that does not end the registration. */
 	report(error: Error): void;
 }
 
-/** An election in etcd takes a second or two, and what was asked meanwhile is never answered. */
+/** Attempts to register. During an election, which takes a second or two, etcd never answers some requests. */
 const TRIES = 3;
-/** How long one of them may take, in milliseconds. */
+/** The limit for one attempt, in milliseconds. */
 const TRY_MS = 3000;
 const BETWEEN_TRIES_MS = 1000;
-/** How long etcd may take to forget the key, in milliseconds. */
+/** The limit for revoking the lease, in milliseconds. */
 const REVOKE_MS = 2000;
 
 /**
- * A key that lives under a lease, which is kept alive three times in its time.
+ * Keeps a key in etcd under a lease. The lease is renewed three times per TTL.
  *
- * A lease that has ended is followed by another one, and errors by further tries,
- * after 1 s or more. Whenever the lease is kept alive, a key that is missing is
- * put back. A key that somebody else has written since is left to them: two
- * processes that claim one key do not fight, the later has it; when it goes, the
- * earlier is back.
+ * If the lease has ended, a new one is granted. After an error, it tries again
+ * after 1 s or more. At each renewal the key is checked, and put back if it is
+ * missing. If another process writes the key later, that process keeps it, so that
+ * two processes with one key do not overwrite each other. When the other process
+ * removes the key, this one puts its own back.
  */
 export class LeasedKey {
 	readonly #setting: LeasedKeySetting;
@@ -49,12 +49,15 @@ export class LeasedKey {
 	readonly #limits: Limits = { signal: this.#end.signal };
 	#lease: bigint | undefined;
 	#ttlMs: number;
+	/** Whether the key should exist. */
 	#wanted = true;
-	/** The lease of the one who has the key instead, as last reported. */
+	/** The lease of another process that has the key, as last reported. */
 	#displacedBy: bigint | undefined;
 	#stream: KeepAliveStream | undefined;
+	/** Resolves when the lease is no longer kept alive. */
 	#life: Promise<void> = Promise.resolve();
-	#settling: Promise<void> = Promise.resolve();
+	/** The last of the steps that put or delete the key, which run one after another. */
+	#steps: Promise<void> = Promise.resolve();
 
 	constructor(setting: LeasedKeySetting) {
 		const { random, clock, ttlSeconds } = setting;
@@ -65,9 +68,9 @@ export class LeasedKey {
 	}
 
 	/**
-	 * Puts the key, whoever has it, and keeps it from then on. Rejects with
-	 * DiscoveryError, or with the signal's reason; once it has been stopped then,
-	 * nothing is left of it.
+	 * Puts the key, even if another process has put it, and keeps it from then on.
+	 * Rejects with a DiscoveryError, or with the signal's reason. Call `stop` in that
+	 * case too, so that nothing is left in etcd.
 	 */
 	async start(signal: AbortSignal): Promise<void> {
 		signal.throwIfAborted();
@@ -85,11 +88,11 @@ export class LeasedKey {
 		this.#life = this.#live();
 	}
 
-	/** Deletes the key, or puts it back; the lease stays. Should it fail, it is tried again later. */
-	async want(wanted: boolean): Promise<void> {
+	/** Puts the key back, or deletes it; the lease stays. Rejects with a DiscoveryError; then it is tried again later. */
+	async setWanted(wanted: boolean): Promise<void> {
 		this.#wanted = wanted;
 		try {
-			await this.#settle();
+			await this.#reconcile();
 		} catch (error) {
 			throw this.#explained(
 				error,
@@ -98,7 +101,10 @@ export class LeasedKey {
 		}
 	}
 
-	/** Revokes the lease, and thereby deletes the key, unless it is somebody else's by now. Takes 2 s at most. Rejects with DiscoveryError. */
+	/**
+	 * Revokes the lease, which deletes the key unless another process has put it by now. Takes at most 2 s. Rejects with a
+	 * DiscoveryError.
+	 */
 	async stop(): Promise<void> {
 		this.#end.abort(new Error("the registration has ended"));
 		this.#pause.end();
@@ -110,7 +116,7 @@ export class LeasedKey {
 			const left = formatDuration(this.#ttlMs);
 			throw etcdError(
 				error,
-				`taking out ${name}, which clients may find until its lease ends, in ${left} at most`,
+				`removing ${name}, which clients may find until its lease ends, in ${left} at most`,
 				this.#setting.client.hosts,
 			);
 		}
@@ -125,7 +131,7 @@ export class LeasedKey {
 		} catch (cause) {
 			const error = this.#explained(cause, "registering");
 			const isOver = isLeaseGone(cause);
-			// By the tries before, which took longer than it lasts.
+			// The attempts before took longer than the lease's TTL.
 			if (isOver) this.#lease = undefined;
 			if (tries === 1 || !(isOver || error.problem === "unreachable")) {
 				throw error;
@@ -159,7 +165,10 @@ export class LeasedKey {
 		}
 	}
 
-	/** Resolves with whether it was kept alive until the end; with false when it has ended before. Rejects when nobody answers. */
+	/**
+	 * Keeps the lease alive. Resolves with true when `stop` was called, and with false when the lease has ended. Rejects when
+	 * etcd does not answer.
+	 */
 	async #keepAlive(lease: bigint): Promise<boolean> {
 		const { signal } = this.#end;
 		try {
@@ -183,9 +192,9 @@ export class LeasedKey {
 		const { client } = this.#setting;
 		this.#stream ??= await client.leaseKeepAlive(this.#end.signal);
 		try {
-			return await this.#asked(this.#stream, lease);
+			return await this.#renewOn(this.#stream, lease);
 		} catch (error) {
-			// A stream goes on with the token that it began with, which ends some time.
+			// A stream keeps the token with which it was opened, which expires at some time.
 			if (!again || !isTokenRefused(error)) throw error;
 			client.forgetToken();
 			this.#stream = undefined;
@@ -193,35 +202,35 @@ export class LeasedKey {
 		}
 	}
 
-	async #asked(stream: KeepAliveStream, lease: bigint): Promise<boolean> {
+	async #renewOn(stream: KeepAliveStream, lease: bigint): Promise<boolean> {
 		const { clock } = this.#setting;
-		const patience = new Patience(clock, (late) => stream.cancel(late));
-		patience.asked();
+		const limit = new AnswerLimit(clock, (late) => stream.cancel(late));
+		limit.requested();
 		try {
-			// Should it fail, so does the response, and it tells why.
+			// If sending fails, reading the response fails too, with the reason.
 			stream.send({ id: lease }).catch(() => {});
 			const answer = await stream.recv();
 			if (answer !== undefined) return answer.ttl > 0n;
 			throw new ConnectError("the stream has ended", Code.Unavailable);
 		} finally {
-			patience.answered();
+			limit.answered();
 		}
 	}
 
-	/** Looks after the key, at little cost: one member answers with what it knows. */
+	/** Checks the key, at little cost: one member answers from its own state. */
 	async #check(lease: bigint): Promise<void> {
 		const { client, key } = this.#setting;
 		const request = { ...oneKey(key), serializable: true };
 		const { kvs } = await client.range(request, this.#limits);
 		const isOurs = kvs[0]?.lease === lease;
-		// What that member knows may be old, so that this asks all of them.
-		if (isOurs !== this.#wanted) await this.#settle();
+		// The state of that member may be old. This step goes by the state of the majority.
+		if (isOurs !== this.#wanted) await this.#reconcile();
 	}
 
-	/** Makes the key be there, or not, as is wanted: one step at a time. */
-	#settle(): Promise<void> {
-		const step = this.#settling.then(() => this.#step());
-		this.#settling = step.catch(() => {});
+	/** Puts or deletes the key, as `#wanted` says, after the steps before. */
+	#reconcile(): Promise<void> {
+		const step = this.#steps.then(() => this.#step());
+		this.#steps = step.catch(() => {});
 		return step;
 	}
 
@@ -245,7 +254,7 @@ export class LeasedKey {
 		const { name, key } = this.#setting;
 		this.#report(
 			new Error(
-				`${name} was registered by somebody else too: the key ${key} is theirs until they go (its lease is ${lease.toString(16)}); give each server an address of its own, or an id`,
+				`another process has registered ${name} later: it keeps the key ${key} until it deregisters (its lease is ${lease.toString(16)}); give each server an address or an id of its own`,
 			),
 		);
 	}
@@ -254,7 +263,7 @@ export class LeasedKey {
 		const { client, ttlSeconds } = this.#setting;
 		const { id, ttl } = await client.leaseGrant(ttlSeconds, limits);
 		this.#lease = id;
-		// The server has a least time of its own.
+		// The server may choose a longer TTL than the requested one.
 		this.#ttlMs = Number(ttl) * 1000;
 		return id;
 	}
@@ -265,7 +274,7 @@ export class LeasedKey {
 		this.#lease = undefined;
 		if (lease === undefined) return;
 		const late = new AbortController();
-		// Keeps the process alive meanwhile.
+		// This timer also keeps the process alive meanwhile.
 		const timer = clock.after(REVOKE_MS, () => late.abort());
 		try {
 			await client.leaseRevoke(lease, { signal: late.signal });

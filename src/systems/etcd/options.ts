@@ -14,17 +14,21 @@ import {
 import { secureContext } from "../../tls/secure-context.ts";
 import type { TlsOptions, TlsSource } from "../../tls/tls-options.ts";
 
-/** Where etcd is, and who asks. */
+/** How to reach etcd. */
 export interface EtcdOptions {
-	/** "host:port" of each member that may be asked; the port is 2379 where there is none. Default: 127.0.0.1:2379. */
+	/** "host:port" of the members; the default port is 2379. Default: 127.0.0.1:2379. */
 	hosts?: readonly string[] | undefined;
-	/** true: the platform's roots; options as node:tls has them; a function is asked again for each connection. A member's certificate must be made out to its host, as `hosts` has it. Default: plaintext. */
+	/**
+	 * How to use TLS. `true` trusts Node's certificate authorities; an object holds options of node:tls; a function returns
+	 * such options and is called for each connection. Each member's certificate must match its host in `hosts`. Default:
+	 * plaintext.
+	 */
 	tls?: boolean | TlsOptions | TlsSource | undefined;
-	/** The name of one of etcd's own users; with `password`. Default: nobody. */
+	/** The name of an etcd user. Requires `password`. Default: no user. */
 	user?: string | undefined;
 	/** The password of `user`. */
 	password?: string | undefined;
-	/** Whether the password may go over plaintext, where everybody on the way can read it. Default: false. */
+	/** Whether the password may be sent over plaintext, where anybody on the network can read it. Default: false. */
 	insecureCredentials?: boolean | undefined;
 }
 
@@ -36,7 +40,7 @@ const hosts: Check<readonly string[]> = (value, where) => {
 	if (list.length > 0) return list;
 	throw new OptionError(
 		where,
-		"is empty; name a member, or leave it out for 127.0.0.1:2379",
+		"is empty; name at least one member, or leave it out for 127.0.0.1:2379",
 	);
 };
 
@@ -48,11 +52,11 @@ export const etcdOptions: OptionTable<EtcdOptions> = {
 	insecureCredentials: boolean,
 };
 
-/** The options, checked and made ready for use. */
+/** The checked options, with their defaults. */
 export interface EtcdSetting {
-	/** "host:port" of each. */
+	/** "host:port" of each member. */
 	readonly hosts: readonly string[];
-	/** Undefined: plaintext. */
+	/** Undefined means plaintext. */
 	readonly tls: TlsSource | undefined;
 	readonly login:
 		| { readonly user: string; readonly password: string }
@@ -60,11 +64,11 @@ export interface EtcdSetting {
 }
 
 /**
- * Options that the table has accepted, made ready for use.
+ * Applies the defaults to options that the table has accepted.
  *
- * @throws OptionError for options that do not go together
+ * @throws OptionError for options that contradict each other
  */
-export function settleEtcd(options: EtcdOptions): EtcdSetting {
+export function etcdSetting(options: EtcdOptions): EtcdSetting {
 	const { tls = false, user, password } = options;
 	if ((user === undefined) !== (password === undefined)) {
 		const [given, missing] =
@@ -74,7 +78,7 @@ export function settleEtcd(options: EtcdOptions): EtcdSetting {
 	if (user !== undefined && tls === false && !options.insecureCredentials) {
 		throw new OptionError(
 			"password",
-			"would travel over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
+			"would be sent over plaintext; set `tls`, or `insecureCredentials: true` if the network is safe",
 		);
 	}
 	if (typeof tls === "object") secureContext(tls, "tls");
@@ -88,7 +92,7 @@ export function settleEtcd(options: EtcdOptions): EtcdSetting {
 	};
 }
 
-/** Each member shows a certificate of its own. */
+/** TLS options by member, because each member has a certificate for its own host. */
 function tlsByHost(tls: true | TlsOptions | TlsSource): TlsSource {
 	return async (address) => {
 		const options =
@@ -100,12 +104,12 @@ function tlsByHost(tls: true | TlsOptions | TlsSource): TlsSource {
 	};
 }
 
-/** A key under which others are: no slash at its end, and something before that. */
+/** Accepts the prefix of keys. Removes slashes at its end, and refuses an empty prefix. */
 export const keyPrefix: Check<string> = (value, where) => {
 	const prefix = text(value, where).replace(/\/+$/, "");
 	if (prefix !== "") return prefix;
 	throw new OptionError(
 		where,
-		`${shown(value)} holds all of etcd; write the key under which the instances are`,
+		`${shown(value)} is the prefix of all keys in etcd; write the prefix of the instances' keys`,
 	);
 };

@@ -269,7 +269,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			expect(JSON.parse(stored[0]?.value ?? "")).toMatchObject({ weight: 20 });
 			await vi.waitFor(() => expect(errors).toHaveLength(1), 5000);
 			expect(errors[0]?.message).toMatch(
-				/^s\d+ at 10\.0\.0\.1:8888 was registered by somebody else too: the key kitex.registry-etcd.s\d+.10\.0\.0\.1:8888 is theirs/,
+				/^another process has registered s\d+ at 10\.0\.0\.1:8888 later: it keeps the key kitex.registry-etcd.s\d+.10\.0\.0\.1:8888 until it deregisters/,
 			);
 			await registration.setServing(false);
 			expect(await keys()).toEqual(stored);
@@ -344,7 +344,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await expect(registration[Symbol.asyncDispose]()).rejects.toMatchObject({
 			problem: "unreachable",
 			message: expect.stringMatching(
-				/^taking out s\d+ at 10\.0\.0\.1:8888, which clients may find until its lease ends, in 60 s at most: etcd at /,
+				/^removing s\d+ at 10\.0\.0\.1:8888, which clients may find until its lease ends, in 60 s at most: etcd at /,
 			),
 		});
 		expect(performance.now() - began).toBeLessThan(2500);

@@ -13,14 +13,11 @@ import type {
 	Registration,
 	Registry,
 } from "../../discovery/registry.ts";
-import {
-	bracketed,
-	formatHostPort,
-	parseHostPort,
-} from "../../discovery/targets/host-port.ts";
+import { formatHostPort } from "../../discovery/targets/host-port.ts";
 import { type Clock, systemClock } from "../../policy/clock.ts";
 import { guarded } from "../../policy/guarded.ts";
-import { ownAddress } from "../own-address.ts";
+import { keepingAlive } from "../keeping-alive.ts";
+import { instanceHostPort } from "../own-address.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import { DEFAULT_WEIGHT, formatInstance } from "./instance-value.ts";
 import { LeasedKey } from "./leased-key.ts";
@@ -28,20 +25,24 @@ import {
 	type EtcdOptions,
 	type EtcdSetting,
 	etcdOptions,
+	etcdSetting,
 	keyPrefix,
-	settleEtcd,
 } from "./options.ts";
 import type { EtcdDependencies } from "./resolver.ts";
 
+/** The options of `etcdRegistry`. */
 export interface EtcdRegistryOptions extends EtcdOptions {
-	/** The key under which services are, without the slash at its end. Default: "kitex/registry-etcd", where Kitex looks. */
+	/** The prefix of the keys of all services. Default: "kitex/registry-etcd", which Kitex uses. */
 	prefix?: string | undefined;
 	/**
-	 * How long an instance that has died without a word stays: milliseconds, or "60s"; 2 s or more, in whole seconds.
-	 * Default: 60 s.
+	 * The TTL of the lease: how long an instance stays after its server has died without deregistering. Milliseconds, or
+	 * "60s"; at least 2 s, rounded up to whole seconds. Default: 60 s.
 	 */
 	ttl?: Duration | undefined;
-	/** Told of what goes wrong while a server is registered, and is tried again: etcd cannot be reached, another process has the same key. */
+	/**
+	 * Called with errors while a server is registered: etcd cannot be reached, or another process has the same key. The
+	 * registry tries again by itself. Default: none.
+	 */
 	onError?: ((error: Error) => void) | undefined;
 }
 
@@ -50,7 +51,7 @@ const ttl: Check<bigint> = (value, where) => {
 	if (seconds >= 2) return BigInt(seconds);
 	throw new OptionError(
 		where,
-		`${shown(value)} is less than 2 s, the least that etcd takes`,
+		`${shown(value)} is less than 2 s, the least that etcd accepts`,
 	);
 };
 
@@ -62,19 +63,21 @@ const table: OptionTable<EtcdRegistryOptions> = {
 };
 
 /**
- * Makes servers known in etcd, in the layout of Kitex's registry-etcd: the key is
- * `PREFIX/NAME/HOST:PORT` (or `PREFIX/NAME/ID`, for an instance with an id), the
- * value `{"network":"tcp","address":"HOST:PORT","weight":10,"tags":{…}}`, whose
- * tags are the instance's attributes, its zone as "zone", and its tags, "k:v" as
- * "k": "v". The host is by default the first address of this machine that others
- * may reach.
+ * Makes a registry that registers servers in etcd, in the format of Kitex's
+ * registry-etcd. The key is `PREFIX/NAME/HOST:PORT`, or `PREFIX/NAME/ID` for an
+ * instance with an id. The value is
+ * `{"network":"tcp","address":"HOST:PORT","weight":10,"tags":{…}}`. Its tags are
+ * the instance's attributes, its zone as "zone", and its tags, where "k:v" becomes
+ * "k": "v". The default host is the first address of this machine that others can
+ * reach.
  *
- * The key lives under a lease, which is kept alive three times in its time, so
- * that a server that is killed is gone when it ends. `setServing(false)` takes
- * the key out and keeps the lease; disposing a registration revokes it, in 2 s at
- * most. Registering fails with DiscoveryError: "unreachable", "forbidden".
+ * The key is under a lease that is renewed three times per TTL, so that the key of
+ * a killed server is deleted when the TTL has passed. `setServing(false)` deletes
+ * the key and keeps the lease. Disposing a registration revokes the lease, in at
+ * most 2 s. `register` rejects with a DiscoveryError ("unreachable" or
+ * "forbidden").
  *
- * @throws OptionError for bad options
+ * @throws OptionError for invalid options
  */
 export function etcdRegistry(
 	options: EtcdRegistryOptions = {},
@@ -82,7 +85,7 @@ export function etcdRegistry(
 ): Registry {
 	checkOptions(options, table);
 	return new EtcdRegistry({
-		etcd: settleEtcd(options),
+		etcd: etcdSetting(options),
 		prefix: keyPrefix(options.prefix ?? "kitex/registry-etcd", "prefix"),
 		ttlSeconds: ttl(options.ttl ?? "60s", "ttl"),
 		onError: guarded(options.onError ?? (() => {}), "onError of etcdRegistry"),
@@ -102,7 +105,7 @@ interface RegistrySetting {
 
 class EtcdRegistry implements Registry {
 	readonly #setting: RegistrySetting;
-	/** Of all registrations that there are now. */
+	/** The client that all current registrations share; undefined while there are none. */
 	#client: EtcdClient | undefined;
 	#registrations = 0;
 
@@ -128,15 +131,11 @@ class EtcdRegistry implements Registry {
 			name: `${instance.name} at ${address}`,
 			report: onError,
 		});
-		// Who waits for a registration to be made keeps the process alive.
-		const awake = setting.clock.after(AWAKE_MS, () => {});
 		try {
-			await key.start(signal);
+			await keepingAlive(setting.clock, () => key.start(signal));
 		} catch (error) {
 			void key.stop().finally(() => this.#leave());
 			throw error;
-		} finally {
-			setting.clock.cancel(awake);
 		}
 		return this.#registration(key);
 	}
@@ -145,7 +144,7 @@ class EtcdRegistry implements Registry {
 		let stopped: Promise<void> | undefined;
 		return {
 			setServing: (serving) =>
-				stopped === undefined ? key.want(serving) : Promise.resolve(),
+				stopped === undefined ? key.setWanted(serving) : Promise.resolve(),
 			[Symbol.asyncDispose]: () => {
 				stopped ??= key.stop().finally(() => this.#leave());
 				return stopped;
@@ -167,22 +166,14 @@ class EtcdRegistry implements Registry {
 	}
 }
 
-/** Longer than a registration takes, however it ends. */
-const AWAKE_MS = 60_000;
-
-/** What etcd is told of an instance. */
+/** Checks an instance, and formats its value. */
 function written(instance: Instance): {
 	address: string;
 	id: string;
 	value: string;
 } {
-	const { name, host = ownAddress(), port, zone } = instance;
-	const address = formatHostPort(
-		parseHostPort(
-			`${host.startsWith("[") ? host : bracketed(host)}:${port}`,
-			"instance.host",
-		),
-	);
+	const { name, zone } = instance;
+	const address = formatHostPort(instanceHostPort(instance));
 	const { id = address } = instance;
 	segment(name, "instance.name");
 	segment(id, "instance.id");
@@ -191,7 +182,7 @@ function written(instance: Instance): {
 		id,
 		value: formatInstance({
 			address,
-			// Kitex reads no other numbers, and takes 0 for its default.
+			// Kitex reads only whole numbers, and takes 0 as its default weight.
 			weight: weight(instance.weight ?? DEFAULT_WEIGHT, "instance.weight"),
 			zone,
 			attributes: { ...labels(instance.tags), ...instance.attributes },
@@ -201,16 +192,16 @@ function written(instance: Instance): {
 
 const weight = integer(1);
 
-/** What stands between two slashes of a key. */
+/** Accepts a part of a key: a text without slashes. */
 const segment: Check<string> = (value, where) => {
 	if (typeof value === "string" && /^[^/]+$/.test(value)) return value;
 	throw new OptionError(
 		where,
-		`${shown(value)} cannot be part of a key in etcd; write a text without a slash`,
+		`${shown(value)} cannot be part of a key in etcd; write a string that is not empty and has no slash`,
 	);
 };
 
-/** "k:v" as k: "v", and "k" as k: "". */
+/** Converts tags to attributes: "k:v" to k: "v", and "k" to k: "". */
 function labels(tags: readonly string[] = []): Record<string, string> {
 	return Object.fromEntries(
 		tags.map((tag) => {

@@ -35,7 +35,7 @@ test.each<[string, object, string]>([
 	[
 		"a password over plaintext",
 		{ prefix: "a", user: "u", password: "p" },
-		"password: would travel over plaintext",
+		"password: would be sent over plaintext",
 	],
 ])("%s throws at once", (_, options, message) => {
 	expect(() => etcdResolver(options as EtcdResolverOptions)).toThrow(message);
@@ -148,7 +148,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			(watching.seen.at(-1)?.reason as DiscoveryError | undefined)?.problem;
 		await watching.until(() => problem() === "unknownService");
 		expect(watching.seen.at(-1)?.reason?.message).toBe(
-			`there is nothing under ${prefix}/ in etcd at ${etcd.address}`,
+			`there are no keys under ${prefix}/ in etcd at ${etcd.address}`,
 		);
 		await etcd.put(`${prefix}/a`, kitex("10.0.0.1:1", { weight: 0 }));
 		await watching.until(() => problem() === "noHealthyInstance");
@@ -160,7 +160,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await watching.until(() => problem() === "unknownService");
 	});
 
-	test("leaves out what makes no sense, and says which key that is", async () => {
+	test("leaves out an invalid body, and says which key that is", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/bad`, "{");
 		await etcd.put(`${prefix}/good`, "10.0.0.1:1");
@@ -169,8 +169,8 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await etcd.put(`${prefix}/good`, kitex(":8888"));
 		await watching.until(() => watching.reported.length > 1);
 		expect(watching.reported.map(({ message }) => message)).toEqual([
-			`an instance in etcd makes no sense and is left out: ${prefix}/bad: "{" is no JSON (Expected property name or '}' in JSON at position 1 (line 1 column 2))`,
-			`an instance in etcd makes no sense and is left out: ${prefix}/good: its address ":8888" has no host: the server must register one that others can reach`,
+			`an instance in etcd is invalid and left out: ${prefix}/bad: "{" is not JSON (Expected property name or '}' in JSON at position 1 (line 1 column 2))`,
+			`an instance in etcd is invalid and left out: ${prefix}/good: its address ":8888" has no host: the server must register one that others can reach`,
 		]);
 		expect(watching.reported[0]).toMatchObject({ problem: "badAnswer" });
 		await watching.until(() => watching.addresses?.length === 0);

@@ -23,17 +23,19 @@ import {
 	type EtcdOptions,
 	type EtcdSetting,
 	etcdOptions,
+	etcdSetting,
 	keyPrefix,
-	settleEtcd,
 } from "./options.ts";
 
+/** The options of `etcdResolver`. */
 export interface EtcdResolverOptions extends EtcdOptions {
-	/** The key under which the instances are, without the slash at its end: "services/payment". Kitex's are under "kitex/registry-etcd/NAME". */
+	/** The prefix of the instances' keys, such as "services/payment". Kitex uses "kitex/registry-etcd/NAME". */
 	prefix: string;
-	/** A key whose JSON is the service config; watched. */
+	/** A key that holds a service config as JSON. It is watched for changes. Default: none. */
 	config?: string | undefined;
 }
 
+/** What tests replace. Default: the system's clock and Math.random. */
 export interface EtcdDependencies {
 	readonly clock?: Clock | undefined;
 	readonly random?: (() => number) | undefined;
@@ -46,19 +48,21 @@ const table: OptionTable<EtcdResolverOptions> = {
 };
 
 /**
- * The instances whose keys are under a prefix, read once and then watched. Values
- * are those of Kitex's registry-etcd, of etcd's own naming package, or a bare
- * "host:port"; one that makes no sense is left out, and reaches the hooks with
- * its key. An instance with a weight of 0 or less gets no calls.
+ * Makes a resolver for the instances whose keys are under a prefix. It lists the
+ * keys once and then watches them. A value has the format of Kitex's
+ * registry-etcd, the format of etcd's own naming package, or is a bare
+ * "host:port". An invalid value is left out and reported to the hook `resolved`
+ * with its key. An instance with a weight of 0 or less gets no calls.
  *
- * While etcd cannot be reached, what it said last stays; a watch that breaks goes
- * on where it was, with another member if there is one.
+ * While etcd cannot be reached, the last state stays in use. After a watch has
+ * broken, a new one continues at the same revision, with another member if there
+ * is one.
  *
- * Fails with DiscoveryError, and calls with it: "unreachable", "forbidden",
- * "unknownService" (nothing is under the prefix), "noHealthyInstance" (nothing
- * that could take calls).
+ * The watch, and calls while there are no endpoints, fail with a DiscoveryError:
+ * "unreachable", "forbidden", "unknownService" (there are no keys under the
+ * prefix) or "noHealthyInstance" (no instance can take calls).
  *
- * @throws OptionError for bad options
+ * @throws OptionError for invalid options
  */
 export function etcdResolver(
 	options: EtcdResolverOptions,
@@ -66,7 +70,7 @@ export function etcdResolver(
 ): Resolver {
 	checkOptions(options, table);
 	const setting: ResolverSetting = {
-		etcd: settleEtcd(options),
+		etcd: etcdSetting(options),
 		prefix: keyPrefix(options.prefix, "prefix"),
 		configKey: options.config,
 		config: new WatchedConfig(`the key ${options.config} of etcd`),
@@ -87,20 +91,20 @@ interface ResolverSetting {
 	readonly etcd: EtcdSetting;
 	readonly prefix: string;
 	readonly configKey: string | undefined;
-	/** Outlives a watch. */
+	/** Kept from one watch to the next. */
 	readonly config: WatchedConfig;
 	readonly clock: Clock;
 	readonly random: () => number;
 }
 
-/** A service during one watch. */
+/** The service, as one watch follows it. */
 class WatchedService implements FollowedService {
 	readonly #setting: ResolverSetting;
 	readonly #context: ResolveContext;
 	readonly #client: EtcdClient;
 	readonly #instances: KeyFeed;
 	readonly #config: KeyFeed | undefined;
-	/** By key; undefined for what is to get no calls. */
+	/** Endpoints by key; undefined for an instance that gets no calls. */
 	readonly #endpoints = new Map<string, Endpoint | undefined>();
 	#changed: () => void = () => {};
 
@@ -142,7 +146,7 @@ class WatchedService implements FollowedService {
 		};
 	}
 
-	/** Of the channel, to an endpoint: what kept us from etcd may have ended with that. */
+	/** Waits for the loss of a connection, and then tries sooner: etcd may be reachable again, too. */
 	async connectionLost(): Promise<void> {
 		await this.#context.refresh();
 		this.#instances.hurry();
@@ -203,7 +207,7 @@ class WatchedService implements FollowedService {
 			this.#context.report?.(
 				new DiscoveryError(
 					"badAnswer",
-					`an instance in etcd makes no sense and is left out: ${(error as Error).message}`,
+					`an instance in etcd is invalid and left out: ${(error as Error).message}`,
 					error,
 				),
 			);
@@ -223,10 +227,10 @@ class WatchedService implements FollowedService {
 		const where = `under ${prefix}/ in etcd at ${etcd.hosts.join(", ")}`;
 		const count = this.#endpoints.size;
 		return count === 0
-			? new DiscoveryError("unknownService", `there is nothing ${where}`)
+			? new DiscoveryError("unknownService", `there are no keys ${where}`)
 			: new DiscoveryError(
 					"noHealthyInstance",
-					`of the ${count} instances ${where}, none can take calls: their weights are 0, or their values make no sense`,
+					`none of the ${count} instances ${where} can take calls: their weights are 0, or their values are invalid`,
 				);
 	}
 }

@@ -1,14 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ResponseHeader, WatchResponse } from "./gen/etcd/etcd_pb.ts";
 
-/** How much of the history of a store has been told. */
+/** Up to which revision of which cluster the changes are known. */
 export interface Position {
-	/** Another one is another store. */
+	/** The id of the cluster. Revisions of different clusters cannot be compared. */
 	readonly clusterId: bigint;
 	revision: bigint;
 }
 
-/** That of an answer that tells everything. */
+/** The position of a response. */
 export function positionOf(header: ResponseHeader | undefined): Position {
 	return {
 		clusterId: header?.clusterId ?? 0n,
@@ -17,8 +17,9 @@ export function positionOf(header: ResponseHeader | undefined): Position {
 }
 
 /**
- * Another store, or an earlier state of it; a member that lags behind looks like
- * one. etcd's own proxy does not always say which store it is.
+ * Whether a response comes from another cluster, or from an earlier state of the
+ * same one. A member that lags behind looks like an earlier state. etcd's own
+ * proxy does not always send the id of the cluster.
  */
 export function isElsewhere(
 	header: ResponseHeader | undefined,
@@ -29,7 +30,7 @@ export function isElsewhere(
 	return isOther || revision < position.revision;
 }
 
-/** The error that a cancelled watch stands for; etcd tells it as text. */
+/** Makes the error of a watch that etcd has canceled. etcd sends the error as text. */
 export function cancelled({
 	compactRevision,
 	cancelReason,

@@ -167,7 +167,7 @@ describe("in a pod", () => {
 			{ apiServer: api.origin, ...options() },
 			{ environment: environmentOf(api), serviceAccount: serviceAccount() },
 		);
-		expect(await failure(made)).toContain("asks for a token (401)");
+		expect(await failure(made)).toContain("requires a token (401)");
 		expect(api.requests.map(({ authorization }) => authorization)).toEqual([
 			undefined,
 			undefined,
@@ -242,7 +242,7 @@ describe("in a pod", () => {
 			{ environment: environmentOf(api), serviceAccount: account },
 		);
 		expect(await failure(made)).toBe(
-			`forbidden: the Kubernetes API server at ${api.origin} asks for a token (401): Unauthorized. Give it by the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`,
+			`forbidden: the Kubernetes API server at ${api.origin} requires a token (401): Unauthorized. Set the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`,
 		);
 	});
 });
@@ -287,12 +287,12 @@ describe("elsewhere", () => {
 		[
 			"no cluster around it",
 			{ namespace: "shop" },
-			/^unreachable: no API server to ask for service payment: KUBERNETES_SERVICE_HOST is not set, so this process runs in no pod; give the API server, as in kubernetes:\/\/host:port\/… or by the option apiServer$/,
+			/^unreachable: no API server is known for service payment: KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod; set the API server, as in kubernetes:\/\/host:port\/… or by the option apiServer$/,
 		],
 		[
 			"no namespace",
 			{ apiServer: "127.0.0.1:1" },
-			/^unreachable: service payment needs a namespace, as in kubernetes:\/\/\/payment\.default, as there is none of a pod's own: ENOENT.*\/nowhere\/namespace/,
+			/^unreachable: service payment needs a namespace, as in kubernetes:\/\/\/payment\.default, because that of the pod cannot be read: ENOENT.*\/nowhere\/namespace/,
 		],
 		[
 			"a token file that is not there",
@@ -310,7 +310,7 @@ describe("elsewhere", () => {
 				namespace: "shop",
 				caFile: "/nowhere/ca.crt",
 			},
-			/^unreachable: .*the authority of the API server cannot be read: ENOENT.*\/nowhere\/ca\.crt/,
+			/^unreachable: .*the certificate authority of the API server cannot be read: ENOENT.*\/nowhere\/ca\.crt/,
 		],
 		[
 			"nobody there",

@@ -7,9 +7,9 @@ import { type TlsSource, tlsOptions } from "../../tls/tls-options.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import { apiServerOrigin, type KubernetesOptions } from "./options.ts";
 
-/** What Kubernetes gives to a pod, for tests to replace. */
+/** What Kubernetes provides to a pod. Tests replace it. */
 export interface PodDependencies {
-	/** Where the token, the authority and the namespace of its service account are. */
+	/** The directory with the token, the certificate authority and the namespace of the service account. */
 	readonly serviceAccount?: string | undefined;
 	readonly environment?:
 		| Readonly<Record<string, string | undefined>>
@@ -19,9 +19,10 @@ export interface PodDependencies {
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * The way to the API server: what the options say, and what they leave out as a
- * pod has it ("Accessing the Kubernetes API from a Pod"). The pod's own token goes
- * only to a server that the pod's own authority vouches for.
+ * How to reach the API server: by the options, and where these leave something
+ * out, by what Kubernetes provides to a pod ("Accessing the Kubernetes API from a
+ * Pod"). The pod's own token is sent only to a server whose certificate the pod's
+ * own certificate authority has issued.
  */
 export class Access {
 	readonly #options: KubernetesOptions;
@@ -40,7 +41,7 @@ export class Access {
 		this.#environment = environment;
 	}
 
-	/** Throws DiscoveryError outside a cluster. */
+	/** The origin of the API server. Throws a DiscoveryError if the options have none and the program runs outside a cluster. */
 	origin(): string {
 		const { apiServer } = this.#options;
 		if (apiServer !== undefined) return apiServerOrigin(apiServer, "apiServer");
@@ -49,13 +50,13 @@ export class Access {
 		if (host === undefined || host === "") {
 			throw new DiscoveryError(
 				"unreachable",
-				`no API server to ask for service ${this.#options.service}: KUBERNETES_SERVICE_HOST is not set, so this process runs in no pod; give the API server, as in kubernetes://host:port/… or by the option apiServer`,
+				`no API server is known for service ${this.#options.service}: KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod; set the API server, as in kubernetes://host:port/… or by the option apiServer`,
 			);
 		}
 		return `https://${bracketed(host)}:${port}`;
 	}
 
-	/** Rejects with DiscoveryError outside a cluster. */
+	/** The namespace. Rejects with a DiscoveryError if the options have none and the program runs outside a cluster. */
 	async namespace(): Promise<string> {
 		const { namespace, service } = this.#options;
 		if (namespace !== undefined) return namespace;
@@ -65,7 +66,7 @@ export class Access {
 			throw new DiscoveryError(
 				"unreachable",
 				failure(
-					`service ${service} needs a namespace, as in kubernetes:///${service}.default, as there is none of a pod's own`,
+					`service ${service} needs a namespace, as in kubernetes:///${service}.default, because that of the pod cannot be read`,
 					error,
 				).message,
 				error,
@@ -73,12 +74,13 @@ export class Access {
 		}
 	}
 
-	/** Asked for each request: tokens are renewed long before they expire (an hour, by default). */
+	/** The headers of a request. Called for each request, because Kubernetes renews the token before it expires (by default, after an hour). */
 	readonly headers = async (): Promise<Record<string, string>> => {
 		const token = await this.#token();
 		return token === undefined ? {} : { authorization: `Bearer ${token}` };
 	};
 
+	/** The TLS options of a connection. */
 	readonly tls: TlsSource = async (address) => {
 		const { tls = {}, ca, caFile } = this.#options;
 		const given =
@@ -91,9 +93,9 @@ export class Access {
 			: { ...given, ca: await readAuthority(file) };
 	};
 
-	/** Where the token comes from, for messages; undefined without one. */
+	/** Describes the token for error messages; undefined without a token. */
 	get tokenText(): string | undefined {
-		if (this.#options.token !== undefined) return "the token that is given";
+		if (this.#options.token !== undefined) return "the token of the options";
 		const file = this.#tokenFile;
 		return file === undefined ? undefined : `the token in ${file}`;
 	}
@@ -121,7 +123,7 @@ export class Access {
 		return this.#trustsOwnAuthority ? this.#ownFile("token") : undefined;
 	}
 
-	/** Whether the API server has to show a certificate that the pod's own authority has issued. */
+	/** Whether the API server's certificate must be issued by the pod's own certificate authority. */
 	get #trustsOwnAuthority(): boolean {
 		const { ca, caFile, tls = {} } = this.#options;
 		return (
@@ -148,6 +150,9 @@ async function readAuthority(file: string): Promise<Buffer> {
 	try {
 		return await readFile(file);
 	} catch (error) {
-		throw failure("the authority of the API server cannot be read", error);
+		throw failure(
+			"the certificate authority of the API server cannot be read",
+			error,
+		);
 	}
 }

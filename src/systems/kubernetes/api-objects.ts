@@ -3,17 +3,17 @@ import { record } from "../../checks/option-table.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { readSlice, type Slice } from "./endpoint-slice.ts";
 
-/** A page of an EndpointSliceList. */
+/** One page of an EndpointSliceList. */
 export interface Listed {
 	readonly slices: readonly Slice[];
-	/** Of the whole list: where a watch goes on. */
+	/** The resource version of the whole list, from which a watch continues. */
 	readonly version: string;
-	/** Where the next page begins; none for the last. */
+	/** The token of the next page; undefined on the last page. */
 	readonly next?: string | undefined;
 }
 
 export type WatchEvent =
-	/** ADDED or MODIFIED */
+	/** ADDED or MODIFIED. */
 	| { readonly kind: "kept"; readonly slice: Slice; readonly version: string }
 	| {
 			readonly kind: "deleted";
@@ -21,10 +21,10 @@ export type WatchEvent =
 			readonly version: string;
 	  }
 	| { readonly kind: "bookmark"; readonly version: string }
-	/** As the answer to a request of that status would have been. */
+	/** ERROR, in the form of the answer that a request with that status would get. */
 	| { readonly kind: "error"; readonly status: ApiAnswer };
 
-/** Throws TypeError for what is none. */
+/** Reads an EndpointSliceList. Throws a TypeError for any other value. */
 export function readList(value: unknown): Listed {
 	const { metadata, items } = record(value, "list");
 	const next = record(metadata, "list.metadata")["continue"];
@@ -39,7 +39,7 @@ export function readList(value: unknown): Listed {
 	};
 }
 
-/** Throws TypeError for what is none. */
+/** Reads an event of a watch. Throws a TypeError for any other value. */
 export function readEvent(value: unknown): WatchEvent {
 	const { type, object } = record(value, "event");
 	const fields = record(object, "event.object");
@@ -60,7 +60,9 @@ export function readEvent(value: unknown): WatchEvent {
 		case "MODIFIED":
 			return { kind: "kept", slice: readSlice(object), version };
 		default:
-			throw new TypeError(`event.type: ${shown(type)} is not one`);
+			throw new TypeError(
+				`event.type: ${shown(type)} is not the type of an event`,
+			);
 	}
 }
 

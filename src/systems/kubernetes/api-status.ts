@@ -1,19 +1,19 @@
 import { DiscoveryError } from "../discovery-error.ts";
 import { type ApiAnswer, excerptOf } from "../http-api.ts";
 
-/** The resource version is older than what the API server still knows (410 Gone): list again. */
+/** Thrown when the API server no longer holds a resource version (410 Gone), so that a new list is needed. */
 export class Expired extends Error {
 	override readonly name = "Expired";
 }
 
-/** What it means that the API server says something else than 200. */
+/** Makes the error for an answer of the API server with another status than 200. */
 export function statusError(
 	answer: ApiAnswer,
 	place: {
-		/** What it is, and where. */
+		/** The API server and its address. */
 		readonly api: string;
 		readonly namespace: string;
-		/** With what it was asked; undefined is none. */
+		/** Describes the token of the request; undefined if there was none. */
 		readonly token: string | undefined;
 	},
 ): Error {
@@ -26,13 +26,13 @@ export function statusError(
 			return new DiscoveryError(
 				"forbidden",
 				token === undefined
-					? `${api} asks for a token (401)${said}. Give it by the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`
+					? `${api} requires a token (401)${said}. Set the option token or tokenFile; a pod has one unless automountServiceAccountToken is false`
 					: `${api} does not accept ${token} (401)${said}`,
 			);
 		case 403:
 			return new DiscoveryError(
 				"forbidden",
-				`${api} forbids to read EndpointSlices in namespace ${namespace} ${token === undefined ? "without a token" : `with ${token}`} (403)${said}. Bind its service account to a Role in ${namespace} with the rule { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] }`,
+				`${api} does not allow reading EndpointSlices in namespace ${namespace} ${token === undefined ? "without a token" : `with ${token}`} (403)${said}. Bind its service account to a Role in ${namespace} with the rule { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] }`,
 			);
 		case 404:
 			return new DiscoveryError(
@@ -40,7 +40,9 @@ export function statusError(
 				`${api} has no EndpointSlices of discovery.k8s.io/v1 (404)${said}. Kubernetes has them since 1.21: is this an API server?`,
 			);
 		case 410:
-			return new Expired(`${api} no longer knows how it was (410)${said}`);
+			return new Expired(
+				`${api} no longer holds the resource version (410)${said}`,
+			);
 		default:
 			return new DiscoveryError(
 				status === 429 || status >= 500 ? "unreachable" : "badAnswer",

@@ -338,7 +338,7 @@ describe("the string target", () => {
 	test.each([
 		[
 			"kubernetes:///payment.shop:grpc",
-			"no API server to ask for service payment: KUBERNETES_SERVICE_HOST is not set, so this process runs in no pod; give the API server",
+			"no API server is known for service payment: KUBERNETES_SERVICE_HOST is not set, so this process does not run in a pod; set the API server",
 		],
 		[
 			"kubernetes://127.0.0.1:1/payment.shop",

@@ -6,7 +6,7 @@ test.each([
 	[
 		"an FQDN",
 		{ addressType: "FQDN", endpoints: [{ addresses: ["db.example.com"] }] },
-		'has addresses of type "FQDN", which are not used; call names by a dns: target',
+		'has addresses of type "FQDN", which are not used; use a dns: target for host names',
 	],
 	[
 		"an address of another family",

@@ -4,46 +4,46 @@ import { shown } from "../../checks/option-error.ts";
 import { record } from "../../checks/option-table.ts";
 import type { Family } from "../../discovery/dns/family-choice.ts";
 
-/** An EndpointSlice of discovery.k8s.io/v1, as far as it matters to a client. */
+/** The parts of an EndpointSlice (discovery.k8s.io/v1) that a client needs. */
 export interface Slice {
 	readonly name: string;
-	/** Undefined for names (FQDN), which are not used. */
+	/** Undefined for a slice of host names (FQDN), which is not used. */
 	readonly family: Family | undefined;
-	/** Those of TCP. */
+	/** The TCP ports. */
 	readonly ports: readonly SlicePort[];
 	readonly endpoints: readonly SliceEndpoint[];
-	/** What is wrong with it, and was left out. */
+	/** What is invalid in the slice and was left out. */
 	readonly problems: readonly string[];
 }
 
 export interface SlicePort {
-	/** "" for the port of a Service that has only one. */
+	/** The name of the port; "" if the Service has only one. */
 	readonly name: string;
-	/** The port of the pods, not that of the Service; undefined means any. */
+	/** The port of the pods, not that of the Service. Undefined means all ports. */
 	readonly port: number | undefined;
 }
 
 export interface SliceEndpoint {
 	/** An IP address. */
 	readonly host: string;
-	/** "draining" still answers, and is about to end. */
+	/** "draining" means that the pod is terminating, but still serves. */
 	readonly state: "ready" | "draining" | "notReady";
 	readonly zone?: string;
 	readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** Reads an EndpointSlice from JSON. Throws TypeError for what is none; what is wrong in one is among its `problems`. */
+/** Reads an EndpointSlice. Throws a TypeError for any other value. Invalid parts are left out and listed in `problems`. */
 export function readSlice(value: unknown): Slice {
 	const { metadata, addressType, endpoints, ports } = record(value, "object");
 	const { name } = record(metadata, "object.metadata");
 	if (typeof name !== "string" || typeof addressType !== "string") {
-		throw new TypeError("object is no EndpointSlice");
+		throw new TypeError("object is not an EndpointSlice");
 	}
 	const problems: string[] = [];
 	const family = families[addressType];
 	if (family === undefined) {
 		problems.push(
-			`has addresses of type ${shown(addressType)}, which are not used; call names by a dns: target`,
+			`has addresses of type ${shown(addressType)}, which are not used; use a dns: target for host names`,
 		);
 	}
 	return {
@@ -68,7 +68,7 @@ const families: Readonly<Record<string, Family>> = { IPv4: "v4", IPv6: "v6" };
 function list(value: unknown, where: string): readonly unknown[] {
 	if (value === undefined || value === null) return [];
 	if (Array.isArray(value)) return value;
-	throw new TypeError(`${where} is no list`);
+	throw new TypeError(`${where} is not a list`);
 }
 
 function readPort(value: unknown, problems: string[]): SlicePort[] {
@@ -100,7 +100,7 @@ function readEndpoint(
 	const { addresses, conditions, zone, nodeName, targetRef } = Object(
 		value,
 	) as Record<string, unknown>;
-	// Of several, which are all ways to the same, the first is the one that every client uses.
+	// Several addresses lead to the same pod. All clients use the first one.
 	const host: unknown = Array.isArray(addresses) ? addresses[0] : undefined;
 	if (typeof host !== "string" || !isOfFamily[family](host)) {
 		problems.push(`has ${shown(host)} for an IP${family} address`);
@@ -122,7 +122,7 @@ function readEndpoint(
 
 const isOfFamily = { v4: isIPv4, v6: isIPv6 };
 
-/** Conditions that are not there: ready is true, serving is as ready, terminating is false. */
+/** Reads the state. If a condition is missing, `ready` is true, `serving` is the same as `ready`, and `terminating` is false. */
 function stateOf(conditions: unknown): SliceEndpoint["state"] {
 	const { ready, serving, terminating } = Object(conditions) as Record<
 		string,
@@ -132,7 +132,7 @@ function stateOf(conditions: unknown): SliceEndpoint["state"] {
 	return serving === true && terminating === true ? "draining" : "notReady";
 }
 
-/** What the address belongs to: a pod, for most. */
+/** The name of the object that has the address, usually a pod, under its kind. */
 function nameOf(targetRef: unknown): Record<string, string> {
 	const { kind, name } = Object(targetRef) as Record<string, unknown>;
 	const what = (text(kind) ?? "Pod").toLowerCase();

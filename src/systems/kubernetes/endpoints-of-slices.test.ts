@@ -185,26 +185,26 @@ describe("the port", () => {
 			"several, and none is asked for",
 			[two],
 			undefined,
-			"unknownService: service payment.shop has several ports: say which, as in kubernetes:///payment.shop:grpc; they are grpc (50051), metrics (9090)",
+			"unknownService: service payment.shop has several ports: name one, as in kubernetes:///payment.shop:grpc; they are grpc (50051), metrics (9090)",
 		],
 		[
 			"of a name that there is not",
 			[two],
 			"http",
-			"unknownService: service payment.shop has no port http: EndpointSlices know the ports of pods (a Service's targetPort), which are grpc (50051), metrics (9090)",
+			"unknownService: service payment.shop has no port http: EndpointSlices hold the ports of pods (a Service's targetPort), and its TCP ports are grpc (50051), metrics (9090)",
 		],
 		[
 			"of a number that there is not",
 			[unnamed],
 			80,
-			"has no port 80: EndpointSlices know the ports of pods (a Service's targetPort), which are 8080",
+			"has no port 80: EndpointSlices hold the ports of pods (a Service's targetPort), and its TCP ports are 8080",
 		],
 		["of UDP", [two], 53, "has no port 53"],
 		[
 			"none at all",
 			[slice("a", ["10.1.0.1"], { ports: [] })],
 			undefined,
-			"unknownService: service payment.shop names no TCP port: give the number of one",
+			"unknownService: service payment.shop has no TCP port: give the number of the port",
 		],
 		[
 			"one without a number",
@@ -226,25 +226,25 @@ describe("the port", () => {
 describe("nothing to call", () => {
 	test("is an unknown service without a slice", () => {
 		expect(failure([])).toBe(
-			"unknownService: no EndpointSlice in namespace shop has the label kubernetes.io/service-name=payment: is there a Service of that name, and does it have a selector?",
+			"unknownService: no EndpointSlice in namespace shop has the label kubernetes.io/service-name=payment: check that there is a Service of that name, and that it has a selector",
 		);
 	});
 
 	test.each([
 		[
 			[],
-			"service payment.shop has no endpoints: does any pod match its selector?",
+			"service payment.shop has no endpoints: check that pods match its selector",
 		],
 		[
 			[at("10.1.0.1", { ready: false })],
-			"service payment.shop has an endpoint, which is not ready: see the readiness probes of its pods",
+			"service payment.shop has an endpoint, which is not ready: check the readiness probes of its pods",
 		],
 		[
 			[
 				at("10.1.0.1", { ready: false }),
 				at("10.1.0.2", { ready: false, serving: false, terminating: true }),
 			],
-			"service payment.shop has 2 endpoints, none of them ready: see the readiness probes of its pods",
+			"service payment.shop has 2 endpoints, none of them ready: check the readiness probes of its pods",
 		],
 	])("is no healthy instance with one", (endpoints, words) => {
 		expect(failure([slice("a", endpoints)])).toBe(

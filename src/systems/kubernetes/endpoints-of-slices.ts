@@ -5,24 +5,25 @@ import { formatHostPort } from "../../discovery/targets/host-port.ts";
 import { DiscoveryError } from "../discovery-error.ts";
 import type { Slice, SliceEndpoint, SlicePort } from "./endpoint-slice.ts";
 
-/** A service, as messages name it and as its slices are read. */
+/** The service and the port to resolve. */
 export interface WantedService {
 	readonly service: string;
 	readonly namespace: string;
-	/** A number or a name; none is the only one that there is. */
+	/** The number or the name of a port. Undefined means the only port of the service. */
 	readonly port: number | string | undefined;
 }
 
-/** By family, never empty. */
+/** Endpoints by address family. No family has an empty list. */
 export type EndpointsByFamily = ReadonlyMap<Family, readonly Endpoint[]>;
 
 /**
- * Joins the slices of a service: those that are ready; where none is, those that
- * end and still answer, as kube-proxy does (KEP-1669). An address that two slices
- * have, as when it moves from one to the other, counts once.
+ * Joins the slices of a service. The result holds the endpoints that are ready; if
+ * there are none, it holds those that are terminating but still serve, as in
+ * kube-proxy (KEP-1669). An address that is in two slices, as while it moves from
+ * one to the other, counts once.
  *
- * @throws DiscoveryError "unknownService" where there is no slice or no such
- * port, "noHealthyInstance" where none can take calls
+ * @throws DiscoveryError "unknownService" if there is no slice or no such port,
+ * "noHealthyInstance" if no endpoint can take calls
  */
 export function endpointsOfSlices(
 	slices: readonly Slice[],
@@ -32,14 +33,14 @@ export function endpointsOfSlices(
 	if (slices.length === 0) {
 		throw new DiscoveryError(
 			"unknownService",
-			`no EndpointSlice in namespace ${wanted.namespace} has the label kubernetes.io/service-name=${wanted.service}: is there a Service of that name, and does it have a selector?`,
+			`no EndpointSlice in namespace ${wanted.namespace} has the label kubernetes.io/service-name=${wanted.service}: check that there is a Service of that name, and that it has a selector`,
 		);
 	}
 	const filled = slices.filter(({ endpoints }) => endpoints.length > 0);
 	if (filled.length === 0) {
 		throw new DiscoveryError(
 			"noHealthyInstance",
-			`service ${name} has no endpoints: does any pod match its selector?`,
+			`service ${name} has no endpoints: check that pods match its selector`,
 		);
 	}
 	const portOf = portChoice(filled, wanted, name);
@@ -53,7 +54,7 @@ export function endpointsOfSlices(
 	);
 	throw new DiscoveryError(
 		"noHealthyInstance",
-		`service ${name} has ${count === 1 ? "an endpoint, which is not" : `${count} endpoints, none of them`} ready: see the readiness probes of its pods`,
+		`service ${name} has ${count === 1 ? "an endpoint, which is not" : `${count} endpoints, none of them`} ready: check the readiness probes of its pods`,
 	);
 }
 
@@ -83,7 +84,7 @@ function join(
 	return joined;
 }
 
-/** Which port of the pods it is, for each slice: they may differ, as a Service's port may be one that the pods name. */
+/** Chooses the pods' port for each slice. It may differ between slices, because a Service's port may refer to a port's name. */
 function portChoice(
 	slices: readonly Slice[],
 	{ port }: WantedService,
@@ -93,7 +94,7 @@ function portChoice(
 	const names = [...new Set(ports.map(({ name }) => name))];
 	let choice: PortChoice;
 	if (typeof port === "number") {
-		// A headless Service may have none, and "any" is a port without a number.
+		// A headless Service may have no ports. A port without a number means all ports.
 		choice = (slice) =>
 			slice.ports.length === 0 ||
 			slice.ports.some((one) => (one.port ?? port) === port)
@@ -106,8 +107,8 @@ function portChoice(
 			throw new DiscoveryError(
 				"unknownService",
 				names.length === 0
-					? `service ${name} names no TCP port: give the number of one`
-					: `service ${name} has several ports: say which, as in kubernetes:///${name}:${names[0] || ports[0]?.port}; they are ${listed(ports)}`,
+					? `service ${name} has no TCP port: give the number of the port`
+					: `service ${name} has several ports: name one, as in kubernetes:///${name}:${names[0] || ports[0]?.port}; they are ${listed(ports)}`,
 			);
 		}
 		choice = (slice) => slice.ports.find((one) => one.name === wanted)?.port;
@@ -115,7 +116,7 @@ function portChoice(
 	if (slices.some((slice) => choice(slice) !== undefined)) return choice;
 	throw new DiscoveryError(
 		"unknownService",
-		`service ${name} has no port ${port ?? "with a number"}: EndpointSlices know the ports of pods (a Service's targetPort), which are ${listed(ports) || "none of TCP"}`,
+		`service ${name} has no port ${port ?? "with a number"}: EndpointSlices hold the ports of pods (a Service's targetPort), and its TCP ports are ${listed(ports) || "none"}`,
 	);
 }
 

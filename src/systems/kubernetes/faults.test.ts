@@ -72,14 +72,14 @@ describe("the first list", () => {
 		[
 			"is garbage",
 			"garbage",
-			/^badAnswer: .* answered GET \/apis\/.*\/endpointslices with no JSON: "<html>/,
+			/^badAnswer: .* answered GET \/apis\/.*\/endpointslices with what is not JSON: "<html>/,
 		],
 		["is cut off", "truncated", /^badAnswer: .* with a body that was cut off$/],
 		["has no end", "huge", /^badAnswer: .* with more than 67108864 bytes$/],
 		[
 			"is empty",
 			{ body: "" },
-			/^badAnswer: .* with what is no EndpointSlices: list: undefined is not an object$/,
+			/^badAnswer: .* with what are not EndpointSlices: list: undefined is not an object$/,
 		],
 		[
 			"is something else",
@@ -131,9 +131,13 @@ describe("the first list", () => {
 		[
 			"is forbidden",
 			{ status: 403, message: 'User "x" cannot list resource' },
-			/^forbidden: .* forbids to read EndpointSlices in namespace shop without a token \(403\): User "x" cannot list resource\. Bind its service account to a Role in shop with the rule \{ apiGroups: \["discovery\.k8s\.io"\], resources: \["endpointslices"\], verbs: \["list", "watch"\] \}$/,
+			/^forbidden: .* does not allow reading EndpointSlices in namespace shop without a token \(403\): User "x" cannot list resource\. Bind its service account to a Role in shop with the rule \{ apiGroups: \["discovery\.k8s\.io"\], resources: \["endpointslices"\], verbs: \["list", "watch"\] \}$/,
 		],
-		["is gone for good", { status: 410 }, /no longer knows how it was \(410\)/],
+		[
+			"is gone for good",
+			{ status: 410 },
+			/no longer holds the resource version \(410\)/,
+		],
 	])("%s, and that ends the watch", async (_, fault, words) => {
 		const { api, made } = await watched((api) => {
 			api.faults.list = fault;
@@ -248,7 +252,7 @@ describe("while a watch goes on", () => {
 		await clock.advance(1000);
 		await until(() => api.seen("watch").length, 2);
 		expect(made.reported.map(({ message }) => message)).toEqual([
-			`cannot reach the Kubernetes API server at ${api.origin}: it has been silent for 150 s`,
+			`cannot reach the Kubernetes API server at ${api.origin}: it has sent nothing for 150 s`,
 		]);
 		api.put(slice("payment-1", ["10.1.0.2"]));
 		await until(() => hosts(all), ["10.1.0.2"]);
@@ -290,7 +294,7 @@ describe("while a watch goes on", () => {
 
 	test.each([
 		["half a line at its end", '{"type":"MOD', "end" as const],
-		["what is no JSON", "nonsense\n", undefined],
+		["what is not JSON", "nonsense\n", undefined],
 		[
 			"an event of no type",
 			'{"object":{"metadata":{"resourceVersion":"1"}}}\n',

@@ -26,21 +26,21 @@ test.each<[object, string]>([
 	],
 	[
 		{ service: "a", token: "x", tokenFile: "y" },
-		"tokenFile: stands beside token; remove one",
+		"tokenFile: is given together with token; remove one",
 	],
 	[{ service: "a", ca: 1 }, "ca: 1 is not PEM text or bytes"],
 	[
 		{ service: "a", ca: "x", caFile: "y" },
-		"caFile: stands beside ca; remove one",
+		"caFile: is given together with ca; remove one",
 	],
 	[{ service: "a", tls: { cert: "x" } }, "tls.key: is missing beside tls.cert"],
 	[
 		{ service: "a", apiServer: "http://127.0.0.1:8001", token: "x" },
-		"token: would travel over plaintext to http://127.0.0.1:8001",
+		"token: would be sent over plaintext to http://127.0.0.1:8001",
 	],
 	[
 		{ service: "a", apiServer: "HTTP://a:1", tokenFile: "x" },
-		"tokenFile: would travel",
+		"tokenFile: would be sent",
 	],
 ])("%o is refused at once, by name", (options, words) => {
 	expect(() => kubernetesResolver(options as never)).toThrow(words);

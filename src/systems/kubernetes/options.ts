@@ -18,27 +18,31 @@ import {
 } from "../../tls/tls-options.ts";
 import { parseOrigin } from "../api-origin.ts";
 
+/** The options of `kubernetesResolver`. In a pod, `service` is enough. */
 export interface KubernetesOptions {
 	/** The name of the Service. */
 	service: string;
-	/** Default: that of the pod that this process runs in. */
+	/** The namespace of the Service. Default: the namespace of the pod in which this process runs. */
 	namespace?: string | undefined;
 	/**
-	 * The port of the pods: its number (a Service's `targetPort`), or the name
-	 * that the Service gives it. Default: the only one that the Service has.
+	 * The port of the pods: its number (the Service's `targetPort`), or the name
+	 * that the Service gives it. Default: the only port of the Service.
 	 */
 	port?: number | string | undefined;
-	/** "host:port", "https://host:port", or "http://host:port" as of `kubectl proxy`. Default: that of the cluster that this process runs in. */
+	/**
+	 * The API server: "host:port", "https://host:port", or "http://host:port" for `kubectl proxy`. Default: the API server
+	 * of the cluster in which this process runs.
+	 */
 	apiServer?: string | undefined;
-	/** A bearer token; a function is asked for each request. */
+	/** A bearer token. A function is called for each request. Default: the token in `tokenFile`. */
 	token?: string | (() => string | Promise<string>) | undefined;
-	/** A file that has it, read for each request. Default: the pod's own. */
+	/** A file with the token. It is read for each request. Default: the pod's own token. */
 	tokenFile?: string | undefined;
-	/** In PEM: the authority that issued the API server's certificate. */
+	/** The certificate authority that issued the API server's certificate, in PEM. Default: the one in `caFile`. */
 	ca?: TlsOptions["ca"];
-	/** A file that has it, read for each connection. Default: the pod's own. */
+	/** A file with the certificate authority. It is read for each connection. Default: the pod's own. */
 	caFile?: string | undefined;
-	/** Further options of TLS: a client certificate, say. */
+	/** Further TLS options, such as a client certificate. A function is called for each connection. Default: none. */
 	tls?: TlsOptions | TlsSource | undefined;
 }
 
@@ -51,7 +55,7 @@ const label: Check<string> = (value, where) => {
 	}
 	throw new OptionError(
 		where,
-		`${shown(value)} is not the name of a Kubernetes object; names are of lower-case letters, digits and hyphens`,
+		`${shown(value)} is not the name of a Kubernetes object; names consist of lower-case letters, digits and hyphens`,
 	);
 };
 
@@ -75,7 +79,7 @@ const table: OptionTable<KubernetesOptions> = {
 	tls: either<unknown>("options of TLS", callable, tlsOptions),
 };
 
-/** Throws OptionError that names the bad option. */
+/** Checks the options. Throws an OptionError that names the invalid option. */
 export function checkKubernetesOptions(
 	options: unknown,
 ): asserts options is KubernetesOptions {
@@ -94,7 +98,7 @@ export function checkKubernetesOptions(
 	) {
 		throw new OptionError(
 			given,
-			`would travel over plaintext to ${apiServer}; give an https: apiServer, or leave ${given} out, as kubectl proxy brings its own`,
+			`would be sent over plaintext to ${apiServer}; set an https: apiServer, or leave ${given} out, because kubectl proxy adds its own`,
 		);
 	}
 }
@@ -105,11 +109,14 @@ function refuseBoth(
 	other: keyof KubernetesOptions,
 ): void {
 	if (options[one] !== undefined && options[other] !== undefined) {
-		throw new OptionError(other, `stands beside ${one}; remove one`);
+		throw new OptionError(
+			other,
+			`is given together with ${one}; remove one of them`,
+		);
 	}
 }
 
-/** The URL of an API server, which is https where nothing else is said. */
+/** Reads the URL of an API server. Without a scheme, it is https. */
 export function apiServerOrigin(text: string, where: string): string {
 	if (!text.includes("://")) {
 		parseHostPort(text, where, 443);

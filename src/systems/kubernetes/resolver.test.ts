@@ -163,7 +163,7 @@ describe("a service's slices", () => {
 		api.put(slice("payment-1", ["10.1.0.2"]));
 		await knows(made, "10.1.0.2");
 		expect(made.reported.map(({ message }) => message)).toEqual([
-			'EndpointSlice payment-2 has addresses of type "FQDN", which are not used; call names by a dns: target',
+			'EndpointSlice payment-2 has addresses of type "FQDN", which are not used; use a dns: target for host names',
 		]);
 	});
 

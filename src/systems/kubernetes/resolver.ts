@@ -23,28 +23,31 @@ import { checkKubernetesOptions, type KubernetesOptions } from "./options.ts";
 import { SliceApi } from "./slice-api.ts";
 import { SliceFeed } from "./slice-feed.ts";
 
+/** What tests replace. Default: the system's clock, TCP and Math.random, and the pod's own environment and files. */
 export interface KubernetesDependencies
 	extends PodDependencies,
 		FamilyDependencies {
 	readonly random?: (() => number) | undefined;
 }
 
-/** Of a family that has many, so many are tried before it is given up. */
+/** How many addresses of a family are tried before the family counts as unreachable. */
 const PROBED = 3;
 
 /**
- * The pods behind a Service, from its EndpointSlices, watched: what is ready is
- * an endpoint, with its zone, and with its pod and node for attributes. Without a
- * proxy in between, calls are balanced one by one.
+ * Makes a resolver for the pods of a Kubernetes Service. It watches the Service's
+ * EndpointSlices. Each pod that is ready becomes an endpoint, with its zone, and
+ * with the names of its pod and node as attributes. Calls go to the pods directly,
+ * so that each call is balanced by itself.
  *
  * In a pod, `service` is enough: the API server, the namespace and the credentials
- * are the pod's own. Its service account needs a Role that allows to list and
- * watch `endpointslices` of `discovery.k8s.io`.
+ * are those of the pod. Its service account needs a Role that allows `list` and
+ * `watch` of `endpointslices` in `discovery.k8s.io`.
  *
- * Of a Service of both families one is used: the first to which a connection can
- * be made, that of the API server's address being 250 ms ahead.
+ * If a Service has IPv4 and IPv6 addresses, only one family is used: the one to
+ * which a connection can be made first. The family of the API server's address is
+ * tried 250 ms earlier.
  *
- * @throws OptionError for bad options
+ * @throws OptionError for invalid options
  */
 export function kubernetesResolver(
 	options: KubernetesOptions,
@@ -62,7 +65,7 @@ export function kubernetesResolver(
 	};
 }
 
-/** A service during one watch. */
+/** The service, as one watch follows it. */
 class WatchedService implements FollowedService {
 	readonly #options: KubernetesOptions;
 	readonly #context: ResolveContext;
@@ -71,7 +74,7 @@ class WatchedService implements FollowedService {
 	readonly #families: FamilyChoice;
 	#changed: () => void = () => {};
 	#feed: SliceFeed | undefined;
-	/** As of the start. */
+	/** Set by `start`. */
 	#namespace = "";
 	#stopped = false;
 	#lost = false;

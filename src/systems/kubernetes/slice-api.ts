@@ -12,24 +12,25 @@ export interface SliceApiSetting {
 	readonly api: HttpApi;
 	readonly service: string;
 	readonly namespace: string;
-	/** With what the API is asked, for messages; undefined is none. */
+	/** Describes the token for error messages; undefined without a token. */
 	readonly token: string | undefined;
 	readonly random: () => number;
 }
 
-/** Of one list, in objects: the API's own clients ask for as many. */
+/** The objects in one page of a list, as many as in Kubernetes' own clients. */
 const PAGE = 500;
 const MAX_PAGES = 1000;
 const ANSWER_MS = 30_000;
-/** How long a watch lasts: 5 to 10 minutes, as client-go has it. */
+/** The least duration of a watch. The duration is random, from 5 to 10 minutes, as in client-go. */
 const WATCH_S = 300;
-/** A bookmark comes every minute, so that after two and a half nobody is there. */
+/** The silence after which a watch counts as broken. The API server sends a bookmark every minute. */
 const SILENCE_MS = 150_000;
 
 /**
- * Asks for the EndpointSlices of one service ("Kubernetes API Concepts": efficient
- * detection of changes; retrieving large results sets in chunks). Rejects with
- * DiscoveryError, or with Expired for a version that is too long ago.
+ * Lists and watches the EndpointSlices of one service ("Kubernetes API Concepts":
+ * "Efficient detection of changes", "Retrieving large results sets in chunks").
+ * Rejects with a DiscoveryError, or with Expired if the API server no longer holds
+ * the resource version.
  */
 export class SliceApi {
 	readonly #setting: SliceApiSetting;
@@ -39,7 +40,7 @@ export class SliceApi {
 		this.#setting = setting;
 	}
 
-	/** All there are. A list that is too slow for its own snapshot is asked for again, in one piece. */
+	/** Lists all slices, in pages. If the snapshot expires before the last page, lists them again in one piece. */
 	async list(): Promise<Omit<Listed, "next">> {
 		try {
 			return await this.#pages(PAGE);
@@ -49,7 +50,7 @@ export class SliceApi {
 		}
 	}
 
-	/** What has changed since a version, as it comes; ends when the server likes to. */
+	/** Yields the changes since a version as they happen. Ends when the server ends the watch. */
 	async *watch(
 		version: string,
 	): AsyncGenerator<Exclude<WatchEvent, { kind: "error" }>, void, undefined> {
@@ -63,7 +64,7 @@ export class SliceApi {
 			}),
 			idleMs: SILENCE_MS,
 		};
-		const { lines } = await this.#asked(() => api.lines(request));
+		const { lines } = await this.#answered(() => api.lines(request));
 		for await (const line of lines) {
 			const event = this.#read(request, () => readEvent(line));
 			if (event.kind === "error") throw this.#statusError(event.status);
@@ -71,9 +72,9 @@ export class SliceApi {
 		}
 	}
 
-	/** Ends what is under way. */
+	/** Ends all requests. */
 	close(): void {
-		this.#end.abort(new Error("nobody asks any more"));
+		this.#end.abort(new Error("the watch of the service has ended"));
 		this.#setting.api.close();
 	}
 
@@ -86,7 +87,7 @@ export class SliceApi {
 				limit: limit?.toString(),
 				continue: next,
 			});
-			const answer = await this.#asked(() => api.json(request));
+			const answer = await this.#answered(() => api.json(request));
 			const list = this.#read(request, () => readList(answer.value));
 			for (const slice of list.slices) slices.push(slice);
 			if (list.next === undefined) return { slices, version: list.version };
@@ -96,12 +97,12 @@ export class SliceApi {
 		throw api.badAnswer(all, `more than ${MAX_PAGES} pages`);
 	}
 
-	/** Asks; once more if the token was just renewed. */
-	async #asked<Answer extends ApiAnswer>(
-		ask: () => Promise<Answer>,
+	/** Sends a request, and sends it once more if the token was refused, because it may just have been renewed. */
+	async #answered<Answer extends ApiAnswer>(
+		send: () => Promise<Answer>,
 	): Promise<Answer> {
-		let answer = await ask();
-		if (answer.status === 401) answer = await ask();
+		let answer = await send();
+		if (answer.status === 401) answer = await send();
 		if (answer.status !== 200) throw this.#statusError(answer);
 		return answer;
 	}
@@ -128,7 +129,7 @@ export class SliceApi {
 		try {
 			return read();
 		} catch (error) {
-			const what = `what is no EndpointSlices: ${(error as Error).message}`;
+			const what = `what are not EndpointSlices: ${(error as Error).message}`;
 			throw this.#setting.api.badAnswer(request, what, error);
 		}
 	}

@@ -10,24 +10,25 @@ export interface FeedSetting {
 	readonly api: SliceApi;
 	readonly clock: Clock;
 	readonly random: () => number;
-	/** There is news in `slices`. */
+	/** Called when `slices` has changed. */
 	changed(): void;
-	/** Takes an error that it survives. */
+	/** Called with each error that does not end the feed. */
 	report(error: Error): void;
 }
 
-/** From one watch to the next at least, however soon they end. */
+/** The least time from the start of one watch to the next. */
 const MIN_MS = 1000;
-/** A watch that lasted so long before it failed has been a good one. */
+/** A watch that lasts this long before it fails resets the backoff. */
 const GOOD_MS = 5000;
-/** As client-go has it. */
+/** The longest backoff, the same as in client-go. */
 const MAX_BACKOFF_MS = 30_000;
 
 /**
- * Keeps the EndpointSlices of a service as the API server has them: lists them,
- * and watches from the version of the list. A watch that ends goes on where it
- * was; when that is too long ago for the server, they are listed again. Errors are
- * survived with what is there, and tried again after 1 s to 30 s.
+ * Keeps a copy of the EndpointSlices of a service: lists them, and watches from
+ * the resource version of the list. After a watch has ended, a new one continues
+ * from the last version; if the API server no longer holds that version, the
+ * slices are listed again. After an error, the copy stays as it is, and it tries
+ * again after 1 s to 30 s.
  */
 export class SliceFeed {
 	readonly slices = new Map<string, Slice>();
@@ -36,7 +37,7 @@ export class SliceFeed {
 	readonly #pause: Pause;
 	readonly #reported = new Set<string>();
 	#stopped = false;
-	/** What is known is as of then; undefined when that is not sure. */
+	/** The resource version of `slices`; undefined if they must be listed again. */
 	#version: string | undefined;
 	#listedAt = -Infinity;
 
@@ -46,13 +47,13 @@ export class SliceFeed {
 		this.#pause = new Pause(setting.clock);
 	}
 
-	/** Resolves when the slices have been listed, and then keeps them up to date. Rejects with why they cannot be listed. */
+	/** Resolves after the first list, and then keeps the slices up to date. Rejects if they cannot be listed. */
 	async start(): Promise<void> {
 		await this.#list();
 		void this.#follow();
 	}
 
-	/** A connection was lost: ends a wait for the next try. */
+	/** Shortens the wait before the next attempt, because a connection to an endpoint was lost. */
 	hurry(): void {
 		this.#pause.hurry();
 	}
@@ -74,9 +75,9 @@ export class SliceFeed {
 					await this.#list();
 					changed();
 				}
-				const news = await this.#watch(this.#version ?? "");
-				// Only what ends in less, and has told nothing, is strange (client-go's "very short watch").
-				if (news || since() >= MIN_MS) this.#backoff.reset();
+				const hadEvents = await this.#watch(this.#version ?? "");
+				// A short watch without events counts as a failure (client-go: "very short watch").
+				if (hadEvents || since() >= MIN_MS) this.#backoff.reset();
 				else waitMs = this.#backoff.next();
 			} catch (error) {
 				if (this.#stopped) return;
@@ -94,7 +95,7 @@ export class SliceFeed {
 			this.#version = undefined;
 			return clock.now() - this.#listedAt > MIN_MS ? 0 : this.#backoff.next();
 		}
-		// What makes no sense may have been a change that is missed now.
+		// An invalid event may have been a change, so the slices must be listed again.
 		if (error instanceof DiscoveryError && error.problem === "badAnswer") {
 			this.#version = undefined;
 		}
@@ -110,19 +111,19 @@ export class SliceFeed {
 		for (const slice of slices) this.#keep(slice);
 	}
 
-	/** Resolves when the watch has ended in order, with whether there was news. */
+	/** Watches from a version. Resolves when the server ends the watch, with whether there were any events. */
 	async #watch(version: string): Promise<boolean> {
 		const { api, changed } = this.#setting;
-		let news = false;
+		let hadEvents = false;
 		for await (const event of api.watch(version)) {
-			news = true;
+			hadEvents = true;
 			this.#version = event.version;
 			if (event.kind === "bookmark") continue;
 			if (event.kind === "deleted") this.slices.delete(event.name);
 			else this.#keep(event.slice);
 			changed();
 		}
-		return news;
+		return hadEvents;
 	}
 
 	#keep(slice: Slice): void {
