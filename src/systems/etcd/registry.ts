@@ -35,7 +35,7 @@ export interface EtcdRegistryOptions extends EtcdOptions {
 	/** The prefix of the keys of all services. Default: "kitex/registry-etcd", which Kitex uses. */
 	prefix?: string | undefined;
 	/**
-	 * The TTL of the lease: how long an instance stays after its server has died without deregistering. Milliseconds, or
+	 * The TTL of the lease: how long an instance stays after its server has died without deregistering: milliseconds, or
 	 * "60s"; at least 2 s, rounded up to whole seconds. Default: 60 s.
 	 */
 	ttl?: Duration | undefined;
