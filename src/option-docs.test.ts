@@ -147,9 +147,6 @@ describe.for([...types])("the docs of %s", ([, options]) => {
 /** Members that need no docs: they are what their names say, or are described by their class. */
 const PLAIN = ["name", "kind", "[Symbol.asyncDispose]"];
 
-/** Folders in which some docs are still to be written. */
-const STILL_BARE = /^(systems)\//;
-
 describe("public symbols", () => {
 	const symbols = entries.flatMap((entry) =>
 		exportsOf(entry).map(({ file, name }) => ({ file, name })),
@@ -161,7 +158,7 @@ describe("public symbols", () => {
 
 	test("have docs", () => {
 		const bare = symbols.flatMap(({ file, name }) => bareNames(file, name));
-		expect([...new Set(bare)].filter((b) => !STILL_BARE.test(b))).toEqual([]);
+		expect(bare).toEqual([]);
 	});
 });
 
