@@ -112,15 +112,15 @@ describe.each([
 	["Consul", consulMissing, consul],
 	["etcd", etcdMissing, etcd],
 	["Kubernetes", undefined, kubernetes],
-])("a call by way of %s", (_, missing, start) => {
-	describe.skipIf(missing)("fails, and says", () => {
+])("a call of a service in %s", (_, missing, start) => {
+	describe.skipIf(missing)("fails with an error that says", () => {
 		let system: System;
 		beforeAll(async () => {
 			system = await start();
 		});
 		afterAll(() => system?.[Symbol.asyncDispose]());
 
-		test("that there is no such service", async () => {
+		test("that the service does not exist", async () => {
 			const { problem, message } = await failure(system.resolver("nobody"));
 			expect({ problem, message }).toMatchObject({ problem: "unknownService" });
 			expect(message).toContain("nobody");
@@ -134,13 +134,13 @@ describe.each([
 			expect(message).toContain("sick");
 		});
 
-		test("that it is forbidden to look", async () => {
+		test("that reading the service is forbidden", async () => {
 			const { problem, message } = await failure(system.stranger("sick"));
 			expect({ problem, message }).toMatchObject({ problem: "forbidden" });
 			expect(message).toContain(system.address);
 		});
 
-		test("that nobody is there to be asked, by a string target too", async () => {
+		test("that the system cannot be reached, also for a string target", async () => {
 			const nowhere = `127.0.0.1:${await freePort()}`;
 			const never = await failure(system.target(nowhere, "sick"));
 			expect(never).toMatchObject({ problem: "unreachable" });

@@ -125,7 +125,7 @@ const echo: RequestListener = (request, response) => {
 };
 
 describe("a request", () => {
-	test("carries method, path, query, headers and a body of JSON", async () => {
+	test("sends method, path, query, headers and a JSON body", async () => {
 		const { port } = await serve(echo);
 		let asked = 0;
 		const headers = async () => ({ "x-token": `secret ${++asked}` });
@@ -156,7 +156,7 @@ describe("a request", () => {
 		expect(again.value).toMatchObject({ headers: { "x-token": "secret 2" } });
 	});
 
-	test("names what it asks, in errors", async () => {
+	test("names the API in its errors", async () => {
 		const api = new HttpApi({
 			origin: "http://127.0.0.1:1",
 			role: "the agent",
@@ -166,7 +166,7 @@ describe("a request", () => {
 		);
 	});
 
-	test("gets what the headers of the answer say, and no value of an empty one", async () => {
+	test("resolves with the headers of the answer, and without a value if the body is empty", async () => {
 		const { port } = await serve((_, response) => {
 			response.setHeader("x-consul-index", "7").end();
 		});
@@ -177,7 +177,7 @@ describe("a request", () => {
 		});
 	});
 
-	test("reads an answer wherever it is cut, be it within a character", async () => {
+	test("reads an answer that is split anywhere, even within a character", async () => {
 		const value = { zone: "日本 🏯".repeat(20) };
 		const { port } = await serve(async (_, response) => {
 			for (const byte of Buffer.from(JSON.stringify(value))) {
@@ -191,7 +191,7 @@ describe("a request", () => {
 		expect((await apiOf(port).json(get())).value).toEqual(value);
 	});
 
-	test("keeps its connection for the next", async () => {
+	test("keeps its connection for the next request", async () => {
 		const { port, accepted } = await serve(echo);
 		const api = apiOf(port);
 		for (let n = 0; n < 3; n++) await api.json(get());
@@ -199,7 +199,7 @@ describe("a request", () => {
 	});
 
 	test.each(["GET", "PUT"])(
-		"goes again when the kept connection has just been closed, by %s",
+		"is sent again by %s if the kept connection has just been closed",
 		async (method) => {
 			const { port, server } = await serve(echo);
 			const api = apiOf(port);
@@ -213,7 +213,7 @@ describe("a request", () => {
 		},
 	);
 
-	test("of a method that is not idempotent does not, as it may have been acted on", async () => {
+	test("is not sent again by POST, because the server may have executed it", async () => {
 		const { port, server } = await serve(echo);
 		const api = apiOf(port);
 		await api.json(get());
@@ -239,7 +239,7 @@ describe("a request", () => {
 		expect(value).toMatchObject({ url: `${prefix}/v1/thing` });
 	});
 
-	test("goes to a unix socket", async () => {
+	test("goes to a Unix socket", async () => {
 		const directory = mkdtempSync(join(tmpdir(), "homing-api-"));
 		after.push(() => rmSync(directory, { recursive: true }));
 		const path = join(directory, "agent.sock");
@@ -283,7 +283,7 @@ describe("TLS", () => {
 			"127.0.0.1",
 		);
 
-	test("trusts a private authority, and asks for the options at each connection", async () => {
+	test("trusts a private authority, and calls the function of the options for each connection", async () => {
 		const { port } = await serveTls();
 		const tls = vi.fn(async () => ({ ca }));
 		const api = apiOf(`https://127.0.0.1:${port}`, { tls });
@@ -294,7 +294,7 @@ describe("TLS", () => {
 		expect(tls).toHaveBeenCalledTimes(2);
 	});
 
-	test("checks the certificate against the servername that is given", async () => {
+	test("checks the certificate against the given servername", async () => {
 		const { port } = await serveTls();
 		const at = (servername: string) =>
 			apiOf(`https://127.0.0.1:${port}`, { tls: { ca, servername } });
@@ -304,7 +304,7 @@ describe("TLS", () => {
 		);
 	});
 
-	test("shows a certificate where one is asked for", async () => {
+	test("presents a client certificate if one is requested", async () => {
 		const { port } = await serveTls(true);
 		const { certificate: cert, key } = client;
 		const api = apiOf(`https://127.0.0.1:${port}`, { tls: { ca, cert, key } });
@@ -324,7 +324,7 @@ describe("TLS", () => {
 		expect(message).toContain(words);
 	});
 
-	test("to a plaintext server fails in words", async () => {
+	test("to a plaintext server fails with an error that explains it", async () => {
 		const { port } = await serve(echo);
 		const api = apiOf(`https://127.0.0.1:${port}`);
 		expect(await failure(api.json(get()))).toContain("does not speak TLS");
@@ -339,7 +339,7 @@ describe("TLS", () => {
 });
 
 describe("an API that cannot be reached", () => {
-	test("is named with the reason", async () => {
+	test("is named in the error, with the reason", async () => {
 		const { port, server } = await serve(echo);
 		server.close();
 		await once(server, "close");
@@ -351,7 +351,7 @@ describe("an API that cannot be reached", () => {
 		expect(await failure(named.json(get()))).toContain("ECONNREFUSED");
 	});
 
-	test("or does not answer in time, be it the head or the body, loses its connection", async () => {
+	test("has its connection closed if the head or the body does not come in time", async () => {
 		const { port, connections } = await serve((request, response) => {
 			if (request.url === "/half") response.write("[");
 		});
@@ -365,7 +365,7 @@ describe("an API that cannot be reached", () => {
 		await expect.poll(connections).toBe(0);
 	});
 
-	test("closes the connection without a word, and that is told", async () => {
+	test("is reported if it closes the connection without an answer", async () => {
 		const port = await serveBytes(undefined);
 		expect(await failure(apiOf(port).json(get()))).toMatch(
 			/^unreachable: .*socket hang up/,
@@ -373,7 +373,7 @@ describe("an API that cannot be reached", () => {
 	});
 });
 
-describe("an answer that makes no sense", () => {
+describe("an invalid answer", () => {
 	const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
 	test.each([
 		["no HTTP", "SSH-2.0-OpenSSH\r\n", "with what is not HTTP"],
@@ -401,7 +401,7 @@ describe("an answer that makes no sense", () => {
 		);
 	});
 
-	test("is too large, and is not read to its end", async () => {
+	test("is refused if it is too large, and is not read to its end", async () => {
 		let written = 0;
 		const { port, connections } = await serve(async (_, response) => {
 			response.on("error", () => {});
@@ -422,7 +422,7 @@ describe("an answer that makes no sense", () => {
 		expect(written).toBeLessThan(100);
 	});
 
-	test("is compressed without having been asked for", async () => {
+	test("is refused if it is compressed without a request for it", async () => {
 		const { port, connections } = await serve((_, response) => {
 			response.setHeader("content-encoding", "gzip").end(gzipSync("[]"));
 		});
@@ -434,14 +434,14 @@ describe("an answer that makes no sense", () => {
 	});
 });
 
-describe("a status that is no success", () => {
+describe("an error status", () => {
 	test.each([
 		["text", "Permission  denied:\n token", "Permission denied: token"],
 		["a Status", '{"kind":"Status","message":"no way"}', "no way"],
 		["other JSON", '{"a":1}', '{"a":1}'],
 		["nothing", "", ""],
 		["a page", "x".repeat(1000), `${"x".repeat(299)}…`],
-	])("is left to the caller, with the gist of %s", async (_, body, gist) => {
+	])("is left to the caller, with an excerpt of %s", async (_, body, gist) => {
 		const { port } = await serve((_, response) => {
 			response.writeHead(403).end(body);
 		});
@@ -455,7 +455,7 @@ describe("a status that is no success", () => {
 });
 
 describe("a signal", () => {
-	test("ends a request at once, with its reason, and frees the connection", async () => {
+	test("ends a request at once with its reason, and closes the connection", async () => {
 		const { port, connections } = await serve(() => {});
 		const abort = new AbortController();
 		const api = apiOf(port);
@@ -467,7 +467,7 @@ describe("a signal", () => {
 		await expect.poll(connections).toBe(0);
 	});
 
-	test("that has fired lets no request out", async () => {
+	test("that has already fired prevents the request", async () => {
 		const { port, accepted } = await serve(echo);
 		const reason = new Error("too late");
 		const signal = AbortSignal.abort(reason);
@@ -475,14 +475,14 @@ describe("a signal", () => {
 		expect(accepted()).toBe(0);
 	});
 
-	test("does not wait for headers that never come", async () => {
+	test("also ends the wait for headers that never come", async () => {
 		const { port } = await serve(echo);
 		const api = apiOf(port, { headers: () => new Promise(() => {}) });
 		const late = failure(api.json(get({ timeoutMs: 50 })));
 		expect(await late).toContain("no answer within 50 ms");
 	});
 
-	test("has no listener left once the answer is there", async () => {
+	test("has no listener left after the answer", async () => {
 		const { port } = await serve(echo);
 		const { signal } = new AbortController();
 		const api = apiOf(port);
@@ -493,7 +493,7 @@ describe("a signal", () => {
 	});
 });
 
-test("closing ends what is under way and what comes later", async () => {
+test("closing ends running requests and fails later ones", async () => {
 	const { port, connections } = await serve(() => {});
 	const api = apiOf(port);
 	const under = failure(api.json(get()));
@@ -506,7 +506,7 @@ test("closing ends what is under way and what comes later", async () => {
 });
 
 describe("lines", () => {
-	test("come one by one, as they are written, however they are cut", async () => {
+	test("come one by one as they are written, however the bytes are split", async () => {
 		const go = Promise.withResolvers<void>();
 		const { port } = await serve(async (_, response) => {
 			response.write('{"n":1}\n{"n":2}\n\n{"word":"h');
@@ -530,7 +530,7 @@ describe("lines", () => {
 		expect(await values.next()).toMatchObject({ done: true });
 	});
 
-	test("may be fewer than a head's timeout in time, as long as there is not silence", async () => {
+	test("may take longer than the timeout, as long as there is no silence", async () => {
 		const { port } = await serve(async (_, response) => {
 			for (let n = 0; n < 6; n++) {
 				response.write(`${n}\n`);
@@ -545,7 +545,7 @@ describe("lines", () => {
 		expect(await collected(lines)).toEqual([0, 1, 2, 3, 4, 5]);
 	});
 
-	test("that stay away end it", async () => {
+	test("that do not come end the request", async () => {
 		const { port, connections } = await serve((_, response) => {
 			response.write("1\n");
 		});
@@ -557,7 +557,7 @@ describe("lines", () => {
 		await expect.poll(connections).toBe(0);
 	});
 
-	test("whose head stays away end it too", async () => {
+	test("whose head does not come end the request", async () => {
 		const { port, connections } = await serve(() => {});
 		const api = apiOf(port);
 		const asked = api.lines({ ...get({ timeoutMs: 50 }), idleMs: 5000 });
@@ -588,7 +588,7 @@ describe("lines", () => {
 		expect(await failure(values.next())).toMatch(words);
 	});
 
-	test("end when nobody reads on, and when the signal fires", async () => {
+	test("end when the iteration is left and when the signal fires", async () => {
 		const { port, connections } = await serve((_, response) => {
 			response.write("1\n");
 		});
@@ -606,7 +606,7 @@ describe("lines", () => {
 	});
 });
 
-test("a process ends by itself during a long poll and a watch, whatever they are waiting for", async () => {
+test("a process ends by itself although a long poll and a watch are waiting", async () => {
 	const { port, accepted } = await serve((request, response) => {
 		if (request.url === "/quick") response.end("1");
 		if (request.url === "/lines") response.write("1\n");

@@ -4,7 +4,7 @@ import { Lines } from "./lines.ts";
 const lines = (maxBytes = 100) =>
 	new Lines(maxBytes, () => new Error("too long"));
 
-test("lines come whole, however the bytes are cut", () => {
+test("lines are complete, however the bytes are split", () => {
 	const text = Buffer.from("é1\n\nzwei\n3");
 	for (let cut = 0; cut <= text.length; cut++) {
 		const read = lines();
@@ -15,7 +15,7 @@ test("lines come whole, however the bytes are cut", () => {
 	}
 });
 
-test("a line may have so many bytes and no more; a chunk of several lines more", () => {
+test("the size limit applies to a line, not to a chunk of several lines", () => {
 	const read = lines(3);
 	expect([...read.add(Buffer.from("abc\nabc\nab"))]).toEqual(["abc", "abc"]);
 	expect([...read.add(Buffer.from("c"))]).toEqual([]);

@@ -72,7 +72,7 @@ test.each([
 	["etcd", "etcd://127.0.0.1:1/payment"],
 	["kubernetes", "kubernetes://127.0.0.1:1/payment.shop"],
 ])(
-	"one that calls by %s loads no file of the other systems",
+	"a program that calls by %s loads no file of the other systems",
 	async (system, target) => {
 		const { files, said } = await loaded(target);
 		expect(said).toContain("ECONNREFUSED");
@@ -84,7 +84,7 @@ test.each([
 	},
 );
 
-test("homing points to no system but by dynamic imports", async () => {
+test("homing refers to the discovery systems only by dynamic imports", async () => {
 	const { metafile } = await build({
 		absWorkingDir: root,
 		entryPoints: ["src/client.ts"],

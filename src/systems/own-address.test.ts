@@ -21,7 +21,7 @@ test.each<[string, NetworkInterfaceInfo[][], string]>([
 	expect(ownAddress(Object.fromEntries(interfaces.entries()))).toBe(address);
 });
 
-test("says what to do where there is none", () => {
+test("the error for a machine without an address says what to do", () => {
 	expect(() => ownAddress({ lo: [at("127.0.0.1", true)] })).toThrow(
 		"set one as `host`",
 	);

@@ -14,7 +14,7 @@ async function waiting(ms: number, minMs?: number) {
 	return { clock, pause, state };
 }
 
-test("takes its time", async () => {
+test("a wait takes its time", async () => {
 	const { clock, state } = await waiting(100);
 	await clock.advance(99);
 	expect(state.over).toBe(false);
@@ -22,13 +22,13 @@ test("takes its time", async () => {
 	expect(state.over).toBe(true);
 });
 
-test("is over at once when there is nothing to wait for", async () => {
+test("a wait of 0 ms is over at once", async () => {
 	const { clock, state } = await waiting(0);
 	expect(state.over).toBe(true);
 	expect(clock.pending).toBe(0);
 });
 
-test("hurries, but not more than it may", async () => {
+test("hurry shortens a wait, but not below its minimum", async () => {
 	const { clock, pause, state } = await waiting(1000, 100);
 	await clock.advance(40);
 	pause.hurry();
@@ -39,14 +39,14 @@ test("hurries, but not more than it may", async () => {
 	expect(clock.pending).toBe(0);
 });
 
-test("does not hurry unless it may", async () => {
+test("hurry does not shorten a wait without a minimum", async () => {
 	const { clock, pause, state } = await waiting(1000);
 	pause.hurry();
 	await clock.advance(999);
 	expect(state.over).toBe(false);
 });
 
-test("ends when told to, and leaves no timer", async () => {
+test("end ends a wait at once, and leaves no timer", async () => {
 	const { clock, pause, state } = await waiting(1000, 100);
 	pause.end();
 	await settled();

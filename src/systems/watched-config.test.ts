@@ -3,7 +3,7 @@ import { WatchedConfig } from "./watched-config.ts";
 
 const good = '{"methodConfig":[{"name":[{}],"timeout":"2s"}]}';
 
-test("a good config is there as it was written, and gone when its key is", () => {
+test("a valid config is kept as it was written, until its key is deleted", () => {
 	const config = new WatchedConfig("the key c");
 	expect(config.current).toBeUndefined();
 	config.read(good);
@@ -20,11 +20,14 @@ test.each([
 	["7", "serviceConfig: 7 is not an object"],
 	['{"methodConfig":[{"name":[{}],"timeout":"soon"}]}', "[0].timeout"],
 	['{"loadBalancingConfig":[{"best":{}}]}', "none of which is known"],
-])("%s leaves the one before, and says why", (text, message) => {
-	const config = new WatchedConfig("the key c");
-	config.read(good);
-	expect(() => config.read(text)).toThrow(message);
-	expect(config.current).toEqual(JSON.parse(good));
-	// Once is enough.
-	config.read(text);
-});
+])(
+	"for %s the config before stays, and the error says why",
+	(text, message) => {
+		const config = new WatchedConfig("the key c");
+		config.read(good);
+		expect(() => config.read(text)).toThrow(message);
+		expect(config.current).toEqual(JSON.parse(good));
+		// Once is enough.
+		config.read(text);
+	},
+);

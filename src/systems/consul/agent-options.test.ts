@@ -34,7 +34,7 @@ function settled(
 	return agentSetting(options, environment);
 }
 
-describe("the agent is at", () => {
+describe("the address of the agent comes from the options or the environment", () => {
 	test.each<[ConsulAgentOptions, Record<string, string>, string]>([
 		[{}, {}, "http://127.0.0.1:8500"],
 		[{ agent: "agent" }, {}, "http://agent:8500"],
@@ -90,14 +90,14 @@ test.each<[object, Record<string, string>, string]>([
 	expect(() => settled(options, environment)).toThrow(message);
 });
 
-test("a token that is refused is not shown", () => {
+test("the error for an invalid token does not show it", () => {
 	expect(() => settled({ token: "my secret" })).toThrow(/^token: (?!.*my)/);
 	expect(() => settled({}, { CONSUL_HTTP_TOKEN: "my secret" })).toThrow(
 		/^CONSUL_HTTP_TOKEN: (?!.*my)/,
 	);
 });
 
-describe("the token is", () => {
+describe("the token comes from the options or the environment", () => {
 	const ofFile = file("token", "from file\n".replace(" ", "-"));
 	test.each<[ConsulAgentOptions, Record<string, string>, object]>([
 		[{}, {}, {}],
@@ -131,7 +131,7 @@ describe("the token is", () => {
 		expect(await settled(options, environment).headers()).toEqual(headers);
 	});
 
-	test("read anew for each request, and refused if it is none", async () => {
+	test("and is read for each request, and refused if it is invalid", async () => {
 		const { headers } = settled({ token: () => "" });
 		await expect(headers()).rejects.toThrow("token: is empty");
 		const path = file("changing", "a");
@@ -145,20 +145,23 @@ describe("the token is", () => {
 test.each([
 	["that is not there", join(directory, "none"), "cannot be read: ENOENT"],
 	["of two lines", file("lines", "my\nsecret"), "is empty or contains"],
-])("a file of a token %s is refused, and not shown", async (_, path, why) => {
-	const { headers } = settled({}, { CONSUL_HTTP_TOKEN_FILE: path });
-	const error = await headers().catch((error: unknown) => error);
-	expect(error).toBeInstanceOf(OptionError);
-	const { message } = error as OptionError;
-	expect(message).toMatch(/^CONSUL_HTTP_TOKEN_FILE: (?!.*secret)/);
-	expect(message).toContain(why);
-});
+])(
+	"a token file %s is refused, and its content is not shown",
+	async (_, path, why) => {
+		const { headers } = settled({}, { CONSUL_HTTP_TOKEN_FILE: path });
+		const error = await headers().catch((error: unknown) => error);
+		expect(error).toBeInstanceOf(OptionError);
+		const { message } = error as OptionError;
+		expect(message).toMatch(/^CONSUL_HTTP_TOKEN_FILE: (?!.*secret)/);
+		expect(message).toContain(why);
+	},
+);
 
 /** What counts as a certificate, as far as reading it goes. */
 const pemOf = (name: string): string =>
 	`-----BEGIN CERTIFICATE-----\n${name}\n-----END CERTIFICATE-----\n`;
 
-test("TLS is as the environment has it, unless it is given", async () => {
+test("TLS options come from the environment, unless they are given", async () => {
 	const environment = {
 		CONSUL_CACERT: file("ca.pem", pemOf("ca")),
 		CONSUL_CAPATH: join(directory, "not looked at"),
@@ -190,7 +193,7 @@ describe("CONSUL_CAPATH", () => {
 	const read = async (path: string): Promise<unknown> =>
 		settled({}, { CONSUL_CAPATH: path }).tls("");
 
-	test("is a directory whose certificates are trusted, as they are at each connection", async () => {
+	test("is a directory of trusted certificates that is read for each connection", async () => {
 		const path = caPath("authorities");
 		file("authorities/a.pem", pemOf("a"));
 		file("authorities/within/b.crt", pemOf("b") + pemOf("c"));
@@ -240,14 +243,14 @@ describe("CONSUL_CAPATH", () => {
 	});
 });
 
-test("a CONSUL_CACERT that has no certificate is refused", async () => {
+test("a CONSUL_CACERT without a certificate is refused", async () => {
 	const { tls } = settled({}, { CONSUL_CACERT: file("key-alone", "KEY") });
 	await expect(tls("")).rejects.toThrow(
 		/^CONSUL_CACERT: ".*key-alone" contains no certificate in PEM/,
 	);
 });
 
-test("namespace and partition go with each request", () => {
+test("namespace and partition are sent with each request", () => {
 	const { query } = settled(
 		{ namespace: "team" },
 		{ CONSUL_NAMESPACE: "other", CONSUL_PARTITION: "p" },

@@ -125,7 +125,7 @@ function calling(call: () => Promise<unknown>) {
 }
 
 describe.skipIf(consulMissing)("calls by consul: targets", () => {
-	test("go to the servers that are announced, as they come and go", async () => {
+	test("go to the announced servers as they come and go", async () => {
 		const consul = await agent();
 		const a = await served(consul, "a");
 		const echo = clientOf(consul);
@@ -140,7 +140,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect(await answering(echo)).toBe("a");
 	});
 
-	test("wait for no server, and say why there is none", async () => {
+	test("fail at once if there is no server, and say why", async () => {
 		const consul = await agent();
 		const echo = clientOf(consul);
 		await expect(echo.echo({})).rejects.toMatchObject({
@@ -155,7 +155,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 			.toBe("a");
 	});
 
-	test("that may wait do, and begin when there is a server", async () => {
+	test("with waitForReady wait until there is a server", async () => {
 		const consul = await agent();
 		const echo = clientOf(consul, { waitForReady: true, timeout: "20s" });
 		const answer = echo.echo({});
@@ -163,14 +163,14 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect((await answer).resp).toBe("a");
 	});
 
-	test("go over IPv6, to servers and to the agent", async () => {
+	test("work over IPv6, to servers and to the agent", async () => {
 		const consul = await agent({ host: "::1" });
 		const { address } = await served(consul, "a", { at: "[::1]:0" });
 		expect(address).toMatch(/^\[::1\]:/);
 		expect(await answering(clientOf(consul))).toBe("a");
 	});
 
-	test("go by the service config in a key, and by each change of it", async () => {
+	test("follow the service config in a key, and each change of it", async () => {
 		const consul = await agent();
 		const gate = Promise.withResolvers<void>();
 		after.push(() => gate.resolve());
@@ -205,7 +205,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await long;
 	});
 
-	test("are none of them lost when servers shut down", async () => {
+	test("do not fail when servers shut down", async () => {
 		const consul = await agent();
 		const servers = [];
 		for (const name of ["a", "b", "c"]) {
@@ -223,7 +223,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect(await answering(echo)).toBe("a");
 	});
 
-	test("are none of them lost when the agent is killed, and started again with nothing; then servers are back", async () => {
+	test("do not fail when the agent is killed and restarted without data, and the servers register again", async () => {
 		const consul = await agent();
 		const errors: string[] = [];
 		const registry = {
@@ -252,7 +252,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect(await answering(clientOf(consul))).toBe("a b c");
 	});
 
-	test("are none of them lost when the agent hangs", async () => {
+	test("do not fail when the agent hangs", async () => {
 		const consul = await agent();
 		await served(consul, "a");
 		const echo = clientOf(consul);
@@ -271,7 +271,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await calls.stop();
 	});
 
-	test("are none of them lost when a server is killed without a word, and it is gone within its TTL", async () => {
+	test("do not fail when a server is killed, and it is removed within its TTL", async () => {
 		const consul = await agent();
 		await served(consul, "a");
 		const { process: other } = await serverProcess(consul, "b", "3s");
@@ -293,7 +293,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await calls.stop();
 	});
 
-	test("go to the later of two processes with one id; the earlier takes nothing with it, and is back when the later ends or is killed", async () => {
+	test("go to the later of two processes with one id, and to the earlier one again when the later one ends or is killed", async () => {
 		const consul = await agent();
 		const start = (name: string) =>
 			serverProcess(consul, name, "1s", "payment-1");
@@ -320,7 +320,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		expect(b.process.exitCode).toBe(null);
 	});
 
-	test("keep no process alive", async () => {
+	test("do not keep the process alive", async () => {
 		const consul = await agent();
 		await served(consul, "a");
 		const program = `
@@ -342,7 +342,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 });
 
 describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
-	test("is taken out first, and serves those who have not heard of it for as long as they may take", async () => {
+	test("deregisters first, and then still serves clients that have not seen the change yet", async () => {
 		const consul = await agent();
 		const { server, address } = await served(consul, "a");
 		const echo = NewEchoServiceClient(address);
@@ -373,7 +373,7 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 			/^payment:127\.0\.0\.1:\d+ could not be deregistered from Consul, .* connect ECONNREFUSED/,
 		],
 	])(
-		"shuts down in time when the agent %s, and says what is left",
+		"shuts down in time when the agent %s, and reports what is left in Consul",
 		async (_, fail, message) => {
 			const consul = await agent();
 			const onError = vi.fn();
@@ -390,7 +390,7 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 		},
 	);
 
-	test("keeps no process alive once it has been shut down", async () => {
+	test("does not keep the process alive after its shutdown", async () => {
 		const consul = await agent();
 		const { process: child } = await serverProcess(consul, "a", "15s");
 		child.kill("SIGTERM");
@@ -399,7 +399,7 @@ describe.skipIf(consulMissing)("a server that is announced in Consul", () => {
 	});
 });
 
-test("a process stays while it registers in Consul, and while it takes that out", async () => {
+test("a process stays alive while it registers in Consul and while it deregisters", async () => {
 	await using agent = await HttpProxy.start();
 	agent.interfere = ({ url }, response) => {
 		if (url?.includes("/catalog/")) response.end("[]");

@@ -153,7 +153,7 @@ describe.skipIf(consulMissing)("an agent that answers with", () => {
 	afterAll(() => consul[Symbol.asyncDispose]());
 
 	describe.each(answers)("%s", (_, answer, problem, message) => {
-		test("at first makes the watch fail, and says why", async () => {
+		test("to the first query makes the watch fail with an error that says why", async () => {
 			const proxy = await proxyOf(consul);
 			proxy.interfere = (request, response) => {
 				answer(request, response);
@@ -170,7 +170,7 @@ describe.skipIf(consulMissing)("an agent that answers with", () => {
 			);
 		});
 
-		test("later changes nothing, reaches the hooks, and is over when it is over", async () => {
+		test("to a later query changes nothing and is reported, until the agent answers again", async () => {
 			const proxy = await proxyOf(consul);
 			const name = `later-${proxy.address}`;
 			await consul.register({
@@ -222,7 +222,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 			Port: port,
 		});
 
-	test("holds nothing back is asked a dozen times, and then once in 15 s", async () => {
+	test("does not hold answers back is queried a dozen times, and then once in 15 s", async () => {
 		const consul = await agent();
 		await register(consul, 1);
 		const proxy = await proxyOf(consul);
@@ -248,7 +248,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		expect(watch.seen).toHaveLength(1);
 	});
 
-	test("tells of 200 changes in a second is asked a few times, and what they have led to is seen", async () => {
+	test("has 200 changes in a second is queried a few times, and the result is seen", async () => {
 		const consul = await agent();
 		await register(consul, 1);
 		const proxy = await proxyOf(consul);
@@ -266,7 +266,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		expect(proxy.seen.length).toBeLessThan(5 + 10 * seconds);
 	});
 
-	test("knows 5,000 instances tells of them all, and of each change", async () => {
+	test("knows 5,000 instances reports all of them, and each change", async () => {
 		const consul = await agent();
 		const instance = (n: number) => ({
 			Service: {
@@ -302,7 +302,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		expect(watch.reported).toEqual([]);
 	});
 
-	test("is killed and started again is followed again, with whatever it knows then", async () => {
+	test("is killed and restarted is followed again, with the state that it then has", async () => {
 		const consul = await agent();
 		// An index that it takes a while to come back to.
 		for (let n = 1; n <= 30; n++) await register(consul, n);
@@ -320,7 +320,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		await watch.until(() => watch.addresses?.length === 2);
 	});
 
-	test("answers with what cannot be read is asked anew, however long it holds back what follows", async () => {
+	test("sends an unreadable answer is queried again without waiting for a change", async () => {
 		const consul = await agent();
 		await register(consul, 1);
 		const proxy = await proxyOf(consul);
@@ -348,7 +348,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		expect(watch.reported[0]).toMatchObject({ problem: "badAnswer" });
 	});
 
-	test("does not say at first why there is nobody is asked anew", async () => {
+	test("does not say at first why there are no instances is queried again", async () => {
 		const consul = await agent();
 		await register(consul, 1);
 		const proxy = await proxyOf(consul);
@@ -371,7 +371,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 		});
 	});
 
-	test("hangs is given up by who is new, and by who knows it heard again", async () => {
+	test("hangs makes a new watch fail, and is heard again by an old one", async () => {
 		const consul = await agent();
 		await register(consul, 1);
 		const watch = watching(consul.address, "a");
@@ -398,7 +398,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 	});
 });
 
-test("an agent that is out of order is asked sooner when a connection to a server is lost", async () => {
+test("an agent with errors is queried sooner after a connection to a server is lost", async () => {
 	const agent = await HttpProxy.start();
 	after.push(() => agent[Symbol.asyncDispose]());
 	let inOrder = true;
@@ -442,7 +442,7 @@ test("an agent that is out of order is asked sooner when a connection to a serve
 	await expect.poll(all).toEqual(before.map((count) => count + 1));
 });
 
-test("an instance with a weight of 0 is left out, which is said when it is the last", async () => {
+test("an instance with a weight of 0 is left out, and the error says so if it is the last one", async () => {
 	const agent = await HttpProxy.start();
 	after.push(() => agent[Symbol.asyncDispose]());
 	const instance = (Port: number, Passing: number) => ({
@@ -468,7 +468,7 @@ test("an instance with a weight of 0 is left out, which is said when it is the l
 	);
 });
 
-describe("of an agent that nobody needs any more, there remains no timer and no connection:", () => {
+describe("no timer and no connection to an agent is left after the end", () => {
 	async function silentAgent() {
 		const agent = await HttpProxy.start();
 		after.push(() => agent[Symbol.asyncDispose]());
@@ -488,7 +488,7 @@ describe("of an agent that nobody needs any more, there remains no timer and no 
 	}
 	const environment = {};
 
-	test("a resolver's", async () => {
+	test("of a resolver", async () => {
 		const { agent, open, clock } = await silentAgent();
 		const watch = new Watching(
 			consulResolver(
@@ -507,7 +507,7 @@ describe("of an agent that nobody needs any more, there remains no timer and no 
 		expect(watch.reported).toHaveLength(1);
 	});
 
-	test("a registry's", async () => {
+	test("of a registry", async () => {
 		const { agent, open, clock } = await silentAgent();
 		const registry = consulRegistry({ agent }, { environment, clock });
 		// By an id that is not waited for, as the clock stands still.

@@ -12,7 +12,7 @@ function endpointOf(Service: object, Node: object = {}): unknown {
 }
 
 describe("an instance", () => {
-	test("of an old Consul, that has nothing but its address, is an endpoint", () => {
+	test("of an old Consul with only an address is an endpoint", () => {
 		expect(endpointOf({ Tags: null, Meta: null, Weights: null })).toEqual({
 			address: "10.0.0.1:1",
 		});
@@ -55,7 +55,7 @@ describe("an instance", () => {
 		});
 	});
 
-	test("that is registered twice is one", () => {
+	test("that is registered twice counts once", () => {
 		const entry = { Service: service, Node: {} };
 		const other = { Service: { ...service, ID: "a2" }, Node: {} };
 		expect(readHealth([entry, other]).endpoints).toHaveLength(1);
@@ -67,7 +67,7 @@ describe("an instance", () => {
 		[{ Address: "" }, "a1: names no host"],
 		[{ Address: "a b" }, 'a1: "a b" is not the name or the address of a host'],
 		[{ Address: "::g" }, 'a1: "::g" is not an IPv6 address'],
-	])("that cannot be reached (%j) is told of: %s", (fields, why) => {
+	])("that cannot be reached (%j) is reported: %s", (fields, why) => {
 		expect(endpointOf(fields)).toMatch(why);
 	});
 });
@@ -101,7 +101,7 @@ test.each([
 		"body[0].Service.Locality.Zone: 1 is not a string",
 	],
 	[[{ Service: {}, Node: 5 }], "body[0].Node: 5 is not an object"],
-])("%j is no answer: %s", (value, message) => {
+])("%j is refused as an answer: %s", (value, message) => {
 	expect(() => readHealth(value)).toThrow(OptionError);
 	expect(() => readHealth(value)).toThrow(message);
 });

@@ -50,7 +50,7 @@ async function queryOf(
 	};
 }
 
-test("the first answer comes at once, further ones when there is news or after five minutes", async () => {
+test("the first query does not wait, and further ones wait for a change, up to five minutes", async () => {
 	const { asked } = await queryOf(["7", "7", "12"]);
 	expect(await asked()).toEqual([
 		"",
@@ -59,7 +59,7 @@ test("the first answer comes at once, further ones when there is news or after f
 	]);
 });
 
-test("an index that goes backwards is forgotten", async () => {
+test("after an index that goes backwards, the next query does not wait", async () => {
 	const { asked } = await queryOf(["7", "5", "5", "6"]);
 	expect(await asked()).toEqual([
 		"",
@@ -69,7 +69,7 @@ test("an index that goes backwards is forgotten", async () => {
 	]);
 });
 
-test("an answer that was of no use is given anew", async () => {
+test("after an answer that could not be used, the next query does not wait", async () => {
 	const { next, forget, server } = await queryOf(["7", "7"]);
 	await next();
 	forget();
@@ -77,12 +77,12 @@ test("an answer that was of no use is given anew", async () => {
 	expect(server.seen.at(-1)).toBe("GET /v1/health/service/a?passing=true");
 });
 
-test("an index of 0 counts as 1, for which one can wait", async () => {
+test("an index of 0 counts as 1, so that the next query waits", async () => {
 	const { asked } = await queryOf(["0", "0"]);
 	expect(await asked()).toEqual(["", "&index=1&wait=300s"]);
 });
 
-test("an index is as large as Consul's may be", async () => {
+test("an index may be any 64-bit number", async () => {
 	const { asked } = await queryOf(["18446744073709551615", "1"]);
 	expect((await asked())[1]).toContain("index=18446744073709551615");
 });
@@ -93,7 +93,7 @@ test.each([
 	["soon", 'the X-Consul-Index "soon", which is not a number'],
 	["-1", 'the X-Consul-Index "-1", which is not a number'],
 ])(
-	"an answer whose index is %j is a bad one, and the next is asked for anew",
+	"an answer whose index is %j is an error, and the next query does not wait",
 	async (index, message) => {
 		const { next, server } = await queryOf(["7", index, "9"]);
 		await next();
@@ -106,7 +106,7 @@ test.each([
 	},
 );
 
-test("an agent that is to answer at once has 9 s for it", async () => {
+test("a query that does not wait is given up after 9 s", async () => {
 	const clock = new FakeClock();
 	const { next, server } = await queryOf([], clock);
 	const answer = expect(next()).rejects.toMatchObject({
@@ -118,7 +118,7 @@ test("an agent that is to answer at once has 9 s for it", async () => {
 	await answer;
 });
 
-test("an agent that may wait has the sixteenth that it adds, and 9 s", async () => {
+test("a query that waits is given up after the wait, a sixteenth of it, and 9 s", async () => {
 	const clock = new FakeClock();
 	const { next, server } = await queryOf(["7"], clock);
 	await next();

@@ -38,14 +38,14 @@ function feedOf(...steps: readonly [Step, ...Step[]]) {
 }
 
 describe("a feed", () => {
-	test("asks again as soon as there is an answer", async () => {
+	test("queries again as soon as it has an answer", async () => {
 		const { feed, clock, askedAt } = feedOf("news", "same", "silence");
 		await feed.start();
 		await clock.advance(10_000);
 		expect(askedAt).toEqual([0, 100, 200]);
 	});
 
-	test("that gets no first answer fails, and asks no more", async () => {
+	test("that gets no first answer fails and ends", async () => {
 		const { feed, clock, askedAt, reported } = feedOf("error");
 		await expect(feed.start()).rejects.toThrow("no answer");
 		await clock.advance(60_000);
@@ -54,7 +54,7 @@ describe("a feed", () => {
 		expect(clock.pending).toBe(0);
 	});
 
-	test("that is to go on anyway does", async () => {
+	test("that is started by startAnyway goes on without a first answer", async () => {
 		const { feed, clock, askedAt, reported } = feedOf(
 			"error",
 			"news",
@@ -66,7 +66,7 @@ describe("a feed", () => {
 		expect(askedAt).toEqual([0, 1000, 1100]);
 	});
 
-	test("survives errors, each reported, and waits longer each time, 16 s at most", async () => {
+	test("reports each error and tries again with a growing backoff, up to 16 s", async () => {
 		const { feed, clock, askedAt, reported } = feedOf("same", "error");
 		await feed.start();
 		await clock.advance(70_000);
@@ -76,7 +76,7 @@ describe("a feed", () => {
 		expect(reported).toHaveLength(9);
 	});
 
-	test("that cannot read an answer forgets it, so that it is given anew", async () => {
+	test("that cannot read an answer makes the next query not wait", async () => {
 		const { feed, clock, askedAt, reported, forgottenAt } = feedOf(
 			"same",
 			"nonsense",
@@ -90,7 +90,7 @@ describe("a feed", () => {
 		expect(reported).toEqual(["no sense"]);
 	});
 
-	test("begins with short waits again after an answer", async () => {
+	test("starts with a short backoff again after an answer", async () => {
 		const { feed, clock, askedAt } = feedOf(
 			"same",
 			"error",
@@ -104,7 +104,7 @@ describe("a feed", () => {
 		expect(askedAt).toEqual([0, 100, 1100, 2700, 2800, 3800]);
 	});
 
-	test("asks sooner when something else was lost, a second after an error at least", async () => {
+	test("queries sooner after hurry, but at least a second after an error", async () => {
 		const { feed, clock, askedAt } = feedOf("same", "error");
 		await feed.start();
 		await clock.advance(9400);
@@ -118,7 +118,7 @@ describe("a feed", () => {
 		expect(askedAt.at(-1)).toBe(15_400);
 	});
 
-	test("that is stopped asks no more, reports no more and leaves no timer", async () => {
+	test("that is stopped sends no queries, reports nothing and leaves no timer", async () => {
 		const { feed, clock, askedAt, reported, signals } = feedOf("same", "error");
 		await feed.start();
 		await clock.advance(500);

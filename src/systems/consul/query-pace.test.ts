@@ -23,7 +23,7 @@ async function questions(
 	return at;
 }
 
-test("answers that are held back cost no wait", async () => {
+test("after an answer that was held back there is no wait", async () => {
 	expect(await questions(5000, 1000, true)).toEqual([
 		0, 1000, 2000, 3000, 4000,
 	]);
@@ -31,13 +31,13 @@ test("answers that are held back cost no wait", async () => {
 	expect(fiveMinutes).toHaveLength(12);
 });
 
-test("answers that come at once are asked for 100 ms apart", async () => {
+test("answers that come at once are queried 100 ms apart", async () => {
 	expect(await questions(500, 0, true)).toEqual([0, 100, 200, 300, 400]);
 	expect(await questions(500, 30, true)).toEqual([0, 100, 200, 300, 400]);
 	expect(await questions(500, 120, true)).toEqual([0, 120, 240, 360, 480]);
 });
 
-test("what takes long to read is asked for less often, so that reading it takes a twentieth of the time", async () => {
+test("answers that take long to read are queried less often, so that reading takes a twentieth of the time", async () => {
 	expect(await questions(3500, 0, true, 50)).toEqual([0, 1000, 2000, 3000]);
 	expect(await questions(9000, 0, true, 500)).toEqual([
 		0, 2000, 4000, 6000, 8000,
@@ -45,7 +45,7 @@ test("what takes long to read is asked for less often, so that reading it takes 
 	expect(await questions(9000, 3000, true, 500)).toEqual([0, 3500, 7000]);
 });
 
-test("what changes all the time is asked for twice a second, after a while", async () => {
+test("a service that changes all the time is queried twice a second after a while", async () => {
 	const at = await questions(60_000, 0, true);
 	const inSecond = (n: number): number =>
 		at.filter((ms) => Math.floor(ms / 1000) === n).length;
@@ -53,7 +53,7 @@ test("what changes all the time is asked for twice a second, after a while", asy
 	expect([10, 30, 59].map(inSecond)).toEqual([2, 2, 2]);
 });
 
-test("answers that come at once and say nothing new cost one question in 15 s", async () => {
+test("answers that come at once without a change are queried once in 15 s", async () => {
 	const at = await questions(120_000, 0, false);
 	expect(at.slice(0, 11)).toEqual(
 		Array.from({ length: 11 }, (_, n) => n * 100),

@@ -141,7 +141,7 @@ describe("a service that is registered in Consul", () => {
 		[{ kind: "ttl", ttl: "3s" }, 1000],
 		[{ kind: "ttl", ttl: "60s" }, 5000],
 		[{ kind: "tcp" }, 5000],
-	])("with the check %o is looked after each %i ms", async (check, everyMs) => {
+	])("with the check %o is checked every %i ms", async (check, everyMs) => {
 		const { registering, look, times } = await registered(check);
 		await registering;
 		for (let n = 0; n < 3; n++) await look();
@@ -152,7 +152,7 @@ describe("a service that is registered in Consul", () => {
 		);
 	});
 
-	test("is registered when it can be found, or after two thirds of a second", async () => {
+	test("counts as registered when clients can find it, or after two thirds of a second", async () => {
 		const { agent, clock, registering, times } = await registered();
 		agent.found = false;
 		let over = false;
@@ -170,7 +170,7 @@ describe("a service that is registered in Consul", () => {
 		await registering;
 	});
 
-	test("is registered at once where the token does not let it be found", async () => {
+	test("counts as registered at once if the token may not read the catalog", async () => {
 		const { agent, registering, times } = await registered();
 		agent.found = false;
 		agent.headers = { "x-consul-results-filtered-by-acls": "true" };
@@ -178,7 +178,7 @@ describe("a service that is registered in Consul", () => {
 		expect(times("GET catalog/service/a")).toEqual([0]);
 	});
 
-	test("tells of each error once, until all is well again, and looks sooner meanwhile", async () => {
+	test("reports each error once until the next success, and is checked more often meanwhile", async () => {
 		const { agent, registering, look, errors, waits } = await registered();
 		await registering;
 		agent.failing = true;
@@ -196,7 +196,7 @@ describe("a service that is registered in Consul", () => {
 		expect(waits.slice(-2)).toEqual([5000, 1000]);
 	});
 
-	test("is put in maintenance later where the agent could not be told", async () => {
+	test("is put into maintenance later if the agent could not be reached", async () => {
 		const { agent, registering, look } = await registered();
 		const registration = await registering;
 		agent.failing = true;
@@ -208,7 +208,7 @@ describe("a service that is registered in Consul", () => {
 		expect(agent.maintenance).toBe(false);
 	});
 
-	test("is not fit for a moment if it is registered anew in maintenance", async () => {
+	test("is never healthy when it is registered again while in maintenance", async () => {
 		const { agent, registering, look } = await registered();
 		const registration = await registering;
 		expect(agent.status).toBe("passing");
@@ -220,7 +220,7 @@ describe("a service that is registered in Consul", () => {
 		expect(agent.status).toBe("critical");
 	});
 
-	test("is in maintenance as soon as that is said, also where the agent had forgotten it", async () => {
+	test("is in maintenance at once, even if the agent had forgotten it", async () => {
 		const { agent, registering } = await registered();
 		const registration = await registering;
 		agent.service = undefined;

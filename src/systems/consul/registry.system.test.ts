@@ -78,7 +78,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		return fit.map(({ Service }) => Service.Port);
 	};
 
-	test("makes an instance known, with all that it says of itself, until it is disposed of", async () => {
+	test("registers an instance with all its fields until it is disposed", async () => {
 		const name = newName();
 		const registration = await register({
 			name,
@@ -104,7 +104,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		expect(await entries(name)).toEqual([]);
 	});
 
-	test("says so when it can be found, and not before", async () => {
+	test("resolves when clients can find the instance, and not before", async () => {
 		for (let n = 0; n < 20; n++) {
 			const name = newName();
 			await using _ = await register({ name, port: 7 });
@@ -112,7 +112,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		}
 	});
 
-	test("takes this machine's own address, and Consul's weight, unless told otherwise", async () => {
+	test("uses this machine's own address and Consul's weight by default", async () => {
 		const name = newName();
 		const registry = consulRegistry({ agent: consul.address });
 		await using _ = await registry.register({ name, port: 7 }, never);
@@ -124,7 +124,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
-	test("registers IPv6 addresses, by an id of one's own", async () => {
+	test("registers IPv6 addresses with an id of its own", async () => {
 		const name = newName();
 		await using _ = await register({ name, port: 7, host: "::1", id: "a/b c" });
 		await using __ = await register({ name, port: 8, host: "[::1]" });
@@ -135,7 +135,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 	});
 
 	test.each(["a/b", "a//../b", "日本 ü", "a%2Fb", "a?b#c&d", 'a"b\\'])(
-		"registers, keeps and takes out a service called %j",
+		"registers, keeps and deregisters a service called %j",
 		async (name) => {
 			const check = { kind: "ttl", ttl: "1s" } as const;
 			const registration = await register({ name, port: 7 }, { check });
@@ -170,7 +170,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	describe("has the agent check", () => {
+	describe("lets the agent check", () => {
 		const interval = "1s";
 
 		test("by the server's health service", async () => {
@@ -245,7 +245,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 	});
 
 	describe("in maintenance", () => {
-		test("an instance stays known and gets no calls", async () => {
+		test("an instance stays registered and gets no calls", async () => {
 			const name = newName();
 			await using registration = await register({ name, port: 7 });
 			await registration.setServing(false);
@@ -255,7 +255,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			await soon(() => passing(name)).toEqual([7]);
 		});
 
-		test("it stays so when the agent forgets it", async () => {
+		test("an instance stays in maintenance when the agent forgets it", async () => {
 			const name = newName();
 			const check = { kind: "ttl", ttl: "1s" } as const;
 			await using registration = await register({ name, port: 7 }, { check });
@@ -268,7 +268,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			await soon(() => passing(name)).toEqual([7]);
 		});
 
-		test("it goes also where the agent has just forgotten it", async () => {
+		test("an instance can be put into maintenance although the agent has just forgotten it", async () => {
 			const name = newName();
 			await using registration = await register({ name, port: 7 });
 			await consul.deregister(`${name}:10.0.0.1:7`);
@@ -282,7 +282,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		{ kind: "ttl", ttl: "1s" },
 		{ kind: "http", url: "http://127.0.0.1:1/" },
 	] as const)(
-		"registers again what somebody has taken out, with a check of kind $kind",
+		"registers an instance again that somebody has deregistered, with a check of kind $kind",
 		async (check) => {
 			const name = newName();
 			await using _ = await register({ name, port: 7 }, { check });
@@ -297,7 +297,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		{ kind: "ttl", ttl: "1s" },
 		{ kind: "http", url: "http://127.0.0.1:1/", interval: "3600s" },
 	] as const)(
-		"registers again what has lost its check of kind $kind",
+		"registers an instance again that has lost its check of kind $kind",
 		async (check) => {
 			const name = newName();
 			await using _ = await register({ name, port: 7 }, { check });
@@ -318,7 +318,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		},
 	);
 
-	test("registers again what the agent has found sick as what is sick, until it has asked again", async () => {
+	test("registers a critical instance again as critical, until the agent has checked it again", async () => {
 		const name = newName();
 		await using sidecar = await HttpProxy.start();
 		let status = 503;
@@ -357,7 +357,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 	describe("of two processes with one id", () => {
 		const check = { kind: "ttl", ttl: "1s" } as const;
 
-		test("the later has it, the earlier says so, and keeps away from it", async () => {
+		test("the later one keeps it, and the earlier one reports that and does not change it", async () => {
 			const name = newName();
 			const first = await register({ name, port: 7, id: name }, { check });
 			const told = [...errors];
@@ -373,7 +373,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			expect(await passing(name)).toEqual([8]);
 		});
 
-		test("the earlier is back when the later goes", async () => {
+		test("the earlier one registers again when the later one deregisters", async () => {
 			const name = newName();
 			await using first = await register(
 				{ name, port: 7, id: name },
@@ -390,7 +390,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
-	describe("of two processes with one id, the later of which is not fit,", () => {
+	describe("if two processes have one id and the later one is not healthy,", () => {
 		const check = { kind: "ttl", ttl: "1s" } as const;
 		const silent = { TTL: "10m", Status: "critical" };
 		const ours = { "homing-registration": "another" };
@@ -425,20 +425,20 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			};
 		}
 
-		test("the earlier is back if that has not been heard for its TTL", async () => {
+		test("the earlier one registers again if the later one's TTL has expired", async () => {
 			await using it = await displacedBy({ Check: silent });
 			await soon(it.port).toBe(7);
 			expect(await passing(it.name)).toEqual([7]);
 		});
 
 		test.each<[string, Partial<ServiceDefinition>]>([
-			["is no server of homing's", { Check: silent, Meta: {} }],
+			["is not a server of homing", { Check: silent, Meta: {} }],
 			[
 				"is asked by the agent",
 				{ Check: { TCP: "127.0.0.1:1", Interval: "1s", Status: "critical" } },
 			],
 			["has been heard", { Check: { ...silent, Status: "warning" } }],
-		])("the earlier keeps away if that %s", async (_, later) => {
+		])("the earlier one stays away if the later one %s", async (_, later) => {
 			await using it = await displacedBy(later);
 			await soon(() => errors).toHaveLength(1);
 			const before = it.looks();
@@ -447,7 +447,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			expect(errors).toHaveLength(1);
 		});
 
-		test("the earlier keeps away if that is in maintenance", async () => {
+		test("the earlier one stays away if the later one is in maintenance", async () => {
 			await using it = await displacedBy({
 				Check: { ...silent, Status: "passing" },
 			});
@@ -463,7 +463,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
-	test("that is refused leaves nothing behind of what the agent has heard", async () => {
+	test("that is refused leaves nothing registered with the agent", async () => {
 		const name = newName();
 		await using proxy = await HttpProxy.start(consul.address);
 		proxy.interfere = (request, response) => {
@@ -504,7 +504,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		}
 	});
 
-	test("that is given up on leaves nothing behind", async () => {
+	test("that is cancelled leaves nothing registered", async () => {
 		const name = newName();
 		await using proxy = await HttpProxy.start(consul.address);
 		const giveUp = new AbortController();
@@ -526,7 +526,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		await soon(() => entries(name)).toEqual([]);
 	});
 
-	test("that is given up on before it begins does not begin", async () => {
+	test("whose signal has already fired does not start", async () => {
 		await using proxy = await HttpProxy.start(consul.address);
 		const registry = consulRegistry({ agent: proxy.address });
 		const aborted = AbortSignal.abort(new Error("no"));
@@ -598,7 +598,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		});
 	});
 
-	test("says that the agent is not there", async () => {
+	test("reports that the agent cannot be reached", async () => {
 		await expect(
 			register({ name: "a", port: 7 }, { agent: "127.0.0.1:1" }),
 		).rejects.toMatchObject({

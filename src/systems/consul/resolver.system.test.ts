@@ -90,7 +90,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 
 	const critical = { TTL: "1h" };
 
-	test("names the instances, and each change at once", async () => {
+	test("yields the instances, and each change at once", async () => {
 		const service = await serviceOf({}, {});
 		await using watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.addresses?.length === 2);
@@ -102,7 +102,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		expect(watch.addresses?.toSorted()).toEqual(["10.0.0.1:2", "10.0.0.1:3"]);
 	});
 
-	test("leaves out those whose checks do not pass, until they do", async () => {
+	test("leaves out instances whose checks do not pass, until they do", async () => {
 		const service = await serviceOf({}, { Check: critical });
 		await using watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.seen.length === 1);
@@ -113,7 +113,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.addresses?.length === 1);
 	});
 
-	test("knows weights, zones, Meta and tags", async () => {
+	test("reads weights, zones, Meta and tags", async () => {
 		const service = await serviceOf({
 			Weights: { Passing: 7, Warning: 1 },
 			Meta: { zone: "eu-1a", version: "2", "homing-registration": "x" },
@@ -136,14 +136,14 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		]);
 	});
 
-	test("takes the address of the node for an instance without one, and brackets IPv6", async () => {
+	test("uses the node's address for an instance without one, and brackets IPv6", async () => {
 		const service = await serviceOf({ Address: "" }, { Address: "::1" });
 		await using watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.addresses?.length === 2);
 		expect(watch.addresses?.toSorted()).toEqual(["127.0.0.1:1", "[::1]:2"]);
 	});
 
-	test("leaves out what has no port or no address, and says so once for as long as it is there", async () => {
+	test("leaves out instances without a port or an address, and reports each once", async () => {
 		const service = await serviceOf({}, { Port: 0 }, { Address: "no host!" });
 		await using watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.seen.length > 0);
@@ -166,7 +166,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		expect(watch.reported[2]?.message).toMatch(`${service}:3: "no host!" is`);
 	});
 
-	test("filters", async () => {
+	test("applies the filter", async () => {
 		const service = await serviceOf({ Tags: ["v1"] }, { Tags: ["v2"] });
 		const filter = '"v2" in Service.Tags';
 		await using watch = watching({ service, agent: consul.address, filter });
@@ -179,7 +179,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		{ consistency: "consistent" },
 		{ near: "_agent" },
 		{ datacenter: "dc1" },
-	] as const)("asks with %o", async (options) => {
+	] as const)("sends the parameters of %o", async (options) => {
 		const service = await serviceOf({});
 		await using watch = watching({
 			service,
@@ -191,7 +191,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.addresses?.length === 2);
 	});
 
-	test("reads the service config from a key, and each change of it", async () => {
+	test("reads the service config from a key, and follows each change of it", async () => {
 		const service = await serviceOf({});
 		const config = `config/${service} äö`;
 		const put = (value: unknown) =>
@@ -221,7 +221,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await watch.until(() => watch.seen.at(-1)?.serviceConfig === undefined);
 	});
 
-	test("takes a key that is written with a slash before it for the one without", async () => {
+	test("ignores a slash at the start of a key", async () => {
 		const service = await serviceOf({});
 		await consul.ask("PUT", `kv/config/${service}`, {});
 		const config = `/config/${service}`;
@@ -231,7 +231,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		expect(watch.reported).toEqual([]);
 	});
 
-	test("does without a service config that is bad from the start, and says so", async () => {
+	test("works without a service config that is invalid from the start, and reports it", async () => {
 		const service = await serviceOf({});
 		const config = `config/${service}`;
 		await consul.ask("PUT", `kv/${config}`, {
@@ -247,7 +247,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		);
 	});
 
-	test("does without a service config that is not there, says so, and takes it when it comes", async () => {
+	test("works without a service config that does not exist, reports it, and uses it when it comes", async () => {
 		const service = await serviceOf({});
 		const config = `config/${service}`;
 		await using watch = watching({ service, agent: consul.address, config });
@@ -261,14 +261,14 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 	});
 
 	describe("says why there are no endpoints:", () => {
-		test("no such service", async () => {
+		test("the service does not exist", async () => {
 			const agent = consul.address;
 			expect(await problemOf({ service: "nobody", agent })).toBe(
 				`unknownService: the Consul agent at http://${agent} knows no service "nobody"; check the name, and whether a server is registered`,
 			);
 		});
 
-		test("no healthy instance, and how many there are", async () => {
+		test("no instance is healthy, with their number", async () => {
 			const service = await serviceOf(
 				{ Check: critical },
 				{ Check: critical },
@@ -288,7 +288,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 				);
 		});
 
-		test("none that the filter lets pass", async () => {
+		test("no instance matches the filter", async () => {
 			const service = await serviceOf({});
 			expect(
 				await problemOf({
@@ -301,7 +301,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			);
 		});
 
-		test("then the instances, when they come", async () => {
+		test("and then yields the instances when they come", async () => {
 			const service = newName();
 			await using watch = watching({ service, agent: consul.address });
 			await watch.until(() => watch.seen[0]?.reason !== undefined);
@@ -316,7 +316,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			expect(watch.seen.at(-1)?.reason).toBeUndefined();
 		});
 
-		test("a datacenter that is not there", async () => {
+		test("the datacenter does not exist", async () => {
 			const service = await serviceOf({});
 			const agent = consul.address;
 			expect(await problemOf({ service, agent, datacenter: "mars" })).toMatch(
@@ -324,14 +324,14 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			);
 		});
 
-		test("a filter that makes no sense", async () => {
+		test("the filter is invalid", async () => {
 			const agent = consul.address;
 			expect(await problemOf({ service: "a", agent, filter: "(" })).toMatch(
 				/^badAnswer: .* with status 500: Failed to create boolean expression/,
 			);
 		});
 
-		test("an agent that is not there", async () => {
+		test("the agent cannot be reached", async () => {
 			const agent = "127.0.0.1:1";
 			expect(await problemOf({ service: "a", agent })).toBe(
 				"unreachable: cannot reach the Consul agent at http://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
@@ -339,7 +339,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		});
 	});
 
-	test("ends its query at once when nobody wants to know any more", async () => {
+	test("ends its query at once when the signal fires", async () => {
 		const service = await serviceOf({});
 		const watch = watching({ service, agent: consul.address });
 		await watch.until(() => watch.seen.length > 0);
@@ -382,7 +382,7 @@ describe.skipIf(consulMissing)("the Consul agent is reached", () => {
 		return seen ? watch.addresses : ((await watch.ended) as Error).message;
 	}
 
-	test("by a unix socket", async () => {
+	test("over a Unix socket", async () => {
 		expect(await found({ agent: `unix:${consul.socket}` })).toEqual([
 			"10.0.0.1:1",
 		]);
@@ -391,7 +391,7 @@ describe.skipIf(consulMissing)("the Consul agent is reached", () => {
 		).toEqual(["10.0.0.1:1"]);
 	});
 
-	test("by TLS, with a certificate of our own", async () => {
+	test("over TLS, with a client certificate", async () => {
 		const tls = {
 			ca: authority.certificate,
 			cert: us.certificate,
@@ -410,19 +410,19 @@ describe.skipIf(consulMissing)("the Consul agent is reached", () => {
 		);
 	});
 
-	test("by HTTP where it speaks TLS, which it says", async () => {
+	test("over HTTP although it requires TLS, with an error that says so", async () => {
 		expect(await found({ agent: consul.secureAddress })).toMatch(
 			"Client sent an HTTP request to an HTTPS server",
 		);
 	});
 
-	test("as the environment has it", async () => {
+	test("as the environment says", async () => {
 		expect(await found({}, { CONSUL_HTTP_ADDR: consul.address })).toEqual([
 			"10.0.0.1:1",
 		]);
 	});
 
-	test("by TLS as the environment has it, by a directory of authorities", async () => {
+	test("over TLS as the environment says, with a directory of authorities", async () => {
 		const directory = await mkdtemp(join(tmpdir(), "homing-consul-ca-"));
 		try {
 			const authorities = join(directory, "authorities");
@@ -462,7 +462,7 @@ describe.skipIf(consulMissing)("a Consul agent with ACLs", () => {
 	});
 	afterAll(() => consul[Symbol.asyncDispose]());
 
-	test("shows what the token may see, and says what it may not", async () => {
+	test("shows the instances that the token may read, and says what it may not read", async () => {
 		const token = await consul.token(
 			'service "a" { policy = "read" } node_prefix "" { policy = "read" }',
 		);
@@ -491,7 +491,7 @@ describe.skipIf(consulMissing)("a Consul agent with ACLs", () => {
 		});
 	});
 
-	test("knows no token that has been deleted", async () => {
+	test("refuses a token that was deleted", async () => {
 		const agent = consul.address;
 		const token = crypto.randomUUID();
 		expect(await problemOf({ service: "a", agent, token })).toMatch(
@@ -499,7 +499,7 @@ describe.skipIf(consulMissing)("a Consul agent with ACLs", () => {
 		);
 	});
 
-	test("is asked with the token of the moment", async () => {
+	test("gets the current token with each query", async () => {
 		const agent = consul.address;
 		const given = [crypto.randomUUID(), consul.management];
 		const token = async () => given.shift() as string;

@@ -85,7 +85,7 @@ describe.skipIf(consulMissing)("every request to Consul", () => {
 		["consistent", { consistent: "" }],
 		["default", {}],
 	] as const)(
-		"of a resolver has namespace, partition, datacenter, consistency (%s) and token; that for instances near and filter, too",
+		"of a resolver has namespace, partition, datacenter, consistency (%s) and token, and for instances also near and filter",
 		async (consistency, inConsistency) => {
 			await using listening = await Listening.to(consul);
 			const { asked } = listening;

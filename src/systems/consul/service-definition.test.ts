@@ -4,7 +4,7 @@ import { serviceDefinition } from "./service-definition.ts";
 
 const instance = { name: "a", host: "::1", port: 7 };
 
-describe("a definition has its check as Consul's API takes it:", () => {
+describe("a definition holds the check in the format of Consul's API:", () => {
 	test.each<[ConsulCheck, object]>([
 		[{ kind: "ttl" }, { TTL: "15000ms" }],
 		[{ kind: "ttl", ttl: "2.5s" }, { TTL: "2500ms" }],
@@ -68,7 +68,7 @@ describe("a definition has its check as Consul's API takes it:", () => {
 	});
 });
 
-test("a definition leaves the weight to Consul where none is given", () => {
+test("a definition has no weight if the instance has none", () => {
 	const { body } = serviceDefinition(instance, { kind: "ttl" }, 60_000, "r");
 	expect(body("passing")).toEqual({
 		ID: "a:::1:7",

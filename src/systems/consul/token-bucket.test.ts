@@ -2,13 +2,13 @@ import { expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-test("a bucket lets through what it holds, and then one token at a time", () => {
+test("a bucket gives the tokens that it holds at once, and then one at a time", () => {
 	const bucket = new TokenBucket(new FakeClock(), 3, 100);
 	const taken = Array.from({ length: 6 }, () => bucket.take());
 	expect(taken).toEqual([0, 0, 0, 100, 200, 300]);
 });
 
-test("the tokens come back in time, so many as there is room for", async () => {
+test("the tokens come back over time, up to the size of the bucket", async () => {
 	const clock = new FakeClock();
 	const bucket = new TokenBucket(clock, 3, 100);
 	const free = (): number => {

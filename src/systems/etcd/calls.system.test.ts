@@ -127,7 +127,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 	let names = 0;
 	const newName = (): string => `calls-${++names}`;
 
-	test("calls find servers as they come, and lose none as they go", async () => {
+	test("calls reach servers as they come, and do not fail as they go", async () => {
 		const name = newName();
 		await using one = await announced(name, "one", { hosts: etcd.hosts });
 		await using client = clientOf(etcd, name);
@@ -179,7 +179,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		await vi.waitFor(() => client.echo({}));
 	});
 
-	test("a call of a service that is not there says so", async () => {
+	test("the error of a call to an unknown service says so", async () => {
 		const name = newName();
 		await using client = clientOf(etcd, name);
 		const error = await client.echo({}).catch((e) => e);
@@ -194,7 +194,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		await vi.waitFor(() => client.echo({}));
 	});
 
-	test("a call says when etcd cannot be reached, and waits where it is told to", async () => {
+	test("the error of a call says when etcd cannot be reached; a call with waitForReady waits", async () => {
 		const hosts = ["127.0.0.1:1"];
 		await using client = clientOf({ hosts }, "payment");
 		const error = await client.echo({}).catch((e) => e);
@@ -209,7 +209,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		).rejects.toMatchObject({ code: Code.DeadlineExceeded });
 	});
 
-	test("a server that is killed without a word is gone within its lease's time, and no call fails meanwhile", async () => {
+	test("a killed server is removed within the TTL of its lease, and no call fails meanwhile", async () => {
 		const name = newName();
 		await using _one = await announced(name, "one", { hosts: etcd.hosts });
 		const victim = await serverProcess(name, "two", etcd.hosts);
@@ -231,7 +231,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 	});
 
 	test.each(["hangs", "is gone"])(
-		"an etcd that %s does not keep a server from ending, and that is told",
+		"an etcd that %s does not prevent a server from ending, and that is reported",
 		async (how) => {
 			const name = newName();
 			const line = await TcpLine.before(etcd.address);
@@ -253,7 +253,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 		},
 	);
 
-	test("a program ends by itself though it is registered, and not before it is registered or taken out", async () => {
+	test("a registered program ends by itself, but not before it is registered or deregistered", async () => {
 		const name = newName();
 		const program = run(`
 			const registry = etcdRegistry({ hosts: ["${etcd.address}"] });
@@ -293,7 +293,7 @@ describe.skipIf(etcdMissing)("by an etcd of its own", () => {
 		["one member", {}],
 		["three members", { members: 3 }],
 	])(
-		"when all of %s are killed, calls go on; when they are back with nothing, servers register again",
+		"when all of %s are killed, calls go on, and when they come back without data, servers register again",
 		async (_, init) => {
 			await using etcd = await EtcdServer.start(init);
 			const options = { hosts: etcd.hosts, ttl: "3s" } as const;
@@ -319,7 +319,7 @@ describe.skipIf(etcdMissing)("by an etcd of its own", () => {
 		90_000,
 	);
 
-	test("of three members, one that is killed is missed by nobody", async () => {
+	test("the loss of one of three members causes no failure", async () => {
 		await using etcd = await EtcdServer.start({ members: 3 });
 		const options = { hosts: etcd.hosts, ttl: "5s" } as const;
 		await using one = await announced(name, "one", options);
@@ -343,7 +343,7 @@ describe.skipIf(etcdMissing)("by an etcd of its own", () => {
 		}
 	}, 120_000);
 
-	test("with TLS and users, servers and clients find each other, and strangers nobody", async () => {
+	test("with TLS and users, servers and clients find each other, and other clients find nothing", async () => {
 		await using etcd = await EtcdServer.start({ tls: "server", auth: true });
 		const { hosts, tls } = etcd;
 		await etcd.addUser("shop", "secret", "READWRITE", "kitex/registry-etcd/");

@@ -5,7 +5,7 @@ import { EtcdClient } from "./etcd-client.ts";
 import { keysUnder } from "./key-range.ts";
 import { etcdSetting } from "./options.ts";
 
-test("whoever calls after etcd was away is not kept waiting for that", async () => {
+test("a call after an outage of etcd does not wait for the channel's backoff", async () => {
 	const port = await freePort();
 	const hosts = [`127.0.0.1:${port}`];
 	const client = new EtcdClient(etcdSetting({ hosts }));
@@ -22,7 +22,7 @@ test("whoever calls after etcd was away is not kept waiting for that", async () 
 	await client.close();
 });
 
-test("answers may be larger than calls of homing's may be by themselves", async () => {
+test("responses may be larger than homing's default limit", async () => {
 	const value = new Uint8Array(1024 * 1024);
 	const kvs = Array.from({ length: 5 }, () => ({ value }));
 	await using etcd = await ScriptedEtcd.start({

@@ -83,7 +83,7 @@ test.each<[string, string]>([
 	expect(() => readInstance(value, "k")).toThrow(message);
 });
 
-test("what is written is as Kitex has it, and is read again", () => {
+test("an instance is written in Kitex's format, and can be read again", () => {
 	const fields = {
 		address: "[::1]:8888",
 		weight: 3,

@@ -82,7 +82,7 @@ async function feeding(script: EtcdScript) {
 const aWhile = (): Promise<void> =>
 	new Promise((resolve) => setTimeout(resolve, 100));
 
-test("a watch that ends as soon as it has begun is begun again once a second, and no more often", async () => {
+test("a watch that ends at once is started again at most once a second", async () => {
 	await using feed = await feeding({
 		watch: async function* () {
 			yield created();
@@ -103,7 +103,7 @@ test("a watch that ends as soon as it has begun is begun again once a second, an
 	expect(feed.lists).toHaveLength(1);
 });
 
-test("a watch that is refused is tried ever less often, up to 16 s", async () => {
+test("a watch that is refused is tried again with a growing backoff, up to 16 s", async () => {
 	await using feed = await feeding({
 		watch: async function* () {
 			yield* [];
@@ -128,22 +128,25 @@ test.each([
 		"rpc error: code = PermissionDenied desc = etcdserver: permission denied",
 		"refuses it: permission denied; grant its role a permission for these keys",
 	],
-])("a watch that is cancelled with %j says: %s", async (cancelReason, text) => {
-	await using feed = await feeding({
-		watch: (requests) =>
-			idle(requests, created(), { canceled: true, cancelReason }),
-	});
-	await vi.waitFor(() => expect(feed.errors).toHaveLength(1));
-	expect(feed.errors[0]).toContain(text);
-	expect(feed.lists).toHaveLength(1);
-});
+])(
+	"a watch that is canceled with %j is reported as: %s",
+	async (cancelReason, text) => {
+		await using feed = await feeding({
+			watch: (requests) =>
+				idle(requests, created(), { canceled: true, cancelReason }),
+		});
+		await vi.waitFor(() => expect(feed.errors).toHaveLength(1));
+		expect(feed.errors[0]).toContain(text);
+		expect(feed.lists).toHaveLength(1);
+	},
+);
 
 test.each([
 	["that lags behind", created(9n)],
 	["of another cluster", created(11n, 2n)],
 	["that has forgotten", { canceled: true, compactRevision: 20n }],
 ])(
-	"a member %s makes the keys be read again, a second later or more",
+	"a response from a member %s makes the keys be listed again, at least a second later",
 	async (_, answer) => {
 		await using feed = await feeding({
 			watch: (requests) => idle(requests, answer),
@@ -162,7 +165,7 @@ test.each([
 	},
 );
 
-test("a proxy that does not say of which cluster it is is believed", async () => {
+test("a proxy that does not send the id of its cluster is trusted", async () => {
 	await using feed = await feeding({
 		watch: (requests) =>
 			idle(requests, created(11n, 0n), {
@@ -173,7 +176,7 @@ test("a proxy that does not say of which cluster it is is believed", async () =>
 	expect(feed.lists).toHaveLength(1);
 });
 
-test("a member that has forgotten long ago makes them be read again at once", async () => {
+test("a compaction that happened long ago makes the keys be listed again at once", async () => {
 	const forget = Promise.withResolvers<void>();
 	await using feed = await feeding({
 		watch: async function* (requests, number) {
@@ -191,7 +194,7 @@ test("a member that has forgotten long ago makes them be read again at once", as
 	expect(feed.lists).toHaveLength(2);
 });
 
-test("a member that has forgotten while it was away makes them be read again at once, too", async () => {
+test("a compaction during an outage makes the keys be listed again at once", async () => {
 	const end = Promise.withResolvers<void>();
 	await using feed = await feeding({
 		watch: async function* (requests, number) {
@@ -209,7 +212,7 @@ test("a member that has forgotten while it was away makes them be read again at 
 	expect(feed.lists).toHaveLength(2);
 });
 
-test("a watch goes on behind the last event, or where the store was said to be", async () => {
+test("a watch continues after the last event or the last reported revision", async () => {
 	const put = (revision: bigint) => ({
 		header: { clusterId: 1n, revision: revision + 5n },
 		events: [{ kv: { key: bytes("p/b"), modRevision: revision } }],
@@ -237,7 +240,7 @@ test("a watch goes on behind the last event, or where the store was said to be",
 	expect(feed.lists).toEqual([["p/a"]]);
 });
 
-test("a watch that is not answered is given up after 5 s", async () => {
+test("a watch that gets no response is given up after 5 s", async () => {
 	await using feed = await feeding({
 		watch: (requests) => idle(requests),
 	});
@@ -251,7 +254,7 @@ test("a watch that is not answered is given up after 5 s", async () => {
 	await feed.watched(2);
 });
 
-test("a watch in doubt shows that it is alive, or is given up after 5 s", async () => {
+test("after hurry, a watch must show that it is alive, or it is given up after 5 s", async () => {
 	let answers = true;
 	await using feed = await feeding({
 		watch: async function* (requests) {
@@ -277,7 +280,7 @@ test("a watch in doubt shows that it is alive, or is given up after 5 s", async 
 	expect(feed.lists).toHaveLength(1);
 });
 
-test("a question that comes before a watch has caught up, and is overheard, is asked again a second later", async () => {
+test("a progress request that etcd ignores is repeated a second later", async () => {
 	await using feed = await feeding({
 		watch: async function* (requests) {
 			yield created();
@@ -304,7 +307,7 @@ test("a question that comes before a watch has caught up, and is overheard, is a
 	expect(feed.errors).toEqual([]);
 });
 
-test("a wait for the next try can be cut short to a second", async () => {
+test("hurry shortens the wait for the next attempt to a second", async () => {
 	await using feed = await feeding({
 		watch: async function* () {
 			yield* [];
@@ -325,7 +328,7 @@ test("a wait for the next try can be cut short to a second", async () => {
 	await vi.waitFor(() => expect(feed.errors).toHaveLength(5));
 });
 
-test("once stopped, it does nothing more and leaves no timer", async () => {
+test("after stop, the feed does nothing more and leaves no timer", async () => {
 	const feed = await feeding({
 		watch: async function* (_requests, number) {
 			yield created();

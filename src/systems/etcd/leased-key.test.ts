@@ -69,7 +69,7 @@ async function leasing(
 const aWhile = (): Promise<void> =>
 	new Promise((resolve) => setTimeout(resolve, 100));
 
-test("a lease is kept alive three times in its time, over one stream", async () => {
+test("a lease is renewed three times per TTL, over one stream", async () => {
 	let streams = 0;
 	let signs = 0;
 	await using leased = await leasing({
@@ -98,7 +98,7 @@ test("a lease is kept alive three times in its time, over one stream", async () 
 	expect(leased.clock.pending).toBe(0);
 });
 
-test("the server's own time of a lease counts", async () => {
+test("the TTL that the server grants applies", async () => {
 	let signs = 0;
 	await using leased = await leasing({
 		lease: {
@@ -120,7 +120,7 @@ test("the server's own time of a lease counts", async () => {
 	await leased.key.stop();
 });
 
-test("leases that end at once are asked for ever less often", async () => {
+test("leases that end at once are requested with a growing backoff", async () => {
 	await using leased = await leasing({
 		lease: {
 			async *leaseKeepAlive(requests) {
@@ -142,7 +142,7 @@ test("leases that end at once are asked for ever less often", async () => {
 	await leased.key.stop();
 });
 
-test("a sign of life that is not answered is given up after 5 s, and sent on another stream", async () => {
+test("a renewal that is not answered is given up after 5 s, and sent on another stream", async () => {
 	let streams = 0;
 	await using leased = await leasing({
 		lease: {
@@ -170,7 +170,7 @@ test("a sign of life that is not answered is given up after 5 s, and sent on ano
 	await leased.key.stop();
 });
 
-test("a stream whose token has ended is followed by one with another token, without a word", async () => {
+test("a stream whose token has expired is replaced by one with a new token, without an error", async () => {
 	let tokens = 0;
 	let ended = false;
 	const streams: (string | null)[] = [];
@@ -208,7 +208,7 @@ test("a stream whose token has ended is followed by one with another token, with
 	await leased.key.stop();
 });
 
-test("what an election has swallowed is asked again, three times in all", async () => {
+test("a request that is lost in an election is sent again, up to three times in all", async () => {
 	let asked = 0;
 	await using leased = await leasing({
 		lease: {
@@ -230,7 +230,7 @@ test("what an election has swallowed is asked again, three times in all", async 
 	await leased.key.stop();
 });
 
-test("a lease that ends before the key is put is followed by another one", async () => {
+test("a lease that ends before the key is put is replaced by another one", async () => {
 	await using leased = await leasing({
 		kv: {
 			put: ({ lease }) => {
@@ -256,7 +256,7 @@ test.each([
 	["permission denied", Code.PermissionDenied, 1, "forbidden"],
 	["who knows", Code.Internal, 1, "badAnswer"],
 ])(
-	"a put that fails with %j (%s) is tried %i times, and leaves no lease",
+	"a put that fails with %j (%s) is attempted %i times, and leaves no lease",
 	async (message, code, tries, problem) => {
 		const revoked: bigint[] = [];
 		await using leased = await leasing({
@@ -283,7 +283,7 @@ test.each([
 	},
 );
 
-test("a member that lags behind, and shows the key as somebody else's, is no reason for alarm", async () => {
+test("a key of another process that a lagging member shows is not reported", async () => {
 	const questions: boolean[] = [];
 	await using leased = await leasing({
 		kv: {
@@ -315,7 +315,7 @@ test("a member that lags behind, and shows the key as somebody else's, is no rea
 	await leased.key.stop();
 });
 
-test("a lease that ends while the key is put back is followed by another one", async () => {
+test("a lease that ends while the key is put back is replaced by another one", async () => {
 	await using leased = await leasing({
 		kv: {
 			range: () => ({}),
@@ -335,7 +335,7 @@ test("a lease that ends while the key is put back is followed by another one", a
 	await leased.key.stop();
 });
 
-test("an end that etcd refuses is told, one whose lease has ended already is well", async () => {
+test("stop rejects if etcd refuses to revoke the lease, and resolves if the lease has already ended", async () => {
 	for (const [code, outcome] of [
 		[Code.NotFound, "well"],
 		[Code.PermissionDenied, "forbidden"],

@@ -38,7 +38,7 @@ test.each<[string, Partial<Instance>, string]>([
 	).rejects.toThrow(message);
 });
 
-test("an etcd that cannot be reached is told apart", async () => {
+test("an etcd that cannot be reached is reported as such", async () => {
 	const registry = etcdRegistry({ hosts: ["127.0.0.1:1"] });
 	const instance = { name: "payment", host: "10.0.0.1", port: 1 };
 	const error = await registry.register(instance, signal).catch((e) => e);
@@ -51,8 +51,8 @@ test("an etcd that cannot be reached is told apart", async () => {
 	});
 });
 
-test.each(["is refused", "is given up on"])(
-	"a key whose put %s, but may have been put all the same, has its lease revoked",
+test.each(["is refused", "is cancelled"])(
+	"a key whose put %s but may have been executed has its lease revoked",
 	async (what) => {
 		const abort = new AbortController();
 		const revoked: bigint[] = [];
@@ -119,7 +119,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		return { name, errors, registry, register, registration, keys };
 	}
 
-	test("an instance stands where Kitex looks, as Kitex writes it, under a lease of 60 s", async () => {
+	test("an instance has the key and the value that Kitex uses, under a lease of 60 s", async () => {
 		const { name, registration, keys, errors } = await registered({
 			zone: "eu-1",
 			attributes: { version: "2" },
@@ -160,7 +160,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	test("an id takes the place of the address, and a prefix of its own that of Kitex's", async () => {
+	test("an id replaces the address in the key, and a prefix replaces that of Kitex", async () => {
 		const { name, registration } = await registered(
 			{ id: "one", weight: 3 },
 			{ prefix: "/services/" },
@@ -171,7 +171,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	test("outlives its lease's time, being kept alive", async () => {
+	test("stays longer than its TTL, because the lease is renewed", async () => {
 		const { registration, keys, errors } = await registered({}, { ttl: "2s" });
 		const [before] = await keys();
 		await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -180,7 +180,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	test("not serving has no key, but its lease, and is back when it serves again", async () => {
+	test("that is not serving has a lease but no key, and gets its key back when it serves again", async () => {
 		const { registration, keys } = await registered({}, { ttl: "2s" });
 		const before = await keys();
 		await registration.setServing(false);
@@ -222,7 +222,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	test("whose key somebody has deleted is put back", async () => {
+	test("whose key somebody has deleted puts it back", async () => {
 		const { name, registration, keys } = await registered({}, { ttl: "3s" });
 		const before = await keys();
 		await etcd.delete(`kitex/registry-etcd/${name}/10.0.0.1:8888`);
@@ -230,7 +230,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	test("whose lease has ended is registered again, under another one", async () => {
+	test("whose lease has ended is registered again under another one", async () => {
 		const { registration, keys, errors } = await registered({}, { ttl: "3s" });
 		const [before] = await keys();
 		await etcd.revoke(before?.lease ?? "");
@@ -245,7 +245,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		expect(await keys()).toEqual([]);
 	});
 
-	test("not serving stays so, though its lease ends", async () => {
+	test("that is not serving stays without a key when its lease ends", async () => {
 		const { registration, keys, errors } = await registered({}, { ttl: "3s" });
 		const [before] = await keys();
 		await registration.setServing(false);
@@ -258,8 +258,8 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 	});
 
-	describe("of two with one key", () => {
-		test("the later has it; the earlier says so, once, and does not touch it, not even when it goes", async () => {
+	describe("if two have the same key", () => {
+		test("the later one keeps it, and the earlier one reports that once and never changes it", async () => {
 			const { register, registration, keys, errors } = await registered(
 				{},
 				{ ttl: "2s" },
@@ -283,7 +283,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			expect(await keys()).toEqual([]);
 		});
 
-		test("the earlier is back when the later goes", async () => {
+		test("the earlier one puts its key back when the later one deregisters", async () => {
 			const { register, registration, keys } = await registered(
 				{},
 				{ ttl: "2s" },
@@ -297,7 +297,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		});
 	});
 
-	test("several of one registry share its connections, and the last one closes them", async () => {
+	test("several registrations of one registry share a connection, and the last one closes it", async () => {
 		const line = await TcpLine.before(etcd.address);
 		const { register, registration, keys } = await registered(
 			{},
@@ -314,7 +314,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await line[Symbol.asyncDispose]();
 	});
 
-	test("a signal gives up on registering, and leaves nothing behind", async () => {
+	test("a signal cancels a registration, and nothing is left in etcd", async () => {
 		const line = await TcpLine.before(etcd.address);
 		line.stop();
 		const leases = await etcd.leases();
@@ -336,7 +336,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await line[Symbol.asyncDispose]();
 	});
 
-	test("an etcd that hangs or is gone delays the end by no more than 2 s, and that is told", async () => {
+	test("an etcd that hangs or is down delays deregistering by at most 2 s, and that is reported", async () => {
 		const line = await TcpLine.before(etcd.address);
 		const { registration } = await registered({}, { hosts: [line.address] });
 		line.stop();

@@ -41,7 +41,7 @@ test.each<[string, object, string]>([
 	expect(() => etcdResolver(options as EtcdResolverOptions)).toThrow(message);
 });
 
-test("an etcd that cannot be reached is told apart", async () => {
+test("an etcd that cannot be reached is reported as such", async () => {
 	const hosts = ["127.0.0.1:1", "127.0.0.1:2"];
 	const watching = new Watching(etcdResolver({ hosts, prefix: "a" }));
 	const error = await watching.ended;
@@ -54,7 +54,7 @@ test("an etcd that cannot be reached is told apart", async () => {
 	});
 });
 
-test("a server that is no etcd is told apart", async () => {
+test("a server that is not etcd is reported as such", async () => {
 	await using other = await ScriptedEtcd.start({});
 	const { hosts } = other;
 	const watching = new Watching(etcdResolver({ hosts, prefix: "a" }));
@@ -89,7 +89,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		);
 	}
 
-	test("sees what is there, what comes and what goes", async () => {
+	test("yields the instances, and what is added and deleted", async () => {
 		const prefix = newPrefix();
 		await etcd.put(
 			`${prefix}/a`,
@@ -127,7 +127,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await shows(watching, "10.0.0.4:1", "10.0.0.5:1");
 	});
 
-	test("does not take another service's instances for its own", async () => {
+	test("does not yield instances of another service", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		await etcd.put(`${prefix}-old/a`, "10.0.0.2:1");
@@ -141,7 +141,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		expect(watching.seen).toHaveLength(2);
 	});
 
-	test("tells no service from no instance that can take calls", async () => {
+	test("distinguishes an unknown service from one whose instances cannot take calls", async () => {
 		const prefix = newPrefix();
 		await using watching = watch(prefix);
 		const problem = (): unknown =>
@@ -160,7 +160,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await watching.until(() => problem() === "unknownService");
 	});
 
-	test("leaves out an invalid body, and says which key that is", async () => {
+	test("leaves out an invalid value, and names its key", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/bad`, "{");
 		await etcd.put(`${prefix}/good`, "10.0.0.1:1");
@@ -176,7 +176,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await watching.until(() => watching.addresses?.length === 0);
 	});
 
-	test("counts an address that stands under two keys once", async () => {
+	test("counts an address under two keys once", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/lease-1`, "10.0.0.1:1");
 		await etcd.put(`${prefix}/lease-2`, "10.0.0.1:1");
@@ -187,7 +187,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
 	});
 
-	test("reads 5,000 instances, and of 200 changes in a second makes a few, without a further question", async () => {
+	test("reads 5,000 instances, and turns 200 changes in a second into a few updates without another read", async () => {
 		const prefix = newPrefix();
 		const name = (n: number): string => `10.0.${n >> 8}.${n & 255}:1`;
 		await etcd.putAll(
@@ -218,7 +218,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		expect(await etcd.calls("Watch")).toBe(watches + 1);
 	});
 
-	test("yields a change at once, when there was none for a while", async () => {
+	test("yields a change at once if there was none for a while", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		await using watching = watch(prefix);
@@ -238,7 +238,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		const config = (timeout: string): string =>
 			JSON.stringify({ methodConfig: [{ name: [{}], timeout }] });
 
-		test("brings it along, and follows it", async () => {
+		test("yields it, and follows its changes", async () => {
 			const prefix = newPrefix();
 			const key = `${prefix}/config`;
 			await etcd.put(`${prefix}/a`, "10.0.0.1:1");
@@ -264,7 +264,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			expect(watching.reported).toEqual([]);
 		});
 
-		test("keeps the last good one, and adopts endpoints all the same", async () => {
+		test("keeps the last valid one, and still updates the endpoints", async () => {
 			const prefix = newPrefix();
 			const key = `${prefix}-config`;
 			await etcd.put(`${prefix}/a`, "10.0.0.1:1");
@@ -287,13 +287,13 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		});
 	});
 
-	describe("whose watch is cut", () => {
+	describe("whose watch is cut off", () => {
 		async function behindLine(): Promise<[TcpLine, string]> {
 			const line = await TcpLine.before(etcd.address);
 			return [line, line.address];
 		}
 
-		test("goes on where it was, without reading everything again", async () => {
+		test("continues at the same revision, without reading everything again", async () => {
 			const prefix = newPrefix();
 			await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 			const [line, host] = await behindLine();
@@ -314,7 +314,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			expect(watching.reported[0]).toMatchObject({ problem: "unreachable" });
 		});
 
-		test("while etcd forgets what happened, reads everything again", async () => {
+		test("reads everything again if etcd was compacted meanwhile", async () => {
 			const prefix = newPrefix();
 			await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 			await etcd.put(`${prefix}/b`, "10.0.0.2:1");
@@ -333,7 +333,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			await shows(watching, "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1");
 		});
 
-		test("and stays away, tries again ever less often", async () => {
+		test("tries again with a growing backoff while etcd stays down", async () => {
 			const prefix = newPrefix();
 			await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 			const [line, host] = await behindLine();
@@ -348,7 +348,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		});
 	});
 
-	test("is found behind members that are not there", async () => {
+	test("is found behind members that cannot be reached", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		const hosts = ["127.0.0.1:1", ...etcd.hosts, "127.0.0.1:2"];
@@ -357,7 +357,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		expect(watching.reported).toEqual([]);
 	});
 
-	test("is followed behind its own proxy, by several who watch the same", async () => {
+	test("is followed through its own proxy, by several watches of the same keys", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		await using proxy = await EtcdProxy.before(etcd);
@@ -380,7 +380,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		expect([...one.reported, ...two.reported]).toEqual([]);
 	});
 
-	test("without users takes one for granted", async () => {
+	test("without users accepts any user", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		const login = { user: "u", password: "p", insecureCredentials: true };
@@ -388,7 +388,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await shows(watching, "10.0.0.1:1");
 	});
 
-	test("is left alone when nobody watches any more", async () => {
+	test("has no connection left after the last watch", async () => {
 		const prefix = newPrefix();
 		await etcd.put(`${prefix}/a`, "10.0.0.1:1");
 		const line = await TcpLine.before(etcd.address);
@@ -421,7 +421,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		);
 	}
 
-	test("that is killed keeps the endpoints, and follows it when it is back", async () => {
+	test("that is killed leaves the endpoints in use, and is followed when it is back", async () => {
 		await using etcd = await started({}, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -436,7 +436,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		expect(watching.seen).toHaveLength(2);
 	});
 
-	test("that hangs for a while is followed when it goes on", async () => {
+	test("that hangs for a while is followed when it answers again", async () => {
 		await using etcd = await started({}, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -450,7 +450,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
 	}, 60_000);
 
-	test("that has lost all its data, and counts from the beginning, is read again", async () => {
+	test("that has lost all its data and starts at revision 1 is read again", async () => {
 		await using etcd = await started({}, "10.0.0.1:1", "10.0.0.2:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -462,7 +462,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		await shows(watching, "10.0.0.3:1");
 	});
 
-	test("of three members loses nothing when one is killed, whichever that is", async () => {
+	test("of three members loses nothing when any one of them is killed", async () => {
 		await using etcd = await started({ members: 3 }, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -478,7 +478,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 90_000);
 
-	test("of three members leaves one that hangs, as soon as it matters", async () => {
+	test("of three members is used without one that hangs, as soon as it matters", async () => {
 		await using etcd = await started({ members: 3 }, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await using watching = new Watching(
@@ -506,7 +506,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 90_000);
 
-	test("of three members leaves one that is cut off from the others", async () => {
+	test("of three members is used without one that is cut off from the others", async () => {
 		await using etcd = await started({ members: 3 }, "10.0.0.1:1");
 		const [member, ...others] = etcd.members;
 		await using watching = new Watching(
@@ -526,7 +526,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
 	}, 90_000);
 
-	test("with users finds what its user may read, also after etcd has forgotten all tokens", async () => {
+	test("with users yields what the user may read, also after etcd has lost all tokens", async () => {
 		await using etcd = await started({ auth: true }, "10.0.0.1:1");
 		const { hosts } = etcd;
 		await etcd.addUser("reader", "secret", "READ", "payment/");
@@ -562,7 +562,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		}
 	}, 60_000);
 
-	test("that wants users only later is then asked with the one that it did not want before", async () => {
+	test("that requires users only later then gets the user that it did not need before", async () => {
 		await using etcd = await started({}, "10.0.0.1:1");
 		await etcd.addUser("reader", "secret", "READ", "payment/");
 		const line = await TcpLine.before(etcd.address);
@@ -588,7 +588,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		await line[Symbol.asyncDispose]();
 	}, 60_000);
 
-	test("with mutual TLS is reached with a certificate, and says that it wants one", async () => {
+	test("with mutual TLS is reached with a certificate, and without one the error says so", async () => {
 		await using etcd = await started({ tls: "mutual" }, "10.0.0.1:1");
 		const { hosts, tls } = etcd;
 		if (tls === undefined) throw new Error("no TLS");
@@ -617,7 +617,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 		});
 	});
 
-	test("is reached over IPv6, and names instances there", async () => {
+	test("is reached over IPv6, and yields instances with IPv6 addresses", async () => {
 		await using etcd = await started({ host: "::1" }, "[fd00::1]:1");
 		const { hosts } = etcd;
 		expect(hosts[0]).toMatch(/^\[::1\]:/);

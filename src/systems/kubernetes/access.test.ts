@@ -129,7 +129,7 @@ describe("in a pod", () => {
 		expect(made.reported).toEqual([]);
 	});
 
-	test("a token that is renewed while it is being refused is used at once", async () => {
+	test("a token that is renewed while the old one is refused is used at once", async () => {
 		const api = await apiServer();
 		const account = serviceAccount({ token: "old" });
 		api.onRequest = () => writeFileSync(join(account, "token"), "first");
@@ -141,7 +141,7 @@ describe("in a pod", () => {
 		expect(api.requests[1]?.authorization).toBe("Bearer first");
 	});
 
-	test("what the options say goes before what the pod has", async () => {
+	test("the options take precedence over what the pod provides", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.7"], { namespace: "test" }));
 		const account = serviceAccount({
@@ -161,20 +161,23 @@ describe("in a pod", () => {
 		["caFile", () => ({ caFile: join(serviceAccount(), "ca.crt") })],
 		["tls.ca", () => ({ tls: { ca } })],
 		["a function", () => ({ tls: () => ({ ca }) })],
-	])("its token goes to no server that %s vouches for", async (_, options) => {
-		const api = await apiServer();
-		const made = watching(
-			{ apiServer: api.origin, ...options() },
-			{ environment: environmentOf(api), serviceAccount: serviceAccount() },
-		);
-		expect(await failure(made)).toContain("requires a token (401)");
-		expect(api.requests.map(({ authorization }) => authorization)).toEqual([
-			undefined,
-			undefined,
-		]);
-	});
+	])(
+		"its token is not sent to a server that is trusted by %s",
+		async (_, options) => {
+			const api = await apiServer();
+			const made = watching(
+				{ apiServer: api.origin, ...options() },
+				{ environment: environmentOf(api), serviceAccount: serviceAccount() },
+			);
+			expect(await failure(made)).toContain("requires a token (401)");
+			expect(api.requests.map(({ authorization }) => authorization)).toEqual([
+				undefined,
+				undefined,
+			]);
+		},
+	);
 
-	test("its token goes to no server that its own authority does not vouch for", async () => {
+	test("its token is not sent to a server whose certificate its own authority has not issued", async () => {
 		const api = await apiServer();
 		const foreign = serviceAccount({ "ca.crt": stranger.certificate });
 		const made = watching(
@@ -194,7 +197,7 @@ describe("in a pod", () => {
 			{ tls: { rejectUnauthorized: false } },
 		],
 		["TLS", false, {}, {}],
-	])("nor to one without %s", async (_, tls, files, options) => {
+	])("its token is not sent without %s", async (_, tls, files, options) => {
 		const api = await apiServer(tls);
 		const made = watching(
 			{ ...options, ...(!tls && { apiServer: api.origin.toUpperCase() }) },
@@ -208,7 +211,7 @@ describe("in a pod", () => {
 			expect(authorization).toBeUndefined();
 	});
 
-	test("who loses interest before the namespace is known asks for nothing", async () => {
+	test("a watch that ends before the namespace is known sends no request", async () => {
 		const api = await apiServer();
 		const made = watching(
 			{},
@@ -220,7 +223,7 @@ describe("in a pod", () => {
 		expect(await api.connections()).toBe(0);
 	});
 
-	test("the address of the API server may be of IPv6", async () => {
+	test("the address of the API server may be IPv6", async () => {
 		const environment = {
 			KUBERNETES_SERVICE_HOST: "::1",
 			KUBERNETES_SERVICE_PORT: "1",
@@ -234,7 +237,7 @@ describe("in a pod", () => {
 		);
 	});
 
-	test("without a token of its own it asks without one", async () => {
+	test("requests carry no token if the pod has none", async () => {
 		const api = await apiServer();
 		const account = serviceAccount({ token: "" });
 		const made = watching(
@@ -247,7 +250,7 @@ describe("in a pod", () => {
 	});
 });
 
-test("a pod's token needs the pod's authority beside it", async () => {
+test("a pod's token is used only together with the pod's authority", async () => {
 	const options = { service: "payment", apiServer: "127.0.0.1:1" };
 	const headersIn = (files: Parameters<typeof serviceAccount>[0]) =>
 		new Access(options, {
@@ -259,7 +262,7 @@ test("a pod's token needs the pod's authority beside it", async () => {
 });
 
 describe("elsewhere", () => {
-	test("token and authority come from options, as text or from files", async () => {
+	test("token and authority come from options, as values or from files", async () => {
 		const api = await apiServer();
 		const account = serviceAccount();
 		const shop = { apiServer: api.origin, namespace: "shop" };
@@ -318,7 +321,7 @@ describe("elsewhere", () => {
 			/^unreachable: cannot reach the Kubernetes API server at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/,
 		],
 	])(
-		"with %s it fails when it is watched, in words",
+		"with %s the watch fails with an error that explains it",
 		async (_, options, words) => {
 			expect(await failure(watching(options))).toMatch(words);
 		},

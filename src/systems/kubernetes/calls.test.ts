@@ -106,7 +106,7 @@ describe("calls", () => {
 		await expect.poll(() => answering(echo), soon).toBe("a");
 	});
 
-	test("are none of them lost when a pod ends before its slice says so", async () => {
+	test("do not fail when a pod ends before its slice says so", async () => {
 		const api = await apiServer();
 		const pods = await Promise.all(
 			["a", "b", "c"].map((name) => pod(api, name)),
@@ -129,14 +129,14 @@ describe("calls", () => {
 		await Promise.all(callers);
 	});
 
-	test("go to pods that end while no other is ready", async () => {
+	test("go to terminating pods while no other pod is ready", async () => {
 		const api = await apiServer();
 		const a = await pod(api, "a");
 		a.drain();
 		expect(await answering(client(api))).toBe("a");
 	});
 
-	test("of a new pod begin within 200 ms of its slice", async () => {
+	test("go to a new pod within 200 ms of its slice", async () => {
 		const api = await apiServer();
 		await pod(api, "a");
 		const echo = client(api);
@@ -163,7 +163,7 @@ describe("calls", () => {
 		await expect.poll(() => answering(echo), soon).toBe("near");
 	});
 
-	test("go on while the API server is down, and go to what has changed after it is back", async () => {
+	test("go on while the API server is down, and go to the changed endpoints after it is back", async () => {
 		const api = await apiServer();
 		const a = await pod(api, "a");
 		const errors: Error[] = [];
@@ -190,7 +190,7 @@ describe("calls", () => {
 		);
 	});
 
-	test("go on when all slices are taken away, and to what comes then", async () => {
+	test("go on when all slices are deleted, and go to new endpoints when they come", async () => {
 		const api = await apiServer();
 		const a = await pod(api, "a");
 		const errors: string[] = [];
@@ -211,7 +211,7 @@ describe("calls", () => {
 		await expect.poll(() => answering(echo), soon).toBe("b");
 	});
 
-	test("fail at once with the reason when there is nobody, and go through when there is", async () => {
+	test("fail at once with the reason when there are no endpoints, and succeed when there are", async () => {
 		const api = await apiServer();
 		const echo = client(api);
 		const words = async () => {
@@ -232,7 +232,7 @@ describe("calls", () => {
 		await expect.poll(words, soon).toBeUndefined();
 	});
 
-	test("among 5,000 endpoints go on through 200 changes in a second, of which few states are made", {
+	test("go on among 5,000 endpoints with 200 changes in a second, which lead to only a few updates", {
 		timeout: 60_000,
 	}, async () => {
 		const api = await apiServer();
@@ -345,7 +345,7 @@ describe("the string target", () => {
 			"cannot reach the Kubernetes API server at https://127.0.0.1:1: connect ECONNREFUSED",
 		],
 	])(
-		"%s outside a cluster fails when it is first called, in words",
+		"the first call of %s outside a cluster fails with an error that explains it",
 		async (target, words) => {
 			vi.stubEnv("KUBERNETES_SERVICE_HOST", undefined);
 			after.push(() => vi.unstubAllEnvs());

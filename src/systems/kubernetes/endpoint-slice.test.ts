@@ -28,7 +28,7 @@ test.each([
 		{ ports: [{ port: 70_000 }] },
 		"has 70000 for a port",
 	],
-])("%s is left out, and told of", (_, more, problem) => {
+])("%s is left out and reported", (_, more, problem) => {
 	const { endpoints, ports, problems } = readSlice(
 		slice("a", ["10.1.0.1"], more),
 	);
@@ -36,7 +36,7 @@ test.each([
 	expect(endpoints.length + ports.length).toBe(1);
 });
 
-test("lists that Go writes as null are empty", () => {
+test("a list that Go writes as null is empty", () => {
 	expect(
 		readSlice(slice("a", [], { endpoints: null, ports: null })),
 	).toMatchObject({
@@ -54,11 +54,11 @@ test.each([
 	{ metadata: {}, addressType: "IPv4" },
 	{ metadata: { name: "a" }, addressType: "IPv4", endpoints: {} },
 	{ metadata: { name: "a" }, addressType: "IPv4", endpoints: [], ports: "x" },
-])("%j is no EndpointSlice", (value) => {
+])("%j is refused as an EndpointSlice", (value) => {
 	expect(() => readSlice(value)).toThrow(TypeError);
 });
 
-test("what a pod belongs to is an attribute under its kind", () => {
+test("the object of an endpoint becomes an attribute under its kind", () => {
 	const targetRef = { kind: "VirtualMachineInstance", name: "vm-1" };
 	const { endpoints } = readSlice(
 		slice("a", [{ addresses: ["10.1.0.1"], targetRef }]),

@@ -82,12 +82,12 @@ describe("an endpoint", () => {
 			{ ready: true, serving: true, terminating: true },
 			true,
 		],
-	])("whose conditions are %s is used or not", (_, conditions, used) => {
+	])("is used or not by its conditions: %s", (_, conditions, used) => {
 		const slices = [slice("a", ["10.1.0.9", at("10.1.0.1", conditions)])];
 		expect(addresses(slices).includes("10.1.0.1:50051")).toBe(used);
 	});
 
-	test("that ends and still answers is used where none is ready, in any slice", () => {
+	test("that is terminating but still serves is used if none is ready in any slice", () => {
 		const draining = at("10.1.0.1", {
 			ready: false,
 			serving: true,
@@ -116,7 +116,7 @@ describe("an endpoint", () => {
 		).toEqual(["10.1.0.4:50051"]);
 	});
 
-	test("that two slices have counts once, and is ready if it is so in one of them", () => {
+	test("in two slices counts once, and is ready if it is ready in one of them", () => {
 		const slices = [
 			slice("a", ["10.1.0.1", at("10.1.0.2", { ready: false })]),
 			slice("b", ["10.1.0.2", "10.1.0.1"]),
@@ -124,7 +124,7 @@ describe("an endpoint", () => {
 		expect(addresses(slices)).toEqual(["10.1.0.1:50051", "10.1.0.2:50051"]);
 	});
 
-	test("of IPv6 is of another family", () => {
+	test("with an IPv6 address belongs to the other family", () => {
 		const slices = [
 			slice("a", ["10.1.0.1"]),
 			slice("b", ["2001:db8::1"], { addressType: "IPv6" }),
@@ -212,19 +212,19 @@ describe("the port", () => {
 			undefined,
 			"has no port with a number",
 		],
-	])("is %s, and that is said", (_, slices, port, words) => {
+	])("is %s, and the error says so", (_, slices, port, words) => {
 		expect(failure(slices, port)).toContain(words);
 	});
 
-	test("is not asked about where there is nobody who has one", () => {
+	test("is not looked for if there are no endpoints", () => {
 		expect(failure([slice("a", [], { ports: null })])).toMatch(
 			/^noHealthyInstance/,
 		);
 	});
 });
 
-describe("nothing to call", () => {
-	test("is an unknown service without a slice", () => {
+describe("an error for a service without endpoints", () => {
+	test('is "unknownService" without a slice', () => {
 		expect(failure([])).toBe(
 			"unknownService: no EndpointSlice in namespace shop has the label kubernetes.io/service-name=payment: check that there is a Service of that name, and that it has a selector",
 		);
@@ -246,7 +246,7 @@ describe("nothing to call", () => {
 			],
 			"service payment.shop has 2 endpoints, none of them ready: check the readiness probes of its pods",
 		],
-	])("is no healthy instance with one", (endpoints, words) => {
+	])('is "noHealthyInstance" with a slice', (endpoints, words) => {
 		expect(failure([slice("a", endpoints)])).toBe(
 			`noHealthyInstance: ${words}`,
 		);

@@ -138,7 +138,7 @@ describe("the first list", () => {
 			{ status: 410 },
 			/no longer holds the resource version \(410\)/,
 		],
-	])("%s, and that ends the watch", async (_, fault, words) => {
+	])("%s, and the watch fails", async (_, fault, words) => {
 		const { api, made } = await watched((api) => {
 			api.faults.list = fault;
 		});
@@ -148,7 +148,7 @@ describe("the first list", () => {
 		await expect.poll(() => api.connections()).toBe(0);
 	});
 
-	test("does not come, and that ends the watch after 30 s", async () => {
+	test("does not come, and the watch fails after 30 s", async () => {
 		const { api, clock, made } = await watched((api) => {
 			api.faults.list = "hang";
 		});
@@ -164,7 +164,7 @@ describe("the first list", () => {
 });
 
 describe("while a watch goes on", () => {
-	test("an API server that dies and comes back is asked again, more and more seldom, and endpoints stay", async () => {
+	test("an API server that dies is queried again with a growing backoff, and the endpoints stay meanwhile", async () => {
 		const all = await following();
 		const { api, made, until, pass } = all;
 		await api.kill();
@@ -180,7 +180,7 @@ describe("while a watch goes on", () => {
 		expect(api.seen("list")).toHaveLength(1);
 	});
 
-	test("an API server that stays away is asked every 30 s in the end, and after 1 s again once a watch was good for 5 s", async () => {
+	test("the backoff for an API server that stays down grows to 30 s, and is 1 s again after a watch that lasted 5 s", async () => {
 		const { api, clock, made, pass, until } = await following();
 		await api.kill();
 		await pass(120_000, 1000);
@@ -198,7 +198,7 @@ describe("while a watch goes on", () => {
 		await expect.poll(() => made.reported.length).toBe(before + 2);
 	});
 
-	test("a lost connection is a reason to ask again sooner, once a second at most", async () => {
+	test("a lost connection makes it query sooner, but at most once a second", async () => {
 		const all = await following();
 		const { api, clock, made, pass, until } = all;
 		await api.kill();
@@ -224,27 +224,24 @@ describe("while a watch goes on", () => {
 		["403", { status: 403 }],
 		["a reset", "reset"],
 		["garbage", "garbage"],
-	])(
-		"%s is reported, and does not make it ask without end",
-		async (_, fault) => {
-			const all = await following();
-			const { api, made, until, pass } = all;
-			api.faults.watch = fault;
-			const { length } = api.requests;
-			api.endWatches();
-			await pass(60_000);
-			expect(api.seen("watch").length - 1).toBeGreaterThan(2);
-			expect(api.requests.length - length).toBeLessThan(20);
-			expect(made.reported.length).toBeGreaterThan(2);
-			expect(hosts(all)).toEqual(["10.1.0.1"]);
-			delete api.faults.watch;
-			api.put(slice("payment-1", ["10.1.0.2"]));
-			await until(() => hosts(all), ["10.1.0.2"]);
-			expect(await Promise.race([made.ended, "goes on"])).toBe("goes on");
-		},
-	);
+	])("%s is reported, and does not lead to a hot loop", async (_, fault) => {
+		const all = await following();
+		const { api, made, until, pass } = all;
+		api.faults.watch = fault;
+		const { length } = api.requests;
+		api.endWatches();
+		await pass(60_000);
+		expect(api.seen("watch").length - 1).toBeGreaterThan(2);
+		expect(api.requests.length - length).toBeLessThan(20);
+		expect(made.reported.length).toBeGreaterThan(2);
+		expect(hosts(all)).toEqual(["10.1.0.1"]);
+		delete api.faults.watch;
+		api.put(slice("payment-1", ["10.1.0.2"]));
+		await until(() => hosts(all), ["10.1.0.2"]);
+		expect(await Promise.race([made.ended, "goes on"])).toBe("goes on");
+	});
 
-	test("and nothing more is heard of it, it is begun again where it was", async () => {
+	test("is silent, and a new one continues from the last version", async () => {
 		const all = await following();
 		const { api, clock, made, until } = all;
 		await clock.advance(149_000);
@@ -259,7 +256,7 @@ describe("while a watch goes on", () => {
 		expect(api.seen("list")).toHaveLength(1);
 	});
 
-	test("bookmarks keep it", async () => {
+	test("is kept by bookmarks", async () => {
 		const { api, clock, made } = await following();
 		for (let minute = 0; minute < 10; minute++) {
 			await clock.advance(60_000);
@@ -270,7 +267,7 @@ describe("while a watch goes on", () => {
 		expect(made.reported).toEqual([]);
 	});
 
-	test("one that does not begin is given up after 30 s", async () => {
+	test("does not begin, and is given up after 30 s", async () => {
 		const all = await following();
 		const { api, made, until } = all;
 		api.faults.watch = "hang";
@@ -282,7 +279,7 @@ describe("while a watch goes on", () => {
 		await until(() => hosts(all), ["10.1.0.2"]);
 	});
 
-	test("what is cut off in the middle of a line is not lost", async () => {
+	test("is cut off within a line, and no change is lost", async () => {
 		const all = await following();
 		const { api, until } = all;
 		api.say('{"type":"MODIFIED","object":{"metad', "cut");
@@ -318,7 +315,7 @@ describe("while a watch goes on", () => {
 		],
 		["a line without end", "x".repeat(65 * 1024 * 1024), undefined],
 	])(
-		"%s may have been a change, so that it lists again",
+		"%s may have been a change, so that the slices are listed again",
 		async (_, text, end) => {
 			const all = await following();
 			const { api, made, until } = all;
@@ -331,7 +328,7 @@ describe("while a watch goes on", () => {
 		},
 	);
 
-	test("an ERROR event that is no 410 is reported, and it goes on where it was", async () => {
+	test("an ERROR event other than 410 is reported, and a new watch continues from the last version", async () => {
 		const all = await following();
 		const { api, made, until } = all;
 		api.say(
@@ -346,7 +343,7 @@ describe("while a watch goes on", () => {
 		expect(api.seen("list")).toHaveLength(1);
 	});
 
-	test("watches that end at once make no hot loop", async () => {
+	test("watches that end at once do not lead to a hot loop", async () => {
 		const all = await following();
 		const { api, pass, until } = all;
 		api.onRequest = ({ kind }) => {
@@ -361,7 +358,7 @@ describe("while a watch goes on", () => {
 		await until(() => hosts(all), ["10.1.0.2"]);
 	});
 
-	test("watches that last a second each are begun again at once, however many they are", async () => {
+	test("watches that last a second each are started again at once, however many there are", async () => {
 		const all = await following();
 		const { api, clock, made } = all;
 		for (let times = 2; times < 12; times++) {
@@ -373,7 +370,7 @@ describe("while a watch goes on", () => {
 		expect(made.reported).toEqual([]);
 	});
 
-	test("watches that end at once are begun again after a second once there was news", async () => {
+	test("a watch that ends at once after an event is started again after a second", async () => {
 		const { api, clock } = await following();
 		for (const [n, ms] of [1000, 1600, 2560].entries()) {
 			api.endWatches();
@@ -390,7 +387,7 @@ describe("while a watch goes on", () => {
 		await expect.poll(() => api.watching).toBe(1);
 	});
 
-	test("versions that are always too old make no hot loop", async () => {
+	test("versions that are always too old do not lead to a hot loop", async () => {
 		const all = await following();
 		const { api, pass, until } = all;
 		api.onRequest = ({ kind }) => {

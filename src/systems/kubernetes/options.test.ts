@@ -42,6 +42,9 @@ test.each<[object, string]>([
 		{ service: "a", apiServer: "HTTP://a:1", tokenFile: "x" },
 		"tokenFile: would be sent",
 	],
-])("%o is refused at once, by name", (options, words) => {
-	expect(() => kubernetesResolver(options as never)).toThrow(words);
-});
+])(
+	"%o is refused at once, and the error names the option",
+	(options, words) => {
+		expect(() => kubernetesResolver(options as never)).toThrow(words);
+	},
+);

@@ -73,7 +73,7 @@ describe.skipIf(kubeApiServerMissing)(
 		const knows = (made: Watching, ...hosts: string[]) =>
 			expect.poll(() => made.addresses?.toSorted(), soon).toEqual(at(...hosts));
 
-		test("accepts all that the docs say to create", async () => {
+		test("accepts the YAML of the docs", async () => {
 			const documents = [
 				...readFileSync(page, "utf8").matchAll(/^```yaml\n(.*?)^```$/gms),
 			].flatMap(([, text = ""]) => text.split(/^---\n/m));
@@ -81,7 +81,7 @@ describe.skipIf(kubeApiServerMissing)(
 			for (const document of documents) await server.create(document);
 		});
 
-		test("tells who may not read slices, and is understood", async () => {
+		test("refuses a client that may not read slices, and the error says so", async () => {
 			const { problem, message } = await refusal("nonsense");
 			expect(problem).toBe("forbidden");
 			expect(message).toMatch(
@@ -100,7 +100,7 @@ describe.skipIf(kubeApiServerMissing)(
 			return (await watching("payment").ended) as DiscoveryError;
 		}
 
-		test("tells what is added, changed and deleted, within 200 ms", async () => {
+		test("reports what is added, changed and deleted within 200 ms", async () => {
 			await using made = watching("payment");
 			await expect
 				.poll(() => made.seen.at(-1)?.reason, soon)
@@ -138,7 +138,7 @@ describe.skipIf(kubeApiServerMissing)(
 			expect(made.reported).toEqual([]);
 		});
 
-		test("ends watches when their time is over, and they go on where they were", async () => {
+		test("ends watches when their time is over, and new ones continue from there", async () => {
 			await post(slice("order-1", ["10.1.0.1"], { service: "order" }));
 			// Watches of 6 s.
 			await using made = watching("order", { random: () => -0.98 });
@@ -169,7 +169,7 @@ describe.skipIf(kubeApiServerMissing)(
 			expect(made.seen).toHaveLength(1);
 		});
 
-		test("bears 5,000 endpoints and as many changes as it can take, and the last state is known", async () => {
+		test("handles 5,000 endpoints and many changes, and the last state is known", async () => {
 			const state = (index: number, change: number) =>
 				slice(
 					`large-${index}`,
@@ -200,7 +200,7 @@ describe.skipIf(kubeApiServerMissing)(
 			expect(made.reported).toEqual([]);
 		});
 
-		test("that is killed and comes back is followed again, from a list as the version is too old for it", async () => {
+		test("is killed and comes back, and the slices are listed again because the version is too old", async () => {
 			await post(slice("cart-1", ["10.1.0.1"], { service: "cart" }));
 			await post(slice("cart-2", ["10.1.0.2"], { service: "cart" }));
 			await using made = watching("cart");

@@ -48,7 +48,7 @@ async function knows(made: Watching, ...hosts: string[]): Promise<void> {
 }
 
 describe("a service's slices", () => {
-	test("are listed by label, joined, and watched from where the list was", async () => {
+	test("are listed by label, joined, and watched from the version of the list", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1", "10.1.0.2"]));
 		api.put(slice("payment-2", ["10.1.0.3"]));
@@ -94,7 +94,7 @@ describe("a service's slices", () => {
 		expect(made.reported).toEqual([]);
 	});
 
-	test("of more than a page are read page by page", async () => {
+	test("are read page by page if there are many", async () => {
 		const api = await apiServer();
 		const hosts = Array.from(
 			{ length: 1200 },
@@ -109,7 +109,7 @@ describe("a service's slices", () => {
 		]);
 	});
 
-	test("are listed in one piece when the list gets too old between two pages", async () => {
+	test("are listed in one piece if the list expires between two pages", async () => {
 		const api = await apiServer();
 		const hosts = Array.from(
 			{ length: 600 },
@@ -127,7 +127,7 @@ describe("a service's slices", () => {
 		]);
 	});
 
-	test("that change all at once make few states", async () => {
+	test("lead to few updates when many change at once", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1"]));
 		const made = watching(api);
@@ -139,7 +139,7 @@ describe("a service's slices", () => {
 		expect(made.seen.length).toBeLessThan(10);
 	});
 
-	test("are unknown, empty, and there again, while the watch goes on", async () => {
+	test("may be missing, be empty and come back while the watch goes on", async () => {
 		const api = await apiServer();
 		const made = watching(api);
 		const reason = () => made.seen.at(-1)?.reason as DiscoveryError | undefined;
@@ -152,7 +152,7 @@ describe("a service's slices", () => {
 		expect(api.requests).toHaveLength(2);
 	});
 
-	test("with addresses of no use are reported, each once", async () => {
+	test("with unusable addresses are reported, each once", async () => {
 		const api = await apiServer();
 		const names = { addressType: "FQDN" };
 		api.put(slice("payment-1", ["10.1.0.1"]));
@@ -167,7 +167,7 @@ describe("a service's slices", () => {
 		]);
 	});
 
-	test("are read by an API server on IPv6", async () => {
+	test("are read from an API server on IPv6", async () => {
 		const api = await apiServer({ host: "::1" });
 		api.put(slice("payment-1", ["2001:db8::1"], { addressType: "IPv6" }));
 		await knows(watching(api), "[2001:db8::1]");
@@ -175,7 +175,7 @@ describe("a service's slices", () => {
 });
 
 describe("a watch", () => {
-	test("that ends in order goes on where it was, not before a second is over", async () => {
+	test("that the server ends is continued by a new one, at the earliest after a second", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1"]));
 		const made = watching(api);
@@ -193,7 +193,7 @@ describe("a watch", () => {
 		expect(made.reported).toEqual([]);
 	});
 
-	test("goes on from the last bookmark", async () => {
+	test("continues from the last bookmark", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1"]));
 		const made = watching(api);
@@ -216,7 +216,7 @@ describe("a watch", () => {
 		["an ERROR event", false],
 		["the status", true],
 	])(
-		"whose version is too old, which %s tells, is begun with a new list",
+		"whose version is too old, as %s says, is started again from a new list",
 		async (_, byStatus) => {
 			const api = await apiServer();
 			api.goneByStatus = byStatus;
@@ -237,7 +237,7 @@ describe("a watch", () => {
 		},
 	);
 
-	test("ends, and its connection with it, when nobody is interested any more", async () => {
+	test("ends and closes its connection when its signal fires", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1"]));
 		const made = watching(api);
@@ -248,7 +248,7 @@ describe("a watch", () => {
 		expect(await made.ended).toBeUndefined();
 	});
 
-	test("ends also while the first list is on its way", async () => {
+	test("ends also during the first list", async () => {
 		const api = await apiServer();
 		api.faults.list = "hang";
 		const made = watching(api);
@@ -257,7 +257,7 @@ describe("a watch", () => {
 		await expect.poll(() => api.connections()).toBe(0);
 	});
 
-	test("is one of several of the same resolver", async () => {
+	test("is independent of other watches of the same resolver", async () => {
 		const api = await apiServer();
 		api.put(slice("payment-1", ["10.1.0.1"]));
 		const resolver = kubernetesResolver({
@@ -272,7 +272,7 @@ describe("a watch", () => {
 	});
 });
 
-describe("of a Service of both families", () => {
+describe("of the two families of a dual-stack Service", () => {
 	const families = (api: KubernetesApi) => {
 		api.put(
 			slice("payment-6", ["2001:db8::1", "2001:db8::2"], {
@@ -315,13 +315,13 @@ describe("of a Service of both families", () => {
 			[],
 			["10.1.0.1", "10.1.0.2"],
 		],
-	])("it is %s that is used", async (_, host, answering, used) => {
+	])("%s is used", async (_, host, answering, used) => {
 		const api = await apiServer({ host });
 		families(api);
 		await knows(watching(api, {}, network(...answering)), ...used);
 	});
 
-	test("the one in use stays, until a connection is lost and it answers no more", async () => {
+	test("the one in use is kept until a connection is lost and its addresses no longer answer", async () => {
 		const api = await apiServer();
 		families(api);
 		const { answering, probe } = network("10.1.0.1", "[2001:db8::1]");
@@ -334,7 +334,7 @@ describe("of a Service of both families", () => {
 		await knows(made, "[2001:db8::1]", "[2001:db8::2]");
 	});
 
-	test("the other is used when one has nobody left", async () => {
+	test("the other is used when one has no endpoints left", async () => {
 		const api = await apiServer();
 		families(api);
 		const made = watching(api, {}, network("10.1.0.1", "[2001:db8::1]"));
