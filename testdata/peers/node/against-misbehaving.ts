@@ -4,16 +4,16 @@ import { describe, expect, test } from "vitest";
 import { misbehaviours } from "./misbehaving.ts";
 import type { ClientPeer } from "./peer.ts";
 
-/** Long enough for a loaded machine to connect and call. */
+/** A timeout that is long enough to connect and call on a loaded machine. */
 const timeoutMs = 1500;
 
-/** What a client is known to do otherwise: the code that it gives, and how many requests it makes. */
+/** A known deviation of a client: the code with which its calls end, and how many requests it makes. */
 interface Deviation {
 	readonly code?: number;
 	readonly requests?: number;
 }
 
-/** `deviations`: by the names of the misbehaviours. */
+/** @param deviations known deviations, by the name of the misbehaviour */
 export function testAgainstMisbehaving(
 	client: ClientPeer,
 	deviations: Readonly<Record<string, Deviation>> = {},

@@ -1,6 +1,6 @@
 /**
- * `npm run peers`: builds all programs in other languages that tests need, those that are not there yet; `npm run peers NAME`:
- * this one. What cannot be built here is left out; where `CI` is set, that is an error.
+ * `npm run peers` builds the programs in other languages that tests need, if they are not built yet. `npm run peers NAME` builds
+ * one of them. A program that cannot be built here is left out; if `CI` is set, that is an error.
  */
 
 import { buildProgram, withoutTool } from "../../harness/built-program.ts";

@@ -1,6 +1,6 @@
 /**
- * Certificates made while a test runs: X.509 version 3 with P-256 keys,
- * written as DER by hand (RFC 5280), so that no external tool is needed.
+ * Makes certificates while a test runs: X.509 version 3 with P-256 keys. It
+ * writes their DER itself (RFC 5280), so that no external tool is needed.
  */
 
 import {
@@ -14,9 +14,9 @@ import { isIP } from "node:net";
 
 export interface CertificateInit {
 	readonly commonName: string;
-	/** Names, IPv4 addresses and URIs that the certificate is good for. */
+	/** The names, IPv4 addresses and URIs for which the certificate is valid. */
 	readonly hosts?: readonly string[];
-	/** Who signs; without one, the certificate is its own authority. */
+	/** The authority that signs the certificate. Default: the certificate is self-signed. */
 	readonly issuer?: Identity;
 	readonly notBefore?: Date;
 	readonly notAfter?: Date;
@@ -58,7 +58,7 @@ export function makeIdentity(init: CertificateInit): Identity {
 	return { commonName: init.commonName, certificate: pem(der), key };
 }
 
-/** A list of certificates that their authority has revoked, in PEM (RFC 5280 section 5). */
+/** Makes a certificate revocation list, in PEM (RFC 5280 section 5). */
 export function makeRevocationList(
 	issuer: Identity,
 	revoked: readonly Identity[],
@@ -135,7 +135,7 @@ const name = (commonName: string): Buffer =>
 			sequence(oid("55 04 03"), tagged(0x0c, Buffer.from(commonName))),
 		),
 	);
-/** UTCTime: years 1950 to 2049. */
+/** Encodes a UTCTime, which holds the years 1950 to 2049. */
 const time = (date: Date): Buffer => {
 	const digits = date.toISOString().replace(/[-:T]|\..*/g, "");
 	return tagged(0x17, Buffer.from(`${digits.slice(2)}Z`));

@@ -1,6 +1,6 @@
 /**
- * Performs calls over clients of Connect's shape: connect-node's, and homing's,
- * which are assignable to them.
+ * Makes calls over clients with Connect's interface: those of connect-node, and
+ * those of homing, which are assignable to it.
  */
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -124,7 +124,7 @@ async function* requests(
 	if (call.holdOpen) await progress.reaches(Number.POSITIVE_INFINITY);
 }
 
-/** Fills in how a call failed; anything but a ConnectError is thrown on. */
+/** Records how a call failed. Rethrows an error that is not a ConnectError. */
 export function report(error: unknown, outcome: Outcome): void {
 	if (!(error instanceof ConnectError)) throw error;
 	outcome.trailers = fromHeaders(error.metadata);

@@ -14,7 +14,7 @@ import { performer } from "./connect-calls.ts";
 import { type ClientPeer, maxMessageBytes, type ServerPeer } from "./peer.ts";
 import { peerService } from "./service.ts";
 
-// Node refuses streams of a session that holds more than 10 MB; these are MB.
+// In MB. By default, Node refuses streams once a session holds more than 10 MB.
 const sessionOptions = { maxSessionMemory: 1000 };
 
 export const connectServer: ServerPeer = {

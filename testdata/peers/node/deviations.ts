@@ -1,12 +1,12 @@
-/** Where a peer is known to do otherwise than a case says, and why. */
+/** The known deviations: where a peer does not do what a case expects, and why. */
 
 export interface Deviation {
-	/** Names of peers; without one, any. */
+	/** The names of the peers. Default: all peers. */
 	readonly client?: string;
 	readonly server?: string;
 	readonly cases: RegExp;
 	readonly because: string;
-	/** All that is otherwise is the status code: the case runs, with the one taken for the other. Else it is skipped. */
+	/** If only the status code differs: the case is run, and the one code counts as the other. Otherwise the case is skipped. */
 	readonly code?: {
 		readonly reported: readonly number[];
 		readonly meant: number;
@@ -135,7 +135,7 @@ const deviations: readonly Deviation[] = [
 	},
 ];
 
-/** How the pair is known to do otherwise than the case says; undefined if it is not. */
+/** Returns the known deviation of a pair from a case; undefined if there is none. */
 export function deviation(
 	client: string,
 	server: string,

@@ -105,7 +105,7 @@ function perform(
 		handle.on("status", (status: grpc.StatusObject) => {
 			outcome.trailers = fromMetadata(status.metadata);
 			progress.end();
-			// Replies that the stream still holds are handed out first.
+			// The stream first emits the replies that it still holds.
 			setImmediate(() => resolve(outcome));
 		});
 	});

@@ -89,7 +89,7 @@ function implementation(): grpc.UntypedServiceImplementation {
 }
 
 function requestsOf(call: ReadableCall | DuplexCall): Requests {
-	// A destroyed stream could not send the status of a call that ends early.
+	// A stream that is destroyed automatically could not send the status of a call that ends early.
 	return call.iterator({ destroyOnReturn: false });
 }
 
@@ -124,7 +124,7 @@ function reply(
 	);
 }
 
-/** One call: its instructions, as they come, and what they leave behind. */
+/** One call: executes the instructions in its requests as they arrive. */
 class Script {
 	readonly cancelled: Promise<void>;
 	trailers: grpc.Metadata = new grpc.Metadata();
@@ -143,8 +143,8 @@ class Script {
 	}
 
 	/**
-	 * Does what the requests say, and returns the first reply that the newest
-	 * of them asked for.
+	 * Executes the instructions in the requests, and returns the first reply that
+	 * the newest request asks for.
 	 */
 	async follow(
 		requests: Requests,
@@ -153,7 +153,7 @@ class Script {
 		const seen = arrival(this.#call);
 		let answer = create(ReplySchema);
 		let leave: ((cancelled: boolean) => void) | undefined;
-		// Until it ends as an instruction says.
+		// Runs until an instruction ends the call.
 		let cancelled = true;
 		try {
 			for await (const request of requests) {

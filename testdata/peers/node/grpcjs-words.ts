@@ -1,4 +1,4 @@
-/** What grpc-js needs to speak peer.proto with protobuf-es's messages. */
+/** What grpc-js needs to use peer.proto with the messages of protobuf-es. */
 
 import {
 	type DescMessage,
@@ -51,7 +51,7 @@ export function toMetadata(data: readonly Metadatum[]): Metadata {
 	return metadata;
 }
 
-/** Those whose name starts with "x-". */
+/** Returns the metadata whose names start with "x-". */
 export function fromMetadata(metadata: Metadata): Metadatum[] {
 	return Object.keys(metadata.getMap())
 		.filter((name) => name.startsWith("x-"))

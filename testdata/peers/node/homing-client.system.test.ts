@@ -1,4 +1,4 @@
-/** homing's client and the servers in other languages. */
+/** Runs all cases with homing's client and the servers in other languages. */
 
 import { cases } from "./cases/index.ts";
 import { goMissing, goServer } from "./go.ts";

@@ -1,4 +1,4 @@
-/** homing's client and the servers that run in Node. */
+/** Runs all cases with homing's client and the servers that run in Node. */
 
 import { testAgainstMisbehaving } from "./against-misbehaving.ts";
 import { cases } from "./cases/index.ts";
@@ -14,7 +14,7 @@ testPair(homingClient, homingServer, cases);
 testPair(homingHandlesClient, grpcjsServer, cases);
 testPair(homingHandlesClient, homingServer, cases);
 testAgainstMisbehaving(homingClient, {
-	// What no application has seen goes again once, whatever the policy (gRFC A6, "Transparent Retries").
+	// A request that no application has seen is retried once, whatever the policy (gRFC A6, "Transparent Retries").
 	"resets the stream with REFUSED_STREAM": { requests: 2 },
 	"sends GOAWAY that leaves the call out": { requests: 2 },
 });

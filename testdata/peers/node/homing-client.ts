@@ -1,4 +1,4 @@
-/** homing's client, as a peer like the others. */
+/** homing's client as a peer. */
 
 import { Channel } from "homing";
 import {
@@ -38,7 +38,7 @@ function clientPeer(
 					},
 				}),
 			});
-			// Calls have deadlines only where a case says so.
+			// Calls have a deadline only if a case sets one.
 			const peer = NewPeerClient(channel, { timeout: 0 });
 			const absent = NewAbsentClient(channel, { timeout: 0 });
 			return {

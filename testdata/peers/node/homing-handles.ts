@@ -1,4 +1,4 @@
-/** homing's client again, its streams driven by handles as in Go. */
+/** homing's client as a peer that uses stream handles, as in Go. */
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -15,7 +15,7 @@ import type { RunningClient } from "./peer.ts";
 import { Progress } from "./progress.ts";
 import { fromHeaders, received, requestOf } from "./words.ts";
 
-/** Performs streaming calls over handles, and leaves the others to `rest`. */
+/** Makes streaming calls over handles, and leaves the other calls to `rest`. */
 export function handlePerformer(
 	peer: PeerClient,
 	rest: RunningClient["perform"],
@@ -50,7 +50,7 @@ async function performClientStream(
 	const stream = peer.clientStream.open(optionsOf(call));
 	return conclude(peer, call, stream, async function* () {
 		await feed(call, stream, new Progress());
-		// A held-open request ends only once the server has ended the call.
+		// A request stream that is held open ends only after the server has ended the call.
 		if (call.holdOpen) await stream.trailer.catch(() => undefined);
 		yield await stream.closeAndRecv();
 	});
@@ -73,7 +73,7 @@ interface Handle {
 	cancel(): void;
 }
 
-/** Collects what comes of a call, cancelling it where the call says so. */
+/** Collects the outcome of a call, and cancels the call if its instructions say so. */
 async function conclude(
 	peer: PeerClient,
 	call: Call,
@@ -116,7 +116,7 @@ async function* receiveAll(stream: {
 	}
 }
 
-/** Sends the requests and the end of them, unless the call ends before. */
+/** Sends the requests and half-closes, unless the call ends before. */
 async function feed(
 	call: Call,
 	stream: {
@@ -133,6 +133,6 @@ async function feed(
 		}
 		if (!call.holdOpen) await stream.closeSend?.();
 	} catch {
-		// Receiving tells how the call ended.
+		// The receiving side reports how the call ended.
 	}
 }

@@ -1,4 +1,4 @@
-/** homing's server and the clients in other languages. */
+/** Runs all cases with homing's server and the clients in other languages. */
 
 import { cases } from "./cases/index.ts";
 import { goClient, goMissing } from "./go.ts";

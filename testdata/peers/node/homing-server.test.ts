@@ -1,4 +1,4 @@
-/** homing's server and the clients that run in Node. */
+/** Runs all cases with homing's server and the clients that run in Node. */
 
 import { cases } from "./cases/index.ts";
 import { connectClient } from "./connect.ts";

@@ -1,4 +1,4 @@
-/** homing's server, as a peer like the others. */
+/** homing's server as a peer. */
 
 import { Server } from "homing/server";
 import {

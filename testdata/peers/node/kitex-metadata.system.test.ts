@@ -1,6 +1,7 @@
 /**
- * Kitex's metainfo between homing and Kitex. The Kitex peer sets and reads it by Kitex's API: as metadata whose names begin
- * with "transient " and "persistent ". On the wire, and so to homing, it is `rpc-transit-key` and `rpc-persist-key`.
+ * Kitex's metainfo between homing and Kitex. The Kitex peer sets and reads it by Kitex's API, and shows it as metadata whose
+ * names begin with "transient " and "persistent ". On the wire, and so for homing, the names are `rpc-transit-key` and
+ * `rpc-persist-key`.
  */
 
 import { afterAll, describe, expect, test } from "vitest";
@@ -27,7 +28,7 @@ import { testPair } from "./pair.ts";
 import { programServer } from "./program.ts";
 import { text } from "./words.ts";
 
-/** A value beyond ASCII, as `Headers` have it: a character for each byte of its UTF-8. */
+/** A value that is not ASCII, as `Headers` hold it: one character for each byte of its UTF-8. */
 const bytes = Buffer.from("租户").toString("latin1");
 
 const response = {
@@ -146,7 +147,7 @@ describe.skipIf(kitexMissing)("homing → Kitex → homing", () => {
 		for (const close of closers.reverse()) await close();
 	});
 
-	// Kitex v0.16 calls it "legacy" that a transient value "may leak beyond one hop", and does it by default.
+	// By default, Kitex v0.16 still passes transient values on; it calls this "legacy" ("may leak beyond one hop").
 	test("Kitex passes on persistent values, and transient ones, too", async () => {
 		const last = await homingServer.start({});
 		closers.push(() => last.stop());
@@ -174,7 +175,7 @@ describe.skipIf(kitexMissing)("homing → Kitex → homing", () => {
 	});
 });
 
-/** The metadata that the server saw. */
+/** Returns the metadata that the server has received. */
 async function describedBy(
 	session: Session,
 	method: Kind,

@@ -33,12 +33,12 @@ import {
 import { consul, etcd, type RunningRegistry } from "./registries.ts";
 import { peerService } from "./service.ts";
 
-/** A server of homing's that is registered. */
+/** A registered server of homing. */
 interface HomingServer {
 	readonly address: string;
 	readonly server: Server;
 	readonly registration: Registration;
-	/** How many it has taken. */
+	/** How many calls it has handled. */
 	calls(): number;
 }
 
@@ -178,7 +178,7 @@ describe.each(systems)("$kind", ({ kind, system, callsIPv6 }) => {
 			await expectFound([one, two]);
 		});
 
-		// Kitex asks the registry every 5 s, and calls that meet a GOAWAY fail.
+		// Kitex queries the registry every 5 s, and its calls fail on a connection that is going away.
 		test("a server that shuts down is gone, and no call fails where Kitex has the time to hear of it", async () => {
 			await callingWhile(client, async () => {
 				const shutdown = two?.server.shutdown({ propagationMs: 7_000 });
@@ -238,7 +238,7 @@ describe.each(systems)("$kind", ({ kind, system, callsIPv6 }) => {
 		flags: readonly string[],
 	): Promise<RunningProgram> {
 		const program = kitexProgram([...registryFlags(at), ...flags], {
-			// Seconds, of the lease that a server's key in etcd is under.
+			// The TTL of the lease for a server's key in etcd, in seconds.
 			KITEX_ETCD_REGISTRY_LEASE_TTL: "2",
 		});
 		const server = await programServer(program, { compresses: true }).start({});
@@ -247,7 +247,7 @@ describe.each(systems)("$kind", ({ kind, system, callsIPv6 }) => {
 	}
 });
 
-/** Calls are made again where the server may not have done them, so that none is lost with a server that is killed. */
+/** A retry policy for calls that the server may not have executed, so that no call fails when a server is killed. */
 function homingClient(target: string): RunningClient {
 	const channel = new Channel(target);
 	const retryPolicy = {
@@ -269,7 +269,7 @@ async function callOnce(client: RunningClient, method: string): Promise<void> {
 	expect(sizes(await succeed(client, { method, requests }))).toEqual([1]);
 }
 
-/** Calls, one call after another, until the action is done. */
+/** Makes one call after another until the action has ended. */
 async function callingWhile(
 	client: RunningClient,
 	action: () => Promise<void>,

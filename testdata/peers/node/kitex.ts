@@ -1,4 +1,4 @@
-/** The Kitex peer, and the programs that docs/kitex.md shows: built by `npm run peers`, run as processes. */
+/** The Kitex peer and the programs of docs/kitex.md. `npm run peers` builds them, and tests run them as processes. */
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -7,10 +7,10 @@ import type { ClientPeer, ServerPeer } from "./peer.ts";
 import { type ProgramPeer, programClient, programServer } from "./program.ts";
 import { kitexPeer } from "./recipes.ts";
 
-/** Why the Kitex peer cannot run here; undefined if it can. */
+/** Why the Kitex peer cannot run here. Undefined if it can. */
 export const kitexMissing: string | undefined = missing(kitexPeer);
 
-/** Where services are registered, and the one that this is about. */
+/** A registry and a service in it. */
 export interface KitexRegistry {
 	readonly kind: "consul" | "etcd";
 	/** "host:port" */
@@ -18,12 +18,12 @@ export interface KitexRegistry {
 	readonly service: string;
 }
 
-/** Flags of the program. */
+/** The flags of the program for a registry. */
 export function registryFlags({ kind, address, service }: KitexRegistry) {
 	return ["-registry", kind, "-at", address, "-service", service];
 }
 
-/** The program, with flags that follow its command. */
+/** The peer's program, with flags after its command. */
 export function kitexProgram(
 	args: readonly string[] = [],
 	environment: Readonly<Record<string, string>> = {},
@@ -44,7 +44,7 @@ export interface KitexInstance {
 	readonly tags: Readonly<Record<string, string>>;
 }
 
-/** What Kitex's own resolver finds; none where it says that there are none. */
+/** The instances that Kitex's own resolver finds; empty if it reports that there are none. */
 export async function foundByKitex(
 	registry: KitexRegistry,
 ): Promise<KitexInstance[]> {

@@ -1,10 +1,10 @@
-/** A relay on TCP that counts the bytes that pass. */
+/** A TCP relay that counts the bytes in each direction. */
 
 import net from "node:net";
 
 export interface Meter {
 	readonly address: string;
-	/** Bytes from clients to the server, and back. */
+	/** The bytes from clients to the server, and from the server to clients. */
 	readonly up: number;
 	readonly down: number;
 	stop(): Promise<void>;

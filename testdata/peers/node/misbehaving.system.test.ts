@@ -1,9 +1,9 @@
-/** The table of misbehaviours, held against grpc-go. */
+/** Runs the misbehaving servers against grpc-go's client. */
 
 import { testAgainstMisbehaving } from "./against-misbehaving.ts";
 import { goClient, goMissing } from "./go.ts";
 
-// What grpc-go makes of them where its ways are not those of gRPC's documents.
+// Where grpc-go does something else than gRPC's documents say.
 const deviations: Readonly<Record<string, { code: number }>> = {
 	"answers HTTP 431 with a page": { code: 2 },
 	"answers HTTP 431 and no more": { code: 2 },

@@ -1,10 +1,10 @@
 /**
- * Servers that misbehave, each with what a client must make of it:
+ * Servers that misbehave, each with the status with which a client's call must end:
  *
  *     for (const { name, codes, start } of misbehaviours) {
  *       const server = await start(); // address, ca, requests, stop()
- *       // A unary call to any method of it, with a deadline of a second or
- *       // two and without a retry policy, ends with one of `codes`.
+ *       // A unary call of any method, with a deadline of a second or two and
+ *       // without a retry policy, ends with one of `codes`.
  *     }
  *
  * | group                     | what is wrong                               |

@@ -1,6 +1,6 @@
 /**
- * The peers among themselves, each once as client and once as server: what fails
- * here is the harness's fault, or a peer's, and not homing's.
+ * Runs all cases among the peers, without homing. A failure here is a fault of
+ * the harness or of a peer.
  */
 
 import { cases } from "./cases/index.ts";

@@ -1,4 +1,4 @@
-/** Runs cases with one client and one server: a vitest test for each. */
+/** Runs all cases with one client and one server, as one vitest test for each case. */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, describe, test } from "vitest";
@@ -9,7 +9,7 @@ import { type Deviation, deviation } from "./deviations.ts";
 import { meter } from "./meter.ts";
 import type { ClientPeer, ServerPeer } from "./peer.ts";
 
-/** Declares the tests of a pair; with a reason to skip, one that says it. */
+/** Declares the tests of a pair. With a reason to skip, it declares one skipped test with that reason. */
 export function testPair(
 	client: ClientPeer,
 	server: ServerPeer,
@@ -49,7 +49,7 @@ export function testPair(
 	});
 }
 
-/** A session in which one code is taken for another. */
+/** Wraps a session so that one code counts as another. */
 function withCode(session: Session, code: Deviation["code"]): Session {
 	if (code === undefined) return session;
 	return {
@@ -65,7 +65,7 @@ function withCode(session: Session, code: Deviation["code"]): Session {
 	};
 }
 
-/** The sessions of a pair, one for each way to set the two sides up. */
+/** The sessions of a pair, one for each setup of the two sides. */
 class Sessions {
 	readonly #client: ClientPeer;
 	readonly #server: ServerPeer;

@@ -1,4 +1,4 @@
-/** What a peer is to the harness: a server program, a client program. */
+/** The interface of a peer: a client and a server. */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
@@ -10,7 +10,7 @@ import type {
 
 export interface ServerPeer {
 	readonly name: string;
-	/** Whether it can compress responses. */
+	/** Whether the server can compress responses. */
 	readonly compresses: boolean;
 	start(
 		settings: MessageInitShape<typeof ListenSchema>,
@@ -31,10 +31,10 @@ export interface ClientPeer {
 }
 
 export interface RunningClient {
-	/** Makes one call. Whatever becomes of the call is in the outcome. */
+	/** Makes one call. Resolves with the outcome, also if the call fails. */
 	perform(call: MessageInitShape<typeof CallSchema>): Promise<Outcome>;
 	close(): Promise<void>;
 }
 
-/** The longest message that any peer receives, in bytes. */
+/** The largest message that all peers accept, in bytes. */
 export const maxMessageBytes: number = 4 << 20;

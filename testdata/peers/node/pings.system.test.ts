@@ -1,4 +1,4 @@
-/** PINGs that grpc-go's servers bear by default ("keepalive.EnforcementPolicy"), and homing's clients send. */
+/** Checks that grpc-go's servers tolerate the PINGs of homing's clients by default ("keepalive.EnforcementPolicy"). */
 
 import { Channel, Code, ConnectError } from "homing";
 import { expect, test } from "vitest";
@@ -22,7 +22,7 @@ test.skipIf(goMissing !== undefined)(
 							states.push(`${state} ${reason}`),
 					},
 				},
-				// As many PINGs in a second as otherwise in fifty.
+				// This makes the client send as many PINGs in one second as it otherwise sends in fifty.
 				{ clock: systemClock, random: Math.random, silenceMs: 20 },
 			),
 		);
@@ -33,7 +33,7 @@ test.skipIf(goMissing !== undefined)(
 			expect(error.code, error.message).toBe(Code.DeadlineExceeded);
 		};
 		await stayQuiet();
-		// As many again, if there were an allowance for each call.
+		// There would be as many again if each call had its own allowance.
 		await stayQuiet();
 		await client.nothing({});
 		await stayQuiet();

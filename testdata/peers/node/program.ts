@@ -1,4 +1,4 @@
-/** Peers in other languages: programs that are run as processes, with a line a message both ways. */
+/** Peers in other languages. They are processes that exchange messages with the tests, one message in each line. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { env } from "node:process";
@@ -27,20 +27,20 @@ import type { ClientPeer, RunningServer, ServerPeer } from "./peer.ts";
  * A program with two commands, which it gets as its first argument:
  *
  * - `server` reads a `Listen` from the first line of its standard input, prints its port, and serves until its input ends;
- * - `client` reads a `Job` a line, and prints a `Done` a line.
+ * - `client` reads a `Job` from each line, and prints a `Done` on a line.
  */
 export interface ProgramPeer {
 	readonly name: string;
 	readonly recipe: Recipe;
-	/** What starts what the recipe has built; that itself if not said. */
+	/** The command that starts what the recipe has built. Default: the built program itself. */
 	readonly command?: (
 		built: string,
 	) => readonly [file: string, ...args: string[]];
-	/** What follows the command `server` or `client`. */
+	/** Arguments after the command `server` or `client`. */
 	readonly args?: readonly string[];
-	/** More variables of its environment. */
+	/** Additional environment variables. */
 	readonly environment?: Readonly<Record<string, string>>;
-	/** How a line holds a message; as protobuf JSON if not said. */
+	/** How a line encodes a message. Default: protobuf JSON. */
 	readonly lines?: "JSON" | "base64";
 }
 
@@ -49,7 +49,7 @@ export interface ProgramServer extends ServerPeer {
 }
 
 export interface RunningProgram extends RunningServer {
-	/** Ends it without a word to anybody. */
+	/** Kills the process. */
 	kill(): Promise<void>;
 }
 
@@ -100,10 +100,10 @@ export function programClient(peer: ProgramPeer): ClientPeer {
 	};
 }
 
-/** A run of a program. */
+/** A running program. */
 class Program {
 	onLine: (line: string) => void = () => undefined;
-	/** Rejects when the program ends before it is stopped. */
+	/** Rejects if the program ends before it is stopped. */
 	readonly failed: Promise<never>;
 	readonly #lines: "JSON" | "base64";
 	readonly #process: ChildProcess;

@@ -1,4 +1,4 @@
-/** How far a call has come, for what waits on its replies or its end. */
+/** Counts the replies of a call, for code that waits for replies or for the end of the call. */
 export class Progress {
 	#replies = 0;
 	#ended = false;
@@ -22,7 +22,7 @@ export class Progress {
 		this.#wake();
 	}
 
-	/** Resolves once there have been so many replies, or the call has ended. */
+	/** Resolves when this many replies have arrived, or the call has ended. */
 	async reaches(replies: number): Promise<void> {
 		while (!this.#ended && this.#replies < replies) await this.#next.promise;
 	}

@@ -1,4 +1,4 @@
-/** The grpcio peer: its packages are installed by `npm run peers`; run as processes. */
+/** The grpcio peer. `npm run peers` installs its packages, and tests run it as processes. */
 
 import { fileURLToPath } from "node:url";
 import { missing } from "../../harness/built-program.ts";
@@ -6,7 +6,7 @@ import type { ClientPeer, ServerPeer } from "./peer.ts";
 import { type ProgramPeer, programClient, programServer } from "./program.ts";
 import { pythonPeer } from "./recipes.ts";
 
-/** Why the grpcio peer cannot run here; undefined if it can. */
+/** Why the grpcio peer cannot run here. Undefined if it can. */
 export const pythonMissing: string | undefined = missing(pythonPeer);
 
 const main = fileURLToPath(new URL("../python/main.py", import.meta.url));

@@ -1,6 +1,6 @@
 /**
- * Servers in other languages, which know nothing of registries, are found by homing in those that others put them into;
- * and clients in other languages call the homing servers that they find there.
+ * Homing's client finds servers in other languages that another program has registered, and clients in other languages call
+ * servers of homing that they find in a registry.
  */
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -125,7 +125,7 @@ describe.each([consul, etcd])("$kind", (system) => {
 	});
 });
 
-/** Puts a server of any kind into the registry, as a program beside it can. */
+/** Registers a server of any kind, as a program beside it can do. */
 function register(
 	{ registry }: RunningRegistry,
 	name: string,

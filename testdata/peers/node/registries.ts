@@ -1,4 +1,4 @@
-/** Registries that tests start, to see who finds whom in them. */
+/** The registries that tests start. */
 
 import { consulRegistry, consulResolver } from "homing/consul";
 import { etcdRegistry, etcdResolver } from "homing/etcd";
@@ -9,7 +9,7 @@ import { EtcdServer, etcdMissing } from "../../harness/etcd-server.ts";
 
 export interface RegistrySystem {
 	readonly kind: "consul" | "etcd";
-	/** Why there can be none here; undefined if there can. */
+	/** Why the registry cannot run here. Undefined if it can. */
 	readonly missing: string | undefined;
 	start(): Promise<RunningRegistry>;
 }
@@ -17,12 +17,12 @@ export interface RegistrySystem {
 export interface RunningRegistry extends AsyncDisposable {
 	/** "host:port" */
 	readonly address: string;
-	/** homing's, with its defaults. */
+	/** homing's registry with its defaults. */
 	readonly registry: Registry;
-	/** By which homing finds the service. */
+	/** The target by which homing finds the service. */
 	target(service: string): string;
 	resolver(service: string): Resolver;
-	/** Where the service is, as programs without homing learn it. */
+	/** Returns the addresses of the service, as programs without homing find them. */
 	find(service: string): Promise<string[]>;
 }
 

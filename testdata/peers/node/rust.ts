@@ -1,11 +1,11 @@
-/** The tonic peer: built by `npm run peers`, run as processes. */
+/** The tonic peer. `npm run peers` builds it, and tests run it as processes. */
 
 import { missing } from "../../harness/built-program.ts";
 import type { ClientPeer, ServerPeer } from "./peer.ts";
 import { type ProgramPeer, programClient, programServer } from "./program.ts";
 import { rustPeer } from "./recipes.ts";
 
-/** Why the tonic peer cannot run here; undefined if it can. */
+/** Why the tonic peer cannot run here. Undefined if it can. */
 export const rustMissing: string | undefined = missing(rustPeer);
 
 const program: ProgramPeer = {

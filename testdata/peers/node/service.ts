@@ -1,6 +1,6 @@
 /**
- * The test service as a Connect `ServiceImpl`, which both connect-node's
- * router and homing's Server mount.
+ * The test service as a Connect `ServiceImpl`, for connect-node's router and for
+ * homing's Server.
  */
 
 import { create } from "@bufbuild/protobuf";
@@ -39,8 +39,8 @@ export function peerService(): PeerService {
 }
 
 /**
- * Does what the requests say, and returns the first reply that the newest of
- * them asked for.
+ * Executes the instructions in the requests, and returns the first reply that the
+ * newest request asks for.
  */
 async function* follow(
 	requests: AsyncIterable<Instruction>,
@@ -50,7 +50,7 @@ async function* follow(
 	const seen = arrival(context);
 	let answer = create(ReplySchema);
 	let leave: ((cancelled: boolean) => void) | undefined;
-	// Until it ends as an instruction says.
+	// Runs until an instruction ends the call.
 	let cancelled = true;
 	try {
 		for await (const request of requests) {

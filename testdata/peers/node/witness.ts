@@ -1,4 +1,4 @@
-/** What became of the calls that asked for a witness, on a TypeScript server. */
+/** Records what happened to the calls that ask for a witness, on a TypeScript server. */
 
 import { create } from "@bufbuild/protobuf";
 import {
@@ -7,7 +7,7 @@ import {
 	type WitnessRequest,
 } from "../gen/peer_pb.ts";
 
-/** How long `tell` waits for a call to get as far as asked for. */
+/** How long `tell` waits for a call to reach the requested point. */
 const patienceMs = 10_000;
 
 interface Observed {
@@ -19,7 +19,7 @@ interface Observed {
 export class Witnesses {
 	readonly #calls = new Map<string, Observed>();
 
-	/** Notes the start of a call, and returns what notes its end. */
+	/** Records the start of a call, and returns a function that records its end. */
 	attend(key: string): (cancelled: boolean) => void {
 		if (key === "") return () => undefined;
 		const { started, ended, reply } = this.#of(key);

@@ -1,4 +1,4 @@
-/** The words of peer.proto that every TypeScript peer needs. */
+/** Conversions for peer.proto that all TypeScript peers need. */
 
 import { crc32 } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -18,7 +18,7 @@ import {
 
 const pattern = Uint8Array.from({ length: 256 }, (_, i) => i);
 
-/** A payload of the pattern that all peers use: byte i is i modulo 256. */
+/** Makes a payload of the pattern that all peers use: byte i is i modulo 256. */
 export function ballast(bytes: number): Uint8Array {
 	return new Uint8Array(Buffer.alloc(bytes, pattern));
 }
@@ -37,7 +37,7 @@ export function received(reply: Reply): Received {
 	});
 }
 
-/** The request to send as the call's `index`th. */
+/** Makes the request number `index` of a call. */
 export function requestOf(call: Call, index: number): Instruction {
 	const request = call.requests[index];
 	const instruction = request?.instruction ?? create(InstructionSchema);
@@ -67,8 +67,8 @@ export function toHeaders(
 }
 
 /**
- * Those whose name starts with "x-" or "rpc-", but for undecodable values; a
- * repeated ASCII key is one datum.
+ * Returns the metadata whose names start with "x-" or "rpc-", without values that
+ * cannot be decoded. A repeated ASCII key gives one entry.
  */
 export function fromHeaders(headers: Headers): Metadatum[] {
 	return [...headers]

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { type Case, fail, instruct, kinds, sizes, succeed } from "./case.ts";
 import { expectCancelled } from "./deadlines.ts";
 
-/** A client that goes away, and the server that hears of it. */
+/** Cancellation: a client cancels a call, and the server sees it. */
 export const cancellationCases: readonly Case[] = [
 	...kinds.map(
 		(method): Case => ({

@@ -1,4 +1,4 @@
-/** What a case is, and the words that cases share. */
+/** What a case is, and functions that several cases use. */
 
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { expect } from "vitest";
@@ -14,13 +14,13 @@ import { maxMessageBytes } from "../peer.ts";
 export type CallInit = MessageInitShape<typeof CallSchema>;
 
 export interface Case {
-	/** What holds. */
+	/** What must hold, as the title of the test. */
 	readonly name: string;
-	/** How the two sides are set up; plaintext and uncompressed if not said. */
+	/** How the two sides are set up. Default: plaintext without compression. */
 	readonly setup?: Setup;
-	/** Run it over TLS too. */
+	/** Whether the case is also run over TLS. */
 	readonly alsoOverTls?: boolean;
-	/** It mostly waits, and may run together with its neighbours. */
+	/** Whether the case mostly waits, so that it may run at the same time as its neighbours. */
 	readonly waits?: boolean;
 	run(session: Session): Promise<void>;
 }
@@ -31,14 +31,14 @@ export interface Setup {
 		| "mutual"
 		| "missing client certificate"
 		| "unknown authority";
-	/** Who compresses: requests are the client's, responses the server's. */
+	/** Which sides compress their messages: the client its requests, the server its responses. */
 	readonly gzip?: "requests" | "responses";
 }
 
 /** A client connected to a server. */
 export interface Session {
 	perform(call: CallInit): Promise<Outcome>;
-	/** Bytes that have passed from the client to the server, and back. */
+	/** The bytes that have been sent in each direction. */
 	traffic(): { up: number; down: number };
 }
 
@@ -61,7 +61,7 @@ export function instruct(
 	return { instruction, payloadBytes };
 }
 
-/** A request that is exactly so many bytes long when encoded. */
+/** Makes a request that is exactly this many bytes long when encoded. */
 export function requestOfLength(
 	bytes: number,
 	instruction: MessageInitShape<typeof InstructionSchema> = {},
@@ -73,21 +73,21 @@ export function requestOfLength(
 	return instruct(instruction, payloadBytesWithin(bytes - rest.length));
 }
 
-/** The payload of a message that is so many bytes long and holds no more. */
+/** Makes the payload of a message that is this many bytes long and has no other field. */
 export function payloadBytesWithin(bytes: number): number {
-	// One byte of tag, and a length of four bytes from 2 MiB up.
+	// The tag takes one byte. From 2 MiB on, the length takes four bytes.
 	expect(bytes).toBeGreaterThan(2 << 20);
 	return bytes - 5;
 }
 
 export { maxMessageBytes };
 
-/** Performs the call and expects it to end with OK. */
+/** Makes the call and expects it to end with OK. */
 export function succeed(session: Performer, call: CallInit): Promise<Outcome> {
 	return fail(session, call, 0);
 }
 
-/** Performs the call and expects it to end with the code. */
+/** Makes the call and expects it to end with the code. */
 export async function fail(
 	session: Performer,
 	call: CallInit,
@@ -104,8 +104,9 @@ export function sizes(outcome: Outcome): number[] {
 }
 
 /**
- * Metadata by name, in which the ways to carry repeated keys are equal: ASCII
- * values joined by ", ", binary ones listed in hexadecimal.
+ * Converts metadata to a form in which the different ways to send a repeated key
+ * are equal: ASCII values are joined by ", ", and binary values are listed in
+ * hexadecimal.
  */
 export function byName(data: readonly Metadatum[]): Record<string, string> {
 	const names: Record<string, string> = {};

@@ -12,7 +12,7 @@ import {
 
 const hourMs = 60 * 60 * 1000;
 
-/** Deadlines reach the server and end calls on both sides. */
+/** Deadlines: they reach the server, and end calls on both sides. */
 export const deadlineCases: readonly Case[] = [
 	{
 		name: "the server knows the time that is left",
@@ -103,7 +103,7 @@ async function remainingMs(
 	return replies[0]?.seen?.remainingMs;
 }
 
-/** Expects the server to have seen the call's cancellation. */
+/** Expects that the server has seen the call's cancellation. */
 export async function expectCancelled(
 	session: Session,
 	key: string,

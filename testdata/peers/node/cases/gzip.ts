@@ -13,11 +13,11 @@ import {
 } from "./case.ts";
 
 const large = 1 << 20;
-/** What a mebibyte of the pattern is far above, compressed, and far below not. */
+/** A limit of bytes: one MiB of the pattern is far smaller when it is compressed, and far larger when it is not. */
 const compressed = 64 << 10;
 const largestPayload = payloadBytesWithin(maxMessageBytes);
 
-/** Compressed requests to any server, compressed responses to any client. */
+/** Compression: compressed requests to any server, compressed responses to any client. */
 export const gzipCases: readonly Case[] = [
 	{
 		name: "gzip requests: large, small and empty, of every kind",

@@ -1,4 +1,4 @@
-/** Every case, which every pair of a client and a server must pass. */
+/** All cases. Each pair of a client and a server must pass them. */
 
 import { cancellationCases } from "./cancellation.ts";
 import type { Case } from "./case.ts";

@@ -5,7 +5,7 @@ import { type Case, fail, instruct, kinds, sizes, succeed } from "./case.ts";
 const many = Array.from({ length: 1000 }, (_, i) => i % 50);
 const chunk = 256 << 10;
 
-/** The four kinds of call, empty messages, order, volume. */
+/** The four kinds of calls, empty messages, the order of messages, and large volumes. */
 export const kindCases: readonly Case[] = [
 	{
 		name: "unary: one request, one reply",

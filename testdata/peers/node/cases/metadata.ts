@@ -16,7 +16,7 @@ const printable = String.fromCharCode(
 );
 const lengths = [1, 2, 3, 4, 255];
 
-/** Metadata of requests, response headers and trailers, of any shape. */
+/** Metadata of all shapes, in requests, response headers and trailers. */
 export const metadataCases: readonly Case[] = [
 	{
 		name: "ASCII metadata, both ways",
@@ -116,7 +116,7 @@ export const metadataCases: readonly Case[] = [
 	},
 ];
 
-/** Sends the metadata with calls of each kind, and has it sent back. */
+/** Sends the metadata with calls of each kind, and expects the server to send it back. */
 async function everywhere(
 	session: Session,
 	metadata: readonly Metadatum[],

@@ -15,7 +15,7 @@ import {
 const exact = maxMessageBytes;
 const largestPayload = payloadBytesWithin(exact);
 
-/** Messages of exactly 4 MiB pass, and of one byte more do not. */
+/** The limit of message sizes: messages of exactly 4 MiB are accepted, and larger ones are refused. */
 export const sizeCases: readonly Case[] = [
 	...kinds.map(
 		(method): Case => ({

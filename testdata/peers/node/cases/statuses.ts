@@ -17,7 +17,7 @@ const details = [
 	{ typeUrl: `${prefix}google.protobuf.Empty`, value: new Uint8Array() },
 ];
 
-/** How calls fail: codes, messages, details, at each point of a call. */
+/** How calls fail: codes, messages and details, at each point of a call. */
 export const statusCases: readonly Case[] = [
 	...kinds.map(
 		(method): Case => ({

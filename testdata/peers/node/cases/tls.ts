@@ -3,7 +3,7 @@ import { type Case, fail, instruct, type Session, succeed } from "./case.ts";
 
 const call = { method: "Unary", requests: [instruct({ replies: [1] })] };
 
-/** Who trusts whom. What else holds over TLS is said by the other cases. */
+/** Trust in certificates. The other cases check everything else over TLS. */
 export const tlsCases: readonly Case[] = [
 	{
 		name: "mutual TLS: a client with a certificate",
@@ -24,7 +24,7 @@ export const tlsCases: readonly Case[] = [
 	},
 ];
 
-/** And not only when some time limit of the client has passed. */
+/** The call must fail at once, and not only when some time limit of the client has passed. */
 async function failAtOnce(session: Session): Promise<void> {
 	const began = performance.now();
 	await fail(session, call, 14);

@@ -1,4 +1,4 @@
-/** Servers that one cannot talk HTTP/2 with, or cannot make requests of. */
+/** Servers with which HTTP/2 cannot be spoken, or which answer no request. */
 
 import net from "node:net";
 import tls from "node:tls";
@@ -63,7 +63,7 @@ export const connectionMisbehaviours: readonly Misbehaviour[] = [
 const dayMs = 24 * 60 * 60 * 1000;
 const hosts = ["127.0.0.1", "localhost"];
 
-/** All of these are failed handshakes. */
+/** Each of these makes the handshake fail. */
 export const tlsMisbehaviours: readonly Misbehaviour[] = [
 	handshake("has a certificate of an unknown authority", () => ({
 		identity: makeIdentity({

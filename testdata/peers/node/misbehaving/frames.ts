@@ -19,8 +19,8 @@ import {
 } from "./raw-http2.ts";
 
 /**
- * PROTOCOL-HTTP2.md, "Errors". It gives STREAM_CLOSED and HTTP_1_1_REQUIRED no
- * mapping; grpc-go has INTERNAL.
+ * PROTOCOL-HTTP2.md, "Errors". It has no mapping for STREAM_CLOSED and
+ * HTTP_1_1_REQUIRED; grpc-go maps them to INTERNAL.
  */
 const resetCodes: Record<keyof typeof errorCode, number> = {
 	NO_ERROR: code.INTERNAL,
@@ -46,7 +46,7 @@ export const resetMisbehaviours: readonly Misbehaviour[] = (
 		`resets the stream with ${name}`,
 		resetCodes[name],
 		(stream) => stream.reset(errorCode[name]),
-		// Once more at once, when the server says that it did nothing.
+		// The request is sent again at once, because the server says that it has not executed it.
 		{ requests: name === "REFUSED_STREAM" ? 2 : 1 },
 	),
 	answering(
@@ -148,7 +148,7 @@ export const goAwayMisbehaviours: readonly Misbehaviour[] = [
 	),
 ];
 
-/** Right, if unusual: RFC 9113, sections 4 to 6. */
+/** Frames that are valid, but unusual: RFC 9113, sections 4 to 6. */
 export const unusualFrames: readonly Misbehaviour[] = [
 	answering("splits headers into CONTINUATION frames", code.OK, (stream) => {
 		stream.headersInPieces(ok, 7);
@@ -226,8 +226,8 @@ export const unusualFrames: readonly Misbehaviour[] = [
 ];
 
 /**
- * Wrong: RFC 9113 makes these stream or connection errors, and leaves the
- * gRPC code to the client.
+ * Invalid frames. By RFC 9113 they are stream or connection errors. The client
+ * chooses the gRPC code.
  */
 export const brokenFrames: readonly Misbehaviour[] = [
 	answering("sends data before headers", anyError(), (stream) => {

@@ -1,4 +1,4 @@
-/** What a misbehaviour is, and the words that its makers share. */
+/** What a misbehaviour is, and functions that several of them use. */
 
 import { type Field, type RawStream, startRawServer } from "./raw-http2.ts";
 
@@ -6,13 +6,13 @@ export interface Misbehaviour {
 	/** What the server does. */
 	readonly name: string;
 	/**
-	 * How a unary call may end that has a deadline and no retry policy: gRPC
-	 * codes, 0 being OK. One of them where gRPC's documents say which.
+	 * The gRPC codes with which a unary call with a deadline and without a retry
+	 * policy may end; 0 is OK. There is only one if gRPC's documents name it.
 	 */
 	readonly codes: readonly number[];
-	/** The status message, where it matters. */
+	/** The expected status message, if it matters. */
 	readonly message?: string;
-	/** How many requests the server hears for one call, where it matters. */
+	/** How many requests the server must get for one call, if it matters. */
 	readonly requests?: number;
 	start(): Promise<MisbehavingServer>;
 }
@@ -20,9 +20,9 @@ export interface Misbehaviour {
 export interface MisbehavingServer {
 	/** "127.0.0.1:port" */
 	readonly address: string;
-	/** Clients use TLS and trust this authority (PEM); without it, plaintext. */
+	/** The authority (PEM) that clients must trust for TLS. Undefined means plaintext. */
 	readonly ca?: string;
-	/** How many requests have come. */
+	/** How many requests the server has got. */
 	readonly requests: number;
 	stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export const code = {
 	UNAUTHENTICATED: 16,
 } as const;
 
-/** A server that answers every request the same way. */
+/** Makes a server that answers each request in the same way. */
 export function answering(
 	name: string,
 	codes: number | readonly number[],
@@ -63,7 +63,7 @@ export const ok: readonly Field[] = [
 
 export const okTrailers: readonly Field[] = [["grpc-status", "0"]];
 
-/** A length-prefixed message; an empty one parses as any type. */
+/** Encodes a length-prefixed message. An empty message is valid for any type. */
 export function envelope(
 	bytes: Uint8Array = new Uint8Array(),
 	{
@@ -77,7 +77,7 @@ export function envelope(
 	return Buffer.concat([prefix, bytes]);
 }
 
-/** Headers, the bytes of a body, trailers. */
+/** Sends headers, the bytes of a body, and trailers. */
 export function respond(
 	stream: RawStream,
 	headers: readonly Field[],

@@ -1,6 +1,6 @@
 /**
- * An HTTP/2 server that sends whatever frames it is told to (RFC 9113), be
- * they right or wrong. Requests are not read beyond their frame headers.
+ * An HTTP/2 server that sends any given frames (RFC 9113), valid or not. It reads
+ * only the frame headers of requests.
  */
 
 import net from "node:net";
@@ -46,19 +46,19 @@ export const errorCode = {
 export type Field = readonly [name: string, value: string];
 
 export interface RawServerOptions {
-	/** Identifier and value of each setting. */
+	/** The identifier and the value of each setting. */
 	readonly settings?: readonly (readonly [number, number])[];
-	/** Runs when a request is complete, or as soon as its headers are there. */
+	/** Called when a request is complete, or as soon as its headers have arrived. */
 	readonly onRequest?: (stream: RawStream) => void;
 	readonly onHeaders?: (stream: RawStream) => void;
-	/** Runs after the client's preface and the server's settings. */
+	/** Called after the client's preface and the server's SETTINGS. */
 	readonly onConnection?: (connection: RawConnection) => void;
 }
 
 export interface RawServer {
 	/** "127.0.0.1:port" */
 	readonly address: string;
-	/** How many requests have come. */
+	/** How many requests the server has got. */
 	readonly requests: number;
 	stop(): Promise<void>;
 }
@@ -123,7 +123,7 @@ export class RawConnection {
 		);
 	}
 
-	/** Ends the connection, after what has been written. */
+	/** Ends the connection after all written data. */
 	end(): void {
 		this.socket.end();
 	}
@@ -147,7 +147,7 @@ export class RawStream {
 		);
 	}
 
-	/** The same in a HEADERS frame and CONTINUATION frames of so many bytes. */
+	/** Sends the same in a HEADERS frame and CONTINUATION frames of this many bytes. */
 	headersInPieces(
 		fields: readonly Field[],
 		bytes: number,
@@ -176,7 +176,7 @@ export class RawStream {
 	}
 }
 
-/** HPACK (RFC 7541) without indexing and without Huffman coding. */
+/** Encodes headers by HPACK (RFC 7541), without indexing and without Huffman coding. */
 export function headerBlock(fields: readonly Field[]): Buffer {
 	return Buffer.concat(
 		fields.flatMap(([name, value]) => [

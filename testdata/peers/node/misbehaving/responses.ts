@@ -1,4 +1,4 @@
-/** Responses that are whole in HTTP/2 and odd in gRPC. */
+/** Responses that are valid in HTTP/2, but invalid or unusual in gRPC. */
 
 import { gzipSync } from "node:zlib";
 import {
@@ -37,7 +37,10 @@ function status(value: string, ...more: Field[]): Field[] {
 }
 
 /** PROTOCOL-HTTP2.md, "Responses"; doc/http-grpc-status-mapping.md. */
-/** About 48 KiB, within any window, that decompress to 48 MiB. Made beforehand: it takes longer than some deadlines. */
+/**
+ * About 48 KiB, within any flow-control window, that decompress to 48 MiB. Made in advance, because making it takes longer
+ * than some deadlines.
+ */
 const BOMB = gzipSync(Buffer.alloc(48 << 20));
 
 export const headMisbehaviours: readonly Misbehaviour[] = [
