@@ -122,6 +122,8 @@ function play(maxMessageBytes = 1000): Play {
 			callClosed: () => {},
 		},
 	);
+	// It has begun to read.
+	stream.done.length = 0;
 	return {
 		call,
 		server,

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import type { ClientHttp2Stream } from "node:http2";
 import type { Code } from "@connectrpc/connect";
 import {
@@ -72,13 +73,9 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 		this.#listener = listener;
 		this.#host = host;
 		(http2 as Owned)[call] = this;
-		http2.on("response", onResponse as () => void);
+		http2.emit = emit as typeof http2.emit;
 		http2.push = push as typeof http2.push;
-		http2.on("data", onData);
-		http2.on("trailers", onTrailers as () => void);
-		http2.on("end", onEnd);
-		http2.on("error", onError);
-		http2.on("close", onClose);
+		readOn(http2);
 		const { request } = start;
 		if (request === undefined) return;
 		this.#state = "halfClosed";
@@ -91,10 +88,7 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 		if (this.#state !== "open") return false;
 		// The server has ended the call: nobody reads what is sent now.
 		if (this.#end !== undefined) return true;
-		if (this.#outbox === undefined) {
-			this.#outbox = new Outbox(this.#http2);
-			this.#http2.on("drain", onDrain);
-		}
+		this.#outbox ??= new Outbox(this.#http2);
 		return this.#outbox.write(message, compressed);
 	}
 
@@ -298,46 +292,44 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 	}
 }
 
-// One function for all streams, instead of seven closures for each.
-
-function onResponse(
+/**
+ * Takes the place of a stream's `emit`. Six listeners on every stream, each of which Node announces with an event of its
+ * own, would cost more than this whole object.
+ */
+function emit(
 	this: Owned,
-	_headers: unknown,
-	flags: number,
-	raw: RawHeaders,
-): void {
-	this[call]?.heardHeaders(raw, (flags & END_STREAM) !== 0);
+	event: string,
+	first: unknown,
+	second: unknown,
+	third: unknown,
+): boolean {
+	const heard = this[call];
+	switch (event) {
+		case "response":
+			heard?.heardHeaders(
+				third as RawHeaders,
+				((second as number) & END_STREAM) !== 0,
+			);
+			return true;
+		case "trailers":
+			heard?.heardTrailers(third as RawHeaders);
+			return true;
+		case "end":
+			heard?.heardEnd();
+			break;
+		case "drain":
+			heard?.heardDrain();
+			return true;
+		// "close" follows, and says all there is to know.
+		case "error":
+			return true;
+		case "close":
+			heard?.heardClose();
+			break;
+	}
+	return EventEmitter.prototype.emit.call(this, event, first, second, third);
 }
 
 const push = directPush<Owned>(
 	(http2, chunk) => http2[call]?.heardData(chunk) ?? true,
 );
-
-/** Makes the stream flow; on runtimes that do not call our `push`, data comes here. */
-function onData(this: Owned, chunk: Uint8Array): void {
-	this[call]?.heardData(chunk);
-}
-
-function onTrailers(
-	this: Owned,
-	_headers: unknown,
-	_flags: number,
-	raw: RawHeaders,
-): void {
-	this[call]?.heardTrailers(raw);
-}
-
-function onEnd(this: Owned): void {
-	this[call]?.heardEnd();
-}
-
-function onDrain(this: Owned): void {
-	this[call]?.heardDrain();
-}
-
-/** "close" follows, and says all there is to know. */
-function onError(): void {}
-
-function onClose(this: Owned): void {
-	this[call]?.heardClose();
-}

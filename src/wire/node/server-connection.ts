@@ -158,7 +158,9 @@ class NodeServerConnection implements ServerConnection, CallHost {
 			return;
 		}
 		this.#openStreams += 1;
-		this.#listener.call(new NodeServerCall(http2, this), headers);
+		const call = new NodeServerCall(http2, this);
+		this.#listener.call(call, headers);
+		call.begin();
 	}
 
 	/** What the client takes. */
