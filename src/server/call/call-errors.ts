@@ -7,8 +7,8 @@ import { isNews, outwardText } from "../../wire/inner-error.ts";
 import { nameOfReset } from "../../wire/status.ts";
 
 /**
- * What a client hears of what a handler threw: a ConnectError as it is, but without the addresses in one that a client of
- * homing's has made; nothing about anything else.
+ * Returns what the client hears of something that a handler threw. A ConnectError goes out as it is, but one that a homing
+ * client made loses its text, which may name addresses. Of anything else the client hears only that the call has failed.
  */
 export function errorToSend(thrown: unknown, method: DescMethod): ConnectError {
 	if (thrown instanceof MalformedResponse) {
@@ -25,12 +25,12 @@ export function errorToSend(thrown: unknown, method: DescMethod): ConnectError {
 	return thrown;
 }
 
-/** Whether there is more to it than the client hears. */
+/** Whether something that a handler threw says more than the client hears. */
 export function isMasked(thrown: unknown): boolean {
 	return !(thrown instanceof ConnectError) || isNews(thrown);
 }
 
-/** Whether a handler threw no more than that its call was cancelled. */
+/** Whether something that a handler threw only follows from the cancellation of its call. */
 export function isConsequence(thrown: unknown): boolean {
 	if (thrown instanceof ConnectError) {
 		const { code } = thrown;
@@ -51,7 +51,7 @@ export function deadlinePassed(timeoutMs: number): ConnectError {
 	);
 }
 
-/** Why a call ends whose client is gone. */
+/** Why a call ends whose client has reset it, or whose connection was lost. */
 export function clientLeft({ code, cause }: StreamReset): ConnectError {
 	if (cause !== undefined) {
 		return new ConnectError(
@@ -70,7 +70,7 @@ export function clientLeft({ code, cause }: StreamReset): ConnectError {
 	);
 }
 
-/** A method with one request was sent none, or several. */
+/** The client sent no request, or several, to a method that takes one. `found`: "no request", "more than one request". */
 export function wrongNumber(found: string, method: DescMethod): ConnectError {
 	return new ConnectError(
 		`${found} for ${pathOf(method)}, which takes one`,
@@ -78,13 +78,14 @@ export function wrongNumber(found: string, method: DescMethod): ConnectError {
 	);
 }
 
-/** What the client sent is no message that can be read. */
+/** The wire cannot read what the client sent. */
 export function malformedMessage(code: Code, message: string): ConnectError {
 	const whose =
 		code === Code.ResourceExhausted ? " (readMaxBytes of this server)" : "";
 	return new ConnectError(`${message}${whose}`, code);
 }
 
+/** The request cannot be decoded. */
 export function malformedRequest(
 	{ input }: DescMethod,
 	cause: unknown,
@@ -107,7 +108,7 @@ function noValidResponse({ output }: DescMethod): string {
 	return `the response is no valid ${output.typeName}`;
 }
 
-/** Headers, trailers or the details of an error cannot be sent. */
+/** The trailers, or the details of an error, cannot be sent. */
 export function malformedStatus(method: DescMethod): ConnectError {
 	return new ConnectError(
 		`the metadata or the error details of ${pathOf(method)} cannot be sent`,
@@ -127,7 +128,7 @@ function pathOf(method: DescMethod): string {
 	return `${method.parent.typeName}/${method.name}`;
 }
 
-/** What is thrown may throw itself when it is looked at, such as a proxy: then that is the failure. */
+/** Replaces something thrown that itself throws when it is read, such as a revoked proxy. */
 export function readableThrown(thrown: unknown): unknown {
 	try {
 		if (thrown instanceof ConnectError) return thrown;

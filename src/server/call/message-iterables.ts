@@ -10,9 +10,9 @@ type Init = MessageInitShape<DescMessage>;
 type MessageIterator = AsyncIterator<unknown> | Iterator<unknown>;
 
 /**
- * The iterator of what a streaming handler has returned.
+ * Begins to iterate over what a streaming handler has returned.
  *
- * @throws TypeError when that is nothing to iterate over
+ * @throws TypeError if that is not iterable
  */
 export function iteratorOf(messages: unknown): MessageIterator {
 	const iterable = messages as
@@ -30,8 +30,8 @@ export function iteratorOf(messages: unknown): MessageIterator {
 }
 
 /**
- * The messages of what a streaming handler has returned. No generator: one that is left before it was asked for its
- * first message would not let the handler know.
+ * Makes messages of what a streaming handler has returned. This is no generator: `return` on a generator that has not
+ * started would not reach the handler.
  */
 export function toMessages(
 	desc: DescMessage,
@@ -48,7 +48,7 @@ export function toMessages(
 			try {
 				return { done: false, value: messageOfInit(desc, value as Init) };
 			} catch (error) {
-				// It may take its time to clean up; what it throws then is a consequence of this.
+				// The handler may take its time to clean up. What it throws then only follows from this error.
 				Promise.resolve(iterator.return?.()).catch(() => {});
 				throw error;
 			}
@@ -60,14 +60,16 @@ export function toMessages(
 	};
 }
 
+/** Makes a stream of one message. */
 export async function* oneMessage(message: Message): AsyncGenerator<Message> {
 	yield message;
 }
 
 /**
- * The message of an iterable that has to have exactly one.
+ * Reads an iteration that must have exactly one message.
  *
- * @param what the message is, for the error
+ * @param what names the message in errors: "request message"
+ * @throws ConnectError UNIMPLEMENTED for none and for several
  */
 export async function onlyMessage(
 	messages: AsyncIterable<Message>,

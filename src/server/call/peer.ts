@@ -1,9 +1,9 @@
 import type { X509Certificate } from "node:crypto";
 import type { HandlerContext } from "@connectrpc/connect";
 
-/** Who is at the other end of a connection. */
+/** The client at the other end of a connection. */
 export interface Peer {
-	/** "10.0.0.7:41234", "[::1]:41234"; "unix:" for a client on a unix socket, which has no name. */
+	/** Its address and port: "10.0.0.7:41234", "[::1]:41234". "unix:" for a client on a unix socket. */
 	readonly address: string;
 	/** The client's certificate, if TLS asked for one and accepted it. */
 	readonly certificate?: X509Certificate;

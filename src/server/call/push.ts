@@ -1,17 +1,18 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { AsyncQueue, type QueueOwner } from "../../wire/async-queue.ts";
 
-/** Where a handler made by `push` sends its responses to. */
+/** The stream that a handler made by `push` sends its responses to. */
 export interface ResponseStream<O> {
 	/**
-	 * Sends one message. Resolves when flow control has room for the next one; rejects once the call is over, with
-	 * CANCELED.
+	 * Sends one message. Resolves when flow control has room for the next one. Rejects with CANCELED when the call is over:
+	 * its client has left, its deadline has passed, or the handler has ended.
 	 */
 	send(message: O): Promise<void>;
 }
 
 /**
- * A handler in Go's style, which sends its responses, as one that returns them.
+ * Makes a handler that sends its responses one by one, as in Go. Use it for responses that come from callbacks, or where
+ * an `async function*` is awkward.
  *
  * ```ts
  * searchOrders: push(async (query, stream) => {
@@ -19,8 +20,8 @@ export interface ResponseStream<O> {
  * }),
  * ```
  *
- * The stream ends when the handler's promise resolves; when it rejects, the call fails with that. What it rejects with
- * once the client has left is told to the server's `onError`.
+ * The call ends with OK when the handler's promise resolves, and fails with what the promise rejects with. If the client
+ * has left by then, the server's `onError` hears of that error.
  */
 export function push<R, O>(
 	handler: (
@@ -45,7 +46,7 @@ interface Sent<O> extends PromiseWithResolvers<void> {
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** Hands what is sent to the reader, who asks for the next message when there is room for it. */
+/** Hands what is sent to the reader. The reader asks for the next message when flow control has room for it. */
 class PushedResponses<O>
 	implements
 		ResponseStream<O>,
@@ -53,9 +54,9 @@ class PushedResponses<O>
 		AsyncIterableIterator<O, undefined>
 {
 	readonly #queue = new AsyncQueue<Sent<O>, O>(this);
-	/** The last message that was read: its sender hears of it when the next one is asked for. */
+	/** The last message that was read. Its `send` resolves when the reader asks for the next one. */
 	#taken: Sent<O> | undefined;
-	/** Settles as the handler does. */
+	/** Settles when the handler does, and likewise. */
 	readonly #ended = Promise.withResolvers<void>();
 
 	[Symbol.asyncIterator](): this {
@@ -88,7 +89,7 @@ class PushedResponses<O>
 		return this.#queue.next();
 	}
 
-	/** The reader wants no more. Like a generator's, it takes as long as the handler, and rejects if that fails. */
+	/** The reader wants no more. As with a generator, this takes as long as the handler does, and rejects if that fails. */
 	async return(): Promise<IteratorResult<O, undefined>> {
 		if (this.#taken !== undefined) refuse(this.#taken);
 		for (const sent of this.#queue.clear()) refuse(sent);
@@ -97,14 +98,14 @@ class PushedResponses<O>
 		return DONE;
 	}
 
-	/** The queue's reader takes a message. */
+	/** Called by the queue when a message is read. */
 	open(sent: Sent<O>): O {
 		this.#taken = sent;
 		return sent.message;
 	}
 }
 
-/** Rejects a `send` that can lead nowhere; its promise may be nobody's. */
+/** Rejects a `send` of a call that is over. Nobody may be waiting for it. */
 function refuse(sent: Sent<unknown>): void {
 	sent.promise.catch(() => {});
 	sent.reject(

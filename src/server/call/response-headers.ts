@@ -1,4 +1,4 @@
-/** The header blocks of a response. */
+/** The headers and trailers of a response. */
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RawHeaders } from "../../wire/headers.ts";
@@ -9,10 +9,10 @@ import {
 } from "../../wire/metadata.ts";
 import { trailersOfError } from "../../wire/status.ts";
 
-/** Of a call that went well, without metadata. */
+/** The trailers of a call that ended with OK, without metadata. */
 export const okTrailers: RawHeaders = ["grpc-status", "0"];
 
-/** Response headers without metadata, by their content-type: engines know them again by their identity. */
+/** Response headers without metadata, by content-type. Engines recognise them by identity. */
 const PLAIN = new Map<string, RawHeaders>(
 	["application/grpc", "application/grpc+proto"].map((type) => [
 		type,
@@ -20,7 +20,11 @@ const PLAIN = new Map<string, RawHeaders>(
 	]),
 );
 
-/** @throws ConnectError INTERNAL for what metadata cannot hold */
+/**
+ * Makes the headers of a response.
+ *
+ * @throws ConnectError INTERNAL for a value that metadata cannot hold
+ */
 export function responseHeaders(
 	contentType: string,
 	compression: "gzip" | undefined,
@@ -36,9 +40,9 @@ export function responseHeaders(
 }
 
 /**
- * The trailers of a call. `only`: its content-type, if they are the only headers of the response (Trailers-Only).
+ * Makes the trailers of a call. `only`: its content-type, if they are the only headers of the response (Trailers-Only).
  *
- * @throws ConnectError INTERNAL for what metadata cannot hold
+ * @throws ConnectError INTERNAL for a value that metadata cannot hold
  */
 export function trailersOf(
 	error: ConnectError | undefined,
@@ -50,7 +54,7 @@ export function trailersOf(
 	trailers.push(...further);
 	if (error === undefined) trailers.push("grpc-status", "0");
 	else trailers.push(...trailersOfError(error));
-	// What another server said of a call made here is not this server's to say.
+	// An error that came from another server keeps that server's metadata to itself.
 	const own = error?.isWireError ? undefined : error?.metadata;
 	const all = joined(own, metadata);
 	if (all !== undefined) appendMetadata(trailers, all, undefined);
@@ -58,9 +62,9 @@ export function trailersOf(
 }
 
 /**
- * node:http2 closes the whole connection when it is given more headers than it sends.
+ * Checks the size of headers. With more than it can send, node:http2 would close the whole connection.
  *
- * @throws ConnectError RESOURCE_EXHAUSTED for more headers than are sent, or than the client takes
+ * @throws ConnectError RESOURCE_EXHAUSTED for more than can be sent, or than the client accepts
  */
 export function checkHeaderBytes(
 	what: "headers" | "trailers",
@@ -76,7 +80,7 @@ export function checkHeaderBytes(
 	}
 }
 
-/** What is said instead of trailers that cannot be sent. */
+/** The error that is sent instead of trailers that cannot be sent: `why`, and the error that they had. */
 export function unsendable(
 	why: ConnectError,
 	error: ConnectError | undefined,
@@ -95,7 +99,7 @@ function startOf(contentType: string): string[] {
 	return [":status", "200", "content-type", contentType];
 }
 
-/** As one, so that a name in both is sent once: node:http2 throws for many of those that are sent twice. */
+/** Joins two sets of metadata, so that a name in both is sent once: node:http2 throws for many names that are sent twice. */
 function joined(
 	one: Headers | undefined,
 	other: Headers | undefined,

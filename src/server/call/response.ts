@@ -137,17 +137,17 @@ export class Response implements MessageQueueOwner {
 		else this.finish(error, undefined, trailer);
 	}
 
-	/** Messages wait behind one that is deflated: there is no room for more. */
+	/** Whether messages wait behind one that is being deflated. There is no room for more then. */
 	get isDeflating(): boolean {
 		return this.#queue !== undefined;
 	}
 
-	/** Flow control holds some of it back, or it is being deflated: whether it is over or not. */
+	/** Whether a part of it has not left, because of flow control or because it is being deflated. */
 	get isUnsent(): boolean {
 		return this.#queue !== undefined || this.#call.isBlocked;
 	}
 
-	/** Drops what is still unsent. */
+	/** Drops what has not left, and resets the stream. */
 	cutOff(): void {
 		if (this.isUnsent) this.#cancel();
 	}

@@ -11,7 +11,7 @@ import type { HealthServer } from "../gen/grpc/health/v1/health_rpc.ts";
 type Response = MessageInitShape<typeof HealthCheckResponseSchema>;
 
 /**
- * grpc.health.v1.Health: which services can be called at the moment. "" is the server as a whole.
+ * The health service, grpc.health.v1.Health: says which services can be called at the moment. "" is the server as a whole.
  * https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
 export class HealthService implements HealthServer {
@@ -20,24 +20,24 @@ export class HealthService implements HealthServer {
 	#end: ConnectError | undefined;
 	#stopped = false;
 
-	/** The services with what was said of them. */
+	/** Whether each service is serving. */
 	get statuses(): Record<string, boolean> {
 		return Object.fromEntries(this.#serving);
 	}
 
-	/** A service that is there: it is serving, unless it was said not to be. */
+	/** Adds a service. It is serving, unless `setServing` has said otherwise before. */
 	add(service: string): void {
 		if (!this.#serving.has(service)) this.setServing(service, true);
 	}
 
-	/** Without effect once the server stops. */
+	/** Sets whether a service is serving. Has no effect after `stop`. */
 	setServing(service: string, serving: boolean): void {
 		if (this.#stopped) return;
 		this.#serving.set(service, serving);
 		this.#tell();
 	}
 
-	/** From now on nothing is serving. */
+	/** From now on no service is serving. */
 	stop(): void {
 		for (const service of this.#serving.keys()) {
 			this.#serving.set(service, false);
@@ -46,7 +46,7 @@ export class HealthService implements HealthServer {
 		this.#tell();
 	}
 
-	/** Ends the watches, which would never end by themselves, once they have told the last status. */
+	/** Fails all watches, which would never end by themselves, after they have sent the last status. */
 	endWatches(reason: ConnectError): void {
 		this.#end = reason;
 		for (const watch of this.#watches) watch.end(reason);
