@@ -65,7 +65,7 @@ export function showCallSite(error: unknown, site: CallSite | undefined): void {
 	if (own?.configurable !== true) return;
 	shown.add(error);
 	const { get, value } = own;
-	const settle = (stack: unknown): void => {
+	const setStack = (stack: unknown): void => {
 		Object.defineProperty(error, "stack", {
 			configurable: true,
 			writable: true,
@@ -77,10 +77,10 @@ export function showCallSite(error: unknown, site: CallSite | undefined): void {
 		configurable: true,
 		get: () => {
 			const stack = joined(get === undefined ? value : get.call(error), site);
-			settle(stack);
+			setStack(stack);
 			return stack;
 		},
-		set: settle,
+		set: setStack,
 	});
 }
 

@@ -260,9 +260,9 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
 	}
 }
 
-/** A promise that is never an unhandled rejection. */
+/** Makes a promise whose rejection need not be handled. */
 function quietly<T>(): PromiseWithResolvers<T> {
-	const settlers = Promise.withResolvers<T>();
-	settlers.promise.catch(() => {});
-	return settlers;
+	const made = Promise.withResolvers<T>();
+	made.promise.catch(() => {});
+	return made;
 }

@@ -8,8 +8,8 @@ import { messageOf } from "../call/message-codec.ts";
 import { iteratorOf } from "../call/request-pump.ts";
 
 /**
- * The same requests as complete messages, for interceptors. For one that is no message the iteration throws ConnectError,
- * and whoever makes the requests may clean up.
+ * The same requests as complete messages, for interceptors. If one of them is no message, the iteration throws
+ * ConnectError, and closes the iterator of the requests.
  */
 export function checkedMessages<I extends DescMessage>(
 	schema: I,

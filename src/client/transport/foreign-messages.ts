@@ -40,7 +40,7 @@ interface Watcher {
 	ended(error?: unknown): void;
 }
 
-/** The same messages, with somebody who is told how their iteration ends. */
+/** The same messages; the watcher is told how their iteration ends. */
 export function watched<T>(
 	messages: AsyncIterable<T>,
 	watcher: Watcher,

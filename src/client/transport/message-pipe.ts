@@ -23,7 +23,7 @@ export class MessagePipe<T>
 		this.#room = room;
 	}
 
-	/** The reader has left before the end: nobody reads what is written now. */
+	/** Whether the reader has left before the end, so that nobody reads what is written now. */
 	get left(): boolean {
 		return this.#left;
 	}
@@ -78,7 +78,7 @@ export class MessagePipe<T>
 		this.#queue.end();
 	}
 
-	/** Nobody takes what still waits, and whoever wrote it need not wait any longer. */
+	/** Drops the messages that wait, and resolves their writes. */
 	#drop(): void {
 		for (const { taken } of this.#queue.clear()) taken?.();
 	}

@@ -149,7 +149,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 
 	responsesEnded(trailer: Headers): void {
 		this.#endedWell = true;
-		this.#letGo(nobodyReads());
+		this.#stopSending(nobodyReads());
 		this.#trailer.resolve(trailer);
 	}
 
@@ -197,7 +197,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		if (this.#error === undefined) {
 			this.#error = ConnectError.from(showable(reason));
 			showCallSite(this.#error, this.#site);
-			this.#letGo(this.#error);
+			this.#stopSending(this.#error);
 			this.#trailer.reject(this.#error);
 			this.#abort.abort(this.#error);
 			this.#responses.abort(this.#error);
@@ -205,7 +205,7 @@ export class TransportStream<I extends DescMessage, O extends DescMessage>
 		return this.#error;
 	}
 
-	#letGo(error: ConnectError): void {
+	#stopSending(error: ConnectError): void {
 		this.#forgetSignal();
 		this.#requests.fail(error);
 		this.#pump?.stop();
