@@ -10,7 +10,7 @@ import type {
 import { formatAddress } from "../discovery/targets/address.ts";
 import type { ServiceRegistrar } from "../generated.ts";
 import { type Clock, systemClock } from "../policy/clock.ts";
-import type { GzipCounts } from "../wire/gzip-turns.ts";
+import type { GzipCounts } from "../wire/gzip/gzip-turns.ts";
 import { outsideScopes } from "./call/scopes.ts";
 import { Connections } from "./connections/connections.ts";
 import { type CallCounts, Dispatcher } from "./dispatcher.ts";

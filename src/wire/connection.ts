@@ -4,10 +4,10 @@
  * It is made of callbacks, so that a unary call allocates its result and little else.
  */
 import type { Code } from "@connectrpc/connect";
+import type { Turns } from "./gzip/turns.ts";
 import type { RawHeaders } from "./headers.ts";
 import type { PreparedHead } from "./prepared-head.ts";
 import type { Status } from "./status.ts";
-import type { Turns } from "./turns.ts";
 
 /**
  * How far a request got. "miscarried": its connection was ending, so nothing of it left this side, or it missed a peer that

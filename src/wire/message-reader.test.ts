@@ -2,8 +2,8 @@ import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { between, seeded } from "../../testdata/harness/seeded.ts";
-import { AT_ONCE_BYTES } from "./gzip.ts";
-import { GzipTurns } from "./gzip-turns.ts";
+import { AT_ONCE_BYTES } from "./gzip/gzip.ts";
+import { GzipTurns } from "./gzip/gzip-turns.ts";
 import { MessageReader, type MessageReaderOwner } from "./message-reader.ts";
 
 /** A stream that a test reads from, and what came of it. */

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { GatheredBytes } from "./gathered-bytes.ts";
-import { InflatesTooLarge, inflateAtOnce } from "./gzip.ts";
-import { inflate, type StoppableWork } from "./gzip-work.ts";
+import { InflatesTooLarge, inflateAtOnce } from "./gzip/gzip.ts";
+import { inflate, type StoppableWork } from "./gzip/gzip-work.ts";
+import type { Turns } from "./gzip/turns.ts";
 import { PREFIX_BYTES } from "./message-frame.ts";
-import type { Turns } from "./turns.ts";
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,5 +1,5 @@
 import type { CallStart } from "../../src/wire/connection.ts";
-import { GzipTurns } from "../../src/wire/gzip-turns.ts";
+import { GzipTurns } from "../../src/wire/gzip/gzip-turns.ts";
 import { PreparedHead } from "../../src/wire/prepared-head.ts";
 
 const { inflations } = new GzipTurns();

@@ -1,9 +1,12 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { CompiledMethodPolicy } from "../../policy/method-policy.ts";
-import { compress } from "../../wire/gzip.ts";
-import { deflatesLater, isCompressed } from "../../wire/message-compression.ts";
-import { MessageQueue } from "../../wire/message-queue.ts";
+import { DeflationQueue } from "../../wire/gzip/deflation-queue.ts";
+import { compress } from "../../wire/gzip/gzip.ts";
+import {
+	deflatesLater,
+	isCompressed,
+} from "../../wire/gzip/message-compression.ts";
 import type { ChannelCore } from "../channel/channel-core.ts";
 import type { RequestBuffer } from "../channel/request-buffer.ts";
 import { localError, requestTooLarge } from "./call-errors.ts";
@@ -39,7 +42,7 @@ export class OutgoingRequest {
 	readonly buffer: RequestBuffer;
 	readonly #call: RequestOwner;
 	/** Large messages while they are compressed on another thread, and those behind them. */
-	#queue: MessageQueue | undefined;
+	#queue: DeflationQueue | undefined;
 	/** Of the largest message so far. */
 	#largestBytes = 0;
 	#isOutgrown = false;
@@ -131,10 +134,10 @@ export class OutgoingRequest {
 		else this.#queue.whenSent(step);
 	}
 
-	#newQueue(): MessageQueue {
+	#newQueue(): DeflationQueue {
 		const call = this.#call;
 		let hasRoom = false;
-		return new MessageQueue(call.core.gzip.deflations, {
+		return new DeflationQueue(call.core.gzip.deflations, {
 			send: (message, compressed) => {
 				hasRoom = this.#pass(message, compressed);
 			},

@@ -24,8 +24,8 @@ import type {
 } from "../../policy/service-config.ts";
 import { showable } from "../../policy/showable.ts";
 import type { ClientConnection } from "../../wire/connection.ts";
-import { ACCEPT_ENCODING } from "../../wire/gzip.ts";
-import { GzipTurns } from "../../wire/gzip-turns.ts";
+import { ACCEPT_ENCODING } from "../../wire/gzip/gzip.ts";
+import { GzipTurns } from "../../wire/gzip/gzip-turns.ts";
 import { PreparedHead } from "../../wire/prepared-head.ts";
 import type { AdmittedPick } from "../endpoint/admitted-pick.ts";
 import { WaitingCalls } from "../endpoint/waiting-calls.ts";

@@ -20,7 +20,7 @@ import {
 import { secureContext } from "../../tls/secure-context.ts";
 import type { TlsSource } from "../../tls/tls-options.ts";
 import { VERSION } from "../../version.ts";
-import type { GzipLimits } from "../../wire/gzip-turns.ts";
+import type { GzipLimits } from "../../wire/gzip/gzip-turns.ts";
 import {
 	type Connect,
 	connectOver,

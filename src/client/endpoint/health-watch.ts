@@ -8,7 +8,7 @@ import type {
 	ClientCall,
 	ClientConnection,
 } from "../../wire/connection.ts";
-import { GzipTurns } from "../../wire/gzip-turns.ts";
+import { GzipTurns } from "../../wire/gzip/gzip-turns.ts";
 import type { RawHeaders } from "../../wire/headers.ts";
 import { appendMetadata } from "../../wire/metadata.ts";
 import { PreparedHead } from "../../wire/prepared-head.ts";

@@ -21,7 +21,7 @@ import {
 	OrderSchema,
 } from "../../../testdata/services/gen/ecommerce/order_management_pb.ts";
 import { Deadlines } from "../../policy/deadlines.ts";
-import { GzipTurns } from "../../wire/gzip-turns.ts";
+import { GzipTurns } from "../../wire/gzip/gzip-turns.ts";
 import { readArrival } from "./arrival.ts";
 import { IncomingCall } from "./incoming-call.ts";
 import { ServedMethod } from "./served-method.ts";

@@ -1,14 +1,17 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerCall } from "../../wire/connection.ts";
-import { compress } from "../../wire/gzip.ts";
-import type { RawHeaders } from "../../wire/headers.ts";
-import { deflatesLater, isCompressed } from "../../wire/message-compression.ts";
 import {
-	MessageQueue,
-	type MessageQueueOwner,
-} from "../../wire/message-queue.ts";
-import type { Turns } from "../../wire/turns.ts";
+	DeflationQueue,
+	type DeflationQueueOwner,
+} from "../../wire/gzip/deflation-queue.ts";
+import { compress } from "../../wire/gzip/gzip.ts";
+import {
+	deflatesLater,
+	isCompressed,
+} from "../../wire/gzip/message-compression.ts";
+import type { Turns } from "../../wire/gzip/turns.ts";
+import type { RawHeaders } from "../../wire/headers.ts";
 import type { Arrival } from "./arrival.ts";
 import { malformedStatus } from "./call-errors.ts";
 import {
@@ -38,7 +41,7 @@ export interface ResponseOwner {
 }
 
 /** The response of one call: headers, messages and a status, in that order (PROTOCOL-HTTP2, "Responses"). */
-export class Response implements MessageQueueOwner {
+export class Response implements DeflationQueueOwner {
 	readonly #call: ServerCall;
 	/** The content-type of the request, which the response repeats. */
 	readonly #contentType: string;
@@ -46,7 +49,7 @@ export class Response implements MessageQueueOwner {
 	readonly #owner: ResponseOwner;
 	#state: "open" | "responding" | "over" = "open";
 	/** While a message is deflated on another thread: it and those behind it. */
-	#queue: MessageQueue | undefined;
+	#queue: DeflationQueue | undefined;
 
 	constructor(
 		{ call, contentType = "application/grpc" }: Arrival,
@@ -78,7 +81,7 @@ export class Response implements MessageQueueOwner {
 		if (this.#state !== "responding") return false;
 		const { compression, deflations } = this.#terms;
 		if (this.#queue !== undefined || deflatesLater(message, compression)) {
-			this.#queue ??= new MessageQueue(deflations, this);
+			this.#queue ??= new DeflationQueue(deflations, this);
 			this.#queue.push(message);
 			return false;
 		}

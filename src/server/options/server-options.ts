@@ -13,7 +13,7 @@ import {
 	optionsOf,
 } from "../../checks/option-table.ts";
 import { parsePeriod } from "../../checks/period.ts";
-import type { GzipLimits } from "../../wire/gzip-turns.ts";
+import type { GzipLimits } from "../../wire/gzip/gzip-turns.ts";
 import { MAX_HEADER_BYTES } from "../../wire/metadata.ts";
 import type { ErrorHook } from "./error-hook.ts";
 import type { RefusedHook } from "./refused-hook.ts";

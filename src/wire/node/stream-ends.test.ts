@@ -20,7 +20,7 @@ import {
 	uint32,
 } from "../../../testdata/peers/node/misbehaving/raw-http2.ts";
 import type { ServerCall, ServerCallListener } from "../connection.ts";
-import { GzipTurns } from "../gzip-turns.ts";
+import { GzipTurns } from "../gzip/gzip-turns.ts";
 import { serverConnection } from "./server-connection.ts";
 
 const HEADERS = [

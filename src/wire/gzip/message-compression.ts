@@ -8,7 +8,7 @@ export function isCompressed(
 	return encoding !== undefined && message.length >= COMPRESS_FROM_BYTES;
 }
 
-/** Whether a message takes too long to deflate on the event loop: a `MessageQueue` does it on another thread. */
+/** Whether a message takes too long to deflate on the event loop: a `DeflationQueue` does it on another thread. */
 export function deflatesLater(
 	message: Uint8Array,
 	encoding: "gzip" | undefined,

@@ -3,7 +3,7 @@ import { deflate, type StoppableWork } from "./gzip-work.ts";
 import { deflatesLater, isCompressed } from "./message-compression.ts";
 import type { Turns } from "./turns.ts";
 
-export interface MessageQueueOwner {
+export interface DeflationQueueOwner {
 	/** Hands over the next message, which is `compressed` or not worth it. */
 	send(message: Uint8Array, compressed: boolean): void;
 	/** Nothing waits any more. */
@@ -13,14 +13,14 @@ export interface MessageQueueOwner {
 }
 
 /** The messages of one stream, in order, while one of them is deflated on another thread. */
-export class MessageQueue {
+export class DeflationQueue {
 	readonly #deflations: Turns;
-	readonly #owner: MessageQueueOwner;
+	readonly #owner: DeflationQueueOwner;
 	#waiting: (Uint8Array | (() => void))[] = [];
 	#deflation: StoppableWork | undefined;
 	#stopped = false;
 
-	constructor(deflations: Turns, owner: MessageQueueOwner) {
+	constructor(deflations: Turns, owner: DeflationQueueOwner) {
 		this.#deflations = deflations;
 		this.#owner = owner;
 	}
