@@ -716,6 +716,42 @@ describe("deadlines", () => {
 	});
 });
 
+describe("a unary call", () => {
+	test("sets no timer of its own for its deadline", async () => {
+		await using served = await serving({ getOrder: () => ({}) });
+		const call = async () => {
+			const headers = { "grpc-timeout": "30S" };
+			const call = served.client.open(getOrder, headers);
+			return (await call.send(text("a")).end().outcome).status;
+		};
+		expect(await call()).toBe(0);
+		const timers = vi.spyOn(globalThis, "setTimeout");
+		try {
+			for (let i = 0; i < 20; i++) expect(await call()).toBe(0);
+			const deadlines = timers.mock.calls.filter(([, ms = 0]) => ms > 20_000);
+			expect(deadlines).toEqual([]);
+		} finally {
+			timers.mockRestore();
+		}
+	});
+
+	test("is itself the context of its handler, also behind an interceptor that passes the request on as it is", async () => {
+		const contexts: HandlerContext[] = [];
+		await using served = await serving(
+			{
+				getOrder: (_, context) => {
+					contexts.push(context);
+					return {};
+				},
+			},
+			{ interceptors: [(next) => (request) => next(request)] },
+		);
+		const call = served.client.open(getOrder).send(text("a")).end();
+		expect((await call.outcome).status).toBe(0);
+		expect(contexts).toEqual([expect.any(IncomingCall)]);
+	});
+});
+
 describe("a client that leaves", () => {
 	test("by a reset: the signal fires with CANCELED", async () => {
 		const started = gate();
