@@ -19,9 +19,9 @@ const echo = {
 	getOrder: ({ value }: { value: string }) => ({ id: value }),
 };
 
-describe("requests that are no calls", () => {
+describe("requests that are not gRPC calls", () => {
 	test.each(["GET", "HEAD", "PUT", "OPTIONS"])(
-		"%s is HTTP 405",
+		"the method %s is answered with HTTP 405",
 		async (method) => {
 			await using served = await serving(echo);
 			const call = served.client.open(getOrder, { ":method": method });
@@ -37,7 +37,7 @@ describe("requests that are no calls", () => {
 		"application/grpc+json",
 		"text/plain",
 		"",
-	])('the content type "%s" is HTTP 415', async (contentType) => {
+	])('the content type "%s" is answered with HTTP 415', async (contentType) => {
 		await using served = await serving(echo);
 		const call = served.client.open(getOrder, { "content-type": contentType });
 		const { headers, status } = await call.send(text("a")).end().outcome;
@@ -45,7 +45,7 @@ describe("requests that are no calls", () => {
 		expect(status).toBeUndefined();
 	});
 
-	test("leave the connection as it is", async () => {
+	test("do not affect the connection", async () => {
 		await using served = await serving(echo);
 		await served.client.open("/", { ":method": "GET" }).end().outcome;
 		const call = served.client.open(getOrder).send(text("a")).end();
@@ -53,7 +53,7 @@ describe("requests that are no calls", () => {
 	});
 });
 
-describe("calls of what is not there", () => {
+describe("calls of unknown methods", () => {
 	test.each([
 		["/no.Such/getOrder", 'no service "no.Such"'],
 		["/ecommerce.OrderManagement/nope", 'no method "nope"'],
@@ -61,19 +61,22 @@ describe("calls of what is not there", () => {
 		[searchOrders, "searchOrders is not implemented"],
 		["/getOrder", '"/getOrder"'],
 		["/", '"/"'],
-	])("%s: UNIMPLEMENTED, and it says so", async (path, message) => {
-		await using served = await serving(echo);
-		const call = served.client.open(path).send(text("a")).end();
-		const { headers, status, message: said } = await call.outcome;
-		expect(headers).toMatchObject({
-			":status": 200,
-			"content-type": "application/grpc",
-		});
-		expect(status).toBe(12);
-		expect(said).toContain(message);
-	});
+	])(
+		"%s fails with UNIMPLEMENTED, and the message says why",
+		async (path, message) => {
+			await using served = await serving(echo);
+			const call = served.client.open(path).send(text("a")).end();
+			const { headers, status, message: said } = await call.outcome;
+			expect(headers).toMatchObject({
+				":status": 200,
+				"content-type": "application/grpc",
+			});
+			expect(status).toBe(12);
+			expect(said).toContain(message);
+		},
+	);
 
-	test("are answered though the client goes on sending", async () => {
+	test("are answered while the client is still sending", async () => {
 		await using served = await serving(echo);
 		const call = served.client.open("/no.Such/thing").send(text("a"));
 		expect(await call.outcome).toMatchObject({ status: 12, rstCode: 0 });
@@ -82,7 +85,7 @@ describe("calls of what is not there", () => {
 
 describe("grpc-timeout", () => {
 	test.each(["", "5", "S", "5s", "-5S", "123456789S", "1.5S"])(
-		'"%s" is malformed: INTERNAL',
+		'"%s" is malformed and fails the call with INTERNAL',
 		async (timeout) => {
 			await using served = await serving(echo);
 			const call = served.client.open(getOrder, { "grpc-timeout": timeout });
@@ -103,7 +106,7 @@ describe("grpc-timeout", () => {
 describe("gzip", () => {
 	const long = "x".repeat(2000);
 
-	test("requests may be compressed, message by message", async () => {
+	test("each message of a request may be compressed or not", async () => {
 		await using served = await serving(echo);
 		for (const message of [
 			framed(gzipSync(text("a")), 1),
@@ -116,7 +119,7 @@ describe("gzip", () => {
 		}
 	});
 
-	test("a request inflates to no more than readMaxBytes: RESOURCE_EXHAUSTED", async () => {
+	test("a request that inflates to more than readMaxBytes fails with RESOURCE_EXHAUSTED", async () => {
 		await using served = await serving(echo);
 		const bomb = gzipSync(Buffer.alloc(64 << 20));
 		expect(bomb.length).toBeLessThan(100_000);
@@ -125,21 +128,21 @@ describe("gzip", () => {
 		expect(status).toBe(8);
 	});
 
-	test("data that is no gzip: INTERNAL", async () => {
+	test("data that is not gzip fails the call with INTERNAL", async () => {
 		await using served = await serving(echo);
 		const call = served.client.open(getOrder, { "grpc-encoding": "gzip" });
 		const { status } = await call.write(framed(text("a"), 1)).end().outcome;
 		expect(status).toBe(13);
 	});
 
-	test("a compressed message without a grpc-encoding: INTERNAL", async () => {
+	test("a compressed message without a grpc-encoding fails the call with INTERNAL", async () => {
 		await using served = await serving(echo);
 		const call = served.client.open(getOrder);
 		call.write(framed(gzipSync(text("a")), 1)).end();
 		expect((await call.outcome).status).toBe(13);
 	});
 
-	test("an unknown grpc-encoding: UNIMPLEMENTED, with those that are known", async () => {
+	test("an unknown grpc-encoding fails the call with UNIMPLEMENTED and the list of known ones", async () => {
 		await using served = await serving(echo);
 		const call = served.client.open(getOrder, { "grpc-encoding": "br" });
 		const { headers, status } = await call.send(text("a")).end().outcome;
@@ -147,7 +150,7 @@ describe("gzip", () => {
 		expect(headers?.["grpc-accept-encoding"]).toBe("gzip,identity");
 	});
 
-	test("responses of 1 KiB and more are compressed when it is asked for, and the client accepts it", async () => {
+	test("responses of 1 KiB and more are compressed if the option is set and the client accepts it", async () => {
 		const accepting = { "grpc-accept-encoding": "deflate, gzip" };
 		for (const [compression, headers, value, compressed] of [
 			["gzip", accepting, long, true],
@@ -167,7 +170,7 @@ describe("gzip", () => {
 });
 
 describe("the counts of calls", () => {
-	test("tell those that started, succeeded, failed and are in flight", async () => {
+	test("count calls that started, succeeded, failed and are in flight", async () => {
 		const { promise: never } = Promise.withResolvers<never>();
 		await using served = await serving({
 			getOrder: ({ value }) => {

@@ -67,7 +67,7 @@ describe("options", () => {
 		expect(() => new Server(options as ServerOptions)).toThrow(message);
 	});
 
-	test("that are undefined are as good as absent", () => {
+	test("that are undefined have their defaults", () => {
 		const absent: ServerOptions = {
 			interceptors: undefined,
 			tls: undefined,
@@ -89,7 +89,7 @@ describe("options", () => {
 		expect(new Server(absent).snapshot()).toEqual(new Server().snapshot());
 	});
 
-	test("of shutdown are checked, too", () => {
+	test("of shutdown are checked as well", () => {
 		const server = new Server();
 		expect(() => server.shutdown({ graceMs: -1 })).toThrow("graceMs: ");
 		expect(() => server.shutdown({ grace: 1 } as object)).toThrow(
@@ -99,7 +99,7 @@ describe("options", () => {
 });
 
 describe("maxConcurrentStreams", () => {
-	test("is what clients are told, 1000 by default", async () => {
+	test("is announced to clients, and 1000 by default", async () => {
 		for (const [options, expected] of [
 			[{ maxConcurrentStreams: 7 }, 7],
 			[{}, 1000],
@@ -113,7 +113,7 @@ describe("maxConcurrentStreams", () => {
 		}
 	});
 
-	test("keeps further calls waiting in their client", async () => {
+	test("makes clients hold back further calls", async () => {
 		const { handler, begun, open } = held();
 		await using served = await serving(
 			{ getOrder: handler },
@@ -132,7 +132,7 @@ describe("maxConcurrentStreams", () => {
 });
 
 describe("shutdown", () => {
-	test("lets calls in flight finish, and takes no others", async () => {
+	test("lets calls in flight finish, and takes no new ones", async () => {
 		const { handler, begun, open } = held();
 		await using served = await serving({ getOrder: handler });
 		const call = served.client.open(getOrder).send(text("a")).end();
@@ -155,7 +155,7 @@ describe("shutdown", () => {
 		});
 	});
 
-	test("sends a client away that was only connecting", async () => {
+	test("disconnects a client that was still connecting", async () => {
 		const { handler, begun, open } = held();
 		await using served = await serving({ getOrder: handler });
 		const late = connect(Number(served.address.split(":")[1]), "127.0.0.1");
@@ -174,7 +174,7 @@ describe("shutdown", () => {
 		await Promise.all([call.outcome, shutdown]);
 	});
 
-	test("after graceMs the calls that are left fail with UNAVAILABLE, and their signals fire", async () => {
+	test("fails the calls that are left after graceMs with UNAVAILABLE, and fires their signals", async () => {
 		const reasons: unknown[] = [];
 		const wait = (_: unknown, { signal }: { signal: AbortSignal }) => {
 			signal.addEventListener("abort", () => reasons.push(signal.reason));
@@ -214,7 +214,7 @@ describe("shutdown", () => {
 		expect(reasons[0]).toMatchObject({ code: 14 });
 	});
 
-	test("cuts a client off that does not read its last answers", async () => {
+	test("disconnects a client that does not read its last responses", async () => {
 		await using served = await serving({
 			async *searchOrders() {
 				for (;;) yield { description: "x".repeat(1 << 20) };
@@ -228,7 +228,7 @@ describe("shutdown", () => {
 		expect(served.server.snapshot().connections).toBe(0);
 	});
 
-	test("waits for no call that was answered though requests of it still wait", async () => {
+	test("does not wait for a call that was answered while requests of it were still unread", async () => {
 		await using served = await serving({
 			updateOrders: async () => {
 				await new Promise((resolve) => setTimeout(resolve, 50));
@@ -243,7 +243,7 @@ describe("shutdown", () => {
 		expect(performance.now() - start).toBeLessThan(4_000);
 	});
 
-	test("is one and the same, whoever asks, and however often", async () => {
+	test("returns the same promise every time", async () => {
 		const server = new Server();
 		await server.listen("127.0.0.1:0");
 		const first = server.shutdown({ graceMs: 5 });
@@ -253,7 +253,7 @@ describe("shutdown", () => {
 		expect(server[Symbol.asyncDispose]()).toBe(first);
 	});
 
-	test("is what `await using` does at its end", async () => {
+	test("is called at the end of `await using`", async () => {
 		let server: Server;
 		let port: number;
 		{
@@ -266,7 +266,7 @@ describe("shutdown", () => {
 		expect(error).toMatchObject({ code: "ECONNREFUSED" });
 	});
 
-	test("of a server that never listened, and of idle clients, takes no time", async () => {
+	test("takes no time for a server that never listened, and with idle clients", async () => {
 		await new Server().shutdown();
 		await using served = await serving({ getOrder: () => ({}) });
 		await served.client.open(getOrder).send(text("a")).end().outcome;
@@ -280,7 +280,7 @@ describe("shutdown", () => {
 		expect(performance.now() - start).toBeLessThan(2000);
 	});
 
-	test("leaves no listener of its own that accepts behind its back", async () => {
+	test("also closes a listener that was still being opened", async () => {
 		const server = new Server();
 		const path = join(tmpdir(), `homing-${process.pid}.sock`);
 		const listening = server.listen(`unix:${path}`);
@@ -291,7 +291,7 @@ describe("shutdown", () => {
 		expect(existsSync(path)).toBe(false);
 	});
 
-	test("costs a grpc-js client no call: it is told to go, and what is in flight arrives", async () => {
+	test("loses no call of a grpc-js client: it hears of the shutdown, and calls in flight finish", async () => {
 		const { handler, open } = held();
 		await using first = await serving({ getOrder: handler });
 		const client = new grpc.Client(
@@ -322,7 +322,7 @@ describe("shutdown", () => {
 });
 
 describe("snapshot", () => {
-	test("is a copy that says what there is", async () => {
+	test("is a copy of the state and the counters", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		await served.client.open(getOrder).send(text("a")).end().outcome;
 		const snapshot = served.server.snapshot();

@@ -29,7 +29,7 @@ async function contextOf(
 }
 
 describe("a handler's context", () => {
-	test("says what is called, and how", async () => {
+	test("has the method, the service and the URL of the call", async () => {
 		const context = await contextOf({ ":authority": "orders.test" });
 		expect(context.service).toBe(OrderManagement);
 		expect(context.method).toBe(OrderManagement.method.getOrder);
@@ -40,7 +40,7 @@ describe("a handler's context", () => {
 		);
 	});
 
-	test("has the request's headers; those that are repeated joined, binary ones split", async () => {
+	test("has the request headers: repeated ones joined, binary ones split", async () => {
 		const { requestHeader } = await contextOf({
 			"x-one": "1",
 			"x-two": ["1", "2"],
@@ -52,7 +52,7 @@ describe("a handler's context", () => {
 		expect([...requestHeader.keys()].join()).not.toContain(":");
 	});
 
-	test("keeps values, with their defaults", async () => {
+	test("keeps context values, with their defaults", async () => {
 		const key = createContextKey(1);
 		const { values } = await contextOf();
 		expect(values.get(key)).toBe(1);
@@ -60,7 +60,7 @@ describe("a handler's context", () => {
 		expect(values.get(key)).toBe(2);
 	});
 
-	test("has each part always the same", async () => {
+	test("returns the same objects every time", async () => {
 		const context = await contextOf();
 		expect(context.requestHeader).toBe(context.requestHeader);
 		expect(context.responseHeader).toBe(context.responseHeader);
@@ -69,12 +69,12 @@ describe("a handler's context", () => {
 		expect(context.values).toBe(context.values);
 	});
 
-	test("has a signal that has fired, when it is first asked for after the call", async () => {
+	test("has a signal that has fired if it is first read after the call", async () => {
 		const context = await contextOf();
 		expect(context.signal.aborted).toBe(true);
 	});
 
-	test("makes no Headers and no AbortController for a handler that asks for none", async () => {
+	test("creates no Headers and no AbortController for a handler that reads none", async () => {
 		await using served = await serving({
 			getOrder: () => ({}),
 			async *searchOrders() {
@@ -97,7 +97,7 @@ describe("a handler's context", () => {
 });
 
 describe("response headers and trailers", () => {
-	test("go out with a unary response", async () => {
+	test("are sent with a unary response", async () => {
 		await using served = await serving({
 			getOrder: (_, context) => {
 				context.responseHeader.set("x-header", "h");
@@ -116,7 +116,7 @@ describe("response headers and trailers", () => {
 		});
 	});
 
-	test("go out with a stream: headers before its first message, trailers at its end", async () => {
+	test("are sent with a stream: headers before its first message, trailers at its end", async () => {
 		await using served = await serving({
 			async *searchOrders(_, context) {
 				context.responseHeader.set("x-header", "h");
@@ -132,7 +132,7 @@ describe("response headers and trailers", () => {
 		expect(trailers).toHaveProperty("x-trailer", "t");
 	});
 
-	test("go out with an error", async () => {
+	test("are sent with an error", async () => {
 		await using served = await serving({
 			getOrder: (_, context) => {
 				context.responseHeader.set("x-header", "h");
@@ -147,7 +147,7 @@ describe("response headers and trailers", () => {
 		expect(status).toBe(2);
 	});
 
-	test("cannot say what gRPC says itself", async () => {
+	test("cannot set the headers that gRPC sets itself", async () => {
 		await using served = await serving({
 			getOrder: (_, context) => {
 				for (const headers of [
@@ -173,7 +173,7 @@ describe("response headers and trailers", () => {
 });
 
 describe("the scope of a call", () => {
-	test("is there in the handler, after its awaits, and in each step of its stream", async () => {
+	test("is set in the handler, after its awaits, and in each step of its stream", async () => {
 		const outside: unknown[] = [];
 		await using served = await serving({
 			getOrder: async (_, context) => {
@@ -219,7 +219,7 @@ describe("the scope of a call", () => {
 		expect(ambientScope()).toBeUndefined();
 	});
 
-	test("is there where a stream cleans up after its client has left", async () => {
+	test("is set where a stream cleans up after its client has left", async () => {
 		const scopes = Promise.withResolvers<unknown[]>();
 		await using served = await serving({
 			async *searchOrders(_, context) {
@@ -238,7 +238,7 @@ describe("the scope of a call", () => {
 		expect(ambient).toBe(own);
 	});
 
-	test("tells of a cancellation once, and not of a good end", async () => {
+	test("reports a cancellation once, and not the normal end of the handler", async () => {
 		const heard = vi.fn();
 		const fired = Promise.withResolvers<void>();
 		await using served = await serving({

@@ -35,7 +35,7 @@ function gate(): PromiseWithResolvers<void> {
 const never = new Promise<never>(() => {});
 
 describe("the four kinds", () => {
-	test("unary: one request, one response, which may be the fields of a message", async () => {
+	test("unary: one request and one response, which may be a plain object", async () => {
 		await using served = await serving({
 			getOrder: ({ value }) => ({ id: value, price: 2.5 }),
 		});
@@ -50,7 +50,7 @@ describe("the four kinds", () => {
 		expect(rstCode).toBe(0);
 	});
 
-	test("the content type of the request is that of the response", async () => {
+	test("the response has the content type of the request", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const call = served.client.open(getOrder, {
 			"content-type": "application/grpc+proto",
@@ -82,7 +82,7 @@ describe("the four kinds", () => {
 		expect(messages.map((message) => orderOf(message).id)).toEqual(["a", "b"]);
 	});
 
-	test("server streaming: no message at all is a response, too", async () => {
+	test("server streaming: a response may have no message", async () => {
 		await using served = await serving({ async *searchOrders() {} });
 		const call = served.client.open(searchOrders).send(text("")).end();
 		expect(await call.outcome).toMatchObject({ messages: [], status: 0 });
@@ -145,7 +145,7 @@ describe("the four kinds", () => {
 });
 
 describe("a handler that throws", () => {
-	test("a ConnectError is answered with as it is", async () => {
+	test("a ConnectError is sent as it is", async () => {
 		await using served = await serving({
 			getOrder: () => {
 				throw new ConnectError(
@@ -180,7 +180,7 @@ describe("a handler that throws", () => {
 		["an object", { message: "secret" }],
 	];
 	test.each(secrets)(
-		"%s is UNKNOWN to the client, and whole to onError",
+		"%s is UNKNOWN to the client, and reaches onError whole",
 		async (_, thrown) => {
 			const onError = vi.fn();
 			await using served = await serving(
@@ -215,7 +215,7 @@ describe("a handler that throws", () => {
 		},
 	);
 
-	test("without an onError is written to the console, with its stack", async () => {
+	test("without an onError its error is written to the console with its stack", async () => {
 		const printed = vi.spyOn(console, "error").mockImplementation(() => {});
 		const thrown = new Error("from the handler");
 		await using served = await serving({
@@ -235,7 +235,7 @@ describe("a handler that throws", () => {
 		printed.mockRestore();
 	});
 
-	test("a ConnectError is no concern of onError", async () => {
+	test("a ConnectError does not reach onError", async () => {
 		const onError = vi.fn();
 		await using served = await serving(
 			{
@@ -249,7 +249,7 @@ describe("a handler that throws", () => {
 		expect(onError).not.toHaveBeenCalled();
 	});
 
-	test("what onError itself throws harms nobody, and is written to the console", async () => {
+	test("what onError itself throws is written to the console and has no other effect", async () => {
 		const printed = vi.spyOn(console, "error").mockImplementation(() => {});
 		const hooks = [
 			() => {
@@ -280,7 +280,7 @@ describe("a handler that throws", () => {
 		printed.mockRestore();
 	});
 
-	test("after some responses, these arrive before the error", async () => {
+	test("responses that were sent before the error arrive", async () => {
 		await using served = await serving({
 			async *searchOrders() {
 				yield { id: "a" };
@@ -296,7 +296,7 @@ describe("a handler that throws", () => {
 		});
 	});
 
-	test("metadata that came from another server stays here", async () => {
+	test("metadata of an error that came from another server is not sent", async () => {
 		await using served = await serving({
 			getOrder: () => {
 				const error = new ConnectError("upstream", Code.NotFound, {
@@ -312,7 +312,7 @@ describe("a handler that throws", () => {
 		expect(headers).not.toHaveProperty("x-internal");
 	});
 
-	test("a code that gRPC does not know goes out as UNKNOWN", async () => {
+	test("a code that gRPC does not know is sent as UNKNOWN", async () => {
 		await using served = await serving({
 			getOrder: () => {
 				throw new ConnectError("strange", 0 as Code);
@@ -323,10 +323,10 @@ describe("a handler that throws", () => {
 	});
 });
 
-describe("metadata that cannot travel as it is", () => {
+describe("metadata that cannot be sent as it is", () => {
 	// node:http2 sends each of these once, or throws.
 	test.each(["retry-after", "etag", "authorization", "x-any"])(
-		"%s in the error and in the trailers travels joined",
+		"%s in the error and in the trailers is joined",
 		async (name) => {
 			await using served = await serving({
 				getOrder: (_request, context) => fail(name, context),
@@ -351,7 +351,7 @@ describe("metadata that cannot travel as it is", () => {
 
 	const large = "x".repeat(128 * 1024);
 
-	test("more headers or trailers than the client takes are RESOURCE_EXHAUSTED, with both numbers", async () => {
+	test("more headers or trailers than the client accepts fail the call with RESOURCE_EXHAUSTED, naming both numbers", async () => {
 		await using served = await serving({
 			getOrder({ value }, { responseHeader, responseTrailer }) {
 				const headers = value === "headers" ? responseHeader : responseTrailer;
@@ -399,7 +399,7 @@ describe("metadata that cannot travel as it is", () => {
 		},
 	);
 
-	test("more headers than a connection survives fail the call alone", async () => {
+	test("more headers than node:http2 can send fail only the call", async () => {
 		const onError = vi.fn();
 		await using served = await serving(
 			{
@@ -447,7 +447,7 @@ describe("metadata that cannot travel as it is", () => {
 		},
 	);
 
-	test("more trailers than a connection survives turn OK into RESOURCE_EXHAUSTED", async () => {
+	test("more trailers than node:http2 can send turn OK into RESOURCE_EXHAUSTED", async () => {
 		await using served = await serving({
 			getOrder(_request, context) {
 				context.responseTrailer.set("x-large", large);
@@ -481,7 +481,7 @@ describe("a handler whose error cannot be sent", () => {
 	});
 });
 
-describe("a handler that returns what is no response", () => {
+describe("a handler that returns something that is no response", () => {
 	test("fails the call with INTERNAL, and onError hears why", async () => {
 		const onError = vi.fn();
 		await using served = await serving(
@@ -509,7 +509,7 @@ describe("a handler that returns what is no response", () => {
 	});
 
 	test.each(["text", 5, null, [{ id: "a" }], () => {}])(
-		"%j is no empty response",
+		"%j is not taken for an empty response",
 		async (response) => {
 			const onError = vi.fn();
 			await using served = await serving(
@@ -524,7 +524,7 @@ describe("a handler that returns what is no response", () => {
 		},
 	);
 
-	test("a field that the message does not have is named, with the one that was meant", async () => {
+	test("a field that the message does not have is named, with the field that was meant", async () => {
 		const onError = vi.fn();
 		await using served = await serving(
 			{ getOrder: () => ({ descripton: "x" }) as never },
@@ -537,7 +537,7 @@ describe("a handler that returns what is no response", () => {
 		);
 	});
 
-	test("a stream that fails so gets to clean up", async () => {
+	test("a stream that fails in this way gets to clean up", async () => {
 		const cleanedUp = gate();
 		await using served = await serving({
 			async *searchOrders() {
@@ -555,7 +555,7 @@ describe("a handler that returns what is no response", () => {
 });
 
 describe("deadlines", () => {
-	test("a handler that never answers is answered for, and its signal fires", async () => {
+	test("a handler that never answers is cancelled at the deadline, and the client gets DEADLINE_EXCEEDED", async () => {
 		const reason = gate();
 		await using served = await serving({
 			getOrder: (_, { signal }) => {
@@ -574,13 +574,13 @@ describe("deadlines", () => {
 		expect(served.server.snapshot().calls.inFlight).toBe(0);
 	});
 
-	test("a request that never ends has a deadline, too", async () => {
+	test("a request that never ends has a deadline as well", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const call = served.client.open(getOrder, { "grpc-timeout": "20m" });
 		expect((await call.send(text("a")).outcome).status).toBe(4);
 	});
 
-	test("timeoutMs is what remains, and undefined without a deadline", async () => {
+	test("timeoutMs returns the remaining time, and undefined without a deadline", async () => {
 		const remaining: (number | undefined)[] = [];
 		await using served = await serving({
 			getOrder: (_, { timeoutMs }) => {
@@ -619,7 +619,7 @@ describe("deadlines", () => {
 		await cleanedUp.promise;
 	});
 
-	test("a handler that ends after its deadline is no news: the call has ended once", async () => {
+	test("a handler that ends after its deadline changes nothing: the call has ended once", async () => {
 		const late = gate();
 		const ended = vi.fn();
 		await using served = await serving({
@@ -649,7 +649,7 @@ describe("deadlines", () => {
 		});
 	});
 
-	test("a client that leaves at its deadline, before the server's own timer fires, has passed it", async () => {
+	test("a client that leaves at its deadline counts as DEADLINE_EXCEEDED, though the server's own timer has not fired", async () => {
 		const clock = new FakeClock();
 		const { inflations, deflations } = new GzipTurns();
 		const listen = vi.fn();
@@ -680,7 +680,7 @@ describe("deadlines", () => {
 		expect(call.signal.reason?.code).toBe(Code.DeadlineExceeded);
 	});
 
-	test("a client that has read what it was sent, however slowly, hears of it", async () => {
+	test("a client that has read everything, however slowly, receives the status", async () => {
 		await using served = await serving({
 			async *searchOrders() {
 				yield { description: "x".repeat(1 << 20) };
@@ -695,7 +695,7 @@ describe("deadlines", () => {
 		expect(await call.outcome).toMatchObject({ messages: [{}], status: 4 });
 	});
 
-	test("a client that does not read what it was sent is cut off at its deadline", async () => {
+	test("a call whose client does not read the response is reset at its deadline", async () => {
 		await using served = await serving({
 			getOrder: () => ({ description: "x".repeat(8 << 20) }),
 			async *searchOrders() {
@@ -776,7 +776,7 @@ describe("a client that leaves", () => {
 		});
 	});
 
-	test("by losing its connection: the signal fires, and says so", async () => {
+	test("by losing its connection: the signal fires with CANCELED", async () => {
 		const started = gate();
 		const reason = gate();
 		await using served = await serving({
@@ -833,7 +833,7 @@ describe("a client that leaves", () => {
 		await cleanedUp.promise;
 	});
 
-	test("an iterator of one's own is returned at once", async () => {
+	test("a hand-written iterator gets its return call at once", async () => {
 		const returned = gate();
 		const started = gate();
 		await using served = await serving({
@@ -856,7 +856,7 @@ describe("a client that leaves", () => {
 		await returned.promise;
 	});
 
-	test("what a handler throws because of it is no news, but a failure of its own is", async () => {
+	test("errors that follow from it do not reach onError, but a failure of the handler's own does", async () => {
 		const onError = vi.fn();
 		const thrown: unknown[] = [
 			new DOMException("aborted", "AbortError"),
@@ -888,7 +888,7 @@ describe("a client that leaves", () => {
 		expect(onError.mock.calls.map(([error]) => error)).toEqual([thrown[2]]);
 	});
 
-	test("nothing of its call is kept, though the handler never ends", async () => {
+	test("its call is not kept in memory, though the handler never ends", async () => {
 		setFlagsFromString("--expose-gc");
 		const collect = runInNewContext("gc") as () => void;
 		let contexts: WeakRef<object>[] = [];
@@ -922,7 +922,7 @@ describe("a client that leaves", () => {
 	});
 });
 
-describe("the end of a call that went well", () => {
+describe("the end of a call with OK", () => {
 	test("fires the signal, as Connect does, without telling of a cancellation", async () => {
 		const fired = gate();
 		await using served = await serving({
@@ -936,7 +936,7 @@ describe("the end of a call that went well", () => {
 		await fired.promise;
 	});
 
-	test("ends the requests for a handler's part that still reads them", async () => {
+	test("ends the requests for code of the handler that still reads them", async () => {
 		const ended = gate();
 		await using served = await serving({
 			async updateOrders(orders) {
@@ -952,8 +952,8 @@ describe("the end of a call that went well", () => {
 	});
 });
 
-describe("requests that are wrong", () => {
-	test("none at all for a method that takes one: UNIMPLEMENTED", async () => {
+describe("invalid requests", () => {
+	test("no request for a method that takes one fails the call with UNIMPLEMENTED", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		expect(await served.client.open(getOrder).end().outcome).toMatchObject({
 			status: 12,
@@ -961,7 +961,7 @@ describe("requests that are wrong", () => {
 		});
 	});
 
-	test("two of them for a method that takes one: UNIMPLEMENTED", async () => {
+	test("two requests for a method that takes one fail the call with UNIMPLEMENTED", async () => {
 		await using served = await serving({
 			getOrder: () => ({}),
 			async *searchOrders() {},
@@ -975,7 +975,7 @@ describe("requests that are wrong", () => {
 		}
 	});
 
-	test("bytes that are no such message: INTERNAL", async () => {
+	test("bytes that are no valid message fail the call with INTERNAL", async () => {
 		await using served = await serving({
 			getOrder: () => ({}),
 			async updateOrders(orders) {
@@ -992,7 +992,7 @@ describe("requests that are wrong", () => {
 		}
 	});
 
-	test("bytes that end inside a message: INTERNAL", async () => {
+	test("a stream that ends inside a message fails the call with INTERNAL", async () => {
 		await using served = await serving({
 			getOrder: () => ({}),
 			updateOrders: () => never,
@@ -1007,7 +1007,7 @@ describe("requests that are wrong", () => {
 		}
 	});
 
-	test("larger than readMaxBytes: RESOURCE_EXHAUSTED, before it has arrived", async () => {
+	test("a request larger than readMaxBytes fails the call with RESOURCE_EXHAUSTED before it has arrived", async () => {
 		await using served = await serving(
 			{ getOrder: ({ value }) => ({ id: String(value.length) }) },
 			{ readMaxBytes: 1000 },
@@ -1019,7 +1019,7 @@ describe("requests that are wrong", () => {
 		expect((await large.outcome).status).toBe(8);
 	});
 
-	test("4 MiB and no more by default", async () => {
+	test("readMaxBytes is 4 MiB by default", async () => {
 		await using served = await serving({
 			getOrder: ({ value }) => ({ id: String(value.length) }),
 		});

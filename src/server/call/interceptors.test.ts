@@ -44,7 +44,7 @@ const requests: readonly [string, Uint8Array][] = [
 ];
 
 describe("interceptors", () => {
-	test("see every kind as Connect has it, and leave it as it was", async () => {
+	test("see every kind of method as in Connect, and do not change it", async () => {
 		const seen: object[] = [];
 		const look: Interceptor = (next) => async (request) => {
 			const response = await next(request);
@@ -102,7 +102,7 @@ describe("interceptors", () => {
 		expect(trace).toEqual(["first in", "second in", "second out", "first out"]);
 	});
 
-	test("may answer without the handler, and refuse", async () => {
+	test("may answer or refuse without the handler", async () => {
 		const handler = vi.fn(() => ({}));
 		const guard: Interceptor = (next) => async (request) => {
 			if (request.header.get("authorization") !== "Bearer good") {
@@ -125,7 +125,7 @@ describe("interceptors", () => {
 		expect(handler).not.toHaveBeenCalled();
 	});
 
-	test("what they throw besides ConnectError stays here", async () => {
+	test("errors that they throw are masked, unless they are ConnectErrors", async () => {
 		const onError = vi.fn();
 		const broken: Interceptor = () => async () => {
 			throw new Error("secret");
@@ -141,7 +141,7 @@ describe("interceptors", () => {
 		expect(onError).toHaveBeenCalledTimes(1);
 	});
 
-	test("may pass on another request, headers, signal and values", async () => {
+	test("may pass on another request, with other headers, signal and values", async () => {
 		const key = createContextKey("default");
 		const { signal } = new AbortController();
 		const change: Interceptor = (next) => async (request) => {
@@ -206,7 +206,7 @@ describe("interceptors", () => {
 		}
 	});
 
-	test("see responses as messages, whatever the handler returned", async () => {
+	test("see responses as messages, also if the handler returned plain objects", async () => {
 		const names: string[] = [];
 		const look: Interceptor = (next) => async (request) => {
 			const response = await next(request);
@@ -218,7 +218,7 @@ describe("interceptors", () => {
 		expect(names).toEqual([OrderSchema.typeName]);
 	});
 
-	test("that return no proper response fail the call, and nothing else", async () => {
+	test("that return no proper response fail the call and nothing else", async () => {
 		const onError = vi.fn();
 		const answers = [
 			undefined,
@@ -238,7 +238,7 @@ describe("interceptors", () => {
 		expect(onError).toHaveBeenCalled();
 	});
 
-	test("let a handler know that its call was over before it was asked for a response", async () => {
+	test("tell a handler that its call has ended before it was asked for a response", async () => {
 		const entered = Promise.withResolvers<void>();
 		const left = Promise.withResolvers<void>();
 		const returned = Promise.withResolvers<void>();
@@ -268,7 +268,7 @@ describe("interceptors", () => {
 		await returned.promise;
 	});
 
-	test("let a handler clean up whose message is none", async () => {
+	test("let a handler clean up that yields what is no message", async () => {
 		const cleanedUp = Promise.withResolvers<void>();
 		const idle: Interceptor = (next) => (request) => next(request);
 		await using served = await serving(
@@ -288,7 +288,7 @@ describe("interceptors", () => {
 		await cleanedUp.promise;
 	});
 
-	test("leave the deadline in force, and a stream its end", async () => {
+	test("do not change the deadline, nor the end of a stream", async () => {
 		const cleanedUp = Promise.withResolvers<void>();
 		const idle: Interceptor = (next) => (request) => next(request);
 		await using served = await serving(
@@ -313,7 +313,7 @@ describe("interceptors", () => {
 		await cleanedUp.promise;
 	});
 
-	describe("an AsyncLocalStorage that one enters", () => {
+	describe("an AsyncLocalStorage that an interceptor enters", () => {
 		const spans = new AsyncLocalStorage<string>();
 		const enter =
 			(span: string): Interceptor =>
@@ -322,7 +322,7 @@ describe("interceptors", () => {
 				spans.run(span, () => next(request));
 
 		test.each(requests)(
-			"holds in all of a handler: %s",
+			"is set in the whole handler: %s",
 			async (path, request) => {
 				const seen: unknown[] = [];
 				const note = async (): Promise<void> => {
@@ -367,7 +367,7 @@ describe("interceptors", () => {
 			},
 		);
 
-		test("holds where a stream is cleaned up whose client has left", async () => {
+		test("is set where a stream cleans up after its client has left", async () => {
 			const cleanedUp = Promise.withResolvers<string | undefined>();
 			await using served = await serving(
 				{
@@ -390,7 +390,7 @@ describe("interceptors", () => {
 			expect(await cleanedUp.promise).toBe("span");
 		});
 
-		test("holds in what the interceptors inside of it do to a stream, and not in those outside", async () => {
+		test("is set in the iterations of inner interceptors, and not in those of outer ones", async () => {
 			const seen: Record<string, unknown[]> = { inside: [], outside: [] };
 			const watch =
 				(name: "inside" | "outside"): Interceptor =>

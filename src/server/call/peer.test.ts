@@ -56,7 +56,7 @@ describe("peerOf", () => {
 		rmSync(directory, { recursive: true });
 	});
 
-	test("knows no context of another server, and says so", () => {
+	test("throws for the context of another server", () => {
 		const context = createHandlerContext({
 			service: OrderManagement,
 			method: OrderManagement.method.getOrder,

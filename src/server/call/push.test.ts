@@ -25,7 +25,7 @@ describe("push", () => {
 		expect(trailers).toHaveProperty("x-trailer", "t");
 	});
 
-	test("keeps the order, and loses nothing, of what nobody waits for", async () => {
+	test("keeps the order of messages whose send is not awaited, and loses none", async () => {
 		await using served = await serving({
 			searchOrders: push(async (_, stream) => {
 				void stream.send({ id: "1" });
@@ -71,7 +71,7 @@ describe("push", () => {
 		expect(await call.outcome).toMatchObject({ messages: [{}], status: 10 });
 	});
 
-	test("fails the call, too, when the handler is not async and throws", async () => {
+	test("also fails the call if the handler is not async and throws", async () => {
 		await using served = await serving({
 			searchOrders: push(() => {
 				throw new ConnectError("enough", Code.Aborted);
@@ -81,7 +81,7 @@ describe("push", () => {
 		expect((await call.outcome).status).toBe(10);
 	});
 
-	test("send rejects with CANCELED once the client has left, also what waits already", async () => {
+	test("send rejects with CANCELED once the client has left, also for messages that already wait", async () => {
 		const outcomes = Promise.withResolvers<unknown[]>();
 		await using served = await serving({
 			searchOrders: push(async (_, stream, { signal }) => {
@@ -108,7 +108,7 @@ describe("push", () => {
 		]);
 	});
 
-	test("send rejects for what flow control holds back when the client leaves", async () => {
+	test("send rejects for messages that flow control holds back when the client leaves", async () => {
 		const outcomes = Promise.withResolvers<PromiseSettledResult<void>[]>();
 		await using served = await serving({
 			searchOrders: push(async (_, stream) => {
@@ -173,7 +173,7 @@ describe("push", () => {
 		},
 	);
 
-	test("that its client has left is no error of the handler's", async () => {
+	test("a client that leaves is no error of the handler", async () => {
 		const errors: unknown[] = [];
 		const ended = Promise.withResolvers<void>();
 		await using served = await serving(
@@ -195,7 +195,7 @@ describe("push", () => {
 		expect(errors).toEqual([]);
 	});
 
-	test("a send that nobody waits for and that fails does not end the process", async () => {
+	test("a send that is not awaited and fails does not end the process", async () => {
 		const unhandled: unknown[] = [];
 		const listen = (reason: unknown) => unhandled.push(reason);
 		process.on("unhandledRejection", listen);

@@ -11,7 +11,7 @@ import {
 import { Server } from "../server.ts";
 
 describe("Server.add", () => {
-	test("returns the server, and takes several services", () => {
+	test("returns the server, and accepts several services", () => {
 		const server = new Server({ health: false });
 		server
 			.add(OrderManagement, { getOrder: () => ({}) })
@@ -22,7 +22,7 @@ describe("Server.add", () => {
 		]);
 	});
 
-	test("takes services while the server listens", async () => {
+	test("accepts services while the server listens", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const path = "/echo.EchoService/Echo";
 		const before = served.client.open(path).send(text("a")).end();
@@ -32,14 +32,14 @@ describe("Server.add", () => {
 		expect((await after.outcome).status).toBe(0);
 	});
 
-	test("refuses a service that it has", () => {
+	test("throws for a service that was added before", () => {
 		const server = new Server().add(EchoService, { echo: () => ({}) });
 		expect(() => server.add(EchoService, { echo: () => ({}) })).toThrow(
 			/echo\.EchoService was added before/,
 		);
 	});
 
-	test("refuses an implementation with none of the service's methods", () => {
+	test("throws for an implementation with none of the service's methods", () => {
 		for (const implementation of [{}, { Echo: () => ({}) } as object]) {
 			expect(() => new Server().add(EchoService, implementation)).toThrow(
 				"the implementation of echo.EchoService has none of its methods: echo",
@@ -47,7 +47,7 @@ describe("Server.add", () => {
 		}
 	});
 
-	test("refuses what is no function", () => {
+	test("throws for a handler that is no function", () => {
 		for (const [echo, found] of [
 			["text", "of type string"],
 			[{}, "of type object"],
@@ -59,13 +59,13 @@ describe("Server.add", () => {
 		}
 	});
 
-	test("takes a service again after it was refused", () => {
+	test("accepts a service after a refused attempt to add it", () => {
 		const server = new Server();
 		expect(() => server.add(EchoService, {})).toThrow();
 		server.add(EchoService, { echo: () => ({}) });
 	});
 
-	test("does not take for a handler what every object has", async () => {
+	test("does not mistake a member that every object has for a handler", async () => {
 		// A method may well be called hasOwnProperty.
 		const renamed = {
 			...OrderManagement,
@@ -86,7 +86,7 @@ describe("Server.add", () => {
 });
 
 describe("generated code", () => {
-	test("Unimplemented… answers UNIMPLEMENTED, and may be extended in part", async () => {
+	test("Unimplemented… answers UNIMPLEMENTED, and a subclass may implement some methods", async () => {
 		class Orders extends UnimplementedOrderManagementServer {
 			override getOrder() {
 				return { id: "mine" };
@@ -109,7 +109,7 @@ describe("generated code", () => {
 	});
 });
 
-test("generated code says so when it is given the implementation before the server", () => {
+test("generated code throws if it is given the implementation before the server", () => {
 	const swapped = RegisterEchoServiceServer as (...args: unknown[]) => void;
 	for (const first of [{ echo: () => ({}) }, undefined]) {
 		expect(() => swapped(first, new Server())).toThrow(

@@ -74,7 +74,7 @@ async function accepting(
 }
 
 describe("a client that connects and", () => {
-	test("says nothing is cut off after 10 s", async () => {
+	test("sends nothing is disconnected after 10 s", async () => {
 		using accepted = await accepting();
 		const { clock, connections, port } = accepted;
 		const silent = connect(port, "127.0.0.1");
@@ -97,7 +97,7 @@ describe("a client that connects and", () => {
 		expect(accepted.refusals.counts).toEqual({ handshakeTimeout: 1 });
 	});
 
-	test("gets no TLS, as the function `tls` hangs, is cut off after 10 s", async () => {
+	test("waits for a `tls` function that hangs is disconnected after 10 s", async () => {
 		using accepted = await accepting(() => new Promise<never>(() => {}));
 		const client = connect(accepted.port, "127.0.0.1");
 		const closed = once(client, "close");
@@ -112,7 +112,7 @@ describe("a client that connects and", () => {
 		expect(accepted.clock.pending).toBe(0);
 	});
 
-	test("waited for the function `tls` has the rest of its 10 s for the handshake", async () => {
+	test("has waited for the `tls` function has the rest of the 10 s for its handshake", async () => {
 		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
 		const slow = Promise.withResolvers<ServerTlsOptions>();
 		using accepted = await accepting(() => slow.promise);
@@ -133,7 +133,7 @@ describe("a client that connects and", () => {
 		]);
 	});
 
-	test("speaks TLS, but not HTTP/2 in it, is cut off after 10 s", async () => {
+	test("speaks TLS but no HTTP/2 is disconnected after 10 s", async () => {
 		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
 		using accepted = await accepting({ cert, key });
 		const client = connectTls({
@@ -153,7 +153,7 @@ describe("a client that connects and", () => {
 		]);
 	});
 
-	test("gets the last certificate while the function `tls` hangs", async () => {
+	test("connects while the `tls` function hangs gets the last certificate", async () => {
 		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
 		let hangs = false;
 		using accepted = await accepting(() =>
@@ -176,7 +176,7 @@ describe("a client that connects and", () => {
 		session.destroy();
 	});
 
-	test("fails in its handshake is told of, with the reason", async () => {
+	test("fails its handshake is reported with the reason", async () => {
 		const { certificate: cert, key } = makeIdentity({ commonName: "server" });
 		using accepted = await accepting({ cert, key });
 		const { refused, refusals, port } = accepted;
@@ -204,7 +204,7 @@ describe("a client that connects and", () => {
 		expect(refusals.counts).toEqual({ handshake: 3 });
 	});
 
-	test("speaks HTTP/1.1 is told of", async () => {
+	test("speaks HTTP/1.1 is reported", async () => {
 		using accepted = await accepting();
 		const plain = connect(accepted.port, "127.0.0.1");
 		plain.write("GET / HTTP/1.1\r\n\r\n");
@@ -217,7 +217,7 @@ describe("a client that connects and", () => {
 		);
 	});
 
-	test("comes when all have been ended is cut off at once", async () => {
+	test("comes after all connections have been closed is disconnected at once", async () => {
 		using accepted = await accepting(undefined, (socket) =>
 			expect(socket.destroyed).toBe(true),
 		);
@@ -237,7 +237,7 @@ describe("a client that connects and", () => {
 		expect((await call.outcome).status).toBe(0);
 	});
 
-	test("goes away again harms nobody", async () => {
+	test("leaves at once does no harm", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		for (let i = 0; i < 20; i++) {
 			const client = connect(Number(served.address.split(":")[1]), "127.0.0.1");
@@ -268,7 +268,7 @@ describe("a client that speaks HTTP/2 and then", () => {
 		return client;
 	}
 
-	test("is silent is asked by PING after 2 h, and cut off if it has not answered in 20 s", async () => {
+	test("is silent gets a PING after 2 h, and is disconnected if it does not answer in 20 s", async () => {
 		using accepted = await accepting();
 		const { clock, refused } = accepted;
 		using client = await greeted(accepted);
@@ -319,7 +319,7 @@ describe("a client that speaks HTTP/2 and then", () => {
 		await vi.waitFor(() => expect(client.socket.closed).toBe(true));
 	});
 
-	test("sends its headers byte by byte is cut off, too", async () => {
+	test("sends its headers byte by byte is disconnected as well", async () => {
 		using accepted = await accepting();
 		using client = await greeted(accepted);
 		const block = Buffer.of(0, 0, 99, frameType.headers, 4, 0, 0, 0, 1);
@@ -331,7 +331,7 @@ describe("a client that speaks HTTP/2 and then", () => {
 		expect(accepted.refused).toHaveLength(1);
 	});
 
-	test("goes on with whole frames that say nothing is asked, and stays if it answers", async () => {
+	test("only sends frames without effect gets a PING, and stays if it answers", async () => {
 		using accepted = await accepting();
 		using client = await greeted(accepted);
 		const windowUpdate = (): void =>
@@ -353,9 +353,9 @@ describe("a client that speaks HTTP/2 and then", () => {
 	});
 });
 
-describe("a client that stops inside of a message", () => {
+describe("a client that stops inside a message", () => {
 	test.each([
-		[false, "is asked, and cut off if it does not answer"],
+		[false, "gets a PING, and is disconnected if it does not answer"],
 		[true, "stays if it answers"],
 	])("(answers: %o) %s", async (answers) => {
 		const refused: string[] = [];
@@ -390,7 +390,7 @@ describe("a client that stops inside of a message", () => {
 describe("the headers of a request", () => {
 	const headers = (bytes: number) => ({ "x-large": "x".repeat(bytes) });
 
-	test("may have 16 KiB; a call with more is RESOURCE_EXHAUSTED, with both numbers, and the connection goes on", async () => {
+	test("may take 16 KiB; a call with more fails with RESOURCE_EXHAUSTED, naming both numbers, and the connection goes on", async () => {
 		const handler = vi.fn(() => ({}));
 		await using served = await serving({ getOrder: handler });
 		const large = served.client.open(getOrder, headers(15_000));
@@ -404,7 +404,7 @@ describe("the headers of a request", () => {
 		expect(handler).toHaveBeenCalledTimes(2);
 	});
 
-	test("may have as many bytes as maxMetadataBytes says, in any number of entries", async () => {
+	test("may take maxMetadataBytes, in any number of entries", async () => {
 		await using served = await serving(
 			{ getOrder: () => ({}) },
 			{ maxMetadataBytes: 128 * 1024 },
@@ -416,7 +416,7 @@ describe("the headers of a request", () => {
 		}
 	});
 
-	test("are refused where many small entries exceed the limit", async () => {
+	test("are refused if many small entries exceed the limit", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const entries = Array.from({ length: 1000 }, (_, i) => [`x-${i}`, "1"]);
 		const call = served.client.open(getOrder, Object.fromEntries(entries));
@@ -479,7 +479,7 @@ describe("of a client that", () => {
 });
 
 describe("a client that resets its calls", () => {
-	test("by the hundred, as when deadlines pass, keeps its connection", async () => {
+	test("by the hundred, as happens when deadlines pass, keeps its connection", async () => {
 		await using served = await serving({
 			getOrder: ({ value }) =>
 				value === "wait" ? new Promise<never>(() => {}) : {},
@@ -523,7 +523,7 @@ describe("resets", () => {
 		return attackers;
 	}
 
-	test("are counted for all connections together: one above the budget ends the connection that brings it, and others go on", async () => {
+	test("count for all connections together: the one that exceeds the budget closes its connection, and the others go on", async () => {
 		using served = await accepting(undefined, undefined, {
 			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 1000 }),
 			onCall: () => {},
@@ -551,7 +551,7 @@ describe("resets", () => {
 		}
 	});
 
-	test("above the budget end the connection at once: of what came with them, no more begins than was read", async () => {
+	test("beyond the budget close the connection at once, before further calls of it begin", async () => {
 		let begun = 0;
 		using served = await accepting(undefined, undefined, {
 			resets: new ResetBudget(new FakeClock(), { perSecond: 0, burst: 10 }),
@@ -566,7 +566,7 @@ describe("resets", () => {
 		expect(served.refusals.counts).toEqual({ resets: 1 });
 	});
 
-	test("of one client whose deadlines pass end no connection", async () => {
+	test("of one client whose deadlines pass close no connection", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const [client] = await attack(served.address, 1, 6000);
 		client?.request(12_001, getOrder);
@@ -642,7 +642,7 @@ describe("a response that its client does not read", () => {
 });
 
 describe("large messages", () => {
-	test("in plenty at a time are no reason to refuse calls", async () => {
+	test("are not refused, however many come at the same time", async () => {
 		const description = "x".repeat(1 << 20);
 		await using served = await serving({ getOrder: () => ({ description }) });
 		const calls = Array.from({ length: 30 }, () =>

@@ -83,7 +83,7 @@ async function shownAt(port: number): Promise<string> {
 }
 
 describe("TLS", () => {
-	test("is served with certificate and key, as text or bytes", async () => {
+	test("works with a certificate and a key, given as text or bytes", async () => {
 		const { cert, key } = pems(serverIdentity);
 		for (const tls of [
 			{ cert, key },
@@ -93,7 +93,7 @@ describe("TLS", () => {
 		}
 	});
 
-	test("is served with a key that is encrypted, and its passphrase", async () => {
+	test("works with an encrypted key and its passphrase", async () => {
 		const { cert, key } = pems(serverIdentity);
 		const encrypted = createPrivateKey(key).export({
 			type: "pkcs8",
@@ -108,7 +108,7 @@ describe("TLS", () => {
 		);
 	});
 
-	test("speaks no version before the one that is asked for", async () => {
+	test("refuses versions below minVersion", async () => {
 		const port = await listening({
 			...pems(serverIdentity),
 			minVersion: "TLSv1.3",
@@ -117,7 +117,7 @@ describe("TLS", () => {
 		await expect(callAt(port, { maxVersion: "TLSv1.2" })).rejects.toThrow();
 	});
 
-	test("closes a connection on which HTTP/2 was not agreed (ALPN)", async () => {
+	test("closes a connection without HTTP/2 in ALPN", async () => {
 		const port = await listening(pems(serverIdentity));
 		const without = connect({
 			port,
@@ -135,14 +135,14 @@ describe("TLS", () => {
 		expect(String(error)).toContain("no application protocol");
 	});
 
-	test("closes a connection in plaintext", async () => {
+	test("closes a plaintext connection", async () => {
 		const port = await listening(pems(serverIdentity));
 		const session = connectHttp2(`http://127.0.0.1:${port}`);
 		session.on("error", () => {});
 		await once(session, "close");
 	});
 
-	test("options without a certificate, or with a bad one, are refused at construction", () => {
+	test("throws at construction for options without a certificate or with a bad one", () => {
 		const { cert, key } = pems(serverIdentity);
 		expect(() => new Server({ tls: { key } })).toThrow("tls.cert: is missing");
 		expect(() => new Server({ tls: { cert } })).toThrow("tls.key: is missing");
@@ -178,13 +178,13 @@ describe("mutual TLS", () => {
 		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
 	});
 
-	test("refuses a client without a certificate, and one with another authority's", async () => {
+	test("refuses a client without a certificate, and one whose certificate another authority has signed", async () => {
 		const port = await listening(tls);
 		await expect(callAt(port, {})).rejects.toThrow();
 		await expect(callAt(port, pems(stranger))).rejects.toThrow();
 	});
 
-	test("takes clients of each of several authorities", async () => {
+	test("accepts clients of each of several authorities", async () => {
 		const ca = [authority.certificate + stranger.certificate];
 		const port = await listening({ ...tls, ca });
 		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
@@ -192,20 +192,20 @@ describe("mutual TLS", () => {
 		expect(await callAt(port, pems(theirs))).toBe("CN=theirs");
 	});
 
-	test("that is optional takes clients without a certificate, and none whose certificate is not good", async () => {
+	test("that is optional accepts clients without a certificate, and refuses those with a bad one", async () => {
 		const port = await listening({ ...tls, clientCertificate: "optional" });
 		expect(await callAt(port, {})).toBe("nobody");
 		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
 		await expect(callAt(port, pems(stranger))).rejects.toThrow();
 	});
 
-	test("that is not asked for sees no certificate", async () => {
+	test('with clientCertificate "none" shows no certificate', async () => {
 		const port = await listening({ ...tls, clientCertificate: "none" });
 		expect(await callAt(port, pems(clientIdentity))).toBe("nobody");
 		expect(await callAt(port, pems(stranger))).toBe("nobody");
 	});
 
-	test("needs authorities to be asked for", () => {
+	test("needs `ca` to ask clients for certificates", () => {
 		const own = pems(serverIdentity);
 		for (const more of [
 			{ clientCertificate: "required" },
@@ -218,7 +218,7 @@ describe("mutual TLS", () => {
 		}
 	});
 
-	test("refuses a client that its authority has revoked", async () => {
+	test("refuses a client whose certificate has been revoked", async () => {
 		const gone = issued("gone");
 		const crl = makeRevocationList(authority, [gone]);
 		const port = await listening({ ...tls, crl });
@@ -226,7 +226,7 @@ describe("mutual TLS", () => {
 		expect(await callAt(port, pems(clientIdentity))).toBe("CN=client");
 	});
 
-	test("asks a function which of the clients may connect: by a SPIFFE ID", async () => {
+	test("asks checkClientIdentity whether a client may connect, for example by its SPIFFE ID", async () => {
 		const workload = (name: string): Identity =>
 			makeIdentity({
 				commonName: name,
@@ -257,7 +257,7 @@ describe("mutual TLS", () => {
 		expect(await callAt(port, pems(workload("orders")))).toBe("CN=orders");
 	});
 
-	test("takes them, too, with rejectUnauthorized: false, but shows no certificate that is not good", async () => {
+	test("with rejectUnauthorized: false accepts all clients, but shows no bad certificate", async () => {
 		const port = await listening({ ...tls, rejectUnauthorized: false });
 		expect(await callAt(port, {})).toBe("nobody");
 		expect(await callAt(port, pems(stranger))).toBe("nobody");
@@ -266,7 +266,7 @@ describe("mutual TLS", () => {
 });
 
 describe("TLS options from a function", () => {
-	test("are asked for again for each connection, and hold for those that come", async () => {
+	test("are asked for again for each connection, and apply from then on", async () => {
 		let current = pems(issued("first"));
 		const port = await listening(async () => current);
 		expect(await shownAt(port)).toBe("first");
@@ -284,7 +284,7 @@ describe("TLS options from a function", () => {
 		old.destroy();
 	});
 
-	test("that fail leave the last good ones in force, and onError hears", async () => {
+	test("that fail leave the last good ones in use, and reach onError", async () => {
 		const onError = vi.fn();
 		let answer: () => ServerTls = () => pems(serverIdentity);
 		const port = await listening(() => answer() as never, { onError });
@@ -307,7 +307,7 @@ describe("TLS options from a function", () => {
 		]);
 	});
 
-	test("that fail from the start make listen fail", async () => {
+	test("that fail from the start make listen reject", async () => {
 		await expect(
 			listening(() => Promise.reject(new Error("no such file"))),
 		).rejects.toThrow("no such file");
@@ -316,7 +316,7 @@ describe("TLS options from a function", () => {
 });
 
 describe("shutdown with TLS", () => {
-	test("ends handshakes that are under way, and leaves nothing", async () => {
+	test("ends handshakes that are under way, and leaves no socket open", async () => {
 		const port = await listening(pems(serverIdentity));
 		const [server] = servers as [Server];
 		const raw = connectTcp(port, "127.0.0.1");

@@ -77,7 +77,7 @@ describe("a request that inflates on another thread", () => {
 		20_000,
 	);
 
-	test("waits for its turn, and is answered then", async () => {
+	test("waits for its turn, and then gets its answer", async () => {
 		let most = 0;
 		await using served = await serving(
 			{
@@ -113,7 +113,7 @@ describe("a request that inflates on another thread", () => {
 });
 
 describe("responses that deflate on another thread", () => {
-	test("keep their order with small ones, and the handler waits for them", async () => {
+	test("keep their order among small ones, and the handler waits for them", async () => {
 		const meanwhile: unknown[] = [];
 		await using served = await serving(
 			{
@@ -143,7 +143,7 @@ describe("responses that deflate on another thread", () => {
 		);
 	});
 
-	test("go before the status, with its trailers", async () => {
+	test("are sent before the status and the trailers", async () => {
 		await using served = await serving(
 			{
 				getOrder: (_, context) => {

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { Refusals } from "./refusals.ts";
 
-test("what onRefused throws, or rejects with, is printed and harms nobody", async () => {
+test("what onRefused throws, or its promise rejects with, is printed and has no other effect", async () => {
 	const printed = vi.spyOn(console, "error").mockImplementation(() => {});
 	let now = performance.now() + 1e6;
 	vi.spyOn(performance, "now").mockImplementation(() => now);

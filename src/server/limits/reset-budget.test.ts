@@ -9,21 +9,21 @@ function count(reset: () => boolean, tries: number): number {
 	return through;
 }
 
-test("the budget of resets is one for all connections", () => {
+test("all connections share one budget of resets", () => {
 	const budget = new ResetBudget(new FakeClock());
 	let through = 0;
 	for (let i = 0; i < 100; i++) through += count(budget.forConnection(), 1000);
 	expect(through).toBe(10_000 + 100 * 50);
 });
 
-test("each connection has some that no other can spend", () => {
+test("each connection has a small budget of its own, which no other connection can use", () => {
 	const budget = new ResetBudget(new FakeClock());
 	const good = budget.forConnection();
 	expect(count(budget.forConnection(), 100_000)).toBe(10_050);
 	expect(count(good, 100)).toBe(50);
 });
 
-test("what was spent comes back with time, and no more than that", async () => {
+test("the budget refills with time, up to its burst", async () => {
 	const clock = new FakeClock();
 	const budget = new ResetBudget(clock);
 	const reset = budget.forConnection();

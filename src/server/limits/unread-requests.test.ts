@@ -14,8 +14,8 @@ const MiB = 1 << 20;
 const RESOURCE_EXHAUSTED = 8;
 const large = "x".repeat(3 * MiB);
 
-describe("requests that no handler has read", () => {
-	test("end with RESOURCE_EXHAUSTED beyond maxUnreadRequestBytes, those that have stopped first: who goes on goes on", async () => {
+describe("request messages that no handler has read", () => {
+	test("beyond maxUnreadRequestBytes, the calls that stopped sending first end with RESOURCE_EXHAUSTED, and the others go on", async () => {
 		const refused: string[] = [];
 		await using served = await serving(
 			{ getOrder: ({ value }) => ({ id: String(value.length) }) },
@@ -53,7 +53,7 @@ describe("requests that no handler has read", () => {
 		await vi.waitFor(() => expect(unread()).toBe(0));
 	});
 
-	test("count as what they inflate to, until the request is whole", async () => {
+	test("an inflated message counts with its inflated size until the request is complete", async () => {
 		await using served = await serving({ getOrder: () => ({}) });
 		const unread = () => served.server.snapshot().unreadRequestBytes;
 		const message = framed(gzipSync(text(large)), 1);
@@ -66,7 +66,7 @@ describe("requests that no handler has read", () => {
 		expect(unread()).toBe(0);
 	});
 
-	test("of streams count until the handler takes them, or wants no more", async () => {
+	test("the messages of a stream count until the handler reads them or stops reading", async () => {
 		const step = Promise.withResolvers<void>();
 		const left = Promise.withResolvers<void>();
 		await using served = await serving({

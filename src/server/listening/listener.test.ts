@@ -35,21 +35,21 @@ async function answers(address: string): Promise<boolean> {
 }
 
 describe("Server.listen", () => {
-	test("at port 0 takes a free port, and says which", async () => {
+	test("with port 0 takes a free port and returns it", async () => {
 		const { address, port } = await server.listen("127.0.0.1:0");
 		expect(port).toBeGreaterThan(0);
 		expect(address).toBe(`127.0.0.1:${port}`);
 		expect(await answers(address)).toBe(true);
 	});
 
-	test.skipIf(!hasIPv6)("at [::] takes IPv6 and IPv4", async () => {
+	test.skipIf(!hasIPv6)("on [::] accepts IPv6 and IPv4", async () => {
 		const { address, port } = await server.listen("[::]:0");
 		expect(address).toBe(`[::]:${port}`);
 		expect(await answers(`[::1]:${port}`)).toBe(true);
 		expect(await answers(`127.0.0.1:${port}`)).toBe(true);
 	});
 
-	test("at a name takes one port at all of its addresses", async () => {
+	test("on a name listens on all of its addresses, with the same port", async () => {
 		const { address, port } = await server.listen("localhost:0");
 		expect(address).toBe(`localhost:${port}`);
 		expect(await answers(`127.0.0.1:${port}`)).toBe(true);
@@ -90,7 +90,7 @@ describe("Server.listen", () => {
 		]);
 	});
 
-	test("at a port in use fails, names it, and says what to do", async () => {
+	test("on a port in use rejects, naming the port and what to do", async () => {
 		const { address } = await server.listen("127.0.0.1:0");
 		const failure = new Server().listen(address);
 		await expect(failure).rejects.toThrow(
@@ -102,7 +102,7 @@ describe("Server.listen", () => {
 		});
 	});
 
-	test("fails at an address of another machine, and at a name that is none", async () => {
+	test("rejects an address of another machine and a name that does not exist", async () => {
 		await expect(server.listen("192.0.2.1:0")).rejects.toThrow(
 			/no such address/,
 		);
@@ -129,7 +129,7 @@ describe("Server.listen", () => {
 		});
 	});
 
-	test("after shutdown fails, and says so", async () => {
+	test("after shutdown rejects with an error that says so", async () => {
 		await server.shutdown();
 		await expect(server.listen("127.0.0.1:0")).rejects.toThrow(
 			/has been shut down/,
@@ -138,7 +138,7 @@ describe("Server.listen", () => {
 });
 
 describe("unix sockets", () => {
-	test("are listened at by path, and their file goes with the server", async () => {
+	test("have a path, and their file is removed with the server", async () => {
 		const path = join(directory, "s.sock");
 		const listening = await server.listen(`unix:${path}`);
 		expect(listening).toEqual({ address: `unix:${path}`, port: 0 });
@@ -169,7 +169,7 @@ describe("unix sockets", () => {
 		expect(await answers(`unix:\0${name}`)).toBe(true);
 	});
 
-	test("whose file a dead process has left are taken over", async () => {
+	test("replace the file that a dead process has left behind", async () => {
 		const path = join(directory, "s.sock");
 		const dead = spawn(process.execPath, [
 			"-e",
@@ -181,7 +181,7 @@ describe("unix sockets", () => {
 		expect(await answers(`unix:${path}`)).toBe(true);
 	});
 
-	test("that are in use stay with those that use them", async () => {
+	test("are not taken from a process that uses them", async () => {
 		const path = join(directory, "s.sock");
 		const other: NetServer = createServer((socket) => socket.end("other"));
 		other.listen(path);
@@ -194,7 +194,7 @@ describe("unix sockets", () => {
 		other.close();
 	});
 
-	test("never replace another file", async () => {
+	test("never replace a file that is no socket", async () => {
 		const path = join(directory, "precious.txt");
 		writeFileSync(path, "precious");
 		await expect(server.listen(`unix:${path}`)).rejects.toThrow(
@@ -203,7 +203,7 @@ describe("unix sockets", () => {
 		expect(existsSync(path)).toBe(true);
 	});
 
-	test("in a directory that is not there say so", async () => {
+	test("in a directory that does not exist are refused with an error that says so", async () => {
 		const path = join(directory, "none", "s.sock");
 		await expect(server.listen(`unix:${path}`)).rejects.toThrow(
 			/no such directory/,

@@ -48,7 +48,7 @@ async function printed(debug: string): Promise<string[]> {
 		.map((line) => line.replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS"));
 }
 
-test("NODE_DEBUG=homing prints what a server does, a line each", async () => {
+test("NODE_DEBUG=homing prints a line for each thing that a server does", async () => {
 	const said = await printed("homing");
 	expect(said.slice(0, 5)).toEqual([
 		"server: listening at ADDRESS",
@@ -65,11 +65,11 @@ test("NODE_DEBUG=homing prints what a server does, a line each", async () => {
 	expect(rest).toMatch(/server: shutting down\n(.*\n)*server: shut down$/);
 });
 
-test("without it nothing is printed", async () => {
+test("without NODE_DEBUG nothing is printed", async () => {
 	expect(await printed("")).toEqual([""]);
 });
 
-test("what was thrown is shown in a line, though it throws when it is made a string", () => {
+test("an error whose text cannot be read is still shown on one line", () => {
 	const thrown = {
 		toString() {
 			throw new Error("trap");

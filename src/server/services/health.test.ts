@@ -39,14 +39,14 @@ async function check(client: RawClient, service: string): Promise<Status> {
 }
 
 describe("Check", () => {
-	test("says SERVING of the server and of each of its services", async () => {
+	test("returns SERVING for the server and for each of its services", async () => {
 		await using served = await serving(implementation);
 		for (const service of ["", orders, "grpc.health.v1.Health"]) {
 			expect(await check(served.client, service)).toBe(Status.SERVING);
 		}
 	});
 
-	test("says what was set", async () => {
+	test("returns what setServing has set", async () => {
 		await using served = await serving(implementation);
 		served.server.setServing(orders, false);
 		expect(await check(served.client, orders)).toBe(Status.NOT_SERVING);
@@ -57,7 +57,7 @@ describe("Check", () => {
 		expect(await check(served.client, orders)).toBe(Status.SERVING);
 	});
 
-	test("keeps what was said of a service before it was added", async () => {
+	test("keeps what was set for a service before it was added", async () => {
 		const server = new Server();
 		server.setServing("echo.EchoService", false);
 		server.add(EchoService, { echo: () => ({}) });
@@ -67,7 +67,7 @@ describe("Check", () => {
 		await server.shutdown({ graceMs: 0 });
 	});
 
-	test("of an unknown service is NOT_FOUND", async () => {
+	test("fails with NOT_FOUND for an unknown service", async () => {
 		await using served = await serving(implementation);
 		const { status } = await call(served.client, "Check", "no.Such").outcome;
 		expect(status).toBe(5);
@@ -75,7 +75,7 @@ describe("Check", () => {
 });
 
 describe("List", () => {
-	test("says everything", async () => {
+	test("lists all services with their statuses", async () => {
 		await using served = await serving(implementation);
 		served.server.setServing(orders, false);
 		const { messages } = await call(served.client, "List", "").outcome;
@@ -93,7 +93,7 @@ describe("List", () => {
 });
 
 describe("Watch", () => {
-	test("says at once what is, and then each change, but nothing twice", async () => {
+	test("sends the current status at once and then each change, and never the same status twice", async () => {
 		await using served = await serving(implementation);
 		const watch = call(served.client, "Watch", orders);
 		await watch.received(1);
@@ -110,7 +110,7 @@ describe("Watch", () => {
 		]);
 	});
 
-	test("of an unknown service is SERVICE_UNKNOWN, until it is known", async () => {
+	test("sends SERVICE_UNKNOWN for an unknown service until it is added", async () => {
 		await using served = await serving(implementation);
 		const watch = call(served.client, "Watch", "echo.EchoService");
 		await watch.received(1);
@@ -122,7 +122,7 @@ describe("Watch", () => {
 		]);
 	});
 
-	test("is over for the server when its client leaves", async () => {
+	test("ends for the server when its client leaves", async () => {
 		await using served = await serving(implementation);
 		const watch = call(served.client, "Watch", "");
 		await watch.received(1);
@@ -132,7 +132,7 @@ describe("Watch", () => {
 		expect(served.server.snapshot().calls.inFlight).toBe(0);
 	});
 
-	test("that is over is forgotten", async () => {
+	test("is forgotten when it has ended", async () => {
 		setFlagsFromString("--expose-gc");
 		const collect = runInNewContext("gc") as () => void;
 		const health = new HealthService();
@@ -150,7 +150,7 @@ describe("Watch", () => {
 		});
 	});
 
-	test("hears NOT_SERVING at shutdown, and then ends with UNAVAILABLE", async () => {
+	test("sends NOT_SERVING at shutdown, and then ends with UNAVAILABLE", async () => {
 		await using served = await serving(implementation);
 		const watches = ["", orders].map((service) =>
 			call(served.client, "Watch", service),
@@ -172,7 +172,7 @@ describe("Watch", () => {
 });
 
 describe("at shutdown", () => {
-	test("nothing is serving, whatever is set, while calls in flight finish", async () => {
+	test("no service is serving, whatever is set, while calls in flight finish", async () => {
 		const finish = Promise.withResolvers<void>();
 		await using served = await serving({
 			async getOrder() {
@@ -202,12 +202,12 @@ describe("at shutdown", () => {
 });
 
 describe("health: false", () => {
-	test("serves no health", async () => {
+	test("serves no health service", async () => {
 		await using served = await serving(implementation, { health: false });
 		expect((await call(served.client, "Check", "").outcome).status).toBe(12);
 	});
 
-	test("leaves the service to another implementation, which is refused otherwise", () => {
+	test("allows another implementation of the service, which is refused otherwise", () => {
 		const own = { check: () => ({}) };
 		new Server({ health: false }).add(Health, own);
 		expect(() => new Server().add(Health, own)).toThrow(/health: false/);
