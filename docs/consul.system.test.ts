@@ -10,7 +10,7 @@ import { DocsProject, snippetsOf } from "../testdata/harness/docs-project.ts";
 import { freePort } from "../testdata/harness/free-port.ts";
 import { makeIdentity } from "../testdata/peers/node/certificates.ts";
 
-/** With what stands in the page replaced by what there is here. */
+/** Replaces the addresses and files of the page by those of the test. */
 function projectOf(here: readonly (readonly [string, string])[]): DocsProject {
 	return new DocsProject(
 		snippetsOf("docs/consul.md").map(({ file, text }) => ({

@@ -6,7 +6,7 @@ import { DocsProject, snippetsOf } from "../testdata/harness/docs-project.ts";
 import { EtcdServer, etcdMissing } from "../testdata/harness/etcd-server.ts";
 import { freePort } from "../testdata/harness/free-port.ts";
 
-/** With what stands in a page replaced by what there is here. */
+/** Replaces the addresses and files of the page by those of the test. */
 function projectOf(here: readonly (readonly [string, string])[]): DocsProject {
 	return new DocsProject(
 		snippetsOf("docs/etcd.md").map(({ file, text }) => ({

@@ -75,7 +75,7 @@ describe.skipIf(missing)(title, { timeout: 120_000 }, () => {
 			expect(stdout).toBe("Hello, Ada of blue! Served by [homing]\n");
 		} finally {
 			kitex.kill();
-			// Without the 6 s that it would wait for clients.
+			// Kills the server, to skip the 6 s for which it would wait for clients.
 			homing.kill("SIGKILL");
 			await Promise.all(ended);
 		}

@@ -10,7 +10,8 @@ import {
 } from "../src/server/gen/grpc/health/v1/health_pb.ts";
 import { DocsProject, snippetsOf } from "../testdata/harness/docs-project.ts";
 import { freePort } from "../testdata/harness/free-port.ts";
-import { KubernetesApi, slice } from "../testdata/harness/kubernetes-api.ts";
+import { KubernetesApi } from "../testdata/harness/kubernetes-api.ts";
+import { slice } from "../testdata/harness/slice-object.ts";
 import { makeIdentity } from "../testdata/peers/node/certificates.ts";
 
 describe("docs/kubernetes.md", { timeout: 120_000 }, () => {
@@ -28,7 +29,7 @@ describe("docs/kubernetes.md", { timeout: 120_000 }, () => {
 		const ports = [{ name: "grpc", port }];
 		api.put(slice("greeter-1", ["127.0.0.1"], { ...service, ports }));
 
-		// In a cluster, all of this is as it stands.
+		// In a cluster, the program runs without these replacements.
 		const here: readonly (readonly [string, string])[] = [
 			["kubernetes:///", `kubernetes://127.0.0.1:${api.port}/`],
 			["https://api.other-cluster.example:6443", api.origin],
@@ -51,7 +52,7 @@ describe("docs/kubernetes.md", { timeout: 120_000 }, () => {
 
 		const server = project.start("server.ts");
 		try {
-			// As kubelet asks.
+			// The request that kubelet sends.
 			await using probe = new Channel(`127.0.0.1:${port}`);
 			await probe.connect(AbortSignal.timeout(20_000));
 			const { status } = await createClient(Health, probe).check({});

@@ -6,7 +6,8 @@ import {
 } from "../../testdata/harness/consul-agent.ts";
 import { EtcdServer, etcdMissing } from "../../testdata/harness/etcd-server.ts";
 import { freePort } from "../../testdata/harness/free-port.ts";
-import { KubernetesApi, slice } from "../../testdata/harness/kubernetes-api.ts";
+import { KubernetesApi } from "../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../testdata/harness/slice-object.ts";
 import { NewEchoServiceClient } from "../../testdata/services/gen/echo/echo_rpc.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { consulResolver } from "./consul/resolver.ts";
@@ -14,15 +15,15 @@ import { DiscoveryError, type DiscoveryProblem } from "./discovery-error.ts";
 import { etcdResolver } from "./etcd/resolver.ts";
 import { kubernetesResolver } from "./kubernetes/resolver.ts";
 
-/** A system in which a service "sick" is known, and nobody of it is fit to take calls. */
+/** A discovery system with a service "sick" that has no healthy instance. */
 interface System extends AsyncDisposable {
 	/** "host:port" */
 	readonly address: string;
-	/** Asks as one who may. */
+	/** Makes a resolver that may read the service. */
 	resolver(service: string): Resolver;
-	/** Asks as nobody in particular. */
+	/** Makes a resolver without credentials. */
 	stranger(service: string): Resolver;
-	/** The string target of a service, at another address. */
+	/** Returns the string target of a service, with another address of the system. */
 	target(address: string, service: string): string;
 	kill(): Promise<void>;
 }
@@ -86,7 +87,7 @@ async function kubernetes(): Promise<System> {
 	};
 }
 
-/** What a call fails with. */
+/** Returns the DiscoveryError with which a call fails. */
 async function failure(target: Resolver | string): Promise<{
 	readonly problem: DiscoveryProblem | undefined;
 	readonly message: string;

@@ -25,9 +25,9 @@ afterEach(async () => {
 
 interface Serving {
 	readonly port: number;
-	/** Connections that are open. */
+	/** The number of open connections. */
 	connections(): Promise<number>;
-	/** Connections that have ever been accepted. */
+	/** The number of connections ever accepted. */
 	readonly accepted: () => number;
 	readonly server: Server;
 }
@@ -60,7 +60,7 @@ function serve(handler: RequestListener, at = "127.0.0.1"): Promise<Serving> {
 	return listening(createServer(handler), at);
 }
 
-/** A peer that writes what it is told to as soon as it has been asked something. */
+/** A peer that answers each request with given bytes. */
 async function serveBytes(
 	...answers: readonly (string | undefined)[]
 ): Promise<number> {
@@ -97,7 +97,7 @@ const get = (more: Partial<ApiRequest> = {}): ApiRequest => ({
 	...more,
 });
 
-/** The problem and the words of what a promise rejects with. */
+/** Returns the problem and the message with which a promise rejects. */
 async function failure(promise: Promise<unknown>): Promise<string> {
 	const error = await promise.then(
 		() => new Error("it went well"),

@@ -5,14 +5,14 @@ import { build } from "esbuild";
 import { expect, test, vi } from "vitest";
 import { answer, serveStreams } from "../../testdata/harness/http2-server.ts";
 
-/** A program is started, its types are stripped, and others are at work meanwhile. */
+/** A timeout for starting a program and stripping its types on a busy machine. */
 vi.setConfig({ testTimeout: 90_000 });
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const here = (file: string): string =>
 	JSON.stringify(new URL(file, import.meta.url).href);
 
-/** The files of src/systems that a program has loaded, and what it says. */
+/** Returns the files of src/systems that a program has loaded, and its output. */
 async function loaded(
 	target: string,
 ): Promise<{ files: string[]; said: string }> {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FakeClock, settled } from "../../testdata/harness/fake-clock.ts";
 import { Pause } from "./pause.ts";
 
-/** A wait that is under way, and whether it is over. */
+/** A running wait, and whether it has ended. */
 async function waiting(ms: number, minMs?: number) {
 	const clock = new FakeClock();
 	const pause = new Pause(clock);

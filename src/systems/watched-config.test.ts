@@ -27,7 +27,7 @@ test.each([
 		config.read(good);
 		expect(() => config.read(text)).toThrow(message);
 		expect(config.current).toEqual(JSON.parse(good));
-		// Once is enough.
+		// The same invalid config throws only once.
 		config.read(text);
 	},
 );

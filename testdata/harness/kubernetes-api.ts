@@ -20,18 +20,7 @@ import {
 	refuse,
 	status,
 } from "./kubernetes-answers.ts";
-
-export interface SliceObject {
-	readonly metadata: {
-		readonly name: string;
-		readonly namespace: string;
-		readonly labels: Readonly<Record<string, string>>;
-		readonly resourceVersion?: string;
-	};
-	readonly addressType: string;
-	readonly ports?: readonly object[] | null;
-	readonly endpoints?: readonly object[] | null;
-}
+import type { SliceObject } from "./slice-object.ts";
 
 export interface ApiInit {
 	/** The host. Default: 127.0.0.1. */
@@ -347,33 +336,6 @@ export class KubernetesApi implements AsyncDisposable {
 			if (change.version > from) this.#forward(watcher, change);
 		}
 	}
-}
-
-/** Makes a slice of the service payment in the namespace shop. Endpoints have the port 50051 or their own. */
-export function slice(
-	name: string,
-	endpoints: readonly (string | object)[],
-	more: Partial<SliceObject> & {
-		readonly service?: string;
-		readonly namespace?: string;
-	} = {},
-): SliceObject {
-	const { service = "payment", namespace = "shop", ...fields } = more;
-	return {
-		metadata: {
-			name,
-			namespace,
-			labels: { "kubernetes.io/service-name": service },
-		},
-		addressType: "IPv4",
-		ports: [{ name: "grpc", port: 50051, protocol: "TCP" }],
-		endpoints: endpoints.map((endpoint) =>
-			typeof endpoint === "string"
-				? { addresses: [endpoint], conditions: { ready: true } }
-				: endpoint,
-		),
-		...fields,
-	};
 }
 
 function keyOf({

@@ -157,7 +157,7 @@ test.each([
 	},
 );
 
-/** What counts as a certificate, as far as reading it goes. */
+/** A text that is read as a certificate. */
 const pemOf = (name: string): string =>
 	`-----BEGIN CERTIFICATE-----\n${name}\n-----END CERTIFICATE-----\n`;
 
@@ -197,7 +197,7 @@ describe("CONSUL_CAPATH", () => {
 		const path = caPath("authorities");
 		file("authorities/a.pem", pemOf("a"));
 		file("authorities/within/b.crt", pemOf("b") + pemOf("c"));
-		// As a mounted volume of Kubernetes has it.
+		// The layout of a mounted volume in Kubernetes.
 		symlinkSync(path, join(path, "..data"));
 		const { tls } = settled({}, { CONSUL_CAPATH: path });
 		expect(await tls("")).toEqual({

@@ -38,7 +38,7 @@ interface ServedInit {
 	readonly options?: ServerOptions;
 	readonly registry?: ConsulRegistryOptions;
 	readonly id?: string;
-	/** Runs before each answer. */
+	/** Called before each answer. */
 	readonly before?: () => Promise<unknown>;
 }
 
@@ -84,10 +84,10 @@ function clientOf(
 	return client;
 }
 
-/** A service with a method that is retried without being told to. */
+/** A service with a method that is retried by default. */
 const anyService = serviceOf({ name: "Read", idempotency: "NO_SIDE_EFFECTS" });
 
-/** Who answers ten calls, none of which may fail. */
+/** Makes ten calls, none of which may fail, and returns the names of the servers. */
 async function answering(echo: EchoServiceClient): Promise<string> {
 	const names = new Set<string>();
 	for (let n = 0; n < 10; n++) names.add((await echo.echo({})).resp);
@@ -96,7 +96,7 @@ async function answering(echo: EchoServiceClient): Promise<string> {
 
 const soon = { timeout: 15_000 };
 
-/** Makes calls all the time, until it is told to stop; then it rejects if one of them has failed. */
+/** Makes calls until it is stopped. Stopping rejects if one of them has failed. */
 function calling(call: () => Promise<unknown>) {
 	let over = false;
 	let calls = 0;
@@ -109,7 +109,7 @@ function calling(call: () => Promise<unknown>) {
 	const all = Promise.all(callers);
 	all.catch(() => {});
 	return {
-		/** Resolves after so many more calls. */
+		/** Resolves after this many more calls. */
 		async more(count: number): Promise<void> {
 			const goal = calls + count;
 			await Promise.race([
@@ -236,7 +236,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		const calls = calling(() => echo.echo({}));
 		await consul.kill();
 		await calls.more(100);
-		// Whoever is new finds nobody.
+		// A new client finds no server.
 		await expect(clientOf(consul).echo({})).rejects.toThrow(
 			`cannot reach the Consul agent at http://${consul.address}: connect ECONNREFUSED`,
 		);
@@ -260,7 +260,7 @@ describe.skipIf(consulMissing)("calls by consul: targets", () => {
 		await calls.more(50);
 		consul.pause();
 		await calls.more(200);
-		// Whoever is new finds nobody, and is told so before the call is over.
+		// A new client finds no server, and its call fails before its deadline.
 		await expect(clientOf(consul).echo({})).rejects.toThrow(
 			"no answer within 9 s",
 		);
@@ -404,7 +404,7 @@ test("a process stays alive while it registers in Consul and while it deregister
 	agent.interfere = ({ url }, response) => {
 		if (url?.includes("/catalog/")) response.end("[]");
 		else if (url?.includes("/register")) response.end();
-		// And to the question whose the id is, there is no answer.
+		// The query for the holder of the id gets no answer either.
 		return true;
 	};
 	const child = run(`
@@ -448,7 +448,7 @@ function run(program: string): ChildProcess {
 	return child;
 }
 
-/** A server in a process of its own, once it is announced. */
+/** Starts a server in its own process, and resolves when it is announced. */
 async function serverProcess(
 	consul: ConsulAgent,
 	name: string,

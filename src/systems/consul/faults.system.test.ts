@@ -33,7 +33,7 @@ async function proxyOf(consul: ConsulAgent): Promise<HttpProxy> {
 
 const address = (port: number): string => `10.0.0.1:${port}`;
 
-/** What may come instead of an answer. */
+/** The faults: what the client gets instead of an answer. */
 const answers: readonly [
 	what: string,
 	answer: (request: IncomingMessage, response: ServerResponse) => void,
@@ -188,7 +188,7 @@ describe.skipIf(consulMissing)("an agent that answers with", () => {
 				answer(request, response);
 				return true;
 			};
-			// What waits for news asks again when its connection ends.
+			// A blocking query is sent again when its connection ends.
 			proxy.cut();
 			await watch.until(() => watch.reported.length > 0);
 			expect(watch.reported[0]).toMatchObject({
@@ -304,7 +304,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 
 	test("is killed and restarted is followed again, with the state that it then has", async () => {
 		const consul = await agent();
-		// An index that it takes a while to come back to.
+		// An index that the restarted agent reaches only after a while.
 		for (let n = 1; n <= 30; n++) await register(consul, n);
 		const watch = watching(consul.address, "a");
 		await watch.until(() => watch.addresses?.length === 30);
@@ -382,7 +382,7 @@ describe.skipIf(consulMissing)("an agent that", () => {
 			message: `cannot reach the Consul agent at http://${consul.address}: no answer within 9 s`,
 		});
 		consul.resume();
-		// To its servers themselves: the agent would tell them again after 15 s to 30 s, should it fail after that time.
+		// Registers with the servers directly: the agent itself would try again only after 15 s to 30 s.
 		const instance = {
 			Node: "other",
 			Address: "10.0.0.2",
@@ -431,7 +431,7 @@ test("an agent with errors is queried sooner after a connection to a server is l
 			await clock.advance(10);
 		}
 	};
-	// By then it is asked again after 16 s.
+	// The backoff is then 16 s.
 	await failuresAfter(2 * 8);
 	const all = (): number[] => [asked("/health/"), asked("/kv/")];
 	const before = all();
@@ -476,7 +476,7 @@ describe("no timer and no connection to an agent is left after the end", () => {
 		agent.interfere = ({ url, socket }, response) => {
 			sockets.add(socket);
 			if (url?.includes("index=")) return true;
-			// What has been answered leaves its connection for the next question.
+			// An answered query leaves its connection open for the next one.
 			if (url?.includes("/kv/")) response.statusCode = 500;
 			response.setHeader("x-consul-index", "1");
 			response.end(url?.includes("/agent/") ? "{}" : "[]");
@@ -510,7 +510,7 @@ describe("no timer and no connection to an agent is left after the end", () => {
 	test("of a registry", async () => {
 		const { agent, open, clock } = await silentAgent();
 		const registry = consulRegistry({ agent }, { environment, clock });
-		// By an id that is not waited for, as the clock stands still.
+		// With this id, it does not wait for the catalog, which would take forever with a clock that stands still.
 		const instance = { name: "a", host: "10.0.0.1", port: 1, id: '"' };
 		const { signal } = new AbortController();
 		const registration = await registry.register(instance, signal);

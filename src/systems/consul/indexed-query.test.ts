@@ -11,7 +11,7 @@ afterEach(async () => {
 	for (const action of after.splice(0)) await action();
 });
 
-/** A query of an agent that answers with these indexes, one after the other, and then not at all. */
+/** A query to an agent that answers with these indexes one after another, and then does not answer. */
 async function queryOf(
 	indexes: readonly (string | undefined)[],
 	clock: Clock = systemClock,
@@ -38,7 +38,7 @@ async function queryOf(
 	const { signal } = new AbortController();
 	return {
 		server,
-		/** What was asked for, after as many answers as there are. */
+		/** Sends a query for each answer, and returns the queries that were sent. */
 		async asked(): Promise<string[]> {
 			for (const _ of indexes) await query.next(signal).catch(() => {});
 			return server.seen.map((line) =>

@@ -3,10 +3,10 @@ import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import type { ApiAnswer } from "../http-api.ts";
 import { QueryFeed } from "./query-feed.ts";
 
-/** What the agent answers: news, nothing new, what cannot be read, an error, or not at all for now. */
+/** An answer of the agent: a change, no change, an unreadable answer, an error, or no answer. */
 type Step = "news" | "same" | "nonsense" | "error" | "silence";
 
-/** A feed whose questions are answered one step after the other, the last one for ever; it tells when each was asked. */
+/** A feed with given answers, of which the last repeats, and the times of its queries. */
 function feedOf(...steps: readonly [Step, ...Step[]]) {
 	const clock = new FakeClock();
 	const left = [...steps];

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { QueryPace } from "./query-pace.ts";
 
-/** Asks for so long, each answer coming `heldMs` after its question, and tells when each question went. */
+/** Queries for a given time, with each answer `heldMs` after its query. Returns the times of the queries. */
 async function questions(
 	forMs: number,
 	heldMs: number,

@@ -14,25 +14,25 @@ afterEach(async () => {
 
 const { signal } = new AbortController();
 
-/** An agent that knows one service, "a", and does as it is told. */
+/** An agent with one service "a". A test sets what it answers. */
 async function agentOf(clock: FakeClock) {
 	const server = await HttpProxy.start();
 	after.push(() => server[Symbol.asyncDispose]());
 	const agent = {
 		address: server.address,
-		/** Undefined where it has forgotten the service. */
+		/** Undefined if it has forgotten the service. */
 		service: undefined as { Meta: object } | undefined,
-		/** As it was registered with. */
+		/** The body of the registration. */
 		status: "",
 		checks: {},
 		maintenance: false,
-		/** Answers 500 to everything. */
+		/** Whether it answers 500 to all requests. */
 		failing: false,
-		/** The catalog knows the service. */
+		/** Whether the catalog has the service. */
 		found: true,
-		/** Shows of the catalog what the token may see. */
+		/** Headers of the catalog's answers, which say whether the token may read the service. */
 		headers: {},
-		/** "METHOD path", with neither ids nor the query, and when. */
+		/** The requests as "METHOD path", without ids and query, with their times. */
 		asked: [] as { what: string; at: number }[],
 	};
 	const answerTo = async (
@@ -88,7 +88,7 @@ async function agentOf(clock: FakeClock) {
 async function registered(check: ConsulCheck = { kind: "ttl", ttl: "15s" }) {
 	const clock = new FakeClock();
 	const agent = await agentOf(clock);
-	/** How long it has waited from one look to the next. */
+	/** The times between the checks of the service. */
 	const waits: number[] = [];
 	let looked = 0;
 	const observed: Clock = {
@@ -115,7 +115,7 @@ async function registered(check: ConsulCheck = { kind: "ttl", ttl: "15s" }) {
 		agent.failing = false;
 		await (await registering)[Symbol.asyncDispose]();
 	});
-	/** When the agent was asked for this. */
+	/** The times of a kind of request. */
 	const times = (what: string): number[] =>
 		agent.asked.filter((one) => one.what === what).map(({ at }) => at);
 	return {
@@ -125,7 +125,7 @@ async function registered(check: ConsulCheck = { kind: "ttl", ttl: "15s" }) {
 		registering,
 		times,
 		waits,
-		/** Lets the time pass until the next look, and waits for what that has led to. */
+		/** Advances the clock to the next check of the service, and waits for its requests. */
 		async look(): Promise<void> {
 			await expect.poll(() => waits.length).toBe(looked + 1);
 			looked += 1;

@@ -16,7 +16,7 @@ import { consulResolver } from "./resolver.ts";
 
 const never = new AbortController().signal;
 
-/** Longer than any test has to wait on a busy machine. */
+/** A timeout that is long enough on a busy machine. */
 const soon = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
 
 interface CatalogEntry {
@@ -65,11 +65,11 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		return registry.register({ host: "10.0.0.1", ...instance }, never);
 	}
 
-	/** What the catalog has of a service, fit or not. */
+	/** Returns the instances of a service in the catalog, healthy or not. */
 	const entries = (name: string): Promise<CatalogEntry[]> =>
 		consul.ask<CatalogEntry[]>("GET", `health/service/${name}`);
 
-	/** The ports of those that are fit. */
+	/** Returns the ports of the healthy instances. */
 	const passing = async (name: string): Promise<number[]> => {
 		const fit = await consul.ask<CatalogEntry[]>(
 			"GET",
@@ -347,7 +347,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			proxy.seen.filter((line) => line.includes("/agent/checks")).length;
 		const before = looks();
 		await soon(looks).toBeGreaterThan(before);
-		// As the agent does by itself with what is critical for a minute.
+		// The agent does this by itself with an instance that is critical for a minute.
 		await consul.deregister(`${name}:10.0.0.1:7`);
 		await soon(() => registered).toEqual(["passing", "critical"]);
 		status = 200;
@@ -395,7 +395,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		const silent = { TTL: "10m", Status: "critical" };
 		const ours = { "homing-registration": "another" };
 
-		/** One that has been displaced by such an instance, by way of a proxy. */
+		/** A registration whose id such an instance has taken, with its requests going through a proxy. */
 		async function displacedBy(later: Partial<ServiceDefinition>) {
 			const name = newName();
 			const proxy = await HttpProxy.start(consul.address);
@@ -510,7 +510,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 		const giveUp = new AbortController();
 		proxy.interfere = (request) => {
 			if (!request.url?.startsWith("/v1/agent/service/register")) return false;
-			// The agent hears of it, and we do not hear that it has.
+			// The agent gets the request, but its answer is dropped.
 			void (async () => {
 				await consul.register((await json(request)) as ServiceDefinition);
 				await soon(async () => (await entries(name)).length).toBe(1);

@@ -13,7 +13,7 @@ import { OptionError } from "../../checks/option-error.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { type ConsulResolverOptions, consulResolver } from "./resolver.ts";
 
-/** Nothing of the machine's own. */
+/** An environment without variables of this machine. */
 const environment = {};
 
 function watching(
@@ -22,7 +22,7 @@ function watching(
 	return new Watching(consulResolver(options, { environment }));
 }
 
-/** What the watch says when there is no endpoint, or when it fails. */
+/** Returns the reason of an empty resolution, or the error of a failed watch. */
 async function problemOf(
 	options: Partial<ConsulResolverOptions> & { service: string },
 ): Promise<string> {
@@ -59,13 +59,13 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 	});
 	afterAll(() => consul[Symbol.asyncDispose]());
 
-	/** A service of this test alone. */
+	/** Returns the name of a new service. */
 	const newName = (): string => {
 		names += 1;
 		return `service-${names}`;
 	};
 
-	/** Registers instances of a service that is new, by their ports, and returns its name. */
+	/** Registers instances of a new service with the ports 1, 2 and so on, and returns its name. */
 	async function serviceOf(
 		...instances: readonly Partial<ServiceDefinition>[]
 	): Promise<string> {

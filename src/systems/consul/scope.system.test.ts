@@ -8,7 +8,7 @@ import { Watching } from "../../../testdata/harness/watching.ts";
 import { consulRegistry } from "./registry.ts";
 import { type ConsulResolverOptions, consulResolver } from "./resolver.ts";
 
-/** A request as an agent of Consul Enterprise sees it. */
+/** A request, as an agent of Consul Enterprise would see it. */
 interface Asked {
 	/** "GET /v1/path" */
 	readonly what: string;
@@ -21,17 +21,17 @@ const inQuery = { ns: "team a", partition: "b&c" };
 const token = "the-token";
 const environment = {};
 
-/** Longer than any test has to wait on a busy machine. */
+/** A timeout that is long enough on a busy machine. */
 const soon = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
 
-/** What is asked of a Consul agent on the way through a proxy. */
+/** Records the requests to a Consul agent, in a proxy. */
 class Listening implements AsyncDisposable {
 	readonly address: string;
-	/** So far. */
+	/** The requests so far. */
 	readonly asked: Asked[] = [];
 	readonly #proxy: HttpProxy;
 
-	/** Of each test its own: what others had asked may still arrive. */
+	/** Each test has its own proxy, because requests of earlier tests may still arrive. */
 	static async to(consul: ConsulAgent): Promise<Listening> {
 		return new Listening(await HttpProxy.start(consul.address));
 	}
@@ -47,7 +47,7 @@ class Listening implements AsyncDisposable {
 				query: Object.fromEntries(url.searchParams),
 				token: headers["x-consul-token"],
 			});
-			// The agent behind it knows no namespaces, and no token.
+			// The agent behind the proxy has neither namespaces nor tokens.
 			for (const name of Object.keys(inQuery)) url.searchParams.delete(name);
 			delete headers["x-consul-token"];
 			request.url = url.pathname + url.search;

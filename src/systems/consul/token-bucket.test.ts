@@ -17,7 +17,7 @@ test("the tokens come back over time, up to the size of the bucket", async () =>
 		return count;
 	};
 	expect(free()).toBe(3);
-	// One of them has been taken already.
+	// One of them was taken in advance.
 	await clock.advance(300);
 	expect(free()).toBe(2);
 	await clock.advance(3_600_000);

@@ -1,11 +1,11 @@
-/** Servers and clients that know of each other through a real etcd alone, and what befalls them. */
+/** Servers and clients that find each other through a real etcd, also while etcd or servers fail. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { EtcdInit } from "../../../testdata/harness/etcd-member.ts";
 import {
-	type EtcdInit,
 	EtcdServer,
 	etcdMissing,
 } from "../../../testdata/harness/etcd-server.ts";
@@ -20,7 +20,7 @@ import type { Registration } from "../../discovery/registry.ts";
 import { Server } from "../../server/server.ts";
 import { type EtcdRegistryOptions, etcdRegistry } from "./registry.ts";
 
-/** So that a call may be repeated that a dying server had already begun. */
+/** A retry policy for calls that a dying server may have begun. */
 const idempotent: ClientOptions = {
 	retryPolicy: {
 		maxAttempts: 4,
@@ -34,11 +34,11 @@ const idempotent: ClientOptions = {
 interface Announced extends AsyncDisposable {
 	readonly server: Server;
 	readonly registration: Registration;
-	/** What has gone wrong without anybody's having asked. */
+	/** The errors that were reported to hooks. */
 	readonly errors: Error[];
 }
 
-/** A server that answers with its own name. */
+/** Starts a server that answers with its own name. */
 async function announced(
 	name: string,
 	resp: string,
@@ -73,7 +73,7 @@ function clientOf(
 	);
 }
 
-/** Calls all the time, and keeps who answered and what went wrong. */
+/** Makes calls all the time, and records which server answered and which calls failed. */
 class Caller implements AsyncDisposable {
 	readonly failures: string[] = [];
 	calls = 0;
@@ -85,7 +85,7 @@ class Caller implements AsyncDisposable {
 		this.#done = this.#run(client);
 	}
 
-	/** Resolves once these, and no others, have answered 20 calls in a row. */
+	/** Resolves when 20 calls in a row were answered by these servers, and by no others. */
 	async reaches(...names: string[]): Promise<void> {
 		this.#lately = [];
 		const wanted = names.sort();
@@ -223,7 +223,7 @@ describe.skipIf(etcdMissing)("by one etcd", () => {
 			async () => expect(await etcd.list(prefix)).toHaveLength(1),
 			10_000,
 		);
-		// 2 s from the last sign of life, and etcd looks once in half a second.
+		// 2 s after the last renewal; etcd checks leases every half second.
 		expect(performance.now() - killed).toBeLessThan(4000);
 		await caller.reaches("one");
 		expect(caller.calls).toBeGreaterThan(100);
@@ -331,7 +331,7 @@ describe.skipIf(etcdMissing)("by an etcd of its own", () => {
 			await using _two = await announced(name, "two", options);
 			await caller.reaches("one", "two");
 			if (member === etcd.members.at(-1)) {
-				// For more than a lease's time.
+				// For more than the TTL of a lease.
 				await new Promise((resolve) => setTimeout(resolve, 6000));
 				await caller.reaches("one", "two");
 			}
@@ -390,7 +390,7 @@ afterAll(() => {
 	for (const process of processes) process.kill("SIGKILL");
 });
 
-/** A program of its own. */
+/** Runs a program in its own process. */
 function run(program: string): ChildProcess {
 	const services = "../../../testdata/services/gen";
 	const prelude = `
@@ -414,7 +414,7 @@ function run(program: string): ChildProcess {
 	return child;
 }
 
-/** A server that has announced itself, under a lease of 2 s. */
+/** A server that is announced with a lease of 2 s. */
 async function serverProcess(
 	name: string,
 	resp: string,

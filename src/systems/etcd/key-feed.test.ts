@@ -14,7 +14,7 @@ import { etcdSetting } from "./options.ts";
 const bytes = (text: string): Uint8Array<ArrayBuffer> =>
 	new TextEncoder().encode(text);
 
-/** A store of one key, at revision 10 of the cluster 1. */
+/** A store with one key, at revision 10 of the cluster 1. */
 const kv: EtcdScript["kv"] = {
 	range: () => ({
 		header: { clusterId: 1n, revision: 10n },
@@ -27,7 +27,7 @@ const created = (revision = 10n, clusterId = 1n) => ({
 	header: { clusterId, revision },
 });
 
-/** What an etcd says that has no more to say, and stays. */
+/** A watch that reports nothing and does not end. */
 async function* idle(
 	requests: AsyncIterable<unknown>,
 	...answers: readonly object[]
@@ -37,7 +37,7 @@ async function* idle(
 	await new Promise(() => {});
 }
 
-/** A feed of what is under p, in fake time, that has been started. */
+/** Starts a feed of the keys under p, with a fake clock. */
 async function feeding(script: EtcdScript) {
 	const etcd = await ScriptedEtcd.start({ kv, ...script });
 	const clock = new FakeClock();
@@ -65,10 +65,10 @@ async function feeding(script: EtcdScript) {
 		lists,
 		events,
 		errors,
-		/** Resolves once so many watches have been asked for. */
+		/** Resolves when this many watches were opened. */
 		watched: (times: number) =>
 			vi.waitFor(() => expect(etcd.starts).toHaveLength(times)),
-		/** Resolves once it waits for nothing in particular. */
+		/** Resolves when the feed has nothing to do but wait. */
 		content: () => vi.waitFor(() => expect(clock.pending).toBe(0)),
 		async [Symbol.asyncDispose]() {
 			feed.stop();
@@ -78,7 +78,7 @@ async function feeding(script: EtcdScript) {
 	};
 }
 
-/** A time within which nothing more may happen. */
+/** A time in which nothing more may happen. */
 const aWhile = (): Promise<void> =>
 	new Promise((resolve) => setTimeout(resolve, 100));
 
@@ -219,7 +219,7 @@ test("a watch continues after the last event or the last reported revision", asy
 	});
 	await using feed = await feeding({
 		watch: async function* (_requests, number) {
-			// The store is ahead of what this watch has told.
+			// The store is ahead of what this watch has reported.
 			yield created(100n);
 			if (number === 1) return;
 			if (number === 2) yield put(12n);
@@ -234,7 +234,7 @@ test("a watch continues after the last event or the last reported revision", asy
 	}
 	await feed.watched(5);
 	expect(feed.etcd.starts).toEqual([11n, 11n, 13n, 41n, 41n]);
-	// A service that is quiet for longer than etcd remembers is not read again.
+	// With progress notifications, a service without changes is not read again after a compaction.
 	expect(feed.etcd.notified).not.toContain(false);
 	expect(feed.events).toEqual(["p/b", ""]);
 	expect(feed.lists).toEqual([["p/a"]]);

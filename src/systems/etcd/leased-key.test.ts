@@ -9,7 +9,7 @@ import { EtcdClient } from "./etcd-client.ts";
 import { LeasedKey } from "./leased-key.ts";
 import { type EtcdOptions, etcdSetting } from "./options.ts";
 
-/** An etcd that grants leases 1, 2 and so on, of 60 s, and a key in it, in fake time. */
+/** An etcd that grants leases 1, 2 and so on with a TTL of 60 s, and a key in it, with a fake clock. */
 async function leasing(
 	{ kv, lease, auth }: EtcdScript = {},
 	options: EtcdOptions = {},

@@ -69,7 +69,7 @@ test.each(["is refused", "is cancelled"])(
 			lease: {
 				leaseGrant: ({ ttl }) => ({ id: 7n, ttl }),
 				leaseRevoke: async ({ id }) => {
-					// Whoever registers has been told long before.
+					// `register` has rejected long before.
 					await rejected;
 					revoked.push(id);
 					return {};
@@ -96,7 +96,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 
 	let names = 0;
 
-	/** Registers a service of another name each time. */
+	/** Registers a service with a new name. */
 	async function registered(
 		instance: Partial<Instance> = {},
 		options: EtcdRegistryOptions = {},
@@ -141,7 +141,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await registration[Symbol.asyncDispose]();
 		expect(await keys()).toEqual([]);
 		expect(await etcd.leases()).not.toContain(stored?.lease);
-		// A second time it does nothing.
+		// Disposing a second time does nothing.
 		await registration[Symbol.asyncDispose]();
 		await registration.setServing(true);
 		expect(await keys()).toEqual([]);
@@ -185,7 +185,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		const before = await keys();
 		await registration.setServing(false);
 		expect(await keys()).toEqual([]);
-		// Nor does a sign of life bring it back.
+		// A renewal of the lease does not bring the key back either.
 		await new Promise((resolve) => setTimeout(resolve, 1000));
 		expect(await keys()).toEqual([]);
 		expect(await etcd.leases()).toContain(before[0]?.lease);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { EtcdInit } from "../../../testdata/harness/etcd-member.ts";
+import { EtcdProxy } from "../../../testdata/harness/etcd-proxy.ts";
 import {
-	type EtcdInit,
-	EtcdProxy,
 	EtcdServer,
 	etcdMissing,
 } from "../../../testdata/harness/etcd-server.ts";
@@ -16,7 +16,7 @@ const kitex = (address: string, more: object = {}): string =>
 
 let names = 0;
 
-/** A prefix that no other test uses. */
+/** Returns a prefix that no other test uses. */
 function newPrefix(): string {
 	names += 1;
 	return `services/s${names}`;
@@ -81,7 +81,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		return new Watching(etcdResolver({ hosts, prefix, ...options }));
 	}
 
-	/** Resolves when these are the addresses, in whatever order. */
+	/** Resolves when these are the addresses, in any order. */
 	async function shows(watching: Watching, ...addresses: string[]) {
 		const wanted = addresses.sort().join();
 		await watching.until(
@@ -246,7 +246,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			await using watching = watch(prefix, { config: key });
 			const current = (): unknown => watching.seen.at(-1)?.serviceConfig;
 			await watching.until(() => watching.seen.length > 0);
-			// In the same breath, so that no call goes without it.
+			// The config comes with the first endpoints, so that no call is made without it.
 			expect(watching.seen).toEqual([
 				{
 					endpoints: [{ address: "10.0.0.1:1", weight: 10 }],
@@ -341,7 +341,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			await shows(watching, "10.0.0.1:1");
 			await line[Symbol.asyncDispose]();
 			await new Promise((resolve) => setTimeout(resolve, 4000));
-			// At 0, 1 and 2.6 s, more or less.
+			// At about 0 s, 1 s and 2.6 s.
 			expect(watching.reported.length).toBeGreaterThan(1);
 			expect(watching.reported.length).toBeLessThan(7);
 			expect(watching.addresses).toEqual(["10.0.0.1:1"]);
@@ -373,7 +373,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			await etcd.put(`${prefix}/a`, `10.0.0.${n}:1`);
 			await shows(one, `10.0.0.${n}:1`);
 			await shows(two, `10.0.0.${n}:1`);
-			// The proxy asks, too, when a watch begins.
+			// The proxy also reads keys when a watch begins.
 			if (n === 3) ranges = await etcd.calls("Range");
 		}
 		expect(await etcd.calls("Range")).toBe(ranges);
@@ -497,7 +497,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 					}),
 				15_000,
 			);
-			// The client has lost an endpoint, say; without that, it takes up to 25 s.
+			// For example because the client has lost a connection. Without that, it takes up to 25 s.
 			const began = performance.now();
 			watching.refresh();
 			await shows(watching, "10.0.0.1:1", "10.0.0.2:1");
@@ -601,7 +601,7 @@ describe.skipIf(etcdMissing)("of an etcd of its own", () => {
 			etcdResolver({ hosts: byName, tls: () => tls, prefix: "payment" }),
 		);
 		await shows(other, "10.0.0.1:1");
-		// Whose name no certificate has; that of the other one counts for the other one.
+		// No certificate has this name. The name of each member applies only to that member.
 		const absent = ["127.0.0.2:1", ...hosts];
 		await using behind = new Watching(
 			etcdResolver({ hosts: absent, tls, prefix: "payment" }),

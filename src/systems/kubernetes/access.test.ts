@@ -2,10 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import {
-	KubernetesApi,
-	slice,
-} from "../../../testdata/harness/kubernetes-api.ts";
+import { KubernetesApi } from "../../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../../testdata/harness/slice-object.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
@@ -26,7 +24,7 @@ const identity = makeIdentity({
 	issuer: authority,
 });
 
-/** An API server with one slice, which wants the token "first". */
+/** An API server with one slice that requires the token "first". */
 async function apiServer(tls = true): Promise<KubernetesApi> {
 	const api = await KubernetesApi.start(tls ? { identity } : {});
 	after.push(() => api[Symbol.asyncDispose]());
@@ -41,7 +39,7 @@ function directory(): string {
 	return made;
 }
 
-/** What a pod has for its service account. */
+/** The files of a pod's service account. */
 function serviceAccount(
 	files: Partial<Record<"token" | "ca.crt" | "namespace", string>> = {},
 ): string {
@@ -91,7 +89,7 @@ function environmentOf(api: KubernetesApi): Record<string, string> {
 const found = { timeout: 5000 };
 const here = ["10.1.0.1:50051"];
 
-/** The problem and the words that a watch ends with. */
+/** Returns the problem and the message with which a watch fails. */
 async function failure(made: Watching): Promise<string> {
 	const { problem, message } = (await made.ended) as DiscoveryError;
 	return `${problem}: ${message}`;

@@ -5,10 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-	KubernetesApi,
-	slice,
-} from "../../../testdata/harness/kubernetes-api.ts";
+import { KubernetesApi } from "../../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../../testdata/harness/slice-object.ts";
 import { makeIdentity } from "../../../testdata/peers/node/certificates.ts";
 import { EchoService } from "../../../testdata/services/gen/echo/echo_pb.ts";
 import {
@@ -31,7 +29,7 @@ async function apiServer(): Promise<KubernetesApi> {
 	return api;
 }
 
-/** A pod: a server that answers with its name, and the slice that it is in. */
+/** A pod: a server that answers with its name, and its slice. */
 async function pod(api: KubernetesApi, name: string, zone?: string) {
 	const server = new Server();
 	server.add(EchoService, { echo: () => ({ resp: name }) });
@@ -80,7 +78,7 @@ function client(
 	return made;
 }
 
-/** Who answers ten calls, none of which may fail. */
+/** Makes ten calls, none of which may fail, and returns the names of the pods. */
 async function answering(echo: EchoServiceClient): Promise<string> {
 	const names = new Set<string>();
 	for (let n = 0; n < 10; n++) names.add((await echo.echo({})).resp);
@@ -125,7 +123,7 @@ describe("calls", () => {
 		}
 		await expect.poll(() => answering(echo), soon).toBe("new-0 new-1 new-2");
 		over = true;
-		// Rejects with the first call that failed.
+		// Rejects with the error of the first failed call.
 		await Promise.all(callers);
 	});
 
@@ -249,7 +247,7 @@ describe("calls", () => {
 		for (let index = 0; index < 50; index++) api.put(state(index, -1));
 		const states: (readonly Endpoint[])[] = [];
 		const echo = client(api, {
-			// To each of the others would be a connection.
+			// Each other endpoint would get a connection.
 			balancer: "pick_first",
 			hooks: {
 				resolved: (resolution) => {
@@ -329,7 +327,7 @@ describe("the string target", () => {
 		child.stdout.on("data", (chunk) => {
 			output += chunk;
 		});
-		// The client is not closed: its watch keeps no process alive.
+		// The client is not closed: its watch does not keep the process alive.
 		const [code] = await once(child, "close");
 		expect({ code, output }).toEqual({ code: 0, output: "a\n" });
 		expect(api.requests[0]?.kind).toBe("list");

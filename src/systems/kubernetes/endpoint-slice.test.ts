@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { slice } from "../../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../../testdata/harness/slice-object.ts";
 import { readSlice } from "./endpoint-slice.ts";
 
 test.each([

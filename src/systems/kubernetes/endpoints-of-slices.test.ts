@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
 	type SliceObject,
 	slice,
-} from "../../../testdata/harness/kubernetes-api.ts";
+} from "../../../testdata/harness/slice-object.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { readSlice } from "./endpoint-slice.ts";
 import { endpointsOfSlices } from "./endpoints-of-slices.ts";
@@ -15,7 +15,7 @@ function found(slices: readonly SliceObject[], port?: number | string) {
 	});
 }
 
-/** Of all families, in their order. */
+/** Returns the endpoints of all families, in order. */
 function addresses(slices: readonly SliceObject[], port?: number | string) {
 	return [...found(slices, port).values()].flat().map(({ address }) => address);
 }
@@ -98,7 +98,7 @@ describe("an endpoint", () => {
 			serving: false,
 			terminating: true,
 		});
-		// Of no pod that there is: who serves and does not end is ready.
+		// No real pod has these conditions: a pod that serves and is not terminating is ready.
 		const strange = at("10.1.0.5", { ready: false, serving: true });
 		const starting = at("10.1.0.3", {
 			ready: false,

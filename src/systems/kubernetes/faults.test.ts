@@ -1,10 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import type { Fault } from "../../../testdata/harness/kubernetes-answers.ts";
-import {
-	KubernetesApi,
-	slice,
-} from "../../../testdata/harness/kubernetes-api.ts";
+import { KubernetesApi } from "../../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../../testdata/harness/slice-object.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { kubernetesResolver } from "./resolver.ts";
@@ -14,7 +12,7 @@ afterEach(async () => {
 	for (const undo of after.splice(0).reverse()) await undo();
 });
 
-/** An API server with one slice, and a watch of it in a time that stands still. */
+/** An API server with one slice, and a watch of it with a fake clock. */
 async function watched(before: (api: KubernetesApi) => void = () => {}) {
 	const api = await KubernetesApi.start();
 	after.push(() => api[Symbol.asyncDispose]());
@@ -27,7 +25,7 @@ async function watched(before: (api: KubernetesApi) => void = () => {}) {
 	);
 	const made = new Watching(resolver);
 	after.push(() => made[Symbol.asyncDispose]());
-	/** Lets time pass, with what travels meanwhile, until something is so. */
+	/** Advances the clock, and lets messages travel, until a condition holds. */
 	const until = async (what: () => unknown, wanted: unknown, stepMs = 100) => {
 		await expect
 			.poll(
@@ -39,7 +37,7 @@ async function watched(before: (api: KubernetesApi) => void = () => {}) {
 			)
 			.toEqual(wanted);
 	};
-	/** Lets so much time pass in small steps, with what travels meanwhile. */
+	/** Advances the clock in small steps, and lets messages travel in between. */
 	const pass = async (ms: number, stepMs = 250) => {
 		for (let passed = 0; passed < ms; passed += stepMs) {
 			await clock.advance(stepMs);
@@ -54,7 +52,7 @@ type Watched = Awaited<ReturnType<typeof watched>>;
 const hosts = ({ made }: Watched) =>
 	made.addresses?.map((address) => String(address).replace(":50051", ""));
 
-/** A watch that has begun well. */
+/** Starts a watch and waits for the first endpoints. */
 async function following(): Promise<Watched> {
 	const all = await watched();
 	await all.until(() => hosts(all), ["10.1.0.1"]);
@@ -171,7 +169,7 @@ describe("while a watch goes on", () => {
 		await pass(20_000);
 		expect(hosts(all)).toEqual(["10.1.0.1"]);
 		expect(made.reported[0]).toMatchObject({ problem: "unreachable" });
-		// At 0, 1, 2.6, 5.2, 9.3, 15.8 s.
+		// At 0 s, 1 s, 2.6 s, 5.2 s, 9.3 s and 15.8 s.
 		expect(made.reported.length).toBeGreaterThan(2);
 		expect(made.reported.length).toBeLessThan(8);
 		api.put(slice("payment-1", ["10.1.0.2"]));

@@ -10,7 +10,7 @@ import {
 import {
 	type SliceObject,
 	slice,
-} from "../../../testdata/harness/kubernetes-api.ts";
+} from "../../../testdata/harness/slice-object.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import { type KubernetesDependencies, kubernetesResolver } from "./resolver.ts";
@@ -41,7 +41,7 @@ describe.skipIf(kubeApiServerMissing)(
 			await server?.[Symbol.asyncDispose]();
 		});
 
-		/** As a pod would. */
+		/** Makes a resolver with the credentials of a pod. */
 		function watching(
 			service: string,
 			dependencies: KubernetesDependencies = {},
@@ -140,7 +140,7 @@ describe.skipIf(kubeApiServerMissing)(
 
 		test("ends watches when their time is over, and new ones continue from there", async () => {
 			await post(slice("order-1", ["10.1.0.1"], { service: "order" }));
-			// Watches of 6 s.
+			// Makes watches last 6 s.
 			await using made = watching("order", { random: () => -0.98 });
 			await knows(made, "10.1.0.1");
 			for (let n = 2; n < 12; n++) {
@@ -208,14 +208,14 @@ describe.skipIf(kubeApiServerMissing)(
 			await server.kill();
 			await expect.poll(() => made.reported.length, soon).toBeGreaterThan(0);
 			expect(made.addresses).toHaveLength(2);
-			// Time goes on meanwhile, and what was before it is forgotten.
+			// Other changes follow, and the earlier versions are compacted.
 			for (let n = 0; n < 10; n++) await server.etcd.put("other", `${n}`);
 			await server.etcd.compact();
 			await server.start();
 			await server.ask("DELETE", `${SLICES}/cart-1`);
 			await put(slice("cart-2", ["10.1.0.3"], { service: "cart" }));
 			await knows(made, "10.1.0.3");
-			// It forbids all until it has read its roles again.
+			// It refuses all requests until it has read its roles again.
 			for (const error of made.reported as DiscoveryError[]) {
 				expect(["unreachable", "forbidden"]).toContain(error.problem);
 			}

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import {
 	type ApiInit,
 	KubernetesApi,
-	slice,
 } from "../../../testdata/harness/kubernetes-api.ts";
+import { slice } from "../../../testdata/harness/slice-object.ts";
 import { Watching } from "../../../testdata/harness/watching.ts";
 import type { DiscoveryError } from "../discovery-error.ts";
 import type { KubernetesOptions } from "./options.ts";
@@ -281,7 +281,7 @@ describe("of the two families of a dual-stack Service", () => {
 		);
 		api.put(slice("payment-4", ["10.1.0.1", "10.1.0.2"]));
 	};
-	/** A network in which only these answer. */
+	/** A network in which only these addresses answer. */
 	const network = (...answering: string[]) => {
 		const probe = async (address: string) => {
 			if (!answering.some((host) => address === `${host}:50051`))
