@@ -4,7 +4,7 @@ import { Watching } from "../../testdata/harness/watching.ts";
 import { type ResolvePace, resolveLoop } from "./resolve-loop.ts";
 import type { Endpoint, Resolver } from "./resolver.ts";
 
-/** A world that tests change, and a resolver that turns at it. */
+/** A resolver whose results a test sets, and the turns that it has taken. */
 function scripted(pace?: Partial<ResolvePace>) {
 	const clock = new FakeClock();
 	const turns: { at: number; requested: boolean }[] = [];

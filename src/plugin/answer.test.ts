@@ -75,7 +75,7 @@ describe("the answer", () => {
 			const startedAt = performance.now();
 			const { file } = answer(syntheticRequest(services));
 			expect(file[0]?.content).toContain(`NewService${services - 1}Client`);
-			// A second would do; looking names up anew for each use takes minutes.
+			// It takes less than a second. Computing the names again for each use would take minutes.
 			expect(performance.now() - startedAt).toBeLessThan(20_000);
 		}
 	});
@@ -90,7 +90,7 @@ describe("the answer", () => {
 		messages[0].name = "aRequest";
 		method.inputType = ".synthetic.aRequest";
 		const { file } = answer(request);
-		// By code units: capitals first.
+		// Sorted by code units: capital letters come first.
 		expect(file[0]?.content).toMatch(/import type \{ Request1.*, aRequest/);
 	});
 });

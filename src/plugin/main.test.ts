@@ -133,7 +133,7 @@ describe("the process", () => {
 		);
 		const lint = await outcome("buf", ["lint"], undefined, { cwd: root });
 		expect([lint.code, String(lint.stdout), lint.stderr]).toEqual([0, "", ""]);
-		// Again, over the one that is there.
+		// A second time, it overwrites the file.
 		expect((await plugin(["--export-options", join(root, "proto")])).code).toBe(
 			0,
 		);
@@ -277,12 +277,12 @@ describe("the process", () => {
 	});
 });
 
-/** A length-delimited field of a message. */
+/** Encodes a length-delimited field of a message. */
 function field(number: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
 	return new BinaryWriter().tag(number, 2).bytes(value).finish();
 }
 
-/** The script of a process that is the plugin. */
+/** The script of a process that runs the plugin. */
 function run(): string {
 	return `require(${JSON.stringify(bundle.path)}).main(process.argv.slice(1)).then((code) => { process.exitCode = code; })`;
 }

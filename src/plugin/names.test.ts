@@ -88,7 +88,7 @@ describe("serviceNames", () => {
 	});
 
 	it("adds more $ while the name is still taken", () => {
-		// protoc-gen-es calls the nested one Foo_Client$.
+		// protoc-gen-es names the nested message Foo_Client$.
 		const [names] = namesOf({
 			services: ["Foo_"],
 			messages: ["Foo_Client", "Foo"],
@@ -143,7 +143,7 @@ function fileWith({
 	services?: readonly string[];
 	methods?: readonly string[];
 	messages?: readonly string[];
-	/** The name of a message in each message. */
+	/** The name of a message to nest in each message. */
 	nested?: string;
 }): DescFile {
 	const { files } = createFileRegistry(

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Backoff } from "./backoff.ts";
 
-/** The next waits. */
+/** Returns the next waits. */
 function waits(backoff: Backoff, count: number): number[] {
 	return Array.from({ length: count }, () => backoff.next());
 }

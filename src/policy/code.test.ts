@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { OptionError } from "../checks/option-error.ts";
 import { codeName, parseCode } from "./code.ts";
 
-/** The spelling of gRPC's statuscodes.md, in the order of the numbers. */
+/** The names in gRPC's statuscodes.md, in the order of their numbers. */
 const grpcNames = [
 	"CANCELLED",
 	"UNKNOWN",

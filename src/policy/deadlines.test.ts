@@ -4,7 +4,7 @@ import { seeded } from "../../testdata/harness/seeded.ts";
 import { systemClock } from "./clock.ts";
 import { Deadlines, type Due } from "./deadlines.ts";
 
-/** An item that notes when it was due. */
+/** An item that records when it was due. */
 class Item implements Due {
 	duePlace = -1;
 	passedAt: number | undefined;

@@ -4,7 +4,7 @@ import { Watching } from "../../../testdata/harness/watching.ts";
 import { dnsResolver } from "./dns.ts";
 import type { Found } from "./name-lookup.ts";
 
-/** A name whose addresses tests change, in a network where some of them answer. */
+/** A name with addresses that a test can change, in a network in which some of them answer. */
 function name(addresses: string[], reachable: string[] = []) {
 	const clock = new FakeClock();
 	const state: { found: Found; error?: Error } = { found: { addresses } };

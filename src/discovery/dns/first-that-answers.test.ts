@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FakeClock } from "../../../testdata/harness/fake-clock.ts";
 import { firstThatAnswers } from "./first-that-answers.ts";
 
-/** Addresses answer after so many milliseconds, are silent, or refuse. */
+/** A network in which addresses answer after a number of milliseconds, do not answer, or refuse. */
 function network(answers: Record<string, number | "silent" | "refuses">) {
 	const clock = new FakeClock();
 	const tried: string[] = [];

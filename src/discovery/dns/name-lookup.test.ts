@@ -20,7 +20,7 @@ afterEach(() => {
 	}
 });
 
-/** A name server that answers each type of question as told, or not at all (RFC 1035, section 4). */
+/** A name server with given answers to each type of query, or without answers (RFC 1035, section 4). */
 async function nameServer(
 	answer: (type: number) => readonly Answer[] | "no such name" | "silence",
 ): Promise<string> {

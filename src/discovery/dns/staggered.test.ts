@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { FakeClock, settled } from "../../../testdata/harness/fake-clock.ts";
 import { staggered } from "./staggered.ts";
 
-/** Attempts that tests settle, and the times at which they started. */
+/** Attempts whose results a test sets, and the times at which they started. */
 function attempts(count: number) {
 	const clock = new FakeClock();
 	const started: number[] = [];

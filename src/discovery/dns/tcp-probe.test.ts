@@ -43,7 +43,7 @@ test("no connection is made if the signal has fired before", async () => {
 });
 
 test("the signal ends a connection attempt", async () => {
-	// Of the discard prefix (RFC 6666): packets to it get no answer, or the system has no way there.
+	// An address of the discard prefix (RFC 6666): packets to it get no answer, or the system has no route to it.
 	const abort = new AbortController();
 	const reached = tcpProbe("[100::1]:9", abort.signal);
 	abort.abort();

@@ -21,7 +21,7 @@ function made(channel = { maxAttempts: 5 }): {
 	return { rule: new HedgingRule(policy, throttle, channel), throttle };
 }
 
-/** Takes it to where it allows nothing more. */
+/** Takes tokens from a throttle until it allows nothing more. */
 function close(throttle: RetryThrottle): void {
 	while (throttle.allows) throttle.failed();
 }
@@ -125,7 +125,7 @@ describe("the throttle", () => {
 		for (const _ of "1".repeat(100)) throttle.succeeded();
 		expect(rule.refusal()).toBe(THROTTLED);
 		expect(rule.afterSent()).toBeUndefined();
-		// It is not the server that said so.
+		// The reason is the throttle, not the server's pushback.
 		expect(rule.failed(Code.Unavailable, undefined)).toEqual({
 			kind: "denied",
 			reason: THROTTLED,

@@ -15,7 +15,7 @@ const policy = compileRetryPolicy(
 	"retryPolicy",
 );
 
-/** A rule whose jitter changes nothing, and its channel's throttle. */
+/** Makes a rule without jitter, and the throttle of its channel. */
 function made(
 	channel: Partial<{ maxAttempts: number; random: () => number }> = {},
 	throttling = { maxTokens: 10, tokenRatio: 0.1 },
@@ -29,7 +29,7 @@ function made(
 	return { rule, throttle };
 }
 
-/** How many failures are left until the throttle closes. */
+/** Returns how many more failures close the throttle. */
 function failuresLeft(throttle: RetryThrottle): number {
 	let count = 0;
 	for (; throttle.allows; count++) throttle.failed();
@@ -139,7 +139,7 @@ describe("the throttle", () => {
 		const { rule, throttle } = made();
 		for (const _ of "1234") throttle.failed();
 		expect(throttle.allows).toBe(true);
-		// This failure is the fifth of ten tokens.
+		// This failure takes the fifth of ten tokens.
 		expect(rule.failed(Code.Unavailable, undefined)).toEqual({
 			kind: "denied",
 			reason: THROTTLED,

@@ -13,7 +13,7 @@ const policy = compileRetryPolicy(
 	"retryPolicy",
 );
 
-/** A schedule whose jitter changes nothing, unless `random` says otherwise. */
+/** Makes a schedule, by default without jitter. */
 function schedule(
 	changes: Partial<typeof policy> = {},
 	random = 0.5,
@@ -21,7 +21,7 @@ function schedule(
 	return new RetrySchedule({ ...policy, ...changes }, () => random);
 }
 
-/** The next waits, to the microsecond. */
+/** Returns the next waits, rounded to microseconds. */
 function waits(schedule: RetrySchedule, count: number): number[] {
 	return Array.from(
 		{ length: count },

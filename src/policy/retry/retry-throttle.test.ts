@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { builtinRetryThrottling } from "../builtin-policy.ts";
 import { RetryThrottle } from "./retry-throttle.ts";
 
-/** Ends so many attempts. */
+/** Ends this many attempts. */
 function fail(throttle: RetryThrottle, count: number): void {
 	for (let n = 0; n < count; n += 1) throttle.failed();
 }
@@ -10,7 +10,7 @@ function succeed(throttle: RetryThrottle, count: number): void {
 	for (let n = 0; n < count; n += 1) throttle.succeeded();
 }
 
-/** How many failures, one after the other, it takes until nothing is allowed. */
+/** Returns how many failures in a row close the throttle. */
 function failuresLeft(throttle: RetryThrottle): number {
 	let count = 0;
 	while (throttle.allows) {
@@ -68,7 +68,7 @@ test.each([0.1, 0.7, 0.035, 0.005, 1.005, 2.035])(
 		const throttle = new RetryThrottle({ maxTokens: 1000, tokenRatio });
 		fail(throttle, 500 + Math.round(200 * tokenRatio));
 		succeed(throttle, 200);
-		// Exactly half of the tokens.
+		// Exactly half of the tokens are left.
 		expect(throttle.allows).toBe(false);
 		succeed(throttle, 1);
 		expect(throttle.allows).toBe(true);
