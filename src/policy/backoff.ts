@@ -18,7 +18,17 @@ export const DEFAULT_PACE: BackoffPace = {
 	maxMs: 15_000,
 };
 
+/** The largest fraction by which jitter shortens or lengthens a wait (gRFC A6 and "Connection Backoff Protocol"). */
 const JITTER = 0.2;
+
+/**
+ * Applies a jitter of ±20 % to a wait.
+ *
+ * @param random returns a number that is at least 0 and less than 1
+ */
+export function withJitter(ms: number, random: () => number): number {
+	return ms * (1 - JITTER + 2 * JITTER * random());
+}
 
 /** Exponential backoff with a jitter of ±20 %. A wait counts from the start of one attempt to the start of the next. */
 export class Backoff {
@@ -36,7 +46,7 @@ export class Backoff {
 	/** Returns the milliseconds until the next attempt, and lengthens the wait after it. */
 	next(): number {
 		const { multiplier, maxMs } = this.#pace;
-		const ms = this.#baseMs * (1 - JITTER + 2 * JITTER * this.#random());
+		const ms = withJitter(this.#baseMs, this.#random);
 		this.#baseMs = Math.min(this.#baseMs * multiplier, maxMs);
 		return ms;
 	}

@@ -15,7 +15,7 @@ test("a valid config is kept as it was written, until its key is deleted", () =>
 test.each([
 	[
 		"{",
-		"the service config in the key c is invalid, so the one before stays in force: it",
+		"the service config in the key c is invalid and ignored (the last valid one, if any, stays in force): it",
 	],
 	["7", "serviceConfig: 7 is not an object"],
 	['{"methodConfig":[{"name":[{}],"timeout":"soon"}]}', "[0].timeout"],

@@ -48,7 +48,7 @@ export class WatchedConfig {
 					: `it is not JSON (${(error as Error).message})`;
 			throw new DiscoveryError(
 				"badAnswer",
-				`the service config in ${this.#name} is invalid, so the one before stays in force: ${why}`,
+				`the service config in ${this.#name} is invalid and ignored (the last valid one, if any, stays in force): ${why}`,
 				error,
 			);
 		}

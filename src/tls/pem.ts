@@ -26,7 +26,7 @@ export function pem(kind: PemKind): Check<Pem> {
 			throw new OptionError(where, `${shown(value)} is not PEM text or bytes`);
 		}
 		if (pemBlocks(value, kind).length === 0) {
-			throw new OptionError(where, whyNone(value, kind));
+			throw new OptionError(where, problemOf(value, kind));
 		}
 		return value;
 	};
@@ -62,7 +62,7 @@ export function textOf(value: Pem): string {
 		: new TextDecoder("latin1").decode(value);
 }
 
-function whyNone(value: Pem, kind: PemKind): string {
+function problemOf(value: Pem, kind: PemKind): string {
 	const text = textOf(value);
 	if (text.trim() === "") return "is empty";
 	if (typeof value === "string" && isPath(value)) {

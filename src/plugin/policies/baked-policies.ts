@@ -13,8 +13,8 @@ import type {
 } from "../../policy/service-config.ts";
 import type { Comments } from "../comments.ts";
 import type { ConfigFiles, ConfiguredPolicy } from "./config-files.ts";
+import { policyToConfig } from "./policy-to-config.ts";
 import type { ProtoOptions } from "./proto-options.ts";
-import { spelled } from "./spelled-policy.ts";
 
 type MethodName = { service: string; method?: string };
 
@@ -61,7 +61,7 @@ function methodConfig(
 		if (configured?.scope !== "method" && ofMethod === undefined) {
 			continue;
 		}
-		const policy = spelled(
+		const policy = policyToConfig(
 			mergePolicies(
 				scoped(configured, "method"),
 				ofMethod,
@@ -69,13 +69,16 @@ function methodConfig(
 			),
 		);
 		const key = JSON.stringify(policy);
-		if (key !== JSON.stringify(spelled(inherited(method, wide)))) {
+		if (key !== JSON.stringify(policyToConfig(inherited(method, wide)))) {
 			const entry = entries.get(key) ?? { name: [], ...policy };
 			entry.name.push({ service: service.typeName, method: method.name });
 			entries.set(key, entry);
 		}
 	}
-	const all = { name: [{ service: service.typeName }], ...spelled(wide) };
+	const all = {
+		name: [{ service: service.typeName }],
+		...policyToConfig(wide),
+	};
 	const methodConfig = [
 		...(Object.keys(wide).length === 0 ? [] : [all]),
 		...entries.values(),

@@ -1,3 +1,4 @@
+import { withJitter } from "../backoff.ts";
 import type { CompiledRetryPolicy } from "./retry-policy.ts";
 
 /** The part of a retry policy that sets the time between attempts. */
@@ -6,12 +7,9 @@ type Backoffs = Pick<
 	"initialBackoffMs" | "maxBackoffMs" | "backoffMultiplier"
 >;
 
-/** The largest fraction by which jitter shortens or lengthens a backoff. */
-const JITTER = 0.2;
-
 /**
  * The waits between the attempts of one call (gRFC A6, "Exponential Backoff" and "Pushback", with the jitter of its 2024
- * amendment). `Backoff` is for connections: its jitter and its reset follow other rules.
+ * amendment). `Backoff` is for connections: it grows and is reset by other rules.
  */
 export class RetrySchedule {
 	readonly #policy: Backoffs;
@@ -39,8 +37,7 @@ export class RetrySchedule {
 		const { initialBackoffMs, maxBackoffMs, backoffMultiplier } = this.#policy;
 		const backoff = initialBackoffMs * backoffMultiplier ** this.#backoffs;
 		this.#backoffs += 1;
-		const jitter = 1 - JITTER + 2 * JITTER * this.#random();
-		return Math.min(backoff, maxBackoffMs) * jitter;
+		return withJitter(Math.min(backoff, maxBackoffMs), this.#random);
 	}
 }
 

@@ -65,7 +65,7 @@ const answers: readonly [
 		"with status 403: <h1>Forbidden</h1>; set a token that may do this",
 	],
 	[
-		"a 401 without a word",
+		"a 401 without a body",
 		(_, response) => response.writeHead(401).end(),
 		"forbidden",
 		"with status 401; set a token that may do this",
@@ -75,10 +75,10 @@ const answers: readonly [
 		(_, response) =>
 			response.writeHead(500).end("rpc error making call: Permission denied"),
 		"forbidden",
-		"with status 500: rpc error making call: Permission denied; give a token",
+		"with status 500: rpc error making call: Permission denied; set a token",
 	],
 	[
-		"a 500, as a server behind it knows no such token",
+		"a 500, as a server behind it does not know the token",
 		(_, response) => response.writeHead(500).end("rpc error: ACL not found"),
 		"forbidden",
 		"with status 500: rpc error: ACL not found; the agent does not know this token",

@@ -8,7 +8,7 @@ import { type AgentRequest, ANSWER_MS, type ConsulAgent } from "./agent.ts";
 import { equals } from "./filter.ts";
 import { REGISTRATION_KEY } from "./registration-key.ts";
 import { checkIdOf, type ServiceDefinition } from "./service-definition.ts";
-import { untilFound } from "./until-found.ts";
+import { waitUntilFound } from "./wait-until-found.ts";
 
 export interface RegisteredServiceSetting {
 	readonly agent: ConsulAgent;
@@ -87,7 +87,7 @@ export class RegisteredService {
 		signal.throwIfAborted();
 		try {
 			await this.#inTurn(() => this.#register(signal));
-			await untilFound(agent, definition, clock, signal);
+			await waitUntilFound(agent, definition, clock, signal);
 			signal.throwIfAborted();
 		} catch (error) {
 			// The agent may have executed a request that was cancelled or not answered.

@@ -559,11 +559,11 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 			],
 			[
 				{ attributes: { a: "x".repeat(513) } },
-				"instance.attributes.a: is longer than the 512 characters",
+				"instance.attributes.a: is longer than 512 characters",
 			],
 			[
 				{ zone: "x".repeat(513) },
-				"instance.zone: is longer than the 512 characters",
+				"instance.zone: is longer than 512 characters",
 			],
 			[
 				{
@@ -571,7 +571,7 @@ describe.skipIf(consulMissing)("a Consul registry", () => {
 						Array.from({ length: 64 }, (_, n) => [`a${n}`, ""]),
 					),
 				},
-				"instance.attributes: has more than the 63 pairs",
+				"instance.attributes: has more than 63 pairs",
 			],
 		])("an instance with %j: %s", async (fields, message) => {
 			await expect(register({ name: "a", port: 7, ...fields })).rejects.toThrow(

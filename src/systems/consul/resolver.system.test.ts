@@ -211,7 +211,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 		await put("{ nonsense");
 		await watch.until(() => watch.reported.length === 1);
 		expect(watch.reported[0]?.message).toMatch(
-			`the service config in the key ${config} of Consul is invalid, so the one before stays in force: it is not JSON`,
+			`the service config in the key ${config} of Consul is invalid and ignored (the last valid one, if any, stays in force): it is not JSON`,
 		);
 		await add(service, { Port: 2 });
 		await watch.until(() => watch.addresses?.length === 2);
@@ -243,7 +243,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			{ endpoints: [expect.objectContaining({ address: "10.0.0.1:1" })] },
 		]);
 		expect(watch.reported[0]?.message).toMatch(
-			`the service config in the key ${config} of Consul is bad`,
+			`the service config in the key ${config} of Consul is invalid`,
 		);
 	});
 
@@ -307,7 +307,7 @@ describe.skipIf(consulMissing)("a Consul resolver", () => {
 			await watch.until(() => watch.seen[0]?.reason !== undefined);
 			await add(service, { Port: 1, Check: critical });
 			await watch.until(() =>
-				/none is fit .*: 1 critical/.test(
+				/none can take calls: 1 critical/.test(
 					watch.seen.at(-1)?.reason?.message ?? "",
 				),
 			);

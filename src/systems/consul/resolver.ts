@@ -28,7 +28,7 @@ import { IndexedQuery } from "./indexed-query.ts";
 import { readKey } from "./key-value.ts";
 import { consulName } from "./name.ts";
 import { QueryFeed } from "./query-feed.ts";
-import { whyNone } from "./why-none.ts";
+import { whyNoEndpoint } from "./why-no-endpoint.ts";
 
 /** The options of `consulResolver`. */
 export interface ConsulResolverOptions extends ConsulAgentOptions {
@@ -249,7 +249,7 @@ class WatchedService implements FollowedService {
 		this.#reason =
 			usable.length > 0
 				? undefined
-				: await whyNone({
+				: await whyNoEndpoint({
 						agent: this.#agent,
 						service,
 						query: this.#scope(),

@@ -170,7 +170,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 		await watching.until(() => watching.reported.length > 1);
 		expect(watching.reported.map(({ message }) => message)).toEqual([
 			`an instance in etcd is invalid and left out: ${prefix}/bad: "{" is not JSON (Expected property name or '}' in JSON at position 1 (line 1 column 2))`,
-			`an instance in etcd is invalid and left out: ${prefix}/good: its address ":8888" has no host: the server must register one that others can reach`,
+			`an instance in etcd is invalid and left out: ${prefix}/good: its address ":8888" has no host: the server must register an address that others can reach`,
 		]);
 		expect(watching.reported[0]).toMatchObject({ problem: "badAnswer" });
 		await watching.until(() => watching.addresses?.length === 0);
@@ -273,7 +273,7 @@ describe.skipIf(etcdMissing)("of a real etcd", () => {
 			await shows(watching, "10.0.0.1:1");
 			expect(watching.seen.at(-1)?.serviceConfig).toBeUndefined();
 			expect(watching.reported[0]?.message).toContain(
-				`the service config in the key ${key} of etcd is bad`,
+				`the service config in the key ${key} of etcd is invalid`,
 			);
 			await etcd.put(key, config("3s"));
 			await watching.until(() => watching.seen.length === 2);

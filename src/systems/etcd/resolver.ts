@@ -166,7 +166,7 @@ class WatchedService implements FollowedService {
 		const { current } = this.#setting.config;
 		return {
 			endpoints: [...byAddress.values()],
-			...(byAddress.size === 0 && { reason: this.#whyNone() }),
+			...(byAddress.size === 0 && { reason: this.#whyNoEndpoint() }),
 			...(current && { serviceConfig: current }),
 		};
 	}
@@ -222,7 +222,7 @@ class WatchedService implements FollowedService {
 		}
 	}
 
-	#whyNone(): DiscoveryError {
+	#whyNoEndpoint(): DiscoveryError {
 		const { prefix, etcd } = this.#setting;
 		const where = `under ${prefix}/ in etcd at ${etcd.hosts.join(", ")}`;
 		const count = this.#endpoints.size;

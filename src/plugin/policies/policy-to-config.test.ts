@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { compileMethodPolicy } from "../../policy/method-policy.ts";
-import { spelled } from "./spelled-policy.ts";
+import { policyToConfig } from "./policy-to-config.ts";
 
-describe("spelled", () => {
+describe("policyToConfig", () => {
 	it.for([
 		{},
 		{ timeout: "0s" },
@@ -29,7 +29,7 @@ describe("spelled", () => {
 			},
 		},
 	])("spells a policy as a service config does: %j", (policy) => {
-		expect(spelled(compileMethodPolicy(policy, ""))).toEqual(policy);
+		expect(policyToConfig(compileMethodPolicy(policy, ""))).toEqual(policy);
 	});
 
 	it("writes each code in a way that is read as the same code", () => {
@@ -41,6 +41,6 @@ describe("spelled", () => {
 			retryableStatusCodes: Array.from({ length: 16 }, (_, index) => index + 1),
 		};
 		const compiled = compileMethodPolicy({ retryPolicy }, "");
-		expect(compileMethodPolicy(spelled(compiled), "")).toEqual(compiled);
+		expect(compileMethodPolicy(policyToConfig(compiled), "")).toEqual(compiled);
 	});
 });

@@ -23,7 +23,9 @@ type State = (typeof STATES)[number];
  * Finds out why a service has no endpoint, by querying all of its instances,
  * including unhealthy ones.
  */
-export async function whyNone(empty: EmptyService): Promise<DiscoveryError> {
+export async function whyNoEndpoint(
+	empty: EmptyService,
+): Promise<DiscoveryError> {
 	const { agent, service, query, filter, signal } = empty;
 	const request = {
 		path: `health/service/${encodeURIComponent(service)}`,

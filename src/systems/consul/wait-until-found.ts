@@ -12,7 +12,7 @@ const WAITS_MS = [10, 20, 40, 80, 160, 320] as const;
  * where all clients find it. Waits at most two thirds of a second, and does not
  * wait if the token may not read the catalog.
  */
-export async function untilFound(
+export async function waitUntilFound(
 	agent: ConsulAgent,
 	{ name, id }: ServiceDefinition,
 	clock: Clock,

@@ -7,7 +7,7 @@ import type {
 } from "../../policy/method-policy.ts";
 
 /** Converts a checked policy back to the spelling of a service config. */
-export function spelled(policy: CompiledMethodPolicy): MethodPolicy {
+export function policyToConfig(policy: CompiledMethodPolicy): MethodPolicy {
 	return onlyDefined({
 		timeout:
 			policy.timeoutMs === undefined ? undefined : duration(policy.timeoutMs),
