@@ -10,10 +10,10 @@ import type { PreparedHead } from "./prepared-head.ts";
 import type { Status } from "./status.ts";
 
 /**
- * How far a request got. "miscarried": its connection was ending, so nothing of it left this side, or it missed a peer that
- * has taken other calls there and ends the connection in order (a GOAWAY with NO_ERROR and a lower stream id, not 0).
- * "refused": the peer turned it away unseen by its application (REFUSED_STREAM, or any other GOAWAY with a lower stream id).
- * "processed": the application may have seen it, and only a retry policy can tell whether to send it again.
+ * How far a request got. "miscarried": its connection was ending, so that nothing of it left this side, or it crossed with
+ * the GOAWAY of a peer that has taken other calls and ends the connection in order (NO_ERROR, and a lower stream id that is
+ * not 0). "refused": the peer rejected it before its application saw it (REFUSED_STREAM, or any other GOAWAY with a lower
+ * stream id). "processed": the application may have seen it, and only a retry policy can tell whether to send it again.
  */
 export type RequestProgress = "miscarried" | "refused" | "processed";
 
@@ -82,12 +82,12 @@ export interface ClientCall {
 	release(): void;
 }
 
-/** Why a stream ended without its peer having ended it. */
+/** Why a stream ended although its peer did not end it. */
 export interface StreamReset {
 	/** RFC 9113 section 7. */
 	readonly code: number;
 	readonly progress: RequestProgress;
-	/** What happened to the connection, where the whole connection was lost. */
+	/** What happened to the connection, if the whole connection was lost. */
 	readonly cause: Error | undefined;
 }
 
@@ -121,7 +121,7 @@ export interface ServerCallListener {
 
 /** One call of a server: one HTTP/2 stream. */
 export interface ServerCall {
-	/** Bytes of headers that the client takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
+	/** Limit of the client for one header block, in bytes (SETTINGS_MAX_HEADER_LIST_SIZE). */
 	readonly maxHeaderBytes: number;
 	/** Flow control holds back a part of what was sent. */
 	readonly isBlocked: boolean;
@@ -156,32 +156,32 @@ export interface ServerCall {
 
 /** What a client's connection tells its owner. */
 export interface ConnectionListener {
-	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
+	/** The peer's SETTINGS have arrived: it speaks HTTP/2. */
 	ready(): void;
 	/** `hasRoom` is true again. */
 	room(): void;
 	/**
-	 * No new streams: the peer takes none (RFC 9113 section 6.8), or the ids of this connection are nearly used up (section
-	 * 5.1.1). Those that are open finish.
+	 * The connection takes no new streams: the peer said so (RFC 9113 section 6.8), or its stream ids are nearly used up
+	 * (section 5.1.1). Open streams finish.
 	 */
 	goaway(goaway: { code: number; debugData: string }): void;
-	/** The connection is gone, and every stream of it has heard so. Once. */
+	/** The connection is gone, and every call on it has ended. Called once. */
 	closed(error: Error | undefined): void;
 }
 
-/** Keeps the process alive while calls are open, and only then. */
+/** A client's connection to one peer. It keeps the process alive while calls are open, and only then. */
 export interface ClientConnection {
-	/** Calls that have not ended yet; watches do not count. */
+	/** Calls that have not ended. Watches do not count. */
 	readonly openCalls: number;
-	/** Another stream, call or watch, would be within the peer's MAX_CONCURRENT_STREAMS; beyond it, streams wait for their turn. */
+	/** Whether another call or watch would be within the peer's MAX_CONCURRENT_STREAMS. Beyond it, they wait for their turn. */
 	readonly hasRoom: boolean;
-	/** Bytes of headers that the peer takes at once (SETTINGS_MAX_HEADER_LIST_SIZE). */
+	/** Limit of the peer for one header block, in bytes (SETTINGS_MAX_HEADER_LIST_SIZE). */
 	readonly maxHeaderBytes: number;
-	/** Grows with whatever is read from the peer: one that stays as it was means that nothing has come. */
+	/** Grows with everything that is read from the peer. While it stays the same, nothing has arrived. */
 	readonly heard: number;
-	/** Grows with the headers and the data of responses: answers to PINGs and the like do not count. */
+	/** Grows with the headers and the data of responses, and not with answers to PINGs and the like. */
 	readonly responses: number;
-	/** Calls back once, when `responses` grows. Who asks later is called back instead. */
+	/** Calls `heard` once, when `responses` grows. A later call of this method replaces it. */
 	awaitResponse(heard: () => void): void;
 	/**
 	 * Starts a call: sends its headers, and its request if that is given. A call on a connection that is gone ends in a
@@ -189,19 +189,19 @@ export interface ClientConnection {
 	 */
 	start(start: CallStart, listener: CallListener): ClientCall;
 	/**
-	 * PING (RFC 9113 section 6.7). Calls back when the peer answers it, and on a connection that is gone, never.
-	 * false: it could not be sent, so that nothing can be concluded from silence.
+	 * Sends a PING (RFC 9113 section 6.7), and calls `answered` when the peer answers it: never, on a connection that is gone.
+	 * Returns false if it could not be sent, so that silence means nothing.
 	 */
 	ping(answered: () => void): boolean;
-	/** No new streams; calls that are open finish; then the connection closes. */
+	/** Takes no new calls. Closes the connection once the open calls have finished. */
 	close(): void;
-	/** Ends the connection and all its streams now. */
+	/** Ends the connection and all its calls now. */
 	destroy(error?: Error): void;
 }
 
 /** What a server's connection tells its owner. */
 export interface ServerConnectionListener {
-	/** The peer's SETTINGS have arrived: it does speak HTTP/2. */
+	/** The peer's SETTINGS have arrived: it speaks HTTP/2. */
 	ready(): void;
 	/** A request has begun. Its owner calls `listen` or `finish` before it returns. */
 	call(call: ServerCall, headers: RawHeaders): void;
@@ -216,14 +216,14 @@ export interface ServerConnectionListener {
 }
 
 export interface ServerConnection {
-	/** Grows with whatever is read from the peer. */
+	/** Grows with everything that is read from the peer. */
 	readonly heard: number;
-	/** What `heard` was when something came of it last: a request, data, SETTINGS acknowledged, a PING. */
+	/** The value of `heard` when it last had an effect: a request, data, acknowledged SETTINGS, a PING. */
 	readonly told: number;
-	/** PING (RFC 9113 section 6.7). Calls back when the peer answers it. false: it could not be sent. */
+	/** Sends a PING, and calls `answered` when the peer answers it. Returns false if it could not be sent. */
 	ping(answered: () => void): boolean;
-	/** GOAWAY; streams that are open finish; then the connection closes. */
+	/** Sends GOAWAY. Closes the connection once the open calls have finished. */
 	close(): void;
-	/** Ends it and all its streams, after a GOAWAY with the code, by default NO_ERROR. */
+	/** Ends the connection and all its calls, after a GOAWAY with the code, by default NO_ERROR. */
 	destroy(error?: Error, code?: number): void;
 }

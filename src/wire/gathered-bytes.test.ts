@@ -3,7 +3,7 @@ import { between, seeded } from "../../testdata/harness/seeded.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 
 describe("gathered bytes", () => {
-	test("come out as they went in, however they are cut", () => {
+	test("come out as they went in, in whatever pieces they arrive", () => {
 		const random = seeded(7);
 		const gathered = new GatheredBytes();
 		const sent: number[] = [];
@@ -22,7 +22,7 @@ describe("gathered bytes", () => {
 		expect(taken).toEqual(sent);
 	});
 
-	test("that were taken out are not written over", () => {
+	test("that were taken are not overwritten", () => {
 		const gathered = new GatheredBytes();
 		gathered.append(Uint8Array.of(1, 2, 3), 3);
 		const first = gathered.take(2);
@@ -30,14 +30,14 @@ describe("gathered bytes", () => {
 		expect([...first]).toEqual([1, 2]);
 	});
 
-	test("take the memory that was wanted, once a quarter of it has come", () => {
+	test("take the memory that is needed in total once a quarter of it has arrived", () => {
 		const gathered = new GatheredBytes();
 		gathered.append(new Uint8Array(250), 1000);
 		gathered.append(new Uint8Array(750), 1000);
 		expect(gathered.take(1000).buffer.byteLength).toBe(1000);
 	});
 
-	test("take no more than four times their own length before that", () => {
+	test("take at most four times their own length before that", () => {
 		const gathered = new GatheredBytes();
 		gathered.append(new Uint8Array(250), 1_000_000_000);
 		expect(gathered.take(250).buffer.byteLength).toBe(1000);

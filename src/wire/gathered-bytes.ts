@@ -1,11 +1,11 @@
 const NOTHING = new Uint8Array(0);
 
-/** So little is not worth growing to in steps. */
+/** The smallest buffer: growing to this size in steps is not worth it. */
 const LEAST_BYTES = 64;
 
 /**
- * Bytes that came in pieces, in one buffer that grows with them: it takes at most four times what is in it, however
- * small the pieces were, and keeps nothing of the larger buffers that they came in.
+ * Collects bytes that arrive in pieces in one buffer, which grows with them. The buffer is at most four times as large as
+ * its contents, however small the pieces are, and it keeps none of the larger buffers alive that the pieces came in.
  */
 export class GatheredBytes {
 	#buffer: Uint8Array = NOTHING;
@@ -16,7 +16,7 @@ export class GatheredBytes {
 		return this.#end - this.#start;
 	}
 
-	/** Of the buffer that they are in. */
+	/** Size of the buffer that holds the bytes. */
 	get size(): number {
 		return this.#buffer.length;
 	}
@@ -25,7 +25,7 @@ export class GatheredBytes {
 		return this.#buffer[this.#start + index] as number;
 	}
 
-	/** `wanted`: how many bytes there will be in all, as far as that is known. */
+	/** `wanted`: how many bytes there will be in total, as far as that is known. */
 	append(piece: Uint8Array, wanted: number): void {
 		if (this.#end + piece.length > this.#buffer.length) {
 			this.#grow(this.length + piece.length, wanted);
@@ -34,7 +34,7 @@ export class GatheredBytes {
 		this.#end += piece.length;
 	}
 
-	/** Takes out the first bytes. They are not copied, and never written over. */
+	/** Removes and returns the first `count` bytes. They are not copied, and never overwritten. */
 	take(count: number): Uint8Array {
 		const taken = this.#buffer.subarray(this.#start, this.#start + count);
 		this.#start += count;
@@ -50,7 +50,7 @@ export class GatheredBytes {
 
 	#grow(needed: number, wanted: number): void {
 		const size = wanted > needed ? Math.min(wanted, 4 * needed) : 2 * needed;
-		// Filled before it is read, and not part of a pool, which it would keep.
+		// It is filled before it is read. A slice of the pool would keep the whole pool alive.
 		const { buffer } = Buffer.allocUnsafeSlow(Math.max(size, LEAST_BYTES));
 		const grown = new Uint8Array(buffer);
 		grown.set(this.#buffer.subarray(this.#start, this.#end));

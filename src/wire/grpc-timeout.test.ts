@@ -21,18 +21,18 @@ describe("formatTimeout", () => {
 		expect(formatTimeout(ms)).toBe(text);
 	});
 
-	test("what no unit has room for is the most that the wire can say", () => {
+	test("a timeout too long for every unit becomes the longest that can be written", () => {
 		expect(formatTimeout(Number.MAX_SAFE_INTEGER)).toBe("99999999H");
 		expect(formatTimeout(Infinity)).toBe("99999999H");
 	});
 
-	test("is at least a nanosecond, as 0 is not a timeout to send", () => {
+	test("is at least a nanosecond, as 0 is not a valid timeout", () => {
 		expect(formatTimeout(0)).toBe("1n");
 		expect(formatTimeout(0.0000001)).toBe("1n");
 		expect(formatTimeout(-5)).toBe("1n");
 	});
 
-	test("never says more than there is, and at most a ten-thousandth less", () => {
+	test("is never longer than the time left, and at most a ten-thousandth shorter", () => {
 		const random = seeded(1);
 		for (let i = 0; i < 20_000; i++) {
 			const ms = 10 ** (random() * 17 - 5);

@@ -14,8 +14,8 @@ const MAX_VALUE = 99_999_999;
 const ZERO = 0x30;
 
 /**
- * The value of `grpc-timeout` for `ms` milliseconds: 1 to 8 digits and a unit, in the finest unit that has room.
- * Rounded down, so that the server never outlives the client; at least "1n" (PROTOCOL-HTTP2, "Timeout").
+ * The value of `grpc-timeout` for `ms` milliseconds: 1 to 8 digits and the finest unit in which the digits suffice. It is
+ * rounded down, so that the server never waits longer than the client, and is at least "1n" (PROTOCOL-HTTP2, "Timeout").
  */
 export function formatTimeout(ms: number): string {
 	for (const [unit, size] of UNITS) {
@@ -25,7 +25,7 @@ export function formatTimeout(ms: number): string {
 	return `${MAX_VALUE}H`;
 }
 
-/** Milliseconds of a `grpc-timeout`; undefined when it is malformed (PROTOCOL-HTTP2, "Timeout"). */
+/** Parses a `grpc-timeout` into milliseconds; undefined if it is malformed (PROTOCOL-HTTP2, "Timeout"). */
 export function parseTimeout(text: string): number | undefined {
 	const digits = text.length - 1;
 	if (digits < 1 || digits > MAX_DIGITS) return undefined;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { headerOf } from "./headers.ts";
 
-test("a header is found by its name, never by a value that looks like it", () => {
+test("a header is found by its name, never by a value that equals it", () => {
 	const headers = ["x-a", "grpc-status", "grpc-status", "0"];
 	expect(headerOf(headers, "grpc-status")).toBe("0");
 	expect(headerOf(headers, "0")).toBeUndefined();

@@ -137,7 +137,7 @@ test.each<[Record<string, unknown>]>([
 	toBinary(Everything, create(Everything, init));
 });
 
-test("what a message holds in itself is looked at, whatever the depth", () => {
+test("nested messages are checked at any depth", () => {
 	expect(
 		problemOfInit(ValueSchema, {
 			kind: {

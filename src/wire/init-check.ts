@@ -9,18 +9,19 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { nearMiss } from "../checks/near-miss.ts";
 import { shown } from "../checks/option-error.ts";
 
-/** What is wrong with a value, behind the path to it; undefined when nothing is. */
+/** Describes what is wrong with a value, to follow the path to it; undefined if the value is valid. */
 type Check = (value: unknown) => string | undefined;
 
 const checks = new WeakMap<DescMessage, Check>();
 
-/** So many fields are named where none was probably meant. */
+/** How many fields an error lists when no field name is similar. */
 const NAMED = 12;
 
 /**
- * What is wrong with the fields that a message is to be made of: one that it does not have, or a value that would be sent
- * as something else, or not at all. `create` of protobuf-es trusts the compiler in this, and plain JavaScript has none.
- * The first one, as "items[2].price: …"; undefined when all is well. Absent fields are undefined or null.
+ * Finds the first problem with the fields that a message is to be created from, as "items[2].price: …": a field that the
+ * message does not have, or a value that would be sent as something else, or not at all. Returns undefined if all are
+ * valid; fields that are undefined or null count as absent. `create` of protobuf-es leaves these checks to the TypeScript
+ * compiler, and plain JavaScript has none.
  */
 export function problemOfInit(
 	schema: DescMessage,
@@ -29,7 +30,7 @@ export function problemOfInit(
 	return checkOf(schema)(init);
 }
 
-/** Made once for each type; types may hold each other. */
+/** Built once for each message type. Types may contain each other. */
 function checkOf(schema: DescMessage): Check {
 	let check = checks.get(schema);
 	if (check === undefined) {
@@ -56,7 +57,7 @@ function problemOfMembers(
 		if (value === undefined || value === null) continue;
 		const check = members.get(name);
 		if (check === undefined) {
-			// protobuf-es keeps its own things under such names.
+			// Names of protobuf-es itself.
 			if (name.startsWith("$")) continue;
 			return unknownField(schema, members, name);
 		}
@@ -95,14 +96,14 @@ function fieldCheck(field: DescField): Check {
 	}
 }
 
-/** Of the field's value, or of each in a list or a map. */
+/** Checks the value of a field, or each value of a list or a map. */
 function valueCheck(field: DescField): Check {
 	if (field.enum !== undefined) return enumCheck(field.enum);
 	if (field.message === undefined) {
 		return scalarCheck(field.scalar as ScalarType);
 	}
 	const { message } = field;
-	// As protobuf-es has them: the value itself, and JSON.
+	// In protobuf-es, a wrapper is the value itself, and a Struct is JSON.
 	if (field.fieldKind === "message" && !field.oneof && isWrapperDesc(message)) {
 		return scalarCheck(message.fields[0].scalar as ScalarType);
 	}
@@ -160,7 +161,7 @@ function oneofCheck(oneof: DescOneof): Check {
 
 function listCheck(check: Check): Check {
 	return (value) => {
-		// Typed arrays of numbers are written as lists are.
+		// A typed array of numbers is encoded as a list is.
 		if (!Array.isArray(value) && !ArrayBuffer.isView(value)) {
 			return not(value, "an array");
 		}
@@ -215,7 +216,7 @@ function scalarCheck(scalar: ScalarType): Check {
 		case ScalarType.SINT64:
 		case ScalarType.FIXED64:
 		case ScalarType.SFIXED64:
-			// A string is what `jstype = JS_STRING` asks for. Whether it is a number, and fits, is found out when it is written.
+			// `jstype = JS_STRING` asks for a string. Encoding finds out whether it is a number, and fits.
 			return (value) =>
 				typeof value === "bigint" ||
 				typeof value === "number" ||

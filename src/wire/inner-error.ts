@@ -1,13 +1,13 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { codeName } from "../policy/code.ts";
 
-/** Two copies of homing in one program know each other's errors. */
+/** A registered symbol, so that two copies of homing in one program recognize each other's errors. */
 const inner: unique symbol = Symbol.for("homing.innerError");
 
 interface Inner {
-	/** What may be said of it outside. */
+	/** What other services may be told about it. */
 	readonly outward: string | undefined;
-	/** It follows from the end of the call that is being handled. */
+	/** It is a consequence of the end of the call that is being handled. */
 	readonly follows: boolean;
 }
 
@@ -16,11 +16,11 @@ interface Marked {
 }
 
 /**
- * Marks an error as made by a client of homing's, with a text that may name addresses: a server whose handler throws it
- * keeps that to itself.
+ * Marks an error as created by a homing client. Its text may contain addresses, so a server whose handler throws it does
+ * not send that text.
  *
- * @param outward what may be said of it to others; default: that a call to another service failed, and the code
- * @param follows whether it only follows from the end of the call that is being handled
+ * @param outward the text that may be sent instead; default: that a call to another service failed, and the code
+ * @param follows whether the error is only a consequence of the end of the call that is being handled
  */
 export function madeByClient(
 	error: ConnectError,
@@ -31,7 +31,7 @@ export function madeByClient(
 	return Object.defineProperty(error, inner, { value });
 }
 
-/** The text of an error made by a client of homing's as a server may pass it on; undefined for all other errors. */
+/** The text that a server may send for an error that a homing client created; undefined for all other errors. */
 export function outwardText(error: ConnectError): string | undefined {
 	const mark = (error as Marked)[inner];
 	if (mark === undefined) return undefined;
@@ -39,7 +39,7 @@ export function outwardText(error: ConnectError): string | undefined {
 	return `a call to another service failed: ${mark.outward ?? codeName(error.code)}`;
 }
 
-/** Whether a server has to tell somebody of it, as its text goes no further. */
+/** Whether a server has to report the error itself, because its text is not sent to the client. */
 export function isNews(error: ConnectError): boolean {
 	return (error as Marked)[inner]?.follows === false;
 }

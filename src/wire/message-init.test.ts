@@ -3,7 +3,7 @@ import { EmptySchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { messageOfInit } from "./message-init.ts";
 
-test("a message is kept as it is, fields make one, and nothing makes an empty one", () => {
+test("a message is kept, fields become a message, and undefined becomes an empty one", () => {
 	const message = create(StringValueSchema, { value: "x" });
 	expect(messageOfInit(StringValueSchema, message)).toBe(message);
 	expect(messageOfInit(StringValueSchema, { value: "x" })).toEqual(message);

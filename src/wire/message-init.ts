@@ -8,10 +8,11 @@ import { shown } from "../checks/option-error.ts";
 import { problemOfInit } from "./init-check.ts";
 
 /**
- * The message that `init` is, or whose fields it has; an empty one when it is absent.
+ * Returns `init` if it is a message, a message created from it if it is an object with fields, and an empty message if it
+ * is undefined.
  *
- * @throws TypeError for anything else, of which `create` would make an empty message, and for fields that are not its own
- * or of the wrong type, naming the first
+ * @throws TypeError for anything else, from which `create` would make an empty message, and for fields that the message
+ * does not have or that have the wrong type, naming the first one
  */
 export function messageOfInit<Desc extends DescMessage>(
 	schema: Desc,
@@ -32,7 +33,7 @@ export function messageOfInit<Desc extends DescMessage>(
 	);
 }
 
-/** "" for fields without a message, undefined for what is neither. */
+/** The type name of a message, "" for an object with fields, undefined for anything else. */
 function typeNameOf(init: unknown): string | undefined {
 	if (typeof init !== "object" || init === null || Array.isArray(init)) {
 		return undefined;

@@ -116,7 +116,7 @@ describe("messages", () => {
 		expect(reading.texts).toEqual(texts);
 	});
 
-	test("come as soon as they are whole", () => {
+	test("are delivered as soon as they are complete", () => {
 		const reading = new Reading();
 		reading.reader.push(frame("one").subarray(0, 7));
 		expect(reading.texts).toEqual([]);
@@ -125,7 +125,7 @@ describe("messages", () => {
 		expect(reading.isOver).toBe(false);
 	});
 
-	test("any messages in any chunks come out whole, in order, and end", async () => {
+	test("any messages in any chunks are delivered complete, in order, and end", async () => {
 		const random = seeded(5);
 		for (let round = 0; round < 300; round++) {
 			const sent = Array.from({ length: between(random, 0, 8) }, () =>
@@ -153,7 +153,7 @@ describe("messages", () => {
 		}
 	});
 
-	test("random bytes never make it fail otherwise than by saying so", async () => {
+	test("random bytes fail it only by `malformed`", async () => {
 		const random = seeded(6);
 		for (let round = 0; round < 2000; round++) {
 			const reading = new Reading(1000, random() < 0.5 ? "gzip" : undefined);
@@ -185,7 +185,7 @@ describe("the limit", () => {
 		});
 	});
 
-	test("is held against the announced length, before anything is buffered", () => {
+	test("is compared with the announced length, before anything is buffered", () => {
 		const reading = new Reading(100);
 		reading.reader.push(frame("", { length: 0xffffffff }));
 		expect(reading.error?.code).toBe(Code.ResourceExhausted);
@@ -212,7 +212,7 @@ describe("the limit", () => {
 		});
 	});
 
-	test("a bomb is not inflated beyond it", async () => {
+	test("stops the inflation of a bomb", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(gzipped(Buffer.alloc(100 << 20)));
 		await reading.ended;
@@ -240,7 +240,7 @@ describe("bad bytes", () => {
 		},
 	);
 
-	test("a message compressed with something else is INTERNAL, and says with what", () => {
+	test("a message with another compression is INTERNAL, and the error names it", () => {
 		const reading = new Reading(1000, "snappy");
 		reading.reader.push(gzipped("x"));
 		expect(reading.error).toEqual({
@@ -250,7 +250,7 @@ describe("bad bytes", () => {
 		});
 	});
 
-	test("with any encoding, messages may come uncompressed", () => {
+	test("with any encoding, messages may be uncompressed", () => {
 		const reading = new Reading(1000, "snappy");
 		reading.reader.push(frame("plain"));
 		expect(reading.texts).toEqual(["plain"]);
@@ -280,7 +280,7 @@ describe("bad bytes", () => {
 		expect(reading.error?.message).toContain(amount);
 	});
 
-	test("after them nothing follows", () => {
+	test("are followed by nothing", () => {
 		const reading = new Reading(100);
 		reading.reader.push(
 			Buffer.concat([frame("one"), frame("", { flag: 9 }), frame("two")]),
@@ -293,7 +293,7 @@ describe("bad bytes", () => {
 });
 
 describe("hold", () => {
-	test("stops the stream and the messages, until release", () => {
+	test("pauses the stream and the messages until release", () => {
 		const reading = new Reading();
 		reading.reader.hold();
 		expect(reading.paused).toBe(true);
@@ -307,7 +307,7 @@ describe("hold", () => {
 		expect(reading.isOver).toBe(true);
 	});
 
-	test("between two messages of one chunk keeps the second back", () => {
+	test("between two messages of one chunk holds the second one back", () => {
 		const reading = new Reading();
 		reading.onMessage = () => reading.reader.hold();
 		reading.reader.push(Buffer.concat([frame("one"), frame("two")]));
@@ -317,7 +317,7 @@ describe("hold", () => {
 		expect(reading.paused).toBe(true);
 	});
 
-	test("release lets the stream go on when all is delivered", () => {
+	test("and release resume the stream once all messages are delivered", () => {
 		const reading = new Reading();
 		reading.reader.hold();
 		reading.reader.release();
@@ -326,7 +326,7 @@ describe("hold", () => {
 		expect(reading.texts).toEqual(["one"]);
 	});
 
-	test("and release while a message is being delivered leave the stream running", () => {
+	test("and release during the delivery of a message leave the stream running", () => {
 		const reading = new Reading();
 		reading.onMessage = () => {
 			reading.reader.hold();
@@ -341,7 +341,7 @@ describe("hold", () => {
 describe("inflating on another thread", () => {
 	const large = noise(AT_ONCE_BYTES * 2);
 
-	test("is for what becomes large, however small it is, and whatever it says of its size", async () => {
+	test("is for messages that become large, however small they are compressed, and whatever size they announce", async () => {
 		const zeros = Buffer.alloc(4 << 20);
 		const lying = gzipped(zeros);
 		lying.writeUInt32LE(100, lying.length - 4);
@@ -359,7 +359,7 @@ describe("inflating on another thread", () => {
 		expect(small.messages).toHaveLength(1);
 	});
 
-	test("counts the memory of what waits, compressed, and nothing once it is stopped", () => {
+	test("counts the memory of waiting compressed messages, and nothing once the reader is stopped", () => {
 		const reading = new Reading(1 << 20, "gzip");
 		const bytes = gzipped(large);
 		reading.reader.push(Buffer.concat([bytes, bytes.subarray(0, 100)]));
@@ -370,7 +370,7 @@ describe("inflating on another thread", () => {
 		expect(reading.reader.waitingBytes).toBe(0);
 	});
 
-	test("stops the stream meanwhile, and keeps the order", async () => {
+	test("pauses the stream meanwhile, and keeps the order", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(
 			Buffer.concat([gzipped(large), frame("small"), gzipped(large)]),
@@ -382,7 +382,7 @@ describe("inflating on another thread", () => {
 		expect(reading.messages).toEqual([large, Buffer.from("small"), large]);
 	});
 
-	test("lets the stream go on afterwards", async () => {
+	test("resumes the stream afterwards", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		const first = new Promise<void>((resolve) => {
 			reading.onMessage = resolve;
@@ -393,7 +393,7 @@ describe("inflating on another thread", () => {
 		expect(reading.paused).toBe(false);
 	});
 
-	test("does not let it go on while it is held", async () => {
+	test("does not resume the stream while the reader is held", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(Buffer.concat([gzipped(large), frame("small")]));
 		reading.reader.hold();
@@ -407,7 +407,7 @@ describe("inflating on another thread", () => {
 		expect(reading.messages).toEqual([large, Buffer.from("small")]);
 	});
 
-	test("keeps the stream stopped when it is released meanwhile", async () => {
+	test("keeps the stream paused when the reader is released meanwhile", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(gzipped(large));
 		reading.reader.hold();
@@ -419,7 +419,7 @@ describe("inflating on another thread", () => {
 		expect(reading.paused).toBe(false);
 	});
 
-	test("is forgotten when the reader is stopped", async () => {
+	test("is abandoned when the reader is stopped", async () => {
 		const reading = new Reading(1 << 20, "gzip");
 		reading.reader.push(gzipped(large));
 		expect(reading.gzip.inflations.counts.underWay).toBe(1);
@@ -438,7 +438,7 @@ describe("inflating on another thread", () => {
 	});
 });
 
-test("once stopped, nothing is delivered", () => {
+test("a reader that was stopped delivers nothing", () => {
 	const reading = new Reading();
 	reading.onMessage = () => reading.reader.stop();
 	reading.reader.push(Buffer.concat([frame("one"), frame("two")]));
@@ -470,7 +470,7 @@ describe("memory", () => {
 		return messages;
 	}
 
-	test("of a message in pieces is that of its bytes, and nothing of its chunks", () => {
+	test("of a message in pieces is that of its bytes, without its chunks", () => {
 		const bytes = frame(noise(10_000));
 		const pieces = [...bytes].map((_, i) => bytes.subarray(i, i + 1));
 		const [message] = delivered(pieces, false);
@@ -478,7 +478,7 @@ describe("memory", () => {
 		expect(message?.buffer.byteLength).toBe(bytes.length);
 	});
 
-	test("of messages that wait is in proportion to their bytes, however small their chunks are", () => {
+	test("of waiting messages is in proportion to their bytes, however small their chunks are", () => {
 		const bytes = Buffer.concat(
 			Array.from({ length: 1000 }, () => frame("1234567890")),
 		);
@@ -490,7 +490,7 @@ describe("memory", () => {
 		expect(kept).toBeLessThanOrEqual(2 * bytes.length);
 	});
 
-	test("of a message that has only begun keeps nothing of a large chunk", () => {
+	test("of an incomplete message does not keep a large chunk alive", () => {
 		const slab = Buffer.alloc(64 * 1024);
 		const first = slab.subarray(0, 6);
 		first.set(frame("12").subarray(0, 6));
@@ -499,7 +499,7 @@ describe("memory", () => {
 		expect(message?.buffer.byteLength).toBeLessThan(100);
 	});
 
-	test("a message that is whole in its chunk is not copied", () => {
+	test("a message that is complete in its chunk is not copied", () => {
 		const chunk = Buffer.concat([frame("one"), frame("two")]);
 		for (const message of delivered([chunk], false)) {
 			expect(message.buffer).toBe(chunk.buffer);

@@ -7,36 +7,36 @@ import { PREFIX_BYTES } from "./message-frame.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** The stream that messages are read from, and who hears them: in an engine, one object. */
+/** The stream that messages are read from, and the one that hears them. In an engine they are one object. */
 export interface MessageReaderOwner {
-	/** The peer's `grpc-encoding`; undefined or "identity" when it compresses nothing. Asked for at a compressed message. */
+	/** The peer's `grpc-encoding`; undefined or "identity" if it compresses nothing. Read for compressed messages only. */
 	readonly encoding: string | undefined;
-	/** Stops reading, and so the peer, once its window is full. */
+	/** Stops reading. The peer stops once its flow-control window is full. */
 	pause(): void;
 	resume(): void;
 	message(message: Uint8Array): void;
-	/** Every message has been delivered, and no more will come. */
+	/** Every message has been delivered, and no more follow. */
 	messagesEnd(): void;
-	/** The bytes are no valid messages. Nothing follows. */
+	/** The bytes are not valid messages. Nothing follows. */
 	malformed(code: Code, message: string): void;
 }
 
 /**
- * Cuts a stream's bytes into messages, and inflates them, in order (PROTOCOL-HTTP2, "Length-Prefixed-Message").
- * While it is held, or inflates, it pauses the stream, so that what it buffers is bounded by the flow-control window.
- * Whole messages are read where they lie; what has to wait is gathered, so that the memory it takes is in proportion to
- * its bytes.
+ * Cuts the bytes of a stream into messages, and inflates them, in order (PROTOCOL-HTTP2, "Length-Prefixed-Message").
+ * While it is held or inflates, it pauses the stream, so that the flow-control window limits what it buffers.
+ * Whole messages are not copied. Bytes that have to wait are gathered, so that their memory is in proportion to their
+ * number.
  */
 export class MessageReader {
 	readonly #owner: MessageReaderOwner;
 	readonly #maxBytes: number;
 	readonly #inflations: Turns;
-	/** What has come, and has to wait. */
+	/** Bytes that wait. */
 	readonly #gathered = new GatheredBytes();
-	/** What has come just now, and is read behind that. */
+	/** The newest chunk, which is read after those, from `#at` on. */
 	#chunk: Uint8Array = NOTHING;
 	#at = 0;
-	/** What the next step takes: a prefix, or a prefix and its message. */
+	/** Bytes that the next step needs: a prefix, or a prefix and its message. */
 	#needed = PREFIX_BYTES;
 	#state: "reading" | "delivering" | "inflating" | "done" = "reading";
 	#inflation: StoppableWork | undefined;
@@ -45,7 +45,7 @@ export class MessageReader {
 	#ended = false;
 	#isCut = false;
 
-	/** `maxBytes`: of one message, inflated. `inflations`: those on other threads. */
+	/** `maxBytes`: limit for one message, inflated. `inflations`: where inflations on other threads wait for their turn. */
 	constructor(owner: MessageReaderOwner, maxBytes: number, inflations: Turns) {
 		this.#owner = owner;
 		this.#maxBytes = maxBytes;
@@ -67,13 +67,13 @@ export class MessageReader {
 		this.#deliver();
 	}
 
-	/** No more will come, though the peer has not ended its side: a message that is not whole is dropped. */
+	/** Nothing more will come, although the peer has not ended its side. An incomplete message is dropped. */
 	cut(): void {
 		this.#isCut = true;
 		this.end();
 	}
 
-	/** Delivers nothing, and stops the peer, until `release`. */
+	/** Delivers nothing, and pauses the stream, until `release`. */
 	hold(): void {
 		if (this.#held) return;
 		this.#held = true;
@@ -87,7 +87,7 @@ export class MessageReader {
 		this.#resume();
 	}
 
-	/** Drops what is buffered and delivers nothing more. */
+	/** Drops what is buffered, and delivers nothing more. */
 	stop(): void {
 		this.#state = "done";
 		this.#gathered.clear();
@@ -97,14 +97,14 @@ export class MessageReader {
 		this.#inflatingBytes = 0;
 	}
 
-	/** What that takes which has come, and has not been delivered. */
+	/** Memory of what has arrived and has not been delivered, in bytes. */
 	get waitingBytes(): number {
 		return (
 			this.#gathered.size + this.#chunk.length - this.#at + this.#inflatingBytes
 		);
 	}
 
-	/** A message has begun, and the rest of it is the peer's to send. */
+	/** A message has begun, and the peer still has to send the rest of it. */
 	get isInMessage(): boolean {
 		return this.#state === "reading" && !this.#held && this.#buffered > 0;
 	}
@@ -124,7 +124,7 @@ export class MessageReader {
 		return this.#gathered.length + this.#chunk.length - this.#at;
 	}
 
-	/** Whether a whole message is there; not when there never can be one. */
+	/** Whether a whole message is there. Fails the reader if the message is too large. */
 	#hasNext(): boolean {
 		if (!this.#isThere(this.#needed)) return false;
 		if (this.#needed > PREFIX_BYTES) return true;
@@ -140,7 +140,7 @@ export class MessageReader {
 		return this.#isThere(this.#needed);
 	}
 
-	/** Whether so many bytes are there. They then stand in a row. */
+	/** Whether `count` bytes are there. If so, they are contiguous. */
 	#isThere(count: number): boolean {
 		const gathered = this.#gathered.length;
 		if (gathered === 0) return this.#chunk.length - this.#at >= count;
@@ -155,7 +155,7 @@ export class MessageReader {
 		this.#at += piece.length;
 	}
 
-	/** Keeps what waits for longer than its chunk should stay. */
+	/** Copies the rest of the chunk, so that the chunk itself can be freed. */
 	#keepRest(): void {
 		this.#gather(this.#chunk.length);
 		this.#chunk = NOTHING;
@@ -183,7 +183,7 @@ export class MessageReader {
 		this.#open(flag, payload);
 	}
 
-	/** The bytes fields of messages are parts of this, and Uint8Arrays to their users: no Buffer, which is unlike any other. */
+	/** Returns a plain Uint8Array: users see parts of it as bytes fields, and a Buffer behaves differently in places. */
 	#takeNext(length: number): Uint8Array {
 		if (this.#gathered.length > 0) {
 			this.#gathered.take(PREFIX_BYTES);
@@ -248,7 +248,7 @@ export class MessageReader {
 		});
 	}
 
-	/** Unless there is a reason to stand still. "delivering": released by whoever a message was delivered to. */
+	/** Does nothing while held or inflating. In state "delivering", the receiver of a message has called `release`. */
 	#resume(): void {
 		const moving = this.#state === "reading" || this.#state === "delivering";
 		if (moving && !this.#held) this.#owner.resume();
@@ -283,7 +283,7 @@ export class MessageReader {
 	}
 }
 
-/** No Buffer, which is unlike any other Uint8Array. */
+/** A plain Uint8Array, as a Buffer behaves differently in places. */
 function asBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
 	return new Uint8Array(buffer, byteOffset, length);
 }

@@ -22,7 +22,7 @@ describe("appendMetadata", () => {
 		expect(append).toThrow(expect.objectContaining({ code: Code.Internal }));
 	});
 
-	test("refuses no UTF-8 in the metainfo of Kitex", () => {
+	test("accepts UTF-8 in the metainfo of Kitex", () => {
 		const value = Buffer.from("租户").toString("latin1");
 		const names = ["rpc-persist-a", "rpc-transit-a", "rpc-backward-a"];
 		const onto: string[] = [];
@@ -38,7 +38,7 @@ describe("appendMetadata", () => {
 		}
 	});
 
-	test("refuses nothing of what is printable, and nothing empty", () => {
+	test("accepts everything that is printable, and empty values", () => {
 		const all = String.fromCharCode(
 			...Array.from({ length: 95 }, (_, i) => 32 + i),
 		);
@@ -47,13 +47,13 @@ describe("appendMetadata", () => {
 		expect(onto).toEqual(["a", `.${all}.`, "b", ""]);
 	});
 
-	test("appends behind what is there", () => {
+	test("appends to the existing headers", () => {
 		const onto = [":path", "/"];
 		appendMetadata(onto, new Headers({ a: "1" }), undefined);
 		expect(onto).toEqual([":path", "/", "a", "1"]);
 	});
 
-	test("repeated ASCII values are one field, joined by commas, as Headers has them", () => {
+	test("repeated ASCII values are one field, joined by commas, as Headers holds them", () => {
 		const { wire } = encoded([
 			["X-Key", "one"],
 			["x-key", "two"],
@@ -61,11 +61,11 @@ describe("appendMetadata", () => {
 		expect(wire).toEqual(["x-key", "one, two"]);
 	});
 
-	test("an ASCII value that has commas of its own stays one", () => {
+	test("an ASCII value that contains commas stays one value", () => {
 		expect(encoded({ "x-key": "a,b" }).wire).toEqual(["x-key", "a,b"]);
 	});
 
-	test("binary values travel unpadded", () => {
+	test("binary values are sent unpadded", () => {
 		expect(encoded({ "x-bin": "YQ==" }).wire).toEqual(["x-bin", "YQ"]);
 		expect(encoded({ "x-bin": "YWI=" }).wire).toEqual(["x-bin", "YWI"]);
 		expect(encoded({ "x-bin": "YWJj" }).wire).toEqual(["x-bin", "YWJj"]);
@@ -82,7 +82,7 @@ describe("appendMetadata", () => {
 		);
 	});
 
-	test("an empty binary value stays one", () => {
+	test("an empty binary value stays a value", () => {
 		expect(encoded({ "x-bin": "" }).wire).toEqual(["x-bin", ""]);
 	});
 
@@ -110,13 +110,13 @@ describe("appendMetadata", () => {
 		});
 	});
 
-	test("without anyone to tell, reserved names are dropped all the same", () => {
+	test("reserved names are dropped even if nobody is told", () => {
 		const wire: string[] = [];
 		appendMetadata(wire, new Headers({ te: "gzip" }), undefined);
 		expect(wire).toEqual([]);
 	});
 
-	test("other names that begin with grpc- pass", () => {
+	test("other names that begin with grpc- are kept", () => {
 		const names = {
 			"grpc-retry-pushback-ms": "5",
 			"grpc-previous-rpc-attempts": "1",
@@ -130,7 +130,7 @@ describe("appendMetadata", () => {
 });
 
 describe("toHeaders", () => {
-	test("leaves pseudo-headers out", () => {
+	test("leaves out pseudo-headers", () => {
 		const headers = toHeaders([":status", "200", "x-a", "1"]);
 		expect([...headers]).toEqual([["x-a", "1"]]);
 	});
@@ -140,25 +140,25 @@ describe("toHeaders", () => {
 		expect(headers.get("x-a")).toBe("1, 3");
 	});
 
-	test("binary values are the same, be they joined on the wire or not", () => {
+	test("binary values are the same whether they are joined on the wire or not", () => {
 		const joined = toHeaders(["x-bin", "YQ==,Yg , YWJj"]);
 		const apart = toHeaders(["x-bin", "YQ==", "x-bin", "Yg", "x-bin", "YWJj"]);
 		expect(joined.get("x-bin")).toBe("YQ==, Yg, YWJj");
 		expect(apart.get("x-bin")).toBe("YQ==, Yg, YWJj");
 	});
 
-	test("several blocks become one, the first first", () => {
+	test("several blocks become one, in order", () => {
 		const headers = toHeaders(["x-a", "1"], ["x-a", "2", "x-b", "3"]);
 		expect(headers.get("x-a")).toBe("1, 2");
 		expect(headers.get("x-b")).toBe("3");
 	});
 
-	test("keeps bytes beyond ASCII as the wire had them", () => {
+	test("keeps bytes beyond ASCII as they are on the wire", () => {
 		expect(toHeaders(["x-a", "caf\u00e9"]).get("x-a")).toBe("caf\u00e9");
 	});
 });
 
-test("headers are measured as HTTP/2 does: 32 bytes for each pair, and its text", () => {
+test("headers are measured as in HTTP/2: 32 bytes for each pair, and its text", () => {
 	expect(headerBytes([])).toBe(0);
 	expect(headerBytes(["a", "", "name", "value"])).toBe(64 + 10);
 });

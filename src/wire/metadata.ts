@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RawHeaders } from "./headers.ts";
 
-/** Names that belong to HTTP/2 or to gRPC itself: as user metadata they are dropped. */
+/** Names that belong to HTTP/2 or to gRPC itself. They are dropped from user metadata. */
 const RESERVED: ReadonlySet<string> = new Set([
 	"te",
 	"host",
@@ -21,10 +21,10 @@ const RESERVED: ReadonlySet<string> = new Set([
 	"grpc-message",
 ]);
 
-/** The most that is sent or taken, in either direction: Node reads no more of a header block than nine frames. */
+/** Limit for one header block in either direction, in bytes: Node reads at most nine frames of a block. */
 export const MAX_HEADER_BYTES: number = 128 * 1024;
 
-/** Bytes of all names and values, with 32 for each pair (RFC 9113 section 6.5.2). */
+/** The size of a header block: the bytes of all names and values, and 32 for each pair (RFC 9113 section 6.5.2). */
 export function headerBytes(headers: RawHeaders): number {
 	let bytes = 16 * headers.length;
 	for (const text of headers) bytes += text.length;
@@ -32,11 +32,11 @@ export function headerBytes(headers: RawHeaders): number {
 }
 
 /**
- * Appends user metadata as it goes onto the wire: repeated ASCII values stay comma-joined, as `Headers` holds them;
- * values of `-bin` keys are base64, one field a value, unpadded (PROTOCOL-HTTP2, "Custom-Metadata").
- * Reserved names are left out, and told to `dropped`.
+ * Appends user metadata in its form on the wire. Repeated ASCII values stay comma-joined, as `Headers` holds them; each
+ * value of a `-bin` key is a field of its own, in unpadded base64 (PROTOCOL-HTTP2, "Custom-Metadata"). Reserved names are
+ * left out and reported to `dropped`.
  *
- * @throws ConnectError INTERNAL, as grpc-go has it, for a value with a character that is no printable ASCII, but for
+ * @throws ConnectError INTERNAL, as in grpc-go, for a value with a character that is not printable ASCII, except in
  * Kitex's metainfo, which may be UTF-8
  */
 export function appendMetadata(
@@ -63,8 +63,8 @@ export function appendMetadata(
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /**
- * Kitex sends its metainfo in UTF-8, whatever gRPC says of metadata: as `Headers` hold it, a character for each byte. What
- * came so is to be passed on as it is.
+ * Kitex sends its metainfo in UTF-8, although gRPC allows only ASCII. `Headers` holds it with one character for each byte,
+ * and it is passed on unchanged.
  */
 function isMetainfo(name: string, value: string): boolean {
 	return /^rpc-(transit|persist|backward)-/.test(name) && TEXT.test(value);
@@ -82,7 +82,7 @@ function unprintable(name: string, value: string): ConnectError {
 	);
 }
 
-/** Received headers or trailers as Fetch's `Headers`; pseudo-headers are left out. */
+/** Converts received headers or trailers into one Fetch `Headers`, without pseudo-headers. */
 export function toHeaders(...blocks: readonly RawHeaders[]): Headers {
 	const headers = new Headers();
 	for (const raw of blocks) {

@@ -39,13 +39,13 @@ describe("statusOf", () => {
 		},
 	);
 
-	test("there is none without a grpc-status", () => {
+	test("is undefined without a grpc-status", () => {
 		expect(statusOf([])).toBeUndefined();
 		expect(statusOf(["grpc-message", "lost"])).toBeUndefined();
 	});
 
 	test.each(["17", "99", "99999999999", "00000000000017"])(
-		"grpc-status %s, which no gRPC knows, is UNKNOWN in the server's words, and in the metadata",
+		"grpc-status %s, which gRPC does not know, is UNKNOWN with the server's message, and stays in the metadata",
 		(text) => {
 			const error = errorOf(["grpc-status", text, "grpc-message", "why"]);
 			expect([error.code, error.rawMessage]).toEqual([Code.Unknown, "why"]);
@@ -67,7 +67,7 @@ describe("statusOf", () => {
 		},
 	);
 
-	test("a malformed status keeps the server's words", () => {
+	test("a malformed status keeps the server's message", () => {
 		const status = statusOf(["grpc-status", "x", "grpc-message", "why"]);
 		expect(status?.message).toContain('"x": why');
 	});
@@ -100,7 +100,7 @@ describe("grpc-message", () => {
 		},
 	);
 
-	test("only what has to be is coded", () => {
+	test("only what has to be encoded is", () => {
 		const trailers = trailersOfError(
 			new ConnectError(" a~b%\u007f€", Code.NotFound),
 		);
@@ -112,14 +112,14 @@ describe("grpc-message", () => {
 		]);
 	});
 
-	test("an error without words sends no grpc-message", () => {
+	test("an error without a message sends no grpc-message", () => {
 		expect(trailersOfError(new ConnectError("", Code.Aborted))).toEqual([
 			"grpc-status",
 			"10",
 		]);
 	});
 
-	test("any text of any length survives", () => {
+	test("any text of any length arrives unchanged", () => {
 		const random = seeded(3);
 		for (let i = 0; i < 500; i++) {
 			const message = Array.from({ length: between(random, 0, 40) }, () =>
@@ -130,7 +130,7 @@ describe("grpc-message", () => {
 		}
 	});
 
-	test("no bytes make the reader fail", () => {
+	test("no bytes make reading fail", () => {
 		const random = seeded(4);
 		for (let i = 0; i < 2000; i++) {
 			const text = Array.from({ length: between(random, 0, 12) }, () =>
@@ -168,12 +168,12 @@ describe("grpc-status-details-bin", () => {
 		expect(error.findDetails(DurationSchema)).toMatchObject([{ seconds: 5n }]);
 	});
 
-	test("details that came from elsewhere are passed on as they are", () => {
+	test("details of another server are passed on unchanged", () => {
 		const again = overTheWire(overTheWire(withDetails));
 		expect(again.findDetails(DurationSchema)).toMatchObject([{ seconds: 5n }]);
 	});
 
-	test("they are a google.rpc.Status with code and message, unpadded", () => {
+	test("are a google.rpc.Status with code and message, unpadded", () => {
 		const trailers = trailersOfError(withDetails);
 		const text = trailers[trailers.indexOf("grpc-status-details-bin") + 1];
 		expect(text).not.toContain("=");
@@ -202,7 +202,7 @@ describe("grpc-status-details-bin", () => {
 		),
 	]).toString("base64");
 
-	test("are read padded, too, and by whatever prefix their type has", () => {
+	test("are also read if they are padded, with any prefix of their type URL", () => {
 		expect(padded).toMatch(/=$/);
 		const error = errorOfStatus(
 			{ code: Code.NotFound, message: "" },
@@ -213,7 +213,7 @@ describe("grpc-status-details-bin", () => {
 	});
 
 	test.each(["!!!", "Gg", "GgX/", "CP////////////8B////", ""])(
-		"malformed ones (%j) leave the status as it is",
+		"malformed ones (%j) leave the status unchanged",
 		(text) => {
 			const error = errorOfStatus(
 				{ code: Code.NotFound, message: "gone" },

@@ -6,7 +6,7 @@ import { headerOf, type RawHeaders } from "./headers.ts";
 import { Http2Code } from "./http2-code.ts";
 import { toHeaders } from "./metadata.ts";
 
-/** How a call ended, as the wire tells it. 0 is OK (grpc/statuscodes). */
+/** The status of a call, as it is on the wire. 0 is OK (grpc/statuscodes). */
 export interface Status {
 	readonly code: Code | 0;
 	readonly message: string;
@@ -14,7 +14,7 @@ export interface Status {
 
 const OK: Status = { code: 0, message: "" };
 
-/** The status in trailers; undefined when there is none. A number that gRPC does not know is UNKNOWN. */
+/** Reads the status from trailers; undefined if they have none. A number that gRPC does not know becomes UNKNOWN. */
 export function statusOf(trailers: RawHeaders): Status | undefined {
 	const text = headerOf(trailers, "grpc-status");
 	if (text === undefined) return undefined;
@@ -28,13 +28,13 @@ export function statusOf(trailers: RawHeaders): Status | undefined {
 		};
 	}
 	const code = Number(text);
-	// An application's own, which the error's metadata has under "grpc-status": the words are the server's.
+	// A number of the application's own stays in the error's metadata, under "grpc-status". The message is the server's.
 	return code <= Code.Unauthenticated
 		? { code, message }
 		: { code: Code.Unknown, message: message || `grpc-status ${code}` };
 }
 
-/** The status of a response that is not gRPC's, by its HTTP status (grpc/http-grpc-status-mapping). */
+/** The code for a response that is not gRPC's, by its HTTP status (grpc/http-grpc-status-mapping). */
 export function codeOfHttpStatus(status: string | undefined): Code {
 	switch (status) {
 		case "400":
@@ -56,7 +56,7 @@ export function codeOfHttpStatus(status: string | undefined): Code {
 	}
 }
 
-/** The status of a stream that was reset (PROTOCOL-HTTP2, "Errors"). */
+/** The code for a stream that was reset (PROTOCOL-HTTP2, "Errors"). */
 export function codeOfReset(code: number): Code {
 	switch (code) {
 		case Http2Code.REFUSED_STREAM:
@@ -72,7 +72,7 @@ export function codeOfReset(code: number): Code {
 	}
 }
 
-/** The name of an HTTP/2 error code, for messages. */
+/** The name of an HTTP/2 error code, for error messages. */
 export function nameOfReset(code: number): string {
 	const names = Object.entries(Http2Code);
 	return (
@@ -80,7 +80,7 @@ export function nameOfReset(code: number): string {
 	);
 }
 
-/** The error of a call that failed with `status`, with the details and the metadata that the server sent along. */
+/** The error for a call that failed with `status`, with the details and the metadata that the server sent. */
 export function errorOfStatus(
 	status: Status,
 	headers: RawHeaders,
@@ -91,7 +91,7 @@ export function errorOfStatus(
 		status.code === 0 ? Code.Unknown : status.code,
 		toHeaders(headers, trailers),
 	);
-	// To a server that hands it on: its metadata was the other server's.
+	// For a server whose handler throws it on: the metadata is another server's.
 	error.isWireError = true;
 	const details = headerOf(trailers, "grpc-status-details-bin");
 	if (details !== undefined) error.details = decodeDetails(details);
@@ -110,7 +110,7 @@ export function trailersOfError(error: ConnectError): string[] {
 	return trailers;
 }
 
-/** Percent-codes all but printable ASCII (PROTOCOL-HTTP2, "Status-Message"). */
+/** Percent-encodes everything but printable ASCII (PROTOCOL-HTTP2, "Status-Message"). */
 function encodeMessage(message: string): string {
 	if (/^[ -$&-~]*$/.test(message)) return message;
 	let encoded = "";
@@ -123,7 +123,7 @@ function encodeMessage(message: string): string {
 	return encoded;
 }
 
-/** Never fails: what is no valid code stays as it is (PROTOCOL-HTTP2, "Status-Message"). */
+/** Never fails: an invalid escape stays as it is (PROTOCOL-HTTP2, "Status-Message"). */
 function decodeMessage(encoded: string): string {
 	if (!encoded.includes("%")) return encoded;
 	const bytes = Buffer.from(
@@ -164,7 +164,7 @@ function anyOf(detail: Detail): Any {
 			});
 }
 
-/** Unreadable details are no details: the status itself still counts. */
+/** Details that cannot be decoded are left out; the status itself still counts. */
 function decodeDetails(text: string): Detail[] {
 	try {
 		return readDetails(new BinaryReader(Buffer.from(text, "base64")));

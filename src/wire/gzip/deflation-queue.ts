@@ -6,13 +6,13 @@ import type { Turns } from "./turns.ts";
 export interface DeflationQueueOwner {
 	/** Hands over the next message, which is `compressed` or not worth it. */
 	send(message: Uint8Array, compressed: boolean): void;
-	/** Nothing waits any more. */
+	/** No message waits any more. */
 	emptied(): void;
 	/** A message could not be deflated. Nothing follows. */
 	failed(error: Error): void;
 }
 
-/** The messages of one stream, in order, while one of them is deflated on another thread. */
+/** Keeps the messages of one stream in order while one of them is deflated on another thread. */
 export class DeflationQueue {
 	readonly #deflations: Turns;
 	readonly #owner: DeflationQueueOwner;
@@ -30,13 +30,13 @@ export class DeflationQueue {
 		this.#next();
 	}
 
-	/** Runs `step` once all messages before it have been sent. */
+	/** Runs `step` once all messages before it have been handed over. */
 	whenSent(step: () => void): void {
 		this.#waiting.push(step);
 		this.#next();
 	}
 
-	/** Drops what waits; nothing more is told. */
+	/** Drops what waits. Nothing more is told. */
 	stop(): void {
 		this.#stopped = true;
 		this.#waiting = [];

@@ -1,14 +1,14 @@
 import { type TurnCounts, Turns } from "./turns.ts";
 
-/** How much of gzip may be under way on other threads at a time, and wait in order beyond. */
+/** Limits for gzip on other threads. What exceeds them waits in order. */
 export interface GzipLimits {
-	/** Messages that inflate, and as many that deflate. Default: 8, twice the threads that Node has for it. */
+	/** Messages inflated at the same time, and as many deflated. Default 8, twice the threads that Node has. */
 	maxInflations?: number | undefined;
-	/** What the messages that inflate at a time may take, inflated, in bytes, and the same for those that deflate. Default: 64 MiB. */
+	/** Total inflated size of the messages that are inflated at the same time, in bytes; the same for deflating. Default 64 MiB. */
 	maxInflatingBytes?: number | undefined;
 }
 
-/** The messages of a server, or of a client channel, that inflate or deflate on other threads. */
+/** The messages of a server, or of a channel, that are inflated or deflated on other threads. */
 export class GzipTurns {
 	readonly inflations: Turns;
 	readonly deflations: Turns;

@@ -8,7 +8,7 @@ import {
 } from "./gzip.ts";
 import type { Turn, Turns } from "./turns.ts";
 
-/** What comes out of a thread at a time: little enough that what is given up there soon ends. */
+/** Output of a thread at a time: small enough for abandoned work to end soon. */
 const CHUNK_BYTES = 256 * 1024;
 
 interface GzipOutcome {
@@ -16,7 +16,7 @@ interface GzipOutcome {
 	failed(error: Error): void;
 }
 
-/** Inflates or deflates one message on another thread, when it is its turn. */
+/** Inflates or deflates one message on another thread, in its turn. */
 class GzipWork {
 	readonly #make: () => Gunzip | Gzip;
 	readonly #input: Uint8Array;
@@ -44,7 +44,7 @@ class GzipWork {
 		this.#turn = turns.take(expectedBytes, () => this.#start());
 	}
 
-	/** Gives it up, begun or not: nothing is heard of it. */
+	/** Abandons the work, begun or not. Its outcome is not told. */
 	stop(): void {
 		if (this.#over) return;
 		this.#over = true;
@@ -92,13 +92,13 @@ class GzipWork {
 	}
 }
 
-/** Work that is under way on another thread, or waits for its turn. */
+/** Work on another thread, under way or waiting for its turn. */
 export interface StoppableWork {
-	/** Gives it up: nothing is heard of it. */
+	/** Abandons the work. Its outcome is not told. */
 	stop(): void;
 }
 
-/** Fails with InflatesTooLarge beyond `maxBytes`, as soon as it is there. */
+/** Inflates a message. Fails with InflatesTooLarge as soon as the output exceeds `maxBytes`. */
 export function inflate(
 	turns: Turns,
 	compressed: Uint8Array,

@@ -29,25 +29,25 @@ function inflated(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
 }
 
 describe.each(ways)("%s", (_name, read) => {
-	test("gives back what compress made small", async () => {
+	test("returns what was compressed", async () => {
 		const message = Buffer.from("homing ".repeat(1000));
 		const compressed = compress(message);
 		expect(compressed.length).toBeLessThan(message.length / 10);
 		expect(Buffer.from(await read(compressed, 10_000))).toEqual(message);
 	});
 
-	test("goes exactly to the limit, and not a byte beyond", async () => {
+	test("inflates up to the limit, and not a byte more", async () => {
 		const compressed = gzipSync(Buffer.alloc(5000));
 		expect(await read(compressed, 5000)).toHaveLength(5000);
 		await expect(read(compressed, 4999)).rejects.toThrow(InflatesTooLarge);
 	});
 
-	test("reads an empty message, even where nothing longer is allowed", async () => {
+	test("reads an empty message, even if the limit is 0", async () => {
 		expect(await read(gzipSync(""), 10)).toHaveLength(0);
 		expect(await read(gzipSync(""), 0)).toHaveLength(0);
 	});
 
-	test("reads several members in a row as one message (RFC 1952 section 2.2)", async () => {
+	test("reads several gzip members as one message (RFC 1952 section 2.2)", async () => {
 		const two = Buffer.concat([gzipSync("one "), gzipSync("two")]);
 		expect(String(await read(two, 100))).toBe("one two");
 	});
@@ -64,7 +64,7 @@ describe.each(ways)("%s", (_name, read) => {
 		await expect(read(bytes, 1000)).rejects.toThrow("malformed gzip data: ");
 	});
 
-	test("a bomb stops at the limit", async () => {
+	test("stops a bomb at the limit", async () => {
 		const bomb = gzipSync(Buffer.alloc(64 << 20));
 		const before = process.memoryUsage().arrayBuffers;
 		await expect(read(bomb, 1 << 20)).rejects.toThrow(InflatesTooLarge);
@@ -74,7 +74,7 @@ describe.each(ways)("%s", (_name, read) => {
 });
 
 describe("inflateAtOnce", () => {
-	test("leaves alone what becomes larger than it does at once", () => {
+	test("does not inflate what becomes too large for the event loop", () => {
 		const fits = gzipSync(Buffer.alloc(AT_ONCE_BYTES));
 		expect(inflateAtOnce(fits, 1 << 20)).toHaveLength(AT_ONCE_BYTES);
 		const larger = gzipSync(Buffer.alloc(AT_ONCE_BYTES + 1));

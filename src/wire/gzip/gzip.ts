@@ -1,21 +1,21 @@
 import { constants, gunzipSync, gzipSync } from "node:zlib";
 
-/** Messages smaller than this many bytes are sent as they are: gzip would hardly shrink them. */
+/** Messages smaller than this are sent uncompressed, as gzip hardly shrinks them. In bytes. */
 export const COMPRESS_FROM_BYTES = 1024;
 
-/** What homing reads, in the words of `grpc-accept-encoding`. */
+/** The encodings that homing reads: the value of `grpc-accept-encoding`. */
 export const ACCEPT_ENCODING = "gzip,identity";
 
 /**
- * Messages of up to this many bytes are inflated and deflated at once, which is cheaper than a trip to the thread pool and
- * holds up the event loop for less than a millisecond; larger ones are not.
+ * Messages of up to this many bytes are inflated and deflated on the event loop: that is cheaper than a trip to the thread
+ * pool, and blocks the event loop for less than a millisecond. Larger ones go to the thread pool.
  */
 export const AT_ONCE_BYTES: number = 64 * 1024;
 
-/** For speed: the level of messages. */
+/** The compression level of messages. */
 export const LEVEL: number = constants.Z_BEST_SPEED;
 
-/** Thrown instead of inflating further than the limit. */
+/** Thrown when a message would inflate to more than the limit. */
 export class InflatesTooLarge extends Error {
 	override readonly name = "InflatesTooLarge";
 }
@@ -25,9 +25,9 @@ export function compress(message: Uint8Array): Uint8Array {
 }
 
 /**
- * Inflates one message; undefined when it has more than `AT_ONCE_BYTES`.
+ * Inflates one message; returns undefined if that takes more than `AT_ONCE_BYTES`.
  *
- * @throws InflatesTooLarge once it would exceed `maxBytes`; Error for what is malformed
+ * @throws InflatesTooLarge if it would exceed `maxBytes`; Error if it is malformed
  */
 export function inflateAtOnce(
 	compressed: Uint8Array,
@@ -43,13 +43,13 @@ export function inflateAtOnce(
 		if ((error as { code?: string }).code !== "ERR_BUFFER_TOO_LARGE") {
 			throw malformedGzip(error as Error);
 		}
-		// What it said of its size was not true.
+		// The size that it announced was wrong.
 		if (maxBytes > AT_ONCE_BYTES) return undefined;
 		throw new InflatesTooLarge();
 	}
 }
 
-/** How large a message becomes, as far as one can tell before: its last bytes say so, or lie (RFC 1952, ISIZE). */
+/** The size that a message announces for itself in its last bytes (RFC 1952, ISIZE). It may be wrong. */
 export function inflatedSize(compressed: Uint8Array): number {
 	const { length } = compressed;
 	if (length < 4) return length;

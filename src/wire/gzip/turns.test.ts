@@ -11,7 +11,7 @@ function taking(turns: Turns) {
 }
 
 describe("turns", () => {
-	test("begin at once while there is room, and then in the order of their coming", () => {
+	test("start at once while there is room, and then in the order in which they came", () => {
 		const turns = new Turns({ maxCount: 2, maxBytes: 1000 });
 		const { begun, take } = taking(turns);
 		const a = take("a", 1);
@@ -29,7 +29,7 @@ describe("turns", () => {
 		expect(turns.counts).toEqual({ underWay: 1, bytes: 1, waiting: 0 });
 	});
 
-	test("are bounded by bytes, and none overtakes a larger one", () => {
+	test("are limited by bytes, and none overtakes a larger one", () => {
 		const turns = new Turns({ maxCount: 10, maxBytes: 100 });
 		const { begun, take } = taking(turns);
 		const a = take("a", 60);
@@ -48,7 +48,7 @@ describe("turns", () => {
 		expect(turns.counts.bytes).toBe(20);
 	});
 
-	test("that are larger than all there is go by themselves", () => {
+	test("that exceed the limit by themselves run alone", () => {
 		const turns = new Turns({ maxCount: 10, maxBytes: 100 });
 		const { begun, take } = taking(turns);
 		const a = take("a", 10);
@@ -61,7 +61,7 @@ describe("turns", () => {
 		expect(begun).toEqual(["a", "large", "b"]);
 	});
 
-	test("that are given up while they wait make room for those behind them", () => {
+	test("that are abandoned while they wait make room for those behind them", () => {
 		const turns = new Turns({ maxCount: 10, maxBytes: 100 });
 		const { begun, take } = taking(turns);
 		take("a", 60);
@@ -72,7 +72,7 @@ describe("turns", () => {
 		expect(turns.counts).toEqual({ underWay: 2, bytes: 70, waiting: 0 });
 	});
 
-	test("begin in the asynchronous context in which they were taken", () => {
+	test("start in the asynchronous context in which they were taken", () => {
 		const storage = new AsyncLocalStorage<string>();
 		const turns = new Turns({ maxCount: 1, maxBytes: 100 });
 		const first = storage.run("one", () => turns.take(1, () => {}));

@@ -1,25 +1,25 @@
 import { AsyncResource } from "node:async_hooks";
 
-/** How much work may be under way at a time. */
+/** How much work may be under way at the same time. */
 export interface TurnLimits {
 	readonly maxCount: number;
-	/** Work that is larger than this by itself waits until nothing else is under way. */
+	/** In bytes. Work that exceeds this by itself waits until nothing else is under way. */
 	readonly maxBytes: number;
 }
 
-/** What a snapshot says of work on other threads. */
+/** Work on other threads, as a snapshot shows it. */
 export interface TurnCounts {
 	readonly underWay: number;
-	/** What those under way take, in bytes. */
+	/** Bytes of the work under way. */
 	readonly bytes: number;
 	readonly waiting: number;
 }
 
-/** A place in the order. */
+/** A place in the queue. */
 export interface Turn {
-	/** It takes so many more bytes than was thought. */
+	/** The work takes `bytes` more than expected. */
 	grow(bytes: number): void;
-	/** It is done, or given up, begun or not. */
+	/** The work is done, or abandoned, begun or not. */
 	end(): void;
 }
 
@@ -29,7 +29,7 @@ interface Entry {
 	state: "waiting" | "underWay" | "over";
 }
 
-/** Lets work begin in the order of its coming, a bounded amount at a time. */
+/** Starts work in the order in which it came, a bounded amount at the same time. */
 export class Turns {
 	readonly #limits: TurnLimits;
 	readonly #waiting: Set<Entry> = new Set();
@@ -48,12 +48,12 @@ export class Turns {
 		};
 	}
 
-	/** Calls `start` when it is this work's turn, which may be at once. `bytes`: what it takes, as far as that is known. */
+	/** Calls `start` when it is this work's turn, possibly at once. `bytes`: what the work takes, as far as that is known. */
 	take(bytes: number, start: () => void): Turn {
 		const now = this.#waiting.size === 0 && this.#hasRoom(bytes);
 		const entry: Entry = {
 			bytes,
-			// Else it would run in the asynchronous context of whatever ends before it.
+			// Otherwise it would run in the asynchronous context of the work that ends before it.
 			start: now ? start : AsyncResource.bind(start),
 			state: "waiting",
 		};

@@ -154,7 +154,7 @@ describe("a response", () => {
 		});
 	});
 
-	test("that failed has the server's code and words", () => {
+	test("that failed has the server's code and message", () => {
 		const { server, ended } = play();
 		server.headers(OK, false);
 		server.end(["grpc-status", "5", "grpc-message", "not %e2%82%ac"]);
@@ -166,7 +166,7 @@ describe("a response", () => {
 		});
 	});
 
-	test("of trailers only has no headers", () => {
+	test("that is Trailers-Only has no headers", () => {
 		const { server, heard, ended } = play();
 		const only = [...OK, "grpc-status", "5", "x-a", "1"];
 		server.headers(only, true);
@@ -175,7 +175,7 @@ describe("a response", () => {
 		expect(ended()).toMatchObject({ headers: [], trailers: only });
 	});
 
-	test("whose headers have a grpc-status, and are not its end, has the status of its trailers", () => {
+	test("with a grpc-status in headers that a body follows has the status of its trailers", () => {
 		for (const [first, last] of [
 			["0", "5"],
 			["5", "0"],
@@ -195,14 +195,14 @@ describe("a response", () => {
 		}
 	});
 
-	test("says with grpc-encoding how its messages are compressed", () => {
+	test("announces the compression of its messages with grpc-encoding", () => {
 		const { server, ended } = play();
 		server.headers([...OK, "grpc-encoding", "snappy"], false);
 		server.data(Buffer.from("\x01\0\0\0\x02hi"));
 		expect(ended().message).toContain('"snappy"');
 	});
 
-	test("is over with its status: nothing is heard or done after it", () => {
+	test("ends with its status: nothing is heard or done after it", () => {
 		const { call, server, done, heard } = play();
 		call.end();
 		server.headers(OK, false);
@@ -215,7 +215,7 @@ describe("a response", () => {
 		expect(done).toEqual(["end 0"]);
 	});
 
-	test("before the request is complete ends the request by RST_STREAM", async () => {
+	test("that ends before the request does ends the request with RST_STREAM", async () => {
 		const { call, server, done, ended } = play();
 		call.send(Buffer.from("hi"), false);
 		await tick();
@@ -225,7 +225,7 @@ describe("a response", () => {
 		expect(ended()).toMatchObject({ code: 0, local: false });
 	});
 
-	test("waits with its end until it is released", () => {
+	test("delivers its end only after it was released", () => {
 		const { call, server, heard } = play();
 		call.hold();
 		server.headers(OK, false);
@@ -238,7 +238,7 @@ describe("a response", () => {
 });
 
 describe("a response without a grpc-status", () => {
-	test("in its trailers is UNKNOWN", () => {
+	test("but with trailers is UNKNOWN", () => {
 		const { server, ended } = play();
 		server.headers(OK, false);
 		server.end(["x-a", "1"]);
@@ -257,7 +257,7 @@ describe("a response without a grpc-status", () => {
 		expect(ended().code).toBe(Code.Unknown);
 	});
 
-	test("nor anything else than headers is UNKNOWN", () => {
+	test("that is only headers is UNKNOWN", () => {
 		const { server, heard, ended } = play();
 		server.headers([...OK, "x-a", "1"], true);
 		server.end([]);
@@ -269,7 +269,7 @@ describe("a response without a grpc-status", () => {
 		});
 	});
 
-	test("and without trailers is INTERNAL, as grpc-go and grpc-java have it", () => {
+	test("and without trailers is INTERNAL, as in grpc-go and grpc-java", () => {
 		const { server, ended } = play();
 		server.headers(OK, false);
 		server.data(MESSAGE);
@@ -315,7 +315,7 @@ describe("a response that is not gRPC's", () => {
 		},
 	);
 
-	test("keeps to a grpc-status that it brings, unless that says OK", () => {
+	test("has the status of its own grpc-status, unless that is OK", () => {
 		const failed = play();
 		failed.server.headers([":status", "503", "grpc-status", "5"], true);
 		expect(failed.ended().code).toBe(Code.NotFound);
@@ -327,7 +327,7 @@ describe("a response that is not gRPC's", () => {
 });
 
 describe("messages", () => {
-	test("that are malformed end the call, and the stream", () => {
+	test("that are malformed end the call and reset the stream", () => {
 		const { server, done, ended } = play(1);
 		server.headers(OK, false);
 		server.data(MESSAGE);
@@ -339,7 +339,7 @@ describe("messages", () => {
 		});
 	});
 
-	test("that are cut off are INTERNAL, whatever the status says", () => {
+	test("that are cut off are INTERNAL, whatever the status", () => {
 		const { server, ended } = play();
 		server.headers(OK, false);
 		server.data(MESSAGE.subarray(0, 6));
@@ -349,7 +349,7 @@ describe("messages", () => {
 });
 
 describe("a request", () => {
-	test("is written as it comes, and says when to wait", () => {
+	test("is sent message by message, and tells when to wait", () => {
 		const { call, server, done, heard } = play();
 		expect(call.send(new Uint8Array(99 * KIB), false)).toBe(true);
 		expect(call.send(new Uint8Array(100 * KIB), false)).toBe(false);
@@ -364,7 +364,7 @@ describe("a request", () => {
 		]);
 	});
 
-	test("that has been closed takes nothing more", () => {
+	test("that has ended takes no more messages", () => {
 		const { call, done } = play();
 		call.end();
 		expect(call.send(MESSAGE, false)).toBe(false);
@@ -372,7 +372,7 @@ describe("a request", () => {
 		expect(done).toEqual(["end 0"]);
 	});
 
-	test("that is cancelled is reset once, and its server unheard", () => {
+	test("that is cancelled is reset once, and nothing is heard of its server", () => {
 		const { call, server, done, heard } = play();
 		call.cancel();
 		call.cancel();
@@ -386,7 +386,7 @@ describe("a request", () => {
 });
 
 describe("a reset", () => {
-	test("of the stream has the code that gRPC's table gives it, and names it", () => {
+	test("of the stream has the code of gRPC's table, and names the reset", () => {
 		const { server, ended } = play();
 		server.reset(0xb);
 		expect(ended()).toMatchObject({
@@ -397,7 +397,7 @@ describe("a reset", () => {
 		});
 	});
 
-	test("tells whether the server may have processed the request", () => {
+	test("tells how far the request got", () => {
 		const { server, ended } = play();
 		server.reset(0x7, "refused");
 		expect(ended()).toMatchObject({
@@ -406,7 +406,7 @@ describe("a reset", () => {
 		});
 	});
 
-	test("by the loss of the connection is UNAVAILABLE, with what happened to it", () => {
+	test("by the loss of the connection is UNAVAILABLE, with the cause", () => {
 		const { server, ended } = play();
 		const cause = new Error("read ECONNRESET");
 		server.headers(OK, false);
@@ -420,7 +420,7 @@ describe("a reset", () => {
 		});
 	});
 
-	test("comes after the messages that had arrived, once they may be delivered, and drops what is no whole one", () => {
+	test("is told after the messages that had arrived, once they may be delivered, and drops an incomplete one", () => {
 		const { call, server, heard, ended } = play();
 		server.headers(OK, false);
 		call.hold();
@@ -433,7 +433,7 @@ describe("a reset", () => {
 		expect(ended().message).toBe("connection lost: read ECONNRESET");
 	});
 
-	test("comes after a message that is being inflated", async () => {
+	test("is told after a message that is being inflated", async () => {
 		const { server, heard } = play(1 << 20);
 		server.headers([...OK, "grpc-encoding", "gzip"], false);
 		const inflated = Buffer.from(
@@ -448,7 +448,7 @@ describe("a reset", () => {
 		expect(heard[1]).toBe(`message ${inflated}`);
 	});
 
-	test("that waits for a reader holds up no writer, who may be the same: nobody reads what is written now", () => {
+	test("that waits for a reader does not block a writer, who may be the same: nobody reads what is sent now", () => {
 		const { call, server, done, heard } = play();
 		server.headers(OK, false);
 		expect(call.send(new Uint8Array(100 * KIB), false)).toBe(false);
@@ -462,7 +462,7 @@ describe("a reset", () => {
 		expect(heard.slice(2)).toEqual(["message hi", "end 1"]);
 	});
 
-	test("that waits for a reader is not waited for by a cancel", () => {
+	test("that waits for a reader is dropped by cancel", () => {
 		const { call, server, heard } = play();
 		server.headers(OK, false);
 		call.hold();

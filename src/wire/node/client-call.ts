@@ -31,7 +31,7 @@ export interface CallHost {
 	progressOf(http2: ClientHttp2Stream): RequestProgress;
 	/** Why the connection is gone; undefined while it is not. */
 	readonly lossOf: Error | undefined;
-	/** Headers or data of a response have come. */
+	/** Headers or data of a response have arrived. */
 	responded(): void;
 	/** The stream of a call has closed. Called once for every call. */
 	callClosed(call: NodeClientCall): void;
@@ -56,9 +56,9 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 	#end: CallEnd | undefined;
 	/** Created when it is needed: a unary request leaves in one piece. */
 	#outbox: Outbox | undefined;
-	/** Created when it is needed: a message that is all of a chunk is read without. */
+	/** Created when it is needed: a message that fills its chunk is read without it. */
 	#reader: MessageReader | undefined;
-	/** Data that came before the headers: Node tells it so on sockets that are JavaScript streams, Deno on all. */
+	/** Data that was told before the headers: Node does so on sockets that are JavaScript streams, Deno on all. */
 	#early: Uint8Array[] | undefined;
 	#isPaused = false;
 
@@ -219,7 +219,7 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 		readOn(this.#http2);
 	}
 
-	/** Nothing that the stream still tells matters. */
+	/** Whether nothing that the stream still tells matters. */
 	get #isDeaf(): boolean {
 		return this.#state === "over" || this.#end !== undefined;
 	}
@@ -293,8 +293,8 @@ export class NodeClientCall implements ClientCall, MessageReaderOwner {
 }
 
 /**
- * Takes the place of a stream's `emit`. Six listeners on every stream, each of which Node announces with an event of its
- * own, would cost more than this whole object.
+ * Replaces the `emit` of a stream. Node emits an event for every listener that is added, so the six listeners that a
+ * stream would need cost more than this whole object.
  */
 function emit(
 	this: Owned,

@@ -59,7 +59,7 @@ async function open(address: string): Promise<Opened> {
 }
 
 describe("a request", () => {
-	test("arrives with its headers in order and its bytes, and ends", async () => {
+	test("arrives with its headers in order, its messages and its end", async () => {
 		const seen = Promise.withResolvers<readonly string[]>();
 		const body: Uint8Array[] = [];
 		await using server = await serveStreams((stream, _headers, raw) => {
@@ -85,7 +85,7 @@ describe("a request", () => {
 		);
 	});
 
-	test("leaves in one DATA frame what was written in one tick", async () => {
+	test("sends the messages of one tick in one DATA frame", async () => {
 		await using server = await serveStreams((stream) => {
 			stream.resume().on("end", () => answer(stream));
 		});
@@ -101,7 +101,7 @@ describe("a request", () => {
 		expect(data.map(({ endStream }) => endStream)).toEqual([false, true]);
 	});
 
-	test("says when its buffer is full, and when there is room again", async () => {
+	test("tells when its buffer is full, and when there is room again", async () => {
 		let read = (): void => {};
 		await using server = await serveStreams((stream) => {
 			read = () => stream.resume();
@@ -125,7 +125,7 @@ describe("a request", () => {
 		await outcome;
 	});
 
-	test("that is cancelled is reset with nothing before it: no END_STREAM that would complete an upload", async () => {
+	test("that is cancelled is reset without an END_STREAM before, which would complete an upload", async () => {
 		const aborted = Promise.withResolvers<{ code: number; ended: boolean }>();
 		await using server = await serveStreams((stream) => {
 			let ended = false;
@@ -162,7 +162,7 @@ describe("a request", () => {
 		expect(ofStream.at(-1)?.payload.readUInt32BE()).toBe(Http2Code.CANCEL);
 	});
 
-	test("that is cancelled at once sends no more than its headers", async () => {
+	test("that is cancelled at once sends at most its headers", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
@@ -177,7 +177,7 @@ describe("a request", () => {
 		}
 	});
 
-	test("that is cancelled while flow control holds it up leaves no bytes behind in the session", async () => {
+	test("that is cancelled while flow control blocks it leaves no bytes behind in the session", async () => {
 		await using server = await serveStreams((stream, headers) => {
 			if (headers["x-stuck"] === undefined) answer(stream);
 		});
@@ -192,7 +192,7 @@ describe("a request", () => {
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 
-	test("goes through beside any number of large ones that flow control holds up", async () => {
+	test("is sent beside any number of large ones that flow control blocks", async () => {
 		await using server = await serveStreams((stream, headers) => {
 			if (headers["x-stuck"] === undefined) answer(stream);
 		});
@@ -208,7 +208,7 @@ describe("a request", () => {
 		expect(trailers).toEqual(["grpc-status", "0"]);
 	});
 
-	test("that HTTP/2 does not allow fails alone, and is not called miscarried: it would be sent again for ever", async () => {
+	test("that HTTP/2 does not allow fails alone, and not as miscarried: it would be sent again for ever", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
 		const metadata = ["authorization", "a", "authorization", "b"];
@@ -218,7 +218,7 @@ describe("a request", () => {
 		expect((await call(connection)).trailers).toEqual(["grpc-status", "0"]);
 	});
 
-	test("with more headers than the peer takes fails alone, and as refused: it would fail again", async () => {
+	test("with more headers than the peer accepts fails alone, and as refused: it would fail again", async () => {
 		await using server = await serveStreams((stream) => answer(stream));
 		const { connection } = await open(server.address);
 		const { end } = await exchange(connection, {
@@ -242,7 +242,7 @@ async function isBlocked(event: Promise<void>): Promise<boolean> {
 }
 
 describe("a response", () => {
-	test("is headers, data and trailers, raw and in order", async () => {
+	test("is headers, messages and trailers, in order and as they were sent", async () => {
 		await using server = await serveStreams((stream) => {
 			respond(stream, { "x-a": ["1", "2"] });
 			stream.write(frame("some"));
@@ -263,7 +263,7 @@ describe("a response", () => {
 		expect(end).toMatchObject({ code: 5, local: false, headers });
 	});
 
-	test("of trailers only is an end with trailers, and no headers", async () => {
+	test("that is Trailers-Only is an end with trailers, without headers", async () => {
 		await using server = await serveStreams((stream) => refuse(stream, 5));
 		const { connection } = await open(server.address);
 		const { headers, trailers } = await call(connection);
@@ -271,7 +271,7 @@ describe("a response", () => {
 		expect(trailers).toContain("grpc-status");
 	});
 
-	test("may have headers of information before its own (HTTP 103)", async () => {
+	test("may have informational headers before its own (HTTP 103)", async () => {
 		await using server = await serveStreams((stream) => {
 			stream.additionalHeaders({ ":status": 103, link: "</style.css>" });
 			answer(stream);
@@ -281,7 +281,7 @@ describe("a response", () => {
 		expect(headers?.[1]).toBe("200");
 	});
 
-	test("on a socket that is a stream of JavaScript's, where Node tells data first, has its headers first", async () => {
+	test("on a socket that is a JavaScript stream, where Node tells data first, has its headers first", async () => {
 		const server = await startRawServer({
 			onRequest: (stream) => {
 				stream.connection.socket.cork();
@@ -325,7 +325,7 @@ describe("a response", () => {
 		await server.stop();
 	});
 
-	test("that ends with data, without trailers, ends", async () => {
+	test("that ends with data ends without trailers", async () => {
 		await using server = await serveStreams((stream) => {
 			stream.respond({ ":status": 200, "content-type": "application/grpc" });
 			stream.end(frame("bytes"));
@@ -336,7 +336,7 @@ describe("a response", () => {
 		expect(trailers).toEqual([]);
 	});
 
-	test("that is whole before the request is counts as whole", async () => {
+	test("that is complete before the request is counts as complete", async () => {
 		await using server = await serveStreams((stream) => {
 			answer(stream, "early");
 		});
@@ -347,7 +347,7 @@ describe("a response", () => {
 		call.cancel();
 	});
 
-	test("that is whole before a large request lets go of what was not sent yet", async () => {
+	test("that is complete before a large request drops what was not sent yet", async () => {
 		const server = await startRawServer({
 			onHeaders: (stream) => {
 				stream.headers([
@@ -366,7 +366,7 @@ describe("a response", () => {
 		await server.stop();
 	});
 
-	test("to a request that was whole resets nothing", async () => {
+	test("to a complete request resets nothing", async () => {
 		await using server = await serveStreams((stream) => {
 			stream.resume().on("end", () => answer(stream));
 		});
@@ -379,7 +379,7 @@ describe("a response", () => {
 	});
 
 	test.each(["NO_ERROR", "CANCEL"] as const)(
-		"that is whole counts, though a reset with %s comes right behind it",
+		"that is complete counts, although a reset with %s follows at once",
 		async (name) => {
 			const server = await startRawServer({
 				onRequest: (stream) => {
@@ -404,7 +404,7 @@ describe("a response", () => {
 		},
 	);
 
-	test("that is whole counts, though the connection ends right behind it", async () => {
+	test("that is complete counts, although the connection ends at once", async () => {
 		const server = await startRawServer({
 			onRequest: (stream) => {
 				const { socket } = stream.connection;
@@ -445,7 +445,7 @@ describe("a response", () => {
 });
 
 describe("flow control", () => {
-	test("a call that is held stops its server once its window is full, and no other stream", async () => {
+	test("a call that is held stops its server once its window is full, and stops no other call", async () => {
 		let written = 0;
 		const block = frame(Buffer.alloc(16 * 1024 - 5));
 		await using server = await serveStreams((stream, headers) => {
@@ -511,7 +511,7 @@ describe("a reset by the server", () => {
 		},
 	);
 
-	test("in the middle of a response comes after what was sent", async () => {
+	test("in the middle of a response is told after what was sent", async () => {
 		await using server = await serveStreams((stream) => {
 			respond(stream);
 			stream.write(frame("first"), () =>
@@ -540,7 +540,7 @@ describe("a reset by the server", () => {
 });
 
 describe("a lost connection", () => {
-	test("resets every stream, with its cause, and is closed after them", async () => {
+	test("ends every call, with its cause, and is told after them", async () => {
 		const both = Promise.withResolvers<void>();
 		let streams = 0;
 		await using server = await serveStreams(() => {
@@ -574,7 +574,7 @@ describe("a lost connection", () => {
 		await server.stop();
 	});
 
-	test("takes no new streams: they are reset later, as miscarried, with the cause", async () => {
+	test("takes no new calls: they end later, as miscarried, with the cause", async () => {
 		await using server = await serveStreams(() => {});
 		const { connection, closed } = await open(server.address);
 		server.cut();
@@ -592,7 +592,7 @@ describe("a lost connection", () => {
 });
 
 describe("GOAWAY", () => {
-	test("is told, with its code and words", async () => {
+	test("is told, with its code and debug data", async () => {
 		await using server = await serveStreams(() => {});
 		const connecting = server.connection();
 		const { goaways, wentAway } = await open(server.address);
@@ -601,7 +601,7 @@ describe("GOAWAY", () => {
 		expect(goaways).toEqual([{ code: 0, debugData: "max_age" }]);
 	});
 
-	test("lets the streams up to its last one finish, and tells of those above that they have missed it", async () => {
+	test("lets the streams up to its last one finish, and those above end as miscarried", async () => {
 		const requests: RawStream[] = [];
 		const three = Promise.withResolvers<void>();
 		const server = await startRawServer({
@@ -728,7 +728,7 @@ describe("a peer that allows few streams", () => {
 		return { server, most: () => most, seen: () => seen };
 	}
 
-	test("gets them one after the other, and all in the end", async () => {
+	test("gets its calls one after the other, and all in the end", async () => {
 		const { server, most } = await allowing(10);
 		await using _ = server;
 		const { connection } = await open(server.address);
@@ -741,7 +741,7 @@ describe("a peer that allows few streams", () => {
 		expect(most()).toBe(10);
 	});
 
-	test("never sees one that was cancelled while it waited for its turn", async () => {
+	test("never sees a call that was cancelled while it waited for its turn", async () => {
 		const { server, seen } = await allowing(1);
 		await using _ = server;
 		const { connection } = await open(server.address);
@@ -754,7 +754,7 @@ describe("a peer that allows few streams", () => {
 	});
 });
 
-test("the header block of the raw server is as Node reads it", () => {
+test("the raw server writes a header block as Node reads it", () => {
 	// Guards the raw server that these tests stand on.
 	expect(headerBlock([["a", "b"]])).toEqual(Buffer.from([0, 1, 0x61, 1, 0x62]));
 });

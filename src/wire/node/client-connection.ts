@@ -23,7 +23,7 @@ import { headerPairs } from "./header-pairs.ts";
 import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
-/** Speaks HTTP/2, as a client, over a socket that is connected. */
+/** Speaks HTTP/2 as a client over a connected socket. */
 export function clientConnection(
 	socket: Socket,
 	listener: ConnectionListener,
@@ -31,7 +31,7 @@ export function clientConnection(
 	return new NodeClientConnection(socket, listener);
 }
 
-/** The last are kept for what is opened before the connection has been replaced. */
+/** From this stream id on, a connection is to be replaced. The ids above are for calls that start in the meantime. */
 const LAST_STREAM_ID = 2 ** 31 - 2 ** 16;
 
 class NodeClientConnection implements ClientConnection, CallHost {
@@ -41,7 +41,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 	#error: Error | undefined;
 	#lastStreamId = Number.POSITIVE_INFINITY;
 	#greeted = false;
-	/** What the peer allows. */
+	/** The peer's MAX_CONCURRENT_STREAMS. */
 	#maxStreams = Number.POSITIVE_INFINITY;
 	#maxHeaderBytes = Number.POSITIVE_INFINITY;
 	#openCalls = 0;
@@ -52,7 +52,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 	#isUsedUp = false;
 
 	constructor(socket: Socket, listener: ConnectionListener) {
-		// The URL goes nowhere: the socket exists, and every request names scheme and authority itself.
+		// The URL is not used: the socket exists, and every request names its scheme and authority.
 		const session = connect("http://connected.invalid", {
 			createConnection: () => socket,
 			settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
@@ -93,7 +93,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 			told = true;
 		};
 		session.once("close", closed);
-		// A socket that fails before the peer's SETTINGS have arrived closes no session.
+		// If a socket fails before the peer's SETTINGS have arrived, its session does not close.
 		socket.once("error", (error: Error) => {
 			this.destroy(error);
 			if (this.#openCalls === 0) closed();
@@ -116,7 +116,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 		return this.#responses;
 	}
 
-	/** Headers or data of a response have come. */
+	/** Headers or data of a response have arrived. */
 	responded(): void {
 		this.#responses += 1;
 		if (this.#awaitsResponse === undefined) return;
@@ -138,7 +138,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 		try {
 			http2 = this.#session.request(toHeaderList(requestHeaders(start)));
 		} catch (error) {
-			// Where the connection is not to blame, to send the same again would be no use.
+			// If the connection is not the cause, sending the same again would not help.
 			const isOver = this.#session.closed || this.#session.destroyed;
 			return new UnsentCall(
 				endOfLoss(
@@ -156,7 +156,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 		return call;
 	}
 
-	/** As if the peer had said GOAWAY; but later, as the owner is about to get its stream. */
+	/** Acts as if the peer had sent GOAWAY; but later, as the owner is about to get its call. */
 	#useUp(): void {
 		this.#isUsedUp = true;
 		queueMicrotask(() => {
@@ -166,7 +166,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 	}
 
 	ping(answered: () => void): boolean {
-		// Node sends no PING once the peer has said GOAWAY, however long the streams that are left may take.
+		// Node sends no PING after the peer has sent GOAWAY, however long the remaining streams take.
 		if (this.#session.closed || this.#session.destroyed) return false;
 		this.#session.ping((error: Error | null) => {
 			if (error === null) answered();
@@ -176,12 +176,12 @@ class NodeClientConnection implements ClientConnection, CallHost {
 
 	progressOf({ id, rstCode }: ClientHttp2Stream): RequestProgress {
 		if (id === undefined) {
-			// Headers that the peer does not take fail on a sound connection, and would again.
+			// Headers that are too large for the peer fail on a sound connection, and would fail again.
 			const isOver = this.#session.closed || this.lossOf !== undefined;
 			return isOver ? "miscarried" : "refused";
 		}
 		if (id > this.#lastStreamId) {
-			// One that has taken calls and ends in order did not turn this one away: they have missed each other.
+			// A peer that has taken calls and ends in order did not refuse this one: the two crossed on the wire.
 			return this.#lastStreamId > 0 && this.#error === undefined
 				? "miscarried"
 				: "refused";
@@ -190,7 +190,7 @@ class NodeClientConnection implements ClientConnection, CallHost {
 	}
 
 	get lossOf(): Error | undefined {
-		// Where the socket closes first, the streams hear of it before the session is destroyed.
+		// If the socket closes first, the streams hear of it before the session is destroyed.
 		return this.#session.destroyed || this.#socket.destroyed
 			? (this.#error ??
 					this.#socket.errored ??
@@ -208,8 +208,8 @@ class NodeClientConnection implements ClientConnection, CallHost {
 	}
 
 	/**
-	 * Says GOAWAY only when no call is left: a server may answer with a GOAWAY of its own, and refuse the requests that
-	 * are still on their way to it.
+	 * Sends GOAWAY only when no call is left: a server may answer with a GOAWAY of its own, and refuse the requests that are
+	 * still on their way to it.
 	 */
 	close(): void {
 		this.#closing = true;

@@ -53,7 +53,7 @@ const OK = [
 ] as const;
 
 describe("room", () => {
-	test("is there without end where the peer sets no limit", async () => {
+	test("is unlimited if the peer sets no limit", async () => {
 		await using server = await serveStreams(() => {});
 		const { connection } = await open(server.address);
 		for (let i = 0; i < 300; i++) void call(connection);
@@ -61,7 +61,7 @@ describe("room", () => {
 		expect(connection.hasRoom).toBe(true);
 	});
 
-	test("ends at the peer's MAX_CONCURRENT_STREAMS, and comes back with the end of a stream, which is told", async () => {
+	test("ends at the peer's MAX_CONCURRENT_STREAMS, and is told when a stream has ended", async () => {
 		const requests: RawStream[] = [];
 		const server = await startRawServer({
 			settings: [[MAX_CONCURRENT_STREAMS, 2]],
@@ -86,7 +86,7 @@ describe("room", () => {
 		expect(rooms()).toBe(1);
 	});
 
-	test("comes and goes with new SETTINGS", async () => {
+	test("changes with new SETTINGS", async () => {
 		let raw: RawConnection | undefined;
 		const server = await startRawServer({
 			settings: [[MAX_CONCURRENT_STREAMS, 1]],
@@ -106,7 +106,7 @@ describe("room", () => {
 		expect(rooms()).toBe(1);
 	});
 
-	test("is taken by watches, too", async () => {
+	test("is also taken by watches", async () => {
 		const server = await startRawServer({
 			settings: [[MAX_CONCURRENT_STREAMS, 1]],
 		});
@@ -149,7 +149,7 @@ describe("heard", () => {
 		await until(() => connection.heard > before);
 	});
 
-	test("stays as it is while nothing comes, whatever is sent", async () => {
+	test("stays the same while nothing arrives, whatever is sent", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
@@ -164,7 +164,7 @@ describe("heard", () => {
 });
 
 describe("a response that is waited for", () => {
-	test("is its headers, or more of its data, once; not SETTINGS, nor the answer to a PING", async () => {
+	test("is its headers or more of its data, once, and not SETTINGS or the answer to a PING", async () => {
 		const arrived = Promise.withResolvers<RawStream>();
 		const server = await startRawServer({ onRequest: arrived.resolve });
 		after.push(() => server.stop());
@@ -193,7 +193,7 @@ describe("a response that is waited for", () => {
 });
 
 describe("a PING", () => {
-	test("is answered by a peer that lives", async () => {
+	test("is answered by a live peer", async () => {
 		await using server = await serveStreams(() => {});
 		await using tap = await tapFrames(server.port);
 		const { connection } = await open(tap.address);
@@ -222,7 +222,7 @@ describe("a PING", () => {
 });
 
 describe("a watch", () => {
-	test("does not keep a connection from closing, as a call does", async () => {
+	test("does not keep a connection open, as a call does", async () => {
 		let answerCall = (): void => {};
 		let arrived = 0;
 		await using server = await serveStreams((stream) => {
@@ -242,7 +242,7 @@ describe("a watch", () => {
 		if (session?.destroyed === false) await once(session, "close");
 	});
 
-	test("alone is no reason to keep a closing connection", async () => {
+	test("alone does not keep a closing connection open", async () => {
 		await using server = await serveStreams((stream) => respond(stream));
 		const { connection, closed } = await open(server.address);
 		exchange(connection, { purpose: "watch" });
@@ -252,7 +252,7 @@ describe("a watch", () => {
 });
 
 describe("a connection whose stream ids are nearly used up", () => {
-	test("takes no new calls, and tells so as by a GOAWAY; those that are open finish, and it closes", async () => {
+	test("takes no new calls, which it tells like a GOAWAY, lets open calls finish, and closes", async () => {
 		using _ = beginStreamsAt(2 ** 31 - 2 ** 16 - 1);
 		const requests: ServerHttp2Stream[] = [];
 		await using server = await serveStreams((stream) => {
@@ -280,7 +280,7 @@ describe("a connection whose stream ids are nearly used up", () => {
 });
 
 describe("a GOAWAY in two steps", () => {
-	test("lets the streams up to the second one's last finish, and tells of those above that they have missed it", async () => {
+	test("lets the streams up to the last of the second one finish, and those above end as miscarried", async () => {
 		const requests: RawStream[] = [];
 		const server = await startRawServer({
 			onRequest: (stream) => requests.push(stream),
@@ -301,7 +301,7 @@ describe("a GOAWAY in two steps", () => {
 		expect(second.id).toBeGreaterThan(first.id);
 	});
 
-	test("of Node's own server is as good", async () => {
+	test("of Node's own server works as well", async () => {
 		let answerCall = (): void => {};
 		const arrived = Promise.withResolvers<void>();
 		await using server = await serveStreams((stream) => {

@@ -6,7 +6,7 @@ test("repeated names become a list, in order", () => {
 	expect({ ...object }).toEqual({ a: ["1", "3", "4"], b: "2" });
 });
 
-test("no name is special", () => {
+test("a name such as __proto__ is not special", () => {
 	const object = toHeaderObject(["__proto__", "1", "constructor", "2"]);
 	expect(Object.getPrototypeOf(object)).toBeNull();
 	expect(Object.entries(object)).toEqual([
@@ -15,7 +15,7 @@ test("no name is special", () => {
 	]);
 });
 
-test("Node gets the headers in the form that it takes", () => {
+test("headers are in the form that this version of Node accepts", () => {
 	const headers = [":status", "200", "a", "1", "a", "2"];
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const takesArrays = major > 24 || (major === 24 && minor >= 7);

@@ -7,13 +7,13 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 /** Whether `request` and `respond` take header arrays (Node 24.7), which cost a third less than objects. */
 const takesArrays: boolean = major > 24 || (major === 24 && minor >= 7);
 
-/** Headers in the cheapest form that this version of Node takes. */
+/** Headers in the cheapest form that this version of Node accepts. */
 export function toHeaderList(headers: RawHeaders): OutgoingHttpHeaders {
 	if (takesArrays) return headers as unknown as OutgoingHttpHeaders;
 	return toHeaderObject(headers);
 }
 
-/** For `sendTrailers`, which takes nothing else. */
+/** Headers as an object, which is the only form that `sendTrailers` accepts. */
 export function toHeaderObject(headers: RawHeaders): OutgoingHttpHeaders {
 	const object: OutgoingHttpHeaders = Object.create(null);
 	for (let i = 0; i < headers.length; i += 2) {

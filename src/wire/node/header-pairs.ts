@@ -1,6 +1,7 @@
 /**
- * How many header fields Node is to read of one block, of which so many bytes are welcome (RFC 9113 section 6.5.2: 32
- * and its own for each). Of more, Node resets the stream by itself; so it reads some that are too many, to let us say so.
+ * Node's limit for the number of header fields in a block, where the block may have so many bytes (RFC 9113 section
+ * 6.5.2). Beyond its limit Node resets the stream by itself. So the limit is generous, for homing to answer such a request
+ * with a status.
  */
 export function headerPairs(bytes: number): number {
 	return Math.ceil((4 * bytes) / 32);

@@ -91,7 +91,7 @@ test("32 KiB leave at once", async () => {
 	expect(noted.done).toHaveLength(1);
 });
 
-test("what is too large to copy together leaves corked", () => {
+test("messages too large to copy together are written one by one, corked", () => {
 	const noted = new Noted();
 	const box = outbox(noted);
 	box.write(message(10), false);
@@ -105,7 +105,7 @@ test("what is too large to copy together leaves corked", () => {
 });
 
 describe("a full stream", () => {
-	test("is told by every write until it has drained", async () => {
+	test("is reported by every write until it has drained", async () => {
 		const noted = new Noted(32 * KIB);
 		const box = outbox(noted);
 		expect(box.write(message(KIB), false)).toBe(true);
@@ -115,7 +115,7 @@ describe("a full stream", () => {
 		expect(box.write(message(5), false)).toBe(true);
 	});
 
-	test("is noticed where only one of several parts met it", () => {
+	test("is noticed if only one of several writes met it", () => {
 		const noted = new Noted(70 * KIB);
 		const box = outbox(noted);
 		box.write(message(30 * KIB), false);
@@ -148,7 +148,7 @@ describe("the end", () => {
 		]);
 	});
 
-	test("may have no bytes of its own", () => {
+	test("may be without messages", () => {
 		const noted = new Noted();
 		outbox(noted).end();
 		expect(noted.done).toEqual(["end 0"]);
@@ -156,7 +156,7 @@ describe("the end", () => {
 });
 
 test.each(["destroyed", "closed"] as const)(
-	"nothing goes onto a stream that is %s",
+	"nothing is written to a stream that is %s",
 	async (how) => {
 		const noted = new Noted();
 		const box = outbox(noted);

@@ -7,13 +7,13 @@ const FLUSH_BYTES = 32 * 1024;
 /** Up to this many bytes, copying messages together is cheaper than handing each to the socket. */
 const JOIN_BYTES = 64 * 1024;
 
-/** The messages that leave on one `Http2Stream`. */
+/** Sends the messages of one `Http2Stream`, those of one tick together. */
 export class Outbox {
 	readonly #http2: Http2Stream;
 	#messages: Uint8Array[] = [];
 	/** For each message, whether it is compressed. */
 	#flags: boolean[] = [];
-	/** Of the messages that wait, with their prefixes. */
+	/** Bytes of the waiting messages, with their prefixes. */
 	#queuedBytes = 0;
 	#isScheduled = false;
 	#isFull = false;
@@ -22,7 +22,7 @@ export class Outbox {
 		this.#http2 = http2;
 	}
 
-	/** Returns false when the stream is full: it is until its "drain", which is told by `drained`. */
+	/** Returns false when the stream is full. It stays full until its "drain" event, after which `drained` is called. */
 	write(message: Uint8Array, compressed: boolean): boolean {
 		this.#messages.push(message);
 		this.#flags.push(compressed);

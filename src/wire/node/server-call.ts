@@ -16,15 +16,15 @@ import { endStream, leaveClosed, Outbox, resetStream } from "./outbox.ts";
 
 /** What a call asks of its connection, and tells it. */
 export interface CallHost {
-	/** What the client takes. */
+	/** Limit that the client sets for headers, in bytes. */
 	readonly maxHeaderBytes: number;
 	/** Why the connection is gone; undefined while it is not. */
 	readonly lossOf: Error | undefined;
-	/** A part of a request has come. */
+	/** A part of a request has arrived. */
 	tell(): void;
 	/** The client has reset a stream that was open. */
 	streamReset(): void;
-	/** A stream does not count any more (RFC 9113 section 5.1.2). Called once for every stream. */
+	/** A stream does not count as open any more (RFC 9113 section 5.1.2). Called once for every stream. */
 	streamOver(): void;
 }
 
@@ -44,13 +44,13 @@ export class NodeServerCall implements ServerCall, MessageReaderOwner {
 	#listener: ServerCallListener | undefined;
 	/** Created when it is needed: a unary response leaves in one piece. */
 	#outbox: Outbox | undefined;
-	/** Created when it is needed: a message that is all of a chunk is read without. */
+	/** Created when it is needed: a message that fills its chunk is read without it. */
 	#reader: MessageReader | undefined;
 	#trailers: RawHeaders | undefined;
 	#isPaused = false;
-	/** It counts towards the limit of streams. */
+	/** It counts towards the limit of open streams. */
 	#isOpen = true;
-	/** It has been finished, and nothing more is read. */
+	/** Nothing more is read: it was finished or cancelled, or the client has left. */
 	#isFinished = false;
 	/** The last piece of its response filled the stream. */
 	#isFilled = false;
@@ -63,7 +63,7 @@ export class NodeServerCall implements ServerCall, MessageReaderOwner {
 		http2.push = push as typeof http2.push;
 	}
 
-	/** Begins to read, with what came before this object was there to hear it: a "data" event tells of that. */
+	/** Begins to read. What arrived before this object existed is told by a "data" event. */
 	begin(): void {
 		if (!this.#isGone) this.#http2.read();
 	}
@@ -246,14 +246,14 @@ export class NodeServerCall implements ServerCall, MessageReaderOwner {
 		this.#reader?.stop();
 	}
 
-	/** Closed, or about to be for lack of anything that could still be sent. */
+	/** The stream is closed, or about to close because nothing is left to send. */
 	#over(): void {
 		if (!this.#isOpen) return;
 		this.#isOpen = false;
 		this.#host.streamOver();
 	}
 
-	/** A client that is still sending need not: the response is whole (RFC 9113 section 8.1). */
+	/** Stops a client that is still sending although the response is complete (RFC 9113 section 8.1). */
 	#leave(): void {
 		const http2 = this.#http2;
 		if (http2.readableEnded) return;
@@ -264,7 +264,7 @@ export class NodeServerCall implements ServerCall, MessageReaderOwner {
 	}
 }
 
-/** Takes the place of a stream's `emit`, as on the client: listeners would cost more than this whole object. */
+/** Replaces the `emit` of a stream, as on the client: listeners would cost more than this whole object. */
 function emit(this: Owned, event: string, first: unknown): boolean {
 	switch (event) {
 		case "wantTrailers":

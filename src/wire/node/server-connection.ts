@@ -22,19 +22,19 @@ import { SESSION_MEMORY_MB } from "./session-memory.ts";
 import { CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./windows.ts";
 
 export interface ServerConnectionOptions {
-	/** Those beyond it are refused (REFUSED_STREAM). */
+	/** Streams beyond this number are refused (REFUSED_STREAM). */
 	readonly maxConcurrentStreams: number;
-	/** Bytes of all names and values of a request's headers, with 32 for each (RFC 9113 section 6.5.2). */
+	/** Limit for the headers of a request, in bytes of names and values and 32 for each field (RFC 9113 section 6.5.2). */
 	readonly maxHeaderListSize: number;
 }
 
 /**
- * Resets per second that a connection may bring before it is taken for an attack (CVE-2023-44487). Node's own 33 would
- * end the connection of a client whose calls run into their deadlines.
+ * Resets per second on a connection from which on they count as an attack (CVE-2023-44487). Node's default of 33 would end
+ * the connection of a client whose calls reach their deadlines.
  */
 const RESETS_PER_SECOND = 1000;
 
-/** What Node says of a client that it has to end the connection of (nodejs.org/api/errors.html). */
+/** The errors with which Node ends the connection of a client that breaks the rules (nodejs.org/api/errors.html). */
 const VIOLATIONS: readonly (string | undefined)[] = [
 	"ERR_HTTP2_ERROR",
 	"ERR_HTTP2_TOO_MANY_INVALID_FRAMES",
@@ -56,7 +56,7 @@ class NodeServerConnection implements ServerConnection, CallHost {
 	readonly #socket: Socket;
 	readonly #options: ServerConnectionOptions;
 	readonly #listener: ServerConnectionListener;
-	/** Once the client has acknowledged our limits. */
+	/** Undefined until the client has acknowledged our limits. */
 	#session: ServerHttp2Session | undefined;
 	#told = 0;
 	#openStreams = 0;
@@ -132,7 +132,7 @@ class NodeServerConnection implements ServerConnection, CallHost {
 		return this.#told;
 	}
 
-	/** Something has come of what was read. */
+	/** What was read so far has had an effect. */
 	tell(): void {
 		this.#told = this.#socket.bytesRead;
 	}
@@ -163,24 +163,24 @@ class NodeServerConnection implements ServerConnection, CallHost {
 		call.begin();
 	}
 
-	/** What the client takes. */
+	/** Limit that the client sets for headers, in bytes. */
 	get maxHeaderBytes(): number {
 		return this.#maxHeaderBytes;
 	}
 
-	/** Of every stream, once it does not count any more (RFC 9113 section 5.1.2). */
+	/** A stream does not count as open any more (RFC 9113 section 5.1.2). Called once for every stream. */
 	streamOver(): void {
 		this.#openStreams -= 1;
 	}
 
-	/** Of a stream that the client has reset while it was open. */
+	/** The client has reset a stream that was open. */
 	streamReset(): void {
 		if (this.lossOf === undefined) this.#listener.reset();
 	}
 
 	/** Why the connection is gone; undefined while it is not. */
 	get lossOf(): Error | undefined {
-		// Where the socket closes first, the streams hear of it before the session is destroyed.
+		// If the socket closes first, the streams hear of it before the session is destroyed.
 		return this.#session?.destroyed || this.#socket.destroyed
 			? (this.#error ??
 					this.#socket.errored ??
@@ -189,8 +189,8 @@ class NodeServerConnection implements ServerConnection, CallHost {
 	}
 
 	/**
-	 * One GOAWAY, rather than the two of RFC 9113 section 6.8: between them node:http2 would stop to read where no stream is
-	 * open, and hear of the connection no more.
+	 * Sends one GOAWAY, and not the two of RFC 9113 section 6.8: between the two, node:http2 would stop reading if no stream
+	 * is open, and not hear of the connection any more.
 	 */
 	close(): void {
 		this.#session?.close();

@@ -2,23 +2,23 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { SettingsAck } from "./settings-ack.ts";
 
-/** How a client begins (RFC 9113 section 3.4). */
+/** The connection preface of a client (RFC 9113 section 3.4). */
 export const PREFACE: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** A client that has been silent for so long is not about to acknowledge anything, in milliseconds. */
+/** A client that is silent for this long is not about to acknowledge anything. In milliseconds. */
 const SILENCE_MS = 1000;
 
-/** What a client may send before it acknowledges: its first window is no larger. */
+/** Limit for what is read before the acknowledgement: the first flow-control window of a client is no larger. In bytes. */
 const MAX_BYTES = 64 * 1024;
 
 /**
- * A server's first SETTINGS, sent before Node has the socket. So Node knows nothing of the limits in them: it would count
- * a stream that is over as an open one until the next turn of the event loop, and end streams that exceed a limit, and
- * connections, without asking us. Node sends SETTINGS, too, of what it must know, and expects them to be acknowledged
- * once: the acknowledgement of these is taken out of what the client sends.
+ * Sends a server's first SETTINGS before Node gets the socket, so that Node does not know the limits in them. Node counts
+ * a stream that has ended as open until the next turn of the event loop, and would end streams that exceed a limit, and
+ * even connections, by itself. Node also sends SETTINGS of its own, and expects one acknowledgement. So the
+ * acknowledgement of the first SETTINGS is removed from what the client sends.
  *
- * Once that has come, the socket itself is handed over, with all that was read. To a client that is in no hurry to
- * acknowledge, a stream is handed over that takes it out later, at some cost.
+ * Once it has arrived, the socket itself is handed over, with everything that was read. If a client takes its time, a
+ * stream is handed over instead, which removes the acknowledgement later, at some cost.
  */
 export class ServerGreeting {
 	readonly #socket: Socket;
@@ -50,7 +50,7 @@ export class ServerGreeting {
 		else if (this.#bytes > MAX_BYTES) this.#handOverFiltered();
 	};
 
-	/** Node knows what to do with it. */
+	/** Node deals with the end of the connection. */
 	readonly #onEnd = (): void => this.#handOverFiltered();
 
 	readonly #onSilence = (): void => {
@@ -58,7 +58,7 @@ export class ServerGreeting {
 		else this.#socket.setTimeout(SILENCE_MS);
 	};
 
-	/** As far as can be told. */
+	/** Whether the client speaks HTTP/2, as far as can be told from what was read. */
 	get #speaksHttp2(): boolean {
 		const start = Buffer.concat(this.#read.slice(0, PREFACE.length));
 		const compared = Math.min(start.length, PREFACE.length);
@@ -88,7 +88,7 @@ export class ServerGreeting {
 	}
 }
 
-/** A socket, but for an acknowledgement that is yet to come. */
+/** A stream over a socket that removes an acknowledgement that is yet to come. */
 function withoutAck(socket: Socket, ack: SettingsAck): Duplex {
 	const filtered = new Duplex({
 		read: () => socket.resume(),

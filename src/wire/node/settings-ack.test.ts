@@ -16,7 +16,7 @@ const BEFORE = Buffer.concat([
 const AFTER = Buffer.concat([ACK, frame(0, 0, "\0\0\0\x04\x01\0\0\0\0"), ACK]);
 
 describe("the first acknowledgement of SETTINGS", () => {
-	test("is taken out, and nothing else, wherever the bytes are cut", () => {
+	test("is removed, and nothing else, wherever the bytes are cut", () => {
 		const bytes = Buffer.concat([BEFORE, ACK, AFTER]);
 		for (let i = 0; i <= bytes.length; i++) {
 			for (let k = i; k <= bytes.length; k++) {
@@ -42,7 +42,7 @@ describe("the first acknowledgement of SETTINGS", () => {
 		expect(ack.found).toBe(false);
 	});
 
-	test("stays where it is malformed", () => {
+	test("is not removed if it is malformed", () => {
 		const ack = new SettingsAck(0);
 		const malformed = frame(4, 1, "payload");
 		expect(ack.takeOutOf(malformed).equals(malformed)).toBe(true);

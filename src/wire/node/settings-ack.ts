@@ -4,12 +4,12 @@ const ACK = 0x1;
 
 const NOTHING = Buffer.alloc(0);
 
-/** Looks for the first acknowledgement of SETTINGS in what a peer sends (RFC 9113 section 6.5.3). */
+/** Finds the first acknowledgement of SETTINGS in what a peer sends, and removes it (RFC 9113 section 6.5.3). */
 export class SettingsAck {
 	#found = false;
 	/** Bytes until the next frame. */
 	#skip: number;
-	/** The beginning of a frame header. */
+	/** The beginning of a frame header, whose rest is in the next chunk. */
 	#begun: Buffer = NOTHING;
 
 	/** `skip`: bytes before the first frame. */
@@ -21,7 +21,7 @@ export class SettingsAck {
 		return this.#found;
 	}
 
-	/** What is left of a chunk; the beginning of a frame header comes with the next one. */
+	/** Returns the chunk without the acknowledgement. The beginning of a frame header is returned with the next chunk. */
 	takeOutOf(chunk: Buffer): Buffer {
 		if (this.#found) return chunk;
 		const bytes =
@@ -34,7 +34,7 @@ export class SettingsAck {
 			const length = bytes.readUIntBE(at, 3);
 			const isAck =
 				bytes[at + 3] === SETTINGS && ((bytes[at + 4] as number) & ACK) !== 0;
-			// One with a payload is malformed: Node says so.
+			// An acknowledgement with a payload is malformed. Node deals with it.
 			if (isAck && length === 0) {
 				this.#found = true;
 				return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);

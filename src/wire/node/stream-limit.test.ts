@@ -54,7 +54,7 @@ function call(client: FrameClient, streamId: number): void {
 }
 
 describe("the limit of streams", () => {
-	test("is told in the first frame, and not changed by those after it", async () => {
+	test("is announced in the first frame, and not changed by later ones", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		call(client, 1);
@@ -71,7 +71,7 @@ describe("the limit of streams", () => {
 		expect(told).toEqual([2]);
 	});
 
-	test("counts none that the client has reset, however soon the next one follows", async () => {
+	test("does not count streams that the client has reset, however soon the next one follows", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		client.request(1, processOrders);
@@ -94,7 +94,7 @@ describe("the limit of streams", () => {
 		expect(resets).toEqual([]);
 	});
 
-	test("refuses those beyond it unseen, hundreds of them, and the others go on", async () => {
+	test("refuses streams beyond it, hundreds of them, and the others go on", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		await client.received(({ type }) => type === frameType.settings);
@@ -115,7 +115,7 @@ describe("the limit of streams", () => {
 		expect((await client.received(endOf(1005)))?.type).toBe(frameType.headers);
 	});
 
-	test("has room again for each that was answered", async () => {
+	test("has room again after each call that was answered", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		client.request(1, processOrders);
@@ -127,7 +127,7 @@ describe("the limit of streams", () => {
 });
 
 describe("a client", () => {
-	test("that calls before it acknowledges SETTINGS is answered when it has", async () => {
+	test("that calls before it acknowledges SETTINGS is answered once it has", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		client.acknowledges = false;
@@ -140,7 +140,7 @@ describe("a client", () => {
 		expect((await client.received(endOf(3)))?.type).toBe(frameType.headers);
 	});
 
-	test("that does not acknowledge them is answered, too, and may do so late", async () => {
+	test("that does not acknowledge them is also answered, and may acknowledge late", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		client.acknowledges = false;
@@ -155,7 +155,7 @@ describe("a client", () => {
 		expect((await client.received(endOf(3)))?.type).toBe(frameType.headers);
 	});
 
-	test("that sends much before it acknowledges is read all the same, and without delay", async () => {
+	test("that sends much before it acknowledges is read without delay", async () => {
 		await using served = await servingTwo();
 		using client = await FrameClient.connect(served.address);
 		client.acknowledges = false;

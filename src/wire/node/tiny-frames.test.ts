@@ -20,7 +20,7 @@ const BYTES = 500_000;
 /** So much is kept of each byte: a buffer grows by doubling, and the messages before the hold are objects. */
 const AT_MOST = 8 * BYTES;
 
-describe("DATA frames of one byte that nobody reads take memory in proportion to their bytes", () => {
+describe("unread DATA frames of one byte take memory in proportion to their bytes", () => {
 	test("on a server", async () => {
 		await using served = await serving({
 			async *processOrders(_, { signal }) {

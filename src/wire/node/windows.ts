@@ -1,5 +1,5 @@
-/** Flow control: what one stream may have under way towards us, so that a slow reader soon stops its peer. */
+/** Flow-control window of a stream that we read, in bytes. It is small, so that a slow reader stops its peer soon. */
 export const STREAM_WINDOW_BYTES: number = 1024 * 1024;
 
-/** What all streams of a connection may have under way together: enough that one held stream stops no other. */
+/** Flow-control window of a connection that we read, in bytes. One stream that is held does not use it up. */
 export const CONNECTION_WINDOW_BYTES: number = 4 * 1024 * 1024;
