@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { OptionError } from "../../checks/option-error.ts";
 
-/** A call that waits for its turn. */
+/** A call that waits in the queue. */
 export interface QueuedCall {
-	/** Gives up: it was cancelled, or its deadline has passed. After its turn has come, does nothing. */
+	/** Leaves the queue, because the call was cancelled or its deadline has passed. Does nothing if its turn has come. */
 	leave(): void;
 }
 
-/** A link of the queue, which is a ring through its anchor. */
+/** A link in the queue, which is a ring that includes its anchor. */
 interface Link {
 	before: Link;
 	after: Link;
@@ -15,9 +15,8 @@ interface Link {
 }
 
 /**
- * How many calls of a channel are in flight at once, from start to end, streams
- * among them. Further calls wait, first come, first served, up to a bound of
- * their own. All that it does takes the same time however many wait.
+ * Limits how many calls of a channel are in flight at the same time, from start to end, streams included. Further calls wait in a
+ * queue of limited length, first come, first served. Every operation takes the same time, however many calls wait.
  */
 export class CallLimit {
 	readonly #maxConcurrent: number;
@@ -27,7 +26,7 @@ export class CallLimit {
 	#waiting = 0;
 	#admitting = false;
 
-	/** `maxQueued` is as large as `maxConcurrent` where it is not given. */
+	/** @param maxQueued by default the same as `maxConcurrent` */
 	constructor(maxConcurrent: number, maxQueued: number = maxConcurrent) {
 		this.#maxConcurrent = maxConcurrent;
 		this.#maxQueued = maxQueued;
@@ -42,12 +41,12 @@ export class CallLimit {
 	}
 
 	/**
-	 * Asks for a turn. "now": the call goes, and owes an `ended`. A queued call
-	 * goes, and owes one, when `go` is called, which may not throw. "refused":
-	 * the queue is full, and `refusal` has the error.
+	 * Asks for a turn. "now": the call may start, and `ended` must be called when it ends. A queued call may start when `go` is
+	 * called, which must not throw, and `ended` must be called later as well. "refused": the queue is full, and `refusal` makes
+	 * the error.
 	 */
 	admit(go: () => void): "now" | "refused" | QueuedCall {
-		// While others wait, nobody overtakes them.
+		// New calls do not overtake waiting ones.
 		if (this.#inFlight < this.#maxConcurrent && this.#waiting === 0) {
 			this.#inFlight += 1;
 			return "now";
@@ -61,10 +60,10 @@ export class CallLimit {
 		return { leave: () => this.#take(link) };
 	}
 
-	/** A call that had its turn has ended: the next one goes. */
+	/** A call that had its turn has ended. The next one starts. */
 	ended(): void {
 		this.#inFlight -= 1;
-		// A call that ends in its own `go` must not make the stack grow with the queue.
+		// If calls end inside their own `go`, the stack must not grow with the queue.
 		if (this.#admitting) return;
 		this.#admitting = true;
 		try {
@@ -79,7 +78,7 @@ export class CallLimit {
 		}
 	}
 
-	/** The error of a call that was refused: RESOURCE_EXHAUSTED. */
+	/** Makes the error of a refused call: RESOURCE_EXHAUSTED. */
 	refusal(): ConnectError {
 		const queue =
 			this.#maxQueued === 0
@@ -92,7 +91,7 @@ export class CallLimit {
 	}
 
 	#take(link: Link): void {
-		// Out of the ring, a link points at itself.
+		// A link outside of the ring points at itself.
 		if (link.after === link) return;
 		link.before.after = link.after;
 		link.after.before = link.before;
@@ -103,10 +102,9 @@ export class CallLimit {
 }
 
 /**
- * The limit that the options of a channel ask for, if they do. They have been
- * checked, one by one.
+ * Makes the limit for the options of a channel, or undefined if they set none. The options have been checked one by one.
  *
- * @throws OptionError for a queue without a limit to wait for
+ * @throws OptionError if `maxQueuedCalls` is set without `maxConcurrentCalls`
  */
 export function callLimitOf(options: {
 	readonly maxConcurrentCalls?: number | undefined;

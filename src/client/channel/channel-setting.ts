@@ -51,23 +51,23 @@ import { callLimitOf } from "./call-limit.ts";
 import { chooseBalancer } from "./choose-balancer.ts";
 import { resolverOfTarget } from "./resolver-of-target.ts";
 
-/** Target and options of a channel, checked and made ready for use. */
+/** The checked target and options of a channel, with the defaults filled in. */
 export interface ChannelSetting {
-	/** The target, for messages. */
+	/** The target, for error messages. */
 	readonly name: string;
 	readonly resolver: Resolver;
 	readonly scheme: "http" | "https";
 	readonly authority: string;
 	readonly userAgent: string;
-	/** With the channel's TLS and within its connect timeout. */
+	/** Connects with the TLS options and the connect timeout of the channel. */
 	readonly connect: Connect;
-	/** Bounds how many connections are being made at the same time. */
+	/** Limits how many connections are made at the same time. */
 	readonly dials: DialQueue;
 	readonly connectBackoff: BackoffPace;
 	readonly clock: Clock;
 	readonly random: () => number;
 	readonly idleTimeoutMs: number;
-	/** The channel's own: undefined is off. */
+	/** Undefined if keepalive is off. */
 	readonly silenceMs: number;
 	readonly keepalive: KeepalivePace | undefined;
 	readonly maxConnectionsPerEndpoint: number;
@@ -76,11 +76,11 @@ export interface ChannelSetting {
 	readonly maxConcurrentCalls: number | undefined;
 	readonly maxQueuedCalls: number | undefined;
 	readonly localZone: string | undefined;
-	/** The most that a policy gets. */
+	/** The upper limit for the attempts of a policy. */
 	readonly maxAttempts: number;
 	readonly retryBufferBytes: number;
 	readonly retryBufferBytesPerCall: number;
-	/** Its option: what is made of it, `chooseBalancer` knows. */
+	/** The option `balancer`, which `chooseBalancer` interprets. */
 	readonly balancer: string | BalancerFactory | undefined;
 	readonly serviceConfig: CompiledServiceConfig | undefined;
 	readonly credentials: ChannelOptions["credentials"];
@@ -89,18 +89,18 @@ export interface ChannelSetting {
 	readonly hooks: ClientHooks;
 }
 
-/** Time, chance and the network, for tests to replace. */
+/** The clock, randomness and network, which tests replace. */
 export interface Environment {
 	readonly clock: Clock;
-	/** At least 0, less than 1. */
+	/** Returns a random number of at least 0 and less than 1. */
 	readonly random: () => number;
-	/** Instead of sockets; the connect timeout is kept all the same. */
+	/** Connects instead of opening sockets. The connect timeout still applies. */
 	readonly connect?: Connect;
-	/** Of silence while calls wait, before a peer is asked by PING whether it is there. Default 1 s. */
+	/** How long a connection with waiting calls may be silent before a PING is sent, in milliseconds. Default: 1 s. */
 	readonly silenceMs?: number;
-	/** Its calls keep no process alive. */
+	/** Whether the process may end while calls of the channel are in flight. */
 	readonly idle?: true;
-	/** Of the environment, where proxies are named. Default: the process's, but where `connect` is instead of sockets. */
+	/** The environment variables that name proxies. Default: those of the process, or none if `connect` is given. */
 	readonly variables?: Variables;
 }
 
@@ -109,7 +109,7 @@ const realEnvironment: Environment = {
 	random: Math.random,
 };
 
-/** Of the channels that homing itself calls over, on nobody's behalf. */
+/** For channels over which homing makes calls of its own. */
 export const idleEnvironment: Environment = {
 	...realEnvironment,
 	clock: { ...systemClock, after: systemClock.afterIdle },
@@ -117,7 +117,7 @@ export const idleEnvironment: Environment = {
 };
 
 /**
- * Checks target and options of a channel.
+ * Checks the target and the options of a channel, and fills in the defaults.
  *
  * @throws OptionError that names the bad target or option
  */
@@ -253,7 +253,7 @@ function findTarget(
 	};
 }
 
-/** Schemes are the same in upper and in lower case. */
+/** Finds a custom resolver. Upper and lower case in schemes are equal. */
 function ownResolver(
 	resolvers: NonNullable<ChannelOptions["resolvers"]>,
 	parsed: ParsedTarget,
@@ -281,7 +281,7 @@ function tlsOf(tls: NonNullable<ChannelOptions["tls"]>): TlsSource | undefined {
 	return () => tls;
 }
 
-/** The host of an authority. */
+/** Returns the host of an authority. */
 function nameOf(authority: string | undefined): string | undefined {
 	return authority?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }

@@ -8,20 +8,20 @@ import { OptionError } from "../../checks/option-error.ts";
 import { at } from "../../checks/option-table.ts";
 import type { CompiledServiceConfig } from "../../policy/service-config.ts";
 
-/** Which balancer a channel is to have: to be compared with the one that it has. */
+/** The choice of a balancer, which can be compared with the present one. */
 export interface ChosenBalancer {
-	/** undefined: the user's own. */
+	/** Its name. Undefined for a custom balancer. */
 	readonly name: string | undefined;
-	/** As the service config has it. */
+	/** Its config, as in the service config. */
 	readonly config: object;
 	readonly factory: BalancerFactory;
 }
 
 /**
- * The balancer of a channel: one of the user's own; else, of those that the nearest service config lists, the first that
- * is known (gRFC A24); else the one that the option names; else the default.
+ * Chooses the balancer of a channel. A custom balancer is used first. Next is the first known one in the list of the nearest
+ * service config that has such a list (gRFC A24), then the one that the option names, and then the default.
  *
- * @throws OptionError when none of those listed is known, or the config of the first that is has a bad field
+ * @throws OptionError if no balancer in the list is known, or if the config of the first known one has a bad field
  */
 export function chooseBalancer(
 	option: string | BalancerFactory | undefined,
@@ -34,7 +34,7 @@ export function chooseBalancer(
 		(config) => config.loadBalancingConfig !== undefined,
 	)?.loadBalancingConfig;
 	if (listed === undefined) {
-		// Unknown names have been refused with the option.
+		// Unknown names were refused when the option was checked.
 		return named(option ?? DEFAULT_BALANCER, {}, "balancer") as ChosenBalancer;
 	}
 	const where = "serviceConfig.loadBalancingConfig";
@@ -48,7 +48,7 @@ export function chooseBalancer(
 	);
 }
 
-/** Whether one balancer does for both, so that a channel keeps the one that it has, with its connections and all it has learnt. */
+/** Whether two choices are the same. Then the channel keeps its balancer, with its connections and what it has learnt. */
 export function sameBalancer(
 	one: ChosenBalancer,
 	other: ChosenBalancer,
@@ -70,7 +70,7 @@ function named(
 	return factory && { name, config, factory };
 }
 
-/** The same text for the same JSON, in whatever order its keys are. */
+/** Returns the same text for equal JSON, whatever the order of its keys. */
 function canonical(json: object): string {
 	return JSON.stringify(json, (_, value: unknown) =>
 		typeof value === "object" && value !== null && !Array.isArray(value)

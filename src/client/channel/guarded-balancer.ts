@@ -31,8 +31,8 @@ const PICKS: ReadonlySet<Pick["kind"] | undefined> = new Set([
 ]);
 
 /**
- * A user's balancer that can break nothing but the picks that it does not make, and is told what it gets wrong. Built-in
- * ones need none of this.
+ * Wraps a custom balancer, so that its mistakes affect nothing but the picks that it does not make. Mistakes are reported. Built-in
+ * balancers do not need this.
  */
 export function guardedBalancer(factory: BalancerFactory): BalancerFactory {
 	return (helper) => new GuardedBalancer(factory, helper);
@@ -41,7 +41,7 @@ export function guardedBalancer(factory: BalancerFactory): BalancerFactory {
 class GuardedBalancer implements Balancer {
 	readonly #helper: BalancerHelper;
 	readonly #balancer: Balancer;
-	/** Those that it has made and not shut down. */
+	/** The subchannels that it has made and not shut down. */
 	readonly #subchannels = new Set<OwnSubchannel>();
 	readonly #known = new WeakSet<Subchannel>();
 	#closed = false;
@@ -59,7 +59,7 @@ class GuardedBalancer implements Balancer {
 		}
 	}
 
-	/** Throws what the balancer throws: the channel keeps the picker that it has. */
+	/** Throws what the balancer throws. The channel then keeps its present picker. */
 	update(endpoints: readonly Endpoint[]): void {
 		printRejection(this.#balancer.update(endpoints), "`update` of a balancer");
 	}
@@ -68,7 +68,7 @@ class GuardedBalancer implements Balancer {
 		guarded(() => this.#balancer.exitIdle(), "`exitIdle` of a balancer")();
 	}
 
-	/** What the balancer leaves behind is shut down for it. */
+	/** Closes the balancer, and shuts down the subchannels that it leaves behind. */
 	close(): void {
 		guarded(() => this.#balancer.close(), "`close` of a balancer")();
 		this.#leave();
@@ -79,7 +79,7 @@ class GuardedBalancer implements Balancer {
 		for (const subchannel of [...this.#subchannels]) subchannel.shutdown();
 	}
 
-	/** What of the channel's helper the user gets. */
+	/** The helper for the custom balancer. */
 	#lent(helper: BalancerHelper): BalancerHelper {
 		return {
 			random: () => helper.random(),
@@ -123,7 +123,7 @@ class GuardedPicker implements Picker {
 		this.#known = known;
 	}
 
-	/** Throws what the picker throws, and TypeError for an answer that is none. */
+	/** Throws what the picker throws, and TypeError for an invalid answer. */
 	pick(call: PickInfo): Pick {
 		const pick = this.#picker.pick(call);
 		if (!PICKS.has((pick as Partial<Pick> | undefined)?.kind)) {

@@ -3,14 +3,14 @@ import { AsyncResource } from "node:async_hooks";
 const outside = new AsyncResource("homing");
 
 /**
- * Runs what outlives a call (channels, resolvers, shared timers) in the context in which homing was loaded, so that it
- * keeps nothing of the call that happened to come first.
+ * Runs code that outlives a call (channels, resolvers, shared timers) in the asynchronous context in which homing was loaded, so
+ * that it holds nothing of the call that happened to come first.
  */
 export function outsideCalls<T>(run: () => T): T {
 	return outside.runInAsyncScope(run);
 }
 
-/** A callback that runs in the context in which it was given, whoever calls it. */
+/** Makes a callback that runs in the present asynchronous context, whoever calls it. */
 export function inContext<Args extends unknown[], Result>(
 	callback: (...args: Args) => Result,
 ): (...args: Args) => Result {

@@ -1,6 +1,6 @@
 import { PREFIX_BYTES } from "../../wire/message-frame.ts";
 
-/** How many bytes of requests the calls of a channel may keep, in all, to send them again (gRFC A6). */
+/** The bytes of requests that all calls of a channel may buffer for retries (gRFC A6). */
 export class RetryBudget {
 	readonly #maxBytes: number;
 	#usedBytes = 0;
@@ -13,7 +13,7 @@ export class RetryBudget {
 		return this.#usedBytes;
 	}
 
-	/** Takes `bytes`; false, and takes none, when there are not that many left. */
+	/** Reserves bytes. Returns false, and reserves none, if there are not enough left. */
 	take(bytes: number): boolean {
 		if (this.#usedBytes + bytes > this.#maxBytes) return false;
 		this.#usedBytes += bytes;
@@ -25,31 +25,31 @@ export class RetryBudget {
 	}
 }
 
-/** Never added to: most calls would make an array only to drop it. */
+/** Shared and never changed, because most calls need no array. */
 const NO_MESSAGES: Uint8Array[] = [];
 
-/** The messages of a request, as they were sent: what a further attempt starts with. */
+/** The messages of a request as they were sent, for further attempts. */
 export class RequestBuffer {
 	readonly #budget: RetryBudget;
 	readonly #maxBytes: number;
 	#messages: Uint8Array[] = NO_MESSAGES;
-	/** Those of them that are compressed. */
+	/** The messages among them that are compressed. */
 	#compressed: Set<Uint8Array> | undefined;
 	#bytes = 0;
 	#closed = false;
 
-	/** `maxBytes`: of one call. */
+	/** @param maxBytes the limit of one call */
 	constructor(budget: RetryBudget, maxBytes: number) {
 		this.#budget = budget;
 		this.#maxBytes = maxBytes;
 	}
 
-	/** Without their prefixes. */
+	/** The messages, without their prefixes. */
 	get messages(): readonly Uint8Array[] {
 		return this.#messages;
 	}
 
-	/** The only message of a request that has just one, and is whole. */
+	/** The message of a complete request with exactly one message. */
 	get only(): Uint8Array | undefined {
 		return this.#closed && this.#messages.length === 1
 			? this.#messages[0]
@@ -60,7 +60,7 @@ export class RequestBuffer {
 		return this.#compressed?.has(message) ?? false;
 	}
 
-	/** The request ends after these messages. */
+	/** Whether the request ends after these messages. */
 	get closed(): boolean {
 		return this.#closed;
 	}
@@ -70,7 +70,7 @@ export class RequestBuffer {
 	}
 
 	/**
-	 * Keeps a message; false when it goes beyond what the call or its channel may keep. It is kept all the same, until
+	 * Buffers a message. Returns false if it exceeds the limit of the call or of its channel. It is buffered all the same, until
 	 * `free`.
 	 */
 	add(message: Uint8Array, compressed: boolean): boolean {
@@ -88,7 +88,7 @@ export class RequestBuffer {
 		return true;
 	}
 
-	/** Forgets all messages. */
+	/** Drops all messages. */
 	free(): void {
 		this.#budget.giveBack(this.#bytes);
 		this.#bytes = 0;

@@ -10,19 +10,19 @@ import { showable } from "../../policy/showable.ts";
 
 export interface ResolutionListener {
 	resolved(resolution: Resolution): void;
-	/** What was known before stays; the watch goes on after a backoff. */
+	/** The resolver has failed. Earlier endpoints stay, and the watch goes on after a backoff. */
 	failed(error: Error): void;
-	/** The resolver has survived an error with what it has. */
+	/** The resolver has reported an error that does not end the watch. */
 	reported(error: Error): void;
 }
 
-/** From one watch of a resolver that returns to the next, in milliseconds, however often connections are lost. */
+/** The shortest time between two watches of a resolver that returns, in milliseconds, however often connections are lost. */
 const AGAIN_MS = 1000;
 
-/** A system that is back is asked again within this time, in milliseconds, however long it was gone. */
+/** The longest backoff, in milliseconds: a system that works again is asked within this time. */
 const MAX_BACKOFF_MS = 30_000;
 
-/** Watches one resolver, and watches again after an error (with backoff) or, after a return, on refresh. */
+/** Watches a resolver. Watches it again after an error, with a backoff, and, after it has returned, on a refresh. */
 export class ResolutionWatch {
 	readonly #resolver: Resolver;
 	readonly #clock: Clock;
@@ -45,7 +45,7 @@ export class ResolutionWatch {
 		void this.#run();
 	}
 
-	/** A connection was lost: tell the resolver that news would be welcome. */
+	/** Asks the resolver to resolve again, because a connection was lost. */
 	refresh(): void {
 		const waiting = this.#refreshes;
 		this.#refreshes = [];
@@ -107,7 +107,7 @@ export class ResolutionWatch {
 		return ms <= 0 ? Promise.resolve() : this.#after(ms);
 	}
 
-	/** Lets others have the event loop. */
+	/** Yields to the event loop. */
 	#turn(): Promise<void> {
 		return this.#after(0);
 	}
@@ -120,7 +120,7 @@ export class ResolutionWatch {
 	}
 }
 
-/** Throws TypeError for what no `watch` may return: an async function is soon written where a generator is meant. */
+/** Throws TypeError if `watch` has returned something other than an async iterable: an async function is easily written instead of a generator. */
 function iterable(watched: AsyncIterable<Resolution>): AsyncIterable<unknown> {
 	if (typeof watched?.[Symbol.asyncIterator] === "function") return watched;
 	Promise.resolve<unknown>(watched).catch((error) =>
@@ -131,13 +131,13 @@ function iterable(watched: AsyncIterable<Resolution>): AsyncIterable<unknown> {
 	);
 }
 
-/** What a resolver has yielded, whoever wrote it, in slices. Throws OptionError that names what is wrong with it. */
+/** Checks what a resolver has yielded, in slices. Throws OptionError that names what is wrong. */
 function* checking(yielded: unknown): Generator<void, Resolution> {
 	const { endpoints, reason, serviceConfig } = record(yielded, "resolution");
 	return {
 		endpoints: yield* readEndpointsInSlices(endpoints, "resolution.endpoints"),
 		...(reason instanceof Error && { reason }),
-		// Read by who compiles it.
+		// It is checked when it is compiled.
 		serviceConfig: serviceConfig as ServiceConfig | undefined,
 	};
 }

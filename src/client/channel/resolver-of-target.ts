@@ -6,7 +6,7 @@ import type { Resolver } from "../../discovery/resolver.ts";
 import { staticResolver } from "../../discovery/static.ts";
 import type { EndpointSource } from "../../discovery/targets/target-facts.ts";
 
-/** The resolver that finds the endpoints of a string target. */
+/** Makes the resolver for a string target. */
 export function resolverOfTarget(source: EndpointSource): Resolver {
 	switch (source.kind) {
 		case "static":
@@ -48,13 +48,13 @@ export function resolverOfTarget(source: EndpointSource): Resolver {
 	}
 }
 
-/** A resolver whose code is loaded when it is first watched: a program has none of the systems that it does not use. */
+/** Makes a resolver whose code is loaded when it is first watched, so that programs load only the systems that they use. */
 export function loadedLate(load: () => Promise<Resolver>): Resolver {
 	let resolver: Promise<Resolver> | undefined;
 	return {
 		async *watch(context) {
 			resolver ??= load().catch((error: unknown) => {
-				// The next watch tries again.
+				// The next watch tries to load it again.
 				resolver = undefined;
 				throw error;
 			});

@@ -6,7 +6,7 @@ import {
 } from "../../policy/service-config.ts";
 import { type ChosenBalancer, chooseBalancer } from "./choose-balancer.ts";
 
-/** The service configs of a channel: its resolver's, before that of its option. */
+/** The service configs of a channel. That of the resolver overrides that of the option. */
 export class ServiceConfigs {
 	readonly #option: CompiledServiceConfig | undefined;
 	readonly #balancer: string | BalancerFactory | undefined;
@@ -15,7 +15,7 @@ export class ServiceConfigs {
 	#nearestFirst: readonly CompiledServiceConfig[];
 	#begun = false;
 
-	/** `refused` hears of a bad config of the resolver's that does no harm. */
+	/** @param refused called with the error of a bad config from the resolver when the previous one stays in force */
 	constructor(
 		setting: {
 			readonly serviceConfig: CompiledServiceConfig | undefined;
@@ -29,14 +29,14 @@ export class ServiceConfigs {
 		this.#nearestFirst = listOf(undefined, this.#option);
 	}
 
-	/** The same list until it changes. */
+	/** The configs, from near to far. The same array until they change. */
 	get nearestFirst(): readonly CompiledServiceConfig[] {
 		return this.#nearestFirst;
 	}
 
 	/**
-	 * Goes by what the resolver says now, be it nothing, and tells which balancer that means. A bad config leaves the one
-	 * before in force; as the first one it throws OptionError (gRFC A21).
+	 * Takes over the config of the resolver, or that it has none, and returns the balancer to use. After a bad config, the
+	 * previous one stays in force. If there is no previous one, it throws OptionError (gRFC A21).
 	 */
 	adopt(given: ServiceConfig | undefined): ChosenBalancer {
 		try {
